@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` shows the targets. Everything that they need is installed by them: a virtual environment from hashed
+# requirements, and for the test hosts Debian packages, announced before they are installed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+V ?= 0
+
+# The first Python that really runs and is new enough: a version manager's shim may stand on PATH and run nothing.
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 /usr/bin/python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$python" && break; done)
+
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
+export MOLECULE_GLOB := molecule/*/molecule.yml
+READY := $(VENV)/.ready
+TESTS := tests/unit tests/wrappers tests/toolchain
+SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
+
+.PHONY: help demo demo-down test test-fast lint unit sanity hosts molecule bench build requirements format clean
+
+help:  ## Show the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+$(READY): requirements-dev.txt
+	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.12 or newer with venv on PATH; install one (Debian: python3-venv), or set PYTHON=" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@# One link makes the collection importable from a clone at any path, one serves ansible-playbook and mypy.
+	@for folder in $(VENV)/lib/python3.*/site-packages $(VENV)/collections; do \
+		mkdir -p "$$folder/ansible_collections/nova" && ln -sfn "$(CURDIR)" "$$folder/ansible_collections/nova/agent_host"; done
+	@touch $@
+
+demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of Ansible's output)
+	@V=$(V) tests/demo/demo.sh up
+
+demo-down: $(READY)  ## Remove the demo's host
+	@tests/demo/demo.sh down
+
+test: lint unit sanity hosts molecule  ## Everything that CI runs
+
+test-fast: lint unit  ## Lint and unit tests
+
+lint: $(READY)  ## Formatting, types, YAML, Ansible, shell
+	ruff format --check --quiet .
+	ruff check --quiet .
+	mypy -p ansible_collections.nova.agent_host.plugins
+	yamllint --strict .
+	ansible-lint --offline --strict -q
+	shellcheck $(SHELL_SCRIPTS)
+
+unit: $(READY)  ## Unit tests, and the rendered wrappers and the real rustup driven without a host
+	pytest -n 2 --dist loadfile $(TESTS)
+
+sanity: $(READY)  ## ansible-test sanity and units
+	tests/ansible-test.sh
+
+hosts: $(READY)  ## The test hosts' own tests
+	pytest tests/hosts
+
+molecule: $(READY)  ## All scenarios on real systemd hosts
+	molecule test --all
+
+bench: $(READY)  ## Timings, as ratios within one run
+	@for bench in tests/bench/*.py; do python "$$bench"; done
+
+build: $(READY)  ## Build the collection's tarball
+	ansible-galaxy collection build --force
+
+requirements: $(READY)  ## Renew requirements-dev.txt from requirements-dev.in (needs uv)
+	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade \
+		requirements-dev.in -o requirements-dev.txt
+
+format: $(READY)  ## Format the Python files
+	ruff format --quiet .
+	ruff check --quiet --fix .
+
+clean:  ## Remove what the targets made in this checkout
+	rm -rf $(VENV) .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output nova-agent_host-*.tar.gz

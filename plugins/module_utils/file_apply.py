@@ -1,0 +1,141 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Changing one path on this host: whole or not at all, and never through a link that somebody else planted.
+
+Every change goes through a descriptor of the parent folder, which is opened component by component: a user who owns
+a folder on the way (a checkout, say) can't lead root elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import State, StateError, observe
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+Check = Callable[[str], None]  # called with the path of the new file, raises StateError where it is not valid
+
+
+def user_id(name: str) -> int:
+    """Raises KeyError where there is no such account."""
+    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+
+
+def group_id(name: str) -> int:
+    """Raises KeyError where there is no such group."""
+    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+
+
+@contextmanager
+def opened_folder(path: str) -> Iterator[int]:
+    """A descriptor of a folder. Links on the way are followed where root (or who runs this) owns them."""
+    folder = os.open("/", FOLDER)
+    try:
+        for part in [part for part in path.split("/") if part]:
+            inner = _step_into(folder, part, path)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _step_into(folder: int, part: str, path: str) -> int:
+    try:
+        return os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+    found = os.stat(part, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+        raise StateError(f"{path}: {part} is a link of uid {found.st_uid} and is not followed: name the real path")
+    return os.open(part, FOLDER, dir_fd=folder)
+
+
+def put(path: str, state: State, content: bytes | None, check: Check | None = None) -> None:
+    """Make ``path`` be as ``state`` says. Raises OSError, KeyError (no such owner) or StateError."""
+    if state["kind"] == "absent":
+        remove(path)
+        return
+    ids = user_id(state["owner"]), group_id(state["group"])
+    with opened_folder(os.path.dirname(path)) as folder:
+        name = os.path.basename(path)
+        found = observe(name, folder)
+        if state["kind"] == "directory":
+            if found["kind"] in ("file", "link"):
+                os.unlink(name, dir_fd=folder)
+            if found["kind"] != "directory":
+                os.mkdir(name, 0o700, dir_fd=folder)
+            _set_attributes(name, folder, ids, state["mode"])
+        elif state["kind"] == "link":
+            _replace(path, folder, lambda new: _make_link(new, folder, state["target"], ids))
+        elif found.get("sha256") == state["sha256"]:
+            _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
+        else:
+            data = content or b""
+            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]), check)
+
+
+def remove(path: str) -> None:
+    """Remove a file, a link or an empty folder; a folder that holds something stays."""
+    with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:
+        name = os.path.basename(path)
+        if observe(name, folder)["kind"] != "directory":
+            os.unlink(name, dir_fd=folder)
+            return
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+
+
+def _replace(path: str, folder: int, make: Callable[[str], None], check: Check | None = None) -> None:
+    name = os.path.basename(path)
+    new = f".{name}.nova-agent-tmp"  # matches no drop-in folder's *.conf, and a killed run's leftover is found again
+    with suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=folder)
+    make(new)
+    try:
+        if check:
+            check(os.path.join(os.path.dirname(path), new))
+        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(new, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+def _make_file(name: str, folder: int, content: bytes, ids: tuple[int, int], mode: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+            os.fchown(file.fileno(), *ids)
+            os.fchmod(file.fileno(), int(mode, 8))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _make_link(name: str, folder: int, target: str, ids: tuple[int, int]) -> None:
+    os.symlink(target, name, dir_fd=folder)
+    os.chown(name, *ids, dir_fd=folder, follow_symlinks=False)
+
+
+def _set_attributes(name: str, folder: int, ids: tuple[int, int], mode: str) -> None:
+    entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fchown(entry, *ids)
+        os.fchmod(entry, int(mode, 8))  # after fchown, which clears set-id bits
+    finally:
+        os.close(entry)

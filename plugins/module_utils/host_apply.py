@@ -1,0 +1,218 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Taking this host to what a role wants of it: plan, record what will be written, write, record what was written.
+
+The manifest is written before the first file and after the last: a run that is killed between the two leaves nothing
+on the host that the next run, or retire, does not know as ours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.nova.agent_host.plugins.module_utils import file_apply, host_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import (
+    COMPARED,
+    State,
+    StateError,
+    observe,
+    read,
+    wanted_state,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, locked
+
+Validate = Callable[[str, str], None]  # (command with %s, path): raises StateError where the command refuses the file
+
+
+@dataclass
+class Outcome:
+    """``changed_paths``: what was (or in check mode would be) written or removed; ``kept``: what was left because
+    somebody edited it or put something into it; ``pending``: accounts that a run would have to make first."""
+
+    changed: bool = False
+    changed_paths: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+
+
+class ApplyError(Exception):
+    """A path that could not be changed; ``outcome`` tells what had been done before."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+def apply(
+    role: str,
+    entries: Sequence[Mapping[str, Any]],
+    manifest_path: str,
+    *,
+    check_mode: bool,
+    validate: Validate,
+) -> Outcome:
+    """Apply ``entries`` for ``role``. Raises StateError, ManifestError (nothing changed), ApplyError (part changed)."""
+    wanted = {entry["path"]: wanted_state(entry) for entry in entries}
+    if len(wanted) < len(entries):
+        paths = [entry["path"] for entry in entries]
+        raise StateError(
+            f"{role}: listed twice: {', '.join(sorted({path for path in paths if paths.count(path) > 1}))}"
+        )
+    by_path = {entry["path"]: entry for entry in entries}
+    with ExitStack() as stack:
+        if not check_mode:
+            stack.enter_context(locked())
+        manifest = Manifest.load(manifest_path)
+        steps = host_plan.plan(role, wanted, manifest, _look_from(manifest_path)) or []
+        outcome = Outcome(changed=bool(steps), pending=_missing_accounts(steps))
+        if outcome.pending and not check_mode:
+            raise StateError(f"{outcome.pending[0]}: create it before the files that it is to own")
+        run = _Run(role, manifest, manifest_path, by_path, validate, outcome)
+        run.describe(steps)
+        if steps and not check_mode:
+            run.execute(steps)
+        return outcome
+
+
+def _look_from(manifest_path: str) -> Callable[[str], State]:
+    """Observe, but take the manifest's own folder as given: saving the manifest makes and removes it."""
+    own = os.path.dirname(manifest_path)
+    return lambda path: dict(host_plan.IMPLIED) if path == own else observe(path)
+
+
+def _missing_accounts(steps: Sequence[host_plan.Step]) -> list[str]:
+    missing = {}
+    for step in steps:
+        for attribute, find in (("owner", file_apply.user_id), ("group", file_apply.group_id)):
+            name = step.after.get(attribute)
+            if step.action == "put" and name is not None:
+                try:
+                    find(name)
+                except KeyError:
+                    kind = "user" if attribute == "owner" else "group"
+                    missing[f"{kind} {name} does not exist ({step.path})"] = True
+    return list(missing)
+
+
+@dataclass
+class _Run:
+    role: str
+    manifest: Manifest
+    manifest_path: str
+    entries: Mapping[str, Mapping[str, Any]]
+    validate: Validate
+    outcome: Outcome
+
+    def execute(self, steps: Sequence[host_plan.Step]) -> None:
+        records = self.manifest.paths(self.role)
+        for step in steps:
+            if step.action == "put":
+                self._save_original(step)
+                records[step.path] = {**step.after, "before": step.before}
+            elif step.action == "keep":
+                records[step.path]["kept"] = True
+        self.manifest.save(self.manifest_path)
+        done: list[str] = []
+        for step in steps:
+            try:
+                self._change(step)
+            except (OSError, StateError) as error:
+                reason = (
+                    f"{step.path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+                )
+                self.outcome.changed_paths = done
+                self.outcome.changed = bool(done)
+                raise ApplyError(
+                    f"{reason}; {len(done)} of {len(steps)} steps were done, the next apply goes on from there",
+                    self.outcome,
+                ) from error
+            if step.changes:
+                done.append(step.path)
+        self._forget_originals()
+        self.manifest.save(self.manifest_path)
+
+    def _change(self, step: host_plan.Step) -> None:
+        if step.action == "put":
+            if step.changes:
+                file_apply.put(step.path, step.after, self._content(step), self._checker(step.path))
+            return
+        if step.action == "take":
+            file_apply.put(step.path, step.after, self._content(step))
+            if step.after["kind"] == "absent" and os.path.lexists(step.path):
+                self.outcome.kept.append(step.path)
+        if step.action != "keep":
+            del self.manifest.paths(self.role)[step.path]
+
+    def _content(self, step: host_plan.Step) -> bytes | None:
+        if step.after["kind"] != "file":
+            return None
+        if step.action == "put":
+            return str(self.entries[step.path]["content"]).encode()
+        return read(self._original(step.before))
+
+    def _checker(self, path: str) -> file_apply.Check | None:
+        command = self.entries.get(path, {}).get("validate")
+        return (lambda new: self.validate(command, new)) if command else None
+
+    def _original(self, state: State) -> str:
+        return os.path.join(os.path.dirname(self.manifest_path), "originals", state["sha256"])
+
+    def _save_original(self, step: host_plan.Step) -> None:
+        """Keep the file that stood here before us, so that taking the role out puts it back."""
+        if step.before["kind"] != "file" or not step.changes or step.found.get("sha256") != step.before["sha256"]:
+            return
+        copy = self._original(step.before)
+        os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
+        if not os.path.lexists(copy):
+            state = {**step.before, "mode": "0600", "owner": "root", "group": "root"}
+            file_apply.put(copy, state, read(step.path))
+
+    def _forget_originals(self) -> None:
+        folder = os.path.dirname(self._original({"sha256": ""}))
+        needed = {
+            record["before"].get("sha256") for role in self.manifest.roles.values() for record in role["paths"].values()
+        }
+        with suppress(FileNotFoundError):
+            for name in set(os.listdir(folder)) - needed:
+                os.unlink(os.path.join(folder, name))
+            if not needed - {None}:
+                os.rmdir(folder)
+
+    def describe(self, steps: Sequence[host_plan.Step]) -> None:
+        for step in steps:
+            if step.action == "keep":
+                self.outcome.kept.append(step.path)
+            if step.changes:
+                self.outcome.changed_paths.append(step.path)
+                self.outcome.diff += self._diff(step)
+
+    def _diff(self, step: host_plan.Step) -> list[dict[str, str]]:
+        """One piece for kind, owner and mode, and one for the content where that differs."""
+        pieces = [_piece(step.path, _attributes(step.found), _attributes(step.after))]
+        if step.found.get("sha256") != step.after.get("sha256"):
+            if self.entries.get(step.path, {}).get("diff") is False:
+                pieces.append(_piece(step.path, "(content not shown)\n", "(other content, not shown)\n"))
+            else:
+                before = _text(read(step.path)) if step.found["kind"] == "file" else ""
+                pieces.append(_piece(step.path, before, _text(self._content(step) or b"")))
+        return [piece for piece in pieces if piece["before"] != piece["after"]]
+
+
+def _piece(path: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def _attributes(state: State) -> str:
+    return "".join(f"{name}: {state[name]}\n" for name in COMPARED.get(state["kind"], ("kind",)) if name != "sha256")
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"({len(content)} bytes that are not UTF-8 text)\n"

@@ -1,0 +1,116 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The record of what this collection wrote on a host, by role: /var/lib/nova-agent/manifest.json.
+
+Shape::
+
+    {"collection": "nova.agent_host", "version": "0.1.0",
+     "roles": {"agent_limits": {"paths": {"/etc/…": {<state>, "before": <state>}}, "trees": ["/opt/…"]}}}
+
+``before`` is what stood at the path before the first apply: taking the role out puts it back. Files that were
+replaced are kept whole under ``originals/<sha256>`` beside the manifest. ``trees`` are folders that a module of
+their own fills and empties (the toolchain).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
+
+DEFAULT_PATH = "/var/lib/nova-agent/manifest.json"
+LOCK = "/run/nova-agent.lock"
+Paths = dict[str, dict[str, Any]]
+
+
+class ManifestError(ValueError):
+    """The manifest can't be understood; the message names the file and what to do."""
+
+
+@dataclass
+class Manifest:
+    """``roles`` maps a role's name to ``{"paths": {path: entry}, "trees": [path]}``."""
+
+    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: str = DEFAULT_PATH) -> Manifest:
+        try:
+            with open(path, encoding="utf-8") as file:
+                return cls.from_dict(json.load(file))
+        except (FileNotFoundError, NotADirectoryError):
+            return cls()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ManifestError(
+                f"{path} can't be read as this collection's manifest ({error}): restore it from a backup, or move it "
+                "away; then files of earlier applies are no longer known as ours, and retire leaves them"
+            ) from error
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Manifest:
+        return cls(
+            {name: {"paths": dict(role["paths"]), "trees": list(role["trees"])} for name, role in data["roles"].items()}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        roles = {name: self.roles[name] for name in sorted(self.roles) if any(self.roles[name].values())}
+        return {"collection": COLLECTION, "version": VERSION, "roles": roles}
+
+    def save(self, path: str = DEFAULT_PATH) -> None:
+        """Write the manifest whole; one that holds nothing is removed, with its folder where that is empty."""
+        data = self.to_dict()
+        if not data["roles"]:
+            for remove, name in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+                try:
+                    remove(name)
+                except OSError:
+                    return  # not there, or the folder holds something of somebody else
+            return
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        temporary = f"{path}.tmp"
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w", encoding="utf-8"
+        ) as file:
+            os.fchmod(file.fileno(), 0o644)
+            json.dump(data, file, indent=1, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+    def paths(self, role: str) -> Paths:
+        """The entries of a role, to be read and changed in place."""
+        paths: Paths = self.roles.setdefault(role, {"paths": {}, "trees": []})["paths"]
+        return paths
+
+    def trees(self, role: str) -> list[str]:
+        trees: list[str] = self.roles.setdefault(role, {"paths": {}, "trees": []})["trees"]
+        return trees
+
+    def add_tree(self, role: str, path: str) -> None:
+        if path not in self.trees(role):
+            self.trees(role).append(path)
+
+    def drop_tree(self, role: str, path: str) -> None:
+        if path in self.trees(role):
+            self.trees(role).remove(path)
+
+    def holders(self, path: str) -> list[str]:
+        """The roles that wrote ``path``."""
+        return [name for name, role in self.roles.items() if path in role["paths"]]
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep two controllers from changing one host at once; the kernel frees the lock of a killed run."""
+    with open(
+        os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w", encoding="utf-8"
+    ) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

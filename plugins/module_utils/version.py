@@ -1,0 +1,8 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The collection's name and version, as galaxy.yml has them (a test keeps the two the same)."""
+
+from __future__ import annotations
+
+COLLECTION = "nova.agent_host"
+VERSION = "0.1.0"

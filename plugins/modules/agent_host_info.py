@@ -1,0 +1,201 @@
+#!/usr/bin/python
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: one look at a host, for every role."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: agent_host_info
+short_description: Look once at a host - its memory, its budget, and all that this collection wrote on it
+version_added: 0.1.0
+description:
+  - Reads what the roles of this collection need to know before they decide, in a few file reads and without starting
+    a process, and computes the host's budget.
+  - Hand the result to M(nova.agent_host.host_state) as O(nova.agent_host.host_state#module:observed), so that a host on
+    which all is right is contacted once.
+options:
+  group:
+    description: The agents' Unix group.
+    type: str
+    default: nova-agents
+  users:
+    description: Accounts to look up.
+    type: list
+    elements: str
+    default: []
+  packages:
+    description: Debian packages to look up.
+    type: list
+    elements: str
+    default: []
+  per_agent:
+    description: Memory of one agent, such as V(4G).
+    type: str
+    default: 4G
+  system_reserve:
+    description: Memory kept for the system, instead of what the rule gives.
+    type: str
+  headroom:
+    description: Memory kept free for spikes, instead of what the rule gives.
+    type: str
+  recommended_agents:
+    description: Number of agents, instead of what the rule gives.
+    type: int
+  manifest:
+    description: Path of the manifest on the host.
+    type: path
+    default: /var/lib/nova-agent/manifest.json
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+seealso:
+  - plugin: nova.agent_host.memory_budget
+    plugin_type: filter
+author:
+  - Contributors to nova.agent_host (@nova)
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  nova.agent_host.agent_host_info:
+  register: seen
+
+- name: Show how many agents it holds
+  ansible.builtin.debug:
+    msg: "{{ seen.budget.recommended_agents | default(seen.budget_error) }}"
+
+- name: Compute the same for agents of 8 GiB
+  ansible.builtin.debug:
+    msg: "{{ seen | nova.agent_host.recommended_agents(per_agent='8G') }}"
+"""
+
+RETURN = r"""
+memory:
+  description: What bounds the host's memory, in bytes.
+  returned: always
+  type: dict
+  contains:
+    total: {description: MemTotal., type: int}
+    hugepages: {description: Reserved huge pages of all sizes., type: int}
+    swap: {description: SwapTotal., type: int}
+    cgroup_limit: {description: The container's limit; null without one., type: int}
+    cgroup_limit_file: {description: The file that holds it; null without one., type: str}
+cpus:
+  description: CPUs that are online and that PID 1 may use.
+  returned: always
+  type: int
+budget:
+  description: What the host can hold, as filter P(nova.agent_host.memory_budget#filter) gives it.
+  returned: where the host can hold an agent
+  type: dict
+budget_error:
+  description: Why there is no budget.
+  returned: where the host can hold no agent
+  type: str
+platform:
+  description: Distribution, architecture, systemd, Python, and the uid that this module ran as.
+  returned: always
+  type: dict
+  sample: {ids: [ubuntu, debian], version: "24.04", architecture: x86_64, systemd: true, python: 3.12.3, uid: 0}
+accounts:
+  description: The agents' group and its members, the accounts asked for, the login user, and what earlier applies made.
+  returned: always
+  type: dict
+packages:
+  description: Whether each package of O(packages) is installed.
+  returned: always
+  type: dict
+  sample: {build-essential: true}
+fences:
+  description: What can defeat a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
+  returned: always
+  type: dict
+manifest:
+  description: What this collection wrote on the host, by role.
+  returned: always
+  type: dict
+files:
+  description: What stands now at every path of the manifest, by path.
+  returned: always
+  type: dict
+toolchains:
+  description: What stands now in every toolchain tree of the manifest, by path.
+  returned: always
+  type: dict
+token:
+  description: Names this observation, so that one made out of date by a change is not used again.
+  returned: always
+  type: str
+"""
+
+import os
+import uuid
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils import host_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import observe_toolchain
+
+SIZES = ("per_agent", "system_reserve", "headroom")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "group": {"type": "str", "default": "nova-agents"},
+            "users": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "per_agent": {"type": "str", "default": "4G"},
+            "system_reserve": {"type": "str"},
+            "headroom": {"type": "str"},
+            "recommended_agents": {"type": "int"},
+            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        sizes = {name: parse_size(given[name], name) for name in SIZES if given[name]}
+        host = read_host()
+        manifest = Manifest.load(given["manifest"])
+        accounts = host_observe.observe_accounts(given["group"], given["users"], os.path.dirname(given["manifest"]))
+        result = {
+            **host,
+            "platform": host_observe.observe_platform(),
+            "accounts": accounts,
+            "packages": host_observe.observe_packages(given["packages"]),
+            "fences": host_observe.observe_fences(accounts["group"]["members"]),
+            "manifest": manifest.to_dict(),
+            "files": host_observe.observe_files(manifest),
+            "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},
+            "token": uuid.uuid4().hex,
+        }
+    except (HostError, ManifestError, SizeError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    memory = host["memory"]
+    try:
+        result["budget"] = memory_budget(
+            memory["total"],
+            host["cpus"],
+            memory["hugepages"],
+            memory["cgroup_limit"],
+            recommended_agents=given["recommended_agents"],
+            **sizes,
+        )
+    except BudgetError as error:
+        result["budget_error"] = str(error)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

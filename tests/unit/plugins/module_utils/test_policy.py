@@ -1,0 +1,161 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Every way in which a variable or a host can be wrong, with the exact sentence that says so."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.filter.policy_problems import _specs
+from ansible_collections.nova.agent_host.plugins.module_utils.policy import CHECKS, host_problems, policy_problems
+
+SIZE = "write a whole number with K, M, G or T, as in 4G, 4GiB or 4096M"
+PATH = (
+    "allowed is an absolute path of letters, digits, _ . - and /, that is no folder of the system and not below /tmp, "
+    "such as /opt/nova-agent"
+)
+NAME = "allowed is a name of lower-case letters, digits, _ and -, such as nova-agents"
+URL = "allowed is http://HOST…, https://HOST… or file:///PATH"
+COUNT = "allowed is a whole number from 1, or nothing for the rule's"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"agent_policy_memory_per_agent": "lots"}, f"agent_policy_memory_per_agent is 'lots', which is not a size; {SIZE}"),
+        ({"agent_policy_memory_per_agent": "-4G"}, f"agent_policy_memory_per_agent is '-4G', which is not a size; {SIZE}"),
+        ({"agent_policy_headroom": 4096}, f"agent_policy_headroom is 4096, a number without a unit: 4096 bytes or 4096 MiB (4096M)? {SIZE[0].upper()}{SIZE[1:]}"),
+        ({"agent_policy_memory_per_agent": "256M"}, "agent_policy_memory_per_agent is 256M: rustc fails below 512M, the least allowed"),
+        (
+            {"agent_policy_memory_per_agent": "32G", "agent_policy_memory_hard_limit": "16G"},
+            "agent_policy_memory_per_agent is 32G, above agent_policy_memory_hard_limit, which is 16G; lower the one or raise the other",
+        ),
+        (
+            {"agent_policy_memory_hard_limit": "16G", "agent_limits_login_address_space": "8G"},
+            "agent_policy_memory_hard_limit is 16G, above agent_limits_login_address_space, which is 8G; lower the one or raise the other",
+        ),
+        ({"agent_policy_prefix": "/"}, f"agent_policy_prefix is '/'; {PATH}"),
+        ({"agent_policy_prefix": "opt/nova"}, f"agent_policy_prefix is 'opt/nova'; {PATH}"),
+        ({"agent_policy_prefix": "/opt/../etc"}, f"agent_policy_prefix is '/opt/../etc'; {PATH}"),
+        ({"agent_policy_prefix": "/usr/local"}, f"agent_policy_prefix is '/usr/local'; {PATH}"),
+        ({"agent_policy_prefix": "/tmp/nova"}, f"agent_policy_prefix is '/tmp/nova'; {PATH}"),
+        ({"agent_policy_prefix": "/opt/a b$(id)"}, f"agent_policy_prefix is '/opt/a b$(id)'; {PATH}"),
+        ({"agent_policy_group": "two words"}, f"agent_policy_group is 'two words'; {NAME}"),
+        ({"agent_policy_group": "agents\n"}, f"agent_policy_group is 'agents\\n'; {NAME}"),
+        ({"agent_policy_group": "sudo"}, "agent_policy_group is 'sudo', a group of the system; name one that only agents belong to"),
+        ({"agent_policy_users": ["ok", "not ok"]}, f"agent_policy_users: an entry is 'not ok'; {NAME}"),
+        ({"agent_policy_recommended_agents": "many"}, f"agent_policy_recommended_agents is 'many'; {COUNT}"),
+        ({"agent_policy_create_users": "perhaps"}, "agent_policy_create_users is 'perhaps'; allowed is true or false"),
+        ({"agent_policy_rust_channel": "newest"}, "agent_policy_rust_channel is 'newest'; allowed is a version such as 1.92.0, or a dated channel such as nightly-2026-01-15"),
+        ({"agent_toolchain_dist_server": "mirror.local"}, f"agent_toolchain_dist_server is 'mirror.local'; {URL}"),
+        (
+            {"agent_toolchain_dist_server": "https://me:s3cret@mirror.local"},
+            "agent_toolchain_dist_server holds a user name or password; give the mirror an address without one",
+        ),
+        ({"agent_wrappers_slots": "0"}, "agent_wrappers_slots is '0'; allowed is auto or a whole number from 1 to 99"),
+        ({"agent_wrappers_jobs": "all"}, "agent_wrappers_jobs is 'all'; allowed is auto, cargo or a whole number from 1 to 9999"),
+        ({"agent_limits_core": "big"}, "agent_limits_core is 'big'; allowed is a whole number"),
+        ({"agent_limits_nofile": "unlimited"}, "agent_limits_nofile is 'unlimited'; allowed is a whole number, or SOFT:HARD such as 65536:1048576"),
+        ({"agent_limits_nofile": "9:8"}, "agent_limits_nofile is '9:8': the soft limit is above the hard one"),
+        (
+            {"agent_policy_memory_per_agnet": "4G"},
+            "agent_policy_memory_per_agnet is not a variable of this collection; did you mean agent_policy_memory_per_agent?",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_variable_is_named_with_what_it_held_and_what_is_allowed(variables, message):
+    assert policy_problems(variables, _specs()) == [message]
+
+
+def test_the_defaults_of_all_roles_are_right():
+    defaults = {
+        name: spec["default"]
+        for name, spec in _specs().items()
+        if "default" in spec and "{{" not in str(spec["default"])
+    }
+    assert len(defaults) > 10
+    assert policy_problems(defaults, _specs()) == []
+
+
+def test_all_problems_are_told_at_once():
+    assert len(policy_problems({"agent_policy_prefix": "/", "agent_policy_headroom": "lots"}, _specs())) == 2
+
+
+def test_variables_of_others_that_only_look_like_ours_are_left_alone():
+    assert policy_problems({"agent_status_page": "https://example.org", "agent_policy_owner": "team"}, _specs()) == []
+
+
+def test_every_checked_variable_exists():
+    roles = {path.parents[1].name for path in _role_specs()}
+    assert [
+        name for name in CHECKS if name not in _specs() and any(name.startswith(f"{role}_") for role in roles)
+    ] == []
+
+
+def _role_specs():
+    from ansible_collections.nova.agent_host.plugins.filter.policy_problems import ROLES
+
+    return sorted(ROLES.glob("*/meta/argument_specs.yml"))
+
+
+GOOD_HOST = {
+    "platform": {"ids": ["ubuntu", "debian"], "version": "24.04", "architecture": "x86_64", "systemd": True, "uid": 0},
+    "accounts": {"group": {"exists": False, "members": []}, "users": {}, "login_user": "ubuntu", "record": {}},
+}
+
+
+def host(section, **changes):
+    changed = deepcopy(GOOD_HOST)
+    changed[section].update(changes)
+    return changed
+
+
+AGENT = {"exists": True, "groups": []}
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables", "message"),
+    [
+        (host("platform", ids=["fedora"], version="44"), {}, "the host runs fedora 44: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"),
+        (host("platform", systemd=False), {}, "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1"),
+        (
+            host("platform", architecture="riscv64"),
+            {},
+            "the host's architecture is riscv64; agent_toolchain_rustup_checksums has aarch64, x86_64: add a checksum for it, or leave the host out",
+        ),
+        (host("platform", uid=1000), {}, "the play works as uid 1000, and root is needed: set become: true, and no become_user"),
+        (
+            host("accounts", users={"bob": {"exists": False, "groups": []}}),
+            {"agent_policy_users": ["bob"]},
+            "agent_policy_users has bob, no account of the host: create it first, or set agent_policy_create_users: true",
+        ),
+        (
+            host("accounts", users={"ubuntu": AGENT}),
+            {"agent_policy_users": ["ubuntu"], "agent_policy_group": "nova-agents"},
+            "ubuntu would be under the agents' limits in group nova-agents, and this is root or the account that the play logs in with: "
+            "take it out, or set agent_policy_allow_privileged_users: true",
+        ),
+        (
+            host("accounts", group={"exists": True, "members": ["root", "bob"]}),
+            {"agent_policy_group": "nova-agents"},
+            "root would be under the agents' limits in group nova-agents, and this is root or the account that the play logs in with: "
+            "take it out, or set agent_policy_allow_privileged_users: true",
+        ),
+    ],
+)  # fmt: skip
+def test_a_host_that_cannot_take_the_policy_is_refused_with_the_reason(observed, variables, message):
+    assert host_problems(observed, variables) == [message]
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables"),
+    [
+        (GOOD_HOST, {}),
+        (host("platform", ids=["debian"], architecture="aarch64"), {}),
+        (host("accounts", users={"ubuntu": AGENT}), {"agent_policy_users": ["ubuntu"], "agent_policy_allow_privileged_users": True}),
+        (host("accounts", users={"bob": {"exists": False}}), {"agent_policy_users": ["bob"], "agent_policy_create_users": True}),
+    ],
+)  # fmt: skip
+def test_a_host_that_can_take_the_policy_has_no_problem(observed, variables):
+    assert host_problems(observed, variables) == []
