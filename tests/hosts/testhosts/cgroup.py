@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The control groups of a run: what is started in one can be ended with it, exactly and whole.
+
+    nova-agent-test-hosts/RUN/LEAF      one leaf for each host and for the proxy
+
+A machine has either the unified hierarchy alone, or ("hybrid") that one beside a named one of systemd, which
+systemd-nspawn wants as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from .shell import HostsError
+
+TOP = "nova-agent-test-hosts"
+_MOUNT = Path("/sys/fs/cgroup")
+_END_SECONDS = 20.0
+
+
+def unified() -> Path:
+    """Return the root of the unified hierarchy, or raise HostsError."""
+    for root in (_MOUNT, _MOUNT / "unified"):
+        if (root / "cgroup.procs").exists() and (root / "cgroup.controllers").exists():
+            return root
+    raise HostsError(f"cgroup v2 is needed: neither {_MOUNT} nor {_MOUNT}/unified is one")
+
+
+def _hierarchies() -> list[Path]:
+    named = _MOUNT / "systemd"
+    return [unified()] + ([named] if named.is_dir() else [])
+
+
+def claim(run: str) -> None:
+    """Create the groups of a run. The registry must be locked, else the end of another run may remove TOP just now."""
+    kill = unified() / TOP / run / "cgroup.kill"
+    try:
+        for root in _hierarchies():
+            (root / TOP / run).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostsError(f"this machine does not let root create control groups: {error}") from error
+    if not kill.exists():
+        raise HostsError("a kernel with cgroup.kill is needed: Linux 5.14 or newer")
+
+
+def create(run: str, leaf: str) -> list[Path]:
+    """Create a leaf in every hierarchy and return the directories."""
+    top = unified() / TOP
+    leaves = [root / TOP / run / leaf for root in _hierarchies()]
+    for directory in leaves:
+        directory.mkdir(exist_ok=True)
+    for directory in (top, top / run):  # not the leaf: what is delegated further can hold no process
+        _delegate(directory)
+    return leaves
+
+
+def _delegate(directory: Path) -> None:
+    """Pass on all controllers, so that a host's own systemd can set limits where the machine allows it."""
+    for controller in (directory / "cgroup.controllers").read_text().split():
+        with contextlib.suppress(OSError):  # a machine may forbid one; the host works without
+            (directory / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def end(run: str) -> None:
+    """End all processes of a run and remove its control groups; nothing happens if it has none."""
+    deadline = time.monotonic() + _END_SECONDS
+    while not _gone(run):
+        if time.monotonic() > deadline:
+            raise HostsError(f"processes of run {run} do not end: see {unified() / TOP / run}")
+        time.sleep(0.02)
+    for root in _hierarchies():
+        with contextlib.suppress(OSError):  # absent, or in use by another run
+            (root / TOP).rmdir()
+
+
+def _gone(run: str) -> bool:
+    # Kill and remove in turns: a process that was just being started may join in between.
+    kill = unified() / TOP / run / "cgroup.kill"
+    with contextlib.suppress(FileNotFoundError):
+        kill.write_text("1")
+    groups = [root / TOP / run for root in _hierarchies()]
+    for group in groups:
+        for directory in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+        with contextlib.suppress(OSError):
+            group.rmdir()
+    return not any(group.exists() for group in groups)

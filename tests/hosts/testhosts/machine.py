@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What this machine must offer: root, a recent kernel, and a few programs, which are installed if they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from . import cgroup, registry, suite
+from .shell import HostsError, run, say
+
+_PROGRAMS = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "tinyproxy": "tinyproxy-bin",  # the program alone: the package tinyproxy would start a service
+}
+_DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+
+
+def require() -> None:
+    """Raise a HostsError that says what is missing; install missing packages."""
+    if os.geteuid() != 0:
+        raise HostsError("root is needed, or sudo that asks for no password")
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    _require_kernel()
+    _require_ubuntu_keys()
+    with registry.locked():  # a second run waits here, and then finds everything
+        _install(_missing())
+
+
+def _require_kernel() -> None:
+    try:
+        run(["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "true"])
+    except HostsError as error:
+        raise HostsError(
+            f"this machine does not let root create namespaces (a container, perhaps?): {error}"
+        ) from error
+    cgroup.unified()
+
+
+def _missing() -> list[str]:
+    packages = {package for program, package in _PROGRAMS.items() if shutil.which(program) is None}
+    if suite.is_stand_in(suite.chosen()) and not os.path.exists(_DEBIAN_KEYS):
+        packages.add("debian-archive-keyring")
+    return sorted(packages)
+
+
+def _require_ubuntu_keys() -> None:
+    # Not every Debian has a package of them, and a MIRROR may say "[signed-by=FILE] URL" itself.
+    if suite.is_stand_in(suite.chosen()) or os.environ.get("MIRROR", "").startswith("["):
+        return
+    if not os.path.exists(_UBUNTU_KEYS):
+        raise HostsError(
+            f"suite {suite.chosen()} needs Ubuntu's archive keys in {_UBUNTU_KEYS} "
+            "(package ubuntu-keyring or ubuntu-archive-keyring), or MIRROR='[signed-by=FILE] URL'"
+        )
+
+
+def _install(packages: list[str]) -> None:
+    if not packages:
+        return
+    if shutil.which("apt-get") is None:
+        raise HostsError(f"apt-get is not here to install what is missing: {' '.join(packages)}")
+    say(f"installing with apt-get: {' '.join(packages)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
+    run(["apt-get", "update"], env=quiet)
+    lock = "DPkg::Lock::Timeout=300"
+    run(["apt-get", "install", "--yes", "--no-install-recommends", "-o", lock, *packages], env=quiet)

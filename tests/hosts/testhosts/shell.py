@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Running commands, telling the user, and failing with one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+
+
+class HostsError(Exception):
+    """Something that the user can do something about; the message is the whole report."""
+
+
+def say(message: str) -> None:
+    """Print one line of progress (standard output is for results)."""
+    print(f"test hosts: {message}", file=sys.stderr, flush=True)
+
+
+def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, check: bool = True) -> str:
+    """Run a command to its end and return its standard output.
+
+    A failure is a HostsError with the last lines of it; with check=False it is an empty output, as is a missing program.
+    """
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, check=False)
+    except FileNotFoundError as error:
+        if not check:
+            return ""
+        raise HostsError(f"{command[0]} is not installed") from error
+    if done.returncode == 0:
+        return done.stdout
+    if not check:
+        return ""
+    last_lines = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+    started_as = textwrap.shorten(" ".join(command), 160, placeholder=" ...")
+    raise HostsError(f"`{started_as}` failed ({done.returncode}):\n{last_lines}")
