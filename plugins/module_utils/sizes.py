@@ -42,7 +42,7 @@ def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
     if allow_unlimited and not isinstance(text, bool) and text in (0, "0"):
         return 0
     # A YAML number arrives as an integer, the same number from the command line as a string.
-    bare = str(text) if isinstance(text, (int, str)) and not isinstance(text, bool) else ""
+    bare = str(text) if isinstance(text, (int, str)) else ""
     if bare == "0":
         raise SizeError(f"{name} is 0, but this is no limit that can be lifted; write {allowed}")
     if _BARE_NUMBER.fullmatch(bare):

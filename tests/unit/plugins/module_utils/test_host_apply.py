@@ -35,6 +35,9 @@ class Host:
     def file(self, name: str, content: str = "one\n", **more: object) -> dict:
         return {"path": self.path(name), "content": content, "mode": "0644", **ME, **more}
 
+    def record(self, name: str) -> dict:
+        return {"path": self.path(name), "mode": "0660", **ME}
+
     def folder(self, name: str, mode: str = "0755") -> dict:
         return {"path": self.path(name), "state": "directory", "mode": mode, **ME}
 
@@ -169,6 +172,23 @@ def test_a_folder_into_which_somebody_put_something_stays(host):
     assert list(host.tree()) == ["bin", "bin/theirs"]
 
 
+def test_a_file_without_content_belongs_to_its_users(host):
+    (host.root / "theirs").write_text("before us\n")
+    entries = [host.record("ours"), host.record("theirs")]
+    host.apply(*entries)
+    (host.root / "ours").write_text("written by an agent\n")
+    assert not host.apply(*entries).changed
+    (host.root / "ours").chmod(0o600)
+    assert host.apply(*entries).changed_paths == [host.path("ours")]
+    assert (host.root / "ours").read_text() == "written by an agent\n"
+    (host.root / "ours").unlink()
+    host.apply(*entries)
+    assert (host.root / "ours").read_text() == ""
+    (host.root / "ours").write_text("again\n")
+    host.apply()
+    assert list(host.tree()) == ["theirs"] and (host.root / "theirs").read_text() == "before us\n"
+
+
 def test_state_absent_removes_and_taking_out_restores(host):
     (host.root / "legacy").write_text("old\n")
     host.apply({"path": host.path("legacy"), "state": "absent"})
@@ -278,7 +298,7 @@ def test_what_is_not_ours_is_not_destroyed(host, prepare, entry, message):
         ({"path": "etc/x", "content": "", "mode": "0644"}, "path is 'etc/x': an absolute, normalized path below / is needed, such as /opt/nova-agent/bin"),
         ({"path": "/etc/../x", "content": "", "mode": "0644"}, "path is '/etc/../x': an absolute, normalized path below / is needed, such as /opt/nova-agent/bin"),
         ({"path": "/x", "content": "", "mode": "644"}, "/x: mode is '644'; allowed is a quoted octal number such as \"0644\""),
-        ({"path": "/x", "content": ""}, "/x: state file needs content and mode, and was given content"),
+        ({"path": "/x", "content": ""}, "/x: state file needs mode, and was given content"),
         ({"path": "/x", "state": "link", "target": "/y", "mode": "0644"}, "/x: state link needs target, and was given mode, target"),
         ({"path": "/x", "state": "socket"}, "/x: state is 'socket'; allowed are file, directory, link, absent"),
     ],
@@ -323,3 +343,21 @@ def test_modes_do_not_depend_on_the_umask(host):
         "0644",
     ]
     assert observe(str(host.manifest))["mode"] == "0644"
+
+
+def test_two_controllers_take_turns(host, tmp_path):
+    """Real processes on the real lock: what each reads before it writes is what the other wrote last."""
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    pids = []
+    for _worker in range(8):
+        pid = os.fork()
+        if not pid:
+            for _turn in range(25):
+                with manifest.locked():
+                    counter.write_text(str(int(counter.read_text()) + 1))
+            os._exit(0)
+        pids.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 8
+    assert counter.read_text() == "200"
+    assert not os.path.exists(manifest.LOCK)

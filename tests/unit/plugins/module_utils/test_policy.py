@@ -125,6 +125,7 @@ AGENT = {"exists": True, "groups": []}
             "the host's architecture is riscv64; agent_toolchain_rustup_checksums has aarch64, x86_64: add a checksum for it, or leave the host out",
         ),
         (host("platform", uid=1000), {}, "the play works as uid 1000, and root is needed: set become: true, and no become_user"),
+        ({**GOOD_HOST, "budget_error": "no agent fits"}, {}, "no agent fits"),
         (
             host("accounts", users={"bob": {"exists": False, "groups": []}}),
             {"agent_policy_users": ["bob"]},

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Filter: what Nova's caches take in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.nova.agent_host.plugins.module_utils import nova_memory
+from ansible_collections.nova.agent_host.plugins.module_utils.budget_input import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.nova_memory import NovaMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
+
+DOCUMENTATION = r"""
+name: nova_memory_split
+short_description: Compute the budget of Nova's caches in one process
+version_added: 0.1.0
+description:
+  - Nova gives its caches a quarter of what the process can get (the lowest of the host's memory, a container's limit
+    and RLIMIT_AS), from 512 MiB to 4 GiB, and splits that into 40 % query cache, 25 % syntax trees, 20 % indexes, 10 %
+    type information and the rest for other things.
+  - Nova computes this itself at each start, from the RLIMIT_AS that it finds. Set its environment variables only to
+    deviate; they override the workspace's C(nova.toml), and a fixed number no longer follows a changed limit.
+options:
+  _input:
+    description:
+      - The host's memory as a size such as V(1536G), bytes as an integer, plain C(ansible_facts), or what
+        M(nova.agent_host.agent_host_info) returns.
+    type: raw
+    required: true
+  address_space:
+    description: RLIMIT_AS of the process, as a size. Without it the process is not limited.
+    type: str
+  total:
+    description: All caches together, as a size, in place of Nova's default. More than the process can get is an error.
+    type: str
+author:
+  - Contributors to nova.agent_host (@nova)
+"""
+
+EXAMPLES = r"""
+- name: Show what Nova takes by itself under a wrapper's 4 GiB
+  ansible.builtin.debug:
+    msg: "{{ '1536G' | nova.agent_host.nova_memory_split(address_space='4G') }}"
+
+- name: Split a total of one's own
+  ansible.builtin.debug:
+    msg: "{{ '1536G' | nova.agent_host.nova_memory_split(address_space='4G', total='2G') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Bytes. The five parts sum to the total.
+  type: dict
+  contains:
+    effective:
+      description: What the process can get.
+      type: int
+    total:
+      description: All caches together, C(NOVA_MEMORY_BUDGET_TOTAL).
+      type: int
+    query_cache:
+      description: C(NOVA_MEMORY_BUDGET_QUERY_CACHE)
+      type: int
+    syntax_trees:
+      description: C(NOVA_MEMORY_BUDGET_SYNTAX_TREES)
+      type: int
+    indexes:
+      description: C(NOVA_MEMORY_BUDGET_INDEXES)
+      type: int
+    type_info:
+      description: C(NOVA_MEMORY_BUDGET_TYPE_INFO)
+      type: int
+    other:
+      description: C(NOVA_MEMORY_BUDGET_OTHER)
+      type: int
+  sample:
+    effective: 4294967296
+    total: 1073741824
+    query_cache: 429496729
+    syntax_trees: 268435456
+    indexes: 214748364
+    type_info: 107374182
+    other: 53687093
+"""
+
+
+def nova_memory_split(memory: object, *, address_space: object = None, total: object = None) -> NovaMemory:
+    try:
+        host = host_size(memory)
+        return nova_memory.nova_memory_split(
+            host=host.total,
+            cgroup_limit=host.cgroup_limit,
+            address_space=None if address_space is None else parse_size(address_space, "address_space"),
+            total=None if total is None else parse_size(total, nova_memory.TOTAL_NAME),
+        )
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., NovaMemory]]:
+        return {"nova_memory_split": nova_memory_split}

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Read what bounds a host's memory from /proc, /sys and the cgroup tree below a given root.
+
+The container's limit is the tightest one on PID 1's path, never on the path of the process that asks: agents' sessions
+may run under a ceiling that this collection sets, and a budget that saw it would shrink with each apply.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple, TypedDict
+
+
+class HostMemory(TypedDict):
+    """Memory of a host, in bytes."""
+
+    total: int  #: MemTotal.
+    hugepages: int  #: Reserved huge pages of all sizes: part of MemTotal, but no process gets them by malloc.
+    swap: int  #: SwapTotal.
+    cgroup_limit: int | None  #: The container's limit, None where there is none.
+    cgroup_limit_file: str | None  #: The file that holds it.
+
+
+class Host(TypedDict):
+    """What the budget needs to know about a host."""
+
+    memory: HostMemory
+    cpus: int  #: CPUs that are online and that PID 1 may use: a container's cpuset counts, our own affinity does not.
+
+
+class HostError(ValueError):
+    """A file holds what it can't hold or can't be read. The message names the file and what it held."""
+
+
+class CgroupTree(NamedTuple):
+    """One of the two kinds of cgroup tree that can limit memory."""
+
+    filesystem: str
+    controller: str  # as it stands in /proc/PID/cgroup; version 2 names none
+    limit_file: str
+
+
+CGROUP_TREES = (
+    CgroupTree(filesystem="cgroup2", controller="", limit_file="memory.max"),
+    CgroupTree(filesystem="cgroup", controller="memory", limit_file="memory.limit_in_bytes"),
+)
+
+# Where the trees are mounted for the process that opens their files.
+MOUNTINFO = "/proc/self/mountinfo"
+
+# Version 1 has no word for "no limit": it shows the largest number that fits, rounded down to the page size.
+UNLIMITED_V1 = 1 << 62
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+class Limit(NamedTuple):
+    """A limit in bytes and the file that holds it."""
+
+    size: int
+    path: str
+
+
+def read_host(root: str = "/") -> Host:
+    """Read memory and CPUs of the host whose files lie below root.
+
+    Raises HostError for a file that is missing, can't be read or holds what it can't hold.
+    """
+    memory = _read_meminfo(root)
+    limit = container_limit(root, memory["MemTotal"])
+    return {
+        "memory": {
+            "total": memory["MemTotal"],
+            "hugepages": memory["Hugetlb"],
+            "swap": memory["SwapTotal"],
+            "cgroup_limit": limit.size if limit else None,
+            "cgroup_limit_file": limit.path if limit else None,
+        },
+        "cpus": count_cpus(root),
+    }
+
+
+def container_limit(root: str, total: int) -> Limit | None:
+    """Find the tightest limit on PID 1's path, in whichever cgroup tree has the memory controller.
+
+    ``total`` is MemTotal in bytes: a limit above it is an error, because one of the two is then not this host's. Limits
+    above the container's own cgroup namespace can't be seen from inside.
+    """
+    paths = _cgroup_paths(root)
+    limits = []
+    for tree in CGROUP_TREES:
+        mounts = _mounts(root, tree)
+        if mounts and tree.controller in paths:
+            for folder in _folders(mounts, paths[tree.controller], _below(root, MOUNTINFO)):
+                limit = _read_limit(_below(root, f"{folder}/{tree.limit_file}"), total)
+                limits += [limit] if limit else []
+    return min(limits) if limits else None
+
+
+def count_cpus(root: str) -> int:
+    """Count the CPUs that are online and that PID 1 may use."""
+    online_file, status_file = _below(root, "/sys/devices/system/cpu/online"), _below(root, "/proc/1/status")
+    allowed = re.search(r"^Cpus_allowed_list:(.*)$", _read(status_file), re.MULTILINE)
+    if allowed is None:
+        raise HostError(f"{status_file} has no line Cpus_allowed_list")
+    cpus = _cpu_list(online_file, _read(online_file)) & _cpu_list(status_file, allowed[1])
+    if not cpus:
+        raise HostError(
+            f"{status_file}: Cpus_allowed_list is {allowed[1].strip()!r}, none of which is in {online_file}"
+        )
+    return len(cpus)
+
+
+def _below(root: str, path: str) -> str:
+    return os.path.join(root, path.lstrip("/"))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
+            return file.read()
+    except OSError as error:
+        raise HostError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _read_meminfo(root: str) -> dict[str, int]:
+    """Give MemTotal, SwapTotal and Hugetlb (all page sizes) in bytes."""
+    path = _below(root, "/proc/meminfo")
+    lines = dict(line.split(":", 1) for line in _read(path).splitlines() if ":" in line)
+
+    def kib(key: str) -> int:
+        value = lines.get(key)
+        match = re.fullmatch(r"([0-9]{1,15}) kB", value.strip()) if value is not None else None
+        if match is None:
+            held = "missing" if value is None else repr(value.strip())
+            raise HostError(f"{path}: {key} is {held}; it must be a number of kB")
+        return int(match[1]) << 10
+
+    # Virtual file systems over /proc (containers) may leave out what the kernel always shows.
+    memory = {
+        "MemTotal": kib("MemTotal"),
+        "SwapTotal": kib("SwapTotal") if "SwapTotal" in lines else 0,
+        "Hugetlb": kib("Hugetlb") if "Hugetlb" in lines else 0,
+    }
+    if memory["MemTotal"] == 0:
+        raise HostError(f"{path}: MemTotal is '0 kB'; a host has memory")
+    if memory["Hugetlb"] > memory["MemTotal"]:
+        raise HostError(
+            f"{path}: Hugetlb is {lines['Hugetlb'].strip()!r}, more than MemTotal, {lines['MemTotal'].strip()!r}"
+        )
+    return memory
+
+
+def _cgroup_paths(root: str) -> dict[str, str]:
+    """PID 1's path in each tree, by controller."""
+    path = _below(root, "/proc/1/cgroup")
+    paths = {}
+    for line in _read(path).splitlines():
+        fields = line.split(":", 2)
+        if len(fields) != 3 or not fields[2].startswith("/"):
+            raise HostError(f"{path} holds {line!r}; a line must be ID:CONTROLLERS:/PATH")
+        paths.update(dict.fromkeys(fields[1].split(","), fields[2]))
+    return paths
+
+
+def _mounts(root: str, tree: CgroupTree) -> list[tuple[str, str]]:
+    """Where the tree is mounted for this process: (which of its folders, on which mount point), the widest first."""
+    path = _below(root, MOUNTINFO)
+    mounts = []
+    for line in _read(path).splitlines():
+        fields = line.split()
+        if "-" not in fields[6:]:
+            raise HostError(f"{path} holds {line!r}; a line must have at least six fields, a dash and three more")
+        filesystem, _source, options = (*fields[fields.index("-", 6) + 1 :], "", "")[:3]
+        if filesystem == tree.filesystem and (not tree.controller or tree.controller in options.split(",")):
+            folder, point = (_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), field) for field in fields[3:5])
+            mounts.append((folder, point))
+    return sorted(mounts, key=lambda mount: len(mount[0]))
+
+
+def _folders(mounts: list[tuple[str, str]], path: str, mountinfo: str) -> list[str]:
+    """The folders from the top of the mounted tree down to PID 1's own."""
+    for top, point in mounts:
+        # As text: a top such as /../.. lies above this process's cgroup namespace and must not be simplified to /.
+        inside = path[len(top.rstrip("/")) :] if f"{path.rstrip('/')}/".startswith(f"{top.rstrip('/')}/") else "/.."
+        parts = [part for part in inside.split("/") if part]
+        if ".." not in parts:
+            return [os.path.join(point, *parts[:depth]) for depth in range(len(parts) + 1)]
+    raise HostError(
+        f"{mountinfo} has {mounts[0][0]!r} of the cgroup tree on {mounts[0][1]}, but PID 1 is in {path!r}:"
+        " its limit can't be seen"
+    )
+
+
+def _read_limit(path: str, total: int) -> Limit | None:
+    """Read one limit; None where there is none, or where this folder doesn't control memory (its parent still may)."""
+    if not os.path.lexists(path):
+        return None
+    held = _read(path).strip()
+    if held == "max" or (held.isdecimal() and int(held) >= UNLIMITED_V1):
+        return None
+    if not re.fullmatch(r"[0-9]{1,19}", held) or not 0 < int(held) <= total:
+        raise HostError(f"{path} holds {held!r}; a limit is 'max' or from 1 to {total} bytes, the host's MemTotal")
+    return Limit(int(held), path)
+
+
+def _cpu_list(path: str, text: str) -> set[int]:
+    """Read the kernel's list format, such as 0-3,8."""
+    cpus: set[int] = set()
+    for part in text.strip().split(","):
+        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        if match is None:
+            raise HostError(f"{path} holds {text.strip()!r}; a list of CPUs looks like 0-3,8")
+        cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return cpus

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Nova's own rule for the caches of one process (its crate nova-memory), for who wants to see or set the numbers."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB, readable_size
+
+# As plays know it: the option of the filter, and the variable of the role that is passed to it.
+TOTAL_NAME = "total (agent_wrappers_nova_memory_total)"
+
+SMALLEST_TOTAL = 512 * MIB
+LARGEST_DEFAULT_TOTAL = 4 * GIB
+
+# Per cent of the total; ``other`` gets the rest, so that the parts sum to it.
+SHARES = {"query_cache": 40, "syntax_trees": 25, "indexes": 20, "type_info": 10}
+
+
+class NovaMemory(TypedDict):
+    """Budget of one Nova process, in bytes; the parts sum to the total."""
+
+    effective: int  #: What the process can get: the lowest of the host, the container's limit and RLIMIT_AS.
+    total: int  #: All caches together: NOVA_MEMORY_BUDGET_TOTAL.
+    query_cache: int  #: NOVA_MEMORY_BUDGET_QUERY_CACHE
+    syntax_trees: int  #: NOVA_MEMORY_BUDGET_SYNTAX_TREES
+    indexes: int  #: NOVA_MEMORY_BUDGET_INDEXES
+    type_info: int  #: NOVA_MEMORY_BUDGET_TYPE_INFO
+    other: int  #: NOVA_MEMORY_BUDGET_OTHER
+
+
+class NovaMemoryError(ValueError):
+    """The numbers don't fit together. The message has them and names the variable to change."""
+
+
+def nova_memory_split(
+    host: int, cgroup_limit: int | None = None, address_space: int | None = None, total: int | None = None
+) -> NovaMemory:
+    """Compute what Nova's caches may take in one process.
+
+    Bytes: ``host`` (MemTotal), ``cgroup_limit`` and ``address_space`` (RLIMIT_AS) where there are such limits, and
+    ``total`` in place of Nova's default, a quarter of what the process can get, from 512 MiB to 4 GiB. Raises
+    NovaMemoryError for a total that the process can't get.
+    """
+    effective = min(size for size in (host, cgroup_limit, address_space) if size is not None)
+    if total is not None and total > effective:
+        raise NovaMemoryError(
+            f"{TOTAL_NAME} is {readable_size(total)}, but a process gets at most"
+            f" {readable_size(effective)} here; lower it"
+        )
+    whole = max(SMALLEST_TOTAL, min(effective // 4, LARGEST_DEFAULT_TOTAL)) if total is None else total
+    parts = {name: whole * percent // 100 for name, percent in SHARES.items()}
+    return {
+        "effective": effective,
+        "total": whole,
+        "query_cache": parts["query_cache"],
+        "syntax_trees": parts["syntax_trees"],
+        "indexes": parts["indexes"],
+        "type_info": parts["type_info"],
+        "other": whole - sum(parts.values()),
+    }

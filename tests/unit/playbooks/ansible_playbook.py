@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Run ansible-playbook as a user would, with the collection that the tests import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# .../ansible_collections/nova/agent_host/tests/unit/playbooks/ansible_playbook.py
+COLLECTIONS = Path(__file__).parents[6]
+
+
+def ansible_playbook(
+    *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it and give its exit code and output, whatever they are."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["ansible-playbook", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

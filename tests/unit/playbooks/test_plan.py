@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The playbook plan, run as a user runs it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+
+import pytest
+from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
+
+
+def plan(*extra_vars: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    arguments = [word for extra in extra_vars for word in ("-e", extra)]
+    return ansible_playbook("nova.agent_host.plan", *arguments, environment=environment)
+
+
+def test_everything_at_once() -> None:
+    run = plan("memory=1536G", "cpus=192", "instance_type=r7i.48xlarge", "agents=1000")
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = run.stdout.splitlines()
+    for nominal in (
+        "Available           1,304.0 GiB",
+        "Maximum                 326 agents",
+        "Recommended             300 agents",
+    ):
+        assert nominal in lines
+    for assumed in (
+        "Total (MemTotal)    1,511.4 GiB",
+        "Maximum                 320 agents",
+        "Recommended             295 agents",
+    ):
+        assert assumed in lines
+    assert "r7i.48xlarge      192    1,536 GiB  1,511.4 GiB            295      4" in lines
+
+
+def test_the_policy_counts() -> None:
+    run = plan("memory=1536G", "agent_policy_memory_per_agent=8G", "agent_policy_headroom=100G")
+    assert "Maximum                 175 agents" in run.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("nothing=1", "nothing to plan: give -e memory=1536G, -e instance_type=r7i.48xlarge or -e agents=1000"),
+        ("memory=1536", "memory is 1536, a number without a unit: 1536 bytes or 1536 MiB (1536M)?"),
+        ("agents=lots", "agents is 'lots'; it must be a whole number from 1 to"),
+    ],
+)
+def test_questions_without_an_answer(question: str, message: str) -> None:
+    run = plan(question)
+    assert run.returncode == 2
+    assert message in run.stdout + run.stderr
+
+
+def _missing_for_ec2() -> str:
+    for module in ("moto", "boto3", "ansible_collections.amazon"):
+        if importlib.util.find_spec(module) is None:
+            return f"{module.replace('ansible_collections.', 'the collection ')} is not installed"
+    return ""
+
+
+@pytest.mark.skipif(bool(_missing_for_ec2()), reason=_missing_for_ec2())
+def test_types_that_are_not_in_the_table_are_asked_from_ec2() -> None:
+    """Against moto, a stand-in for EC2 on this machine."""
+    server = importlib.import_module("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        run = plan(
+            "instance_type=m5.4xlarge",
+            AWS_ENDPOINT_URL=f"http://{host}:{port}",
+            AWS_ACCESS_KEY_ID="stand-in",
+            AWS_SECRET_ACCESS_KEY="stand-in",
+            AWS_DEFAULT_REGION="us-east-1",
+        )
+    finally:
+        server.stop()
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "m5.4xlarge: 16 CPUs, 64 GiB nominal" in run.stdout
+    assert "(source: EC2's answer)" in run.stdout
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("ansible_collections.amazon") is not None, reason="amazon.aws is installed"
+)
+def test_unknown_type_without_amazon_aws() -> None:
+    run = plan("instance_type=x9.huge")
+    assert run.returncode == 2
+    assert "instance_type is 'x9.huge'; known are c7i.24xlarge" in run.stdout + run.stderr

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The dictionaries have one schema each: what is documented is what is returned. The documented examples run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.nova.agent_host.plugins.filter import (
+    budget_table,
+    fleet_table,
+    instance_shape,
+    memory_budget,
+    nova_memory_split,
+    recommended_agents,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.nova_memory import NovaMemory
+from ansible_collections.nova.agent_host.plugins.modules import agent_host_info
+from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
+
+FILTERS = (memory_budget, recommended_agents, nova_memory_split, budget_table, instance_shape, fleet_table)
+
+
+def returned(plugin: Any, key: str = "_value") -> Any:
+    return yaml.safe_load(plugin.RETURN)[key]
+
+
+def assert_same_keys(contains: Mapping[str, Any], schema: type) -> None:
+    assert list(contains) == list(schema.__annotations__)
+
+
+def test_memory_budget_documents_the_budget() -> None:
+    value = returned(memory_budget)
+    assert_same_keys(value["contains"], Budget)
+    computed = memory_budget.memory_budget("1536G", cpus=192)
+    assert list(computed) == list(Budget.__annotations__)
+    assert value["sample"] == {key: size for key, size in computed.items() if key != "explanation"}
+    kinds = {"int": int, "str": str, "list": list}
+    for key, documented in value["contains"].items():
+        assert isinstance(computed[key], kinds[documented["type"]]), key  # type: ignore[literal-required]
+
+
+def test_nova_memory_split_documents_its_dictionary() -> None:
+    value = returned(nova_memory_split)
+    assert_same_keys(value["contains"], NovaMemory)
+    assert value["sample"] == nova_memory_split.nova_memory_split("1536G", address_space="4G")
+
+
+def test_instance_shape_documents_its_dictionary() -> None:
+    assert set(returned(instance_shape)["contains"]) == set(instance_shape.instance_shape("r7i.48xlarge") or {})
+
+
+def test_agent_host_info_documents_the_same_dictionaries() -> None:
+    assert_same_keys(returned(agent_host_info, "memory")["contains"], HostMemory)
+    budget = returned(agent_host_info, "budget")
+    if "contains" in budget:
+        assert_same_keys(budget["contains"], Budget)
+    else:
+        assert "P(nova.agent_host.memory_budget#filter)" in budget["description"]
+
+
+def test_examples_run(tmp_path: Path) -> None:
+    """As a reader would run them, on a host whose facts are known."""
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_facts": {"memtotal_mb": 65536, "processor_nproc": 8}},
+        "tasks": [task for plugin in FILTERS for task in yaml.safe_load(plugin.EXAMPLES)],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    run = ansible_playbook("play.yml", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Recommended             300 agents" in run.stdout.splitlines()  # show prints lines, not \\n
