@@ -15,11 +15,12 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
+export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
-TESTS := tests/unit tests/wrappers tests/toolchain
+TESTS := tests/unit tests/wrappers tests/toolchain tests/test_collection.py
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit sanity hosts molecule bench build requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit sanity integration molecule bench build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,7 +41,7 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tests/demo/demo.sh down
 
-test: lint unit sanity hosts molecule  ## Everything that CI runs
+test: lint unit sanity integration molecule  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -58,8 +59,9 @@ unit: $(READY)  ## Unit tests, and the rendered wrappers and the real rustup dri
 sanity: $(READY)  ## ansible-test sanity and units
 	tests/ansible-test.sh
 
-hosts: $(READY)  ## The test hosts' own tests
+integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
 	pytest tests/hosts
+	pytest -n 2 --dist loadfile tests/integration
 
 molecule: $(READY)  ## All scenarios on real systemd hosts
 	molecule test --all
@@ -69,6 +71,9 @@ bench: $(READY)  ## Timings, as ratios within one run
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
+
+docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
+	python tests/variables.py > docs/variables.md
 
 requirements: $(READY)  ## Renew requirements-dev.txt from requirements-dev.in (needs uv)
 	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade \

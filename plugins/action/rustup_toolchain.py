@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.nova.agent_host.plugins.action.host_state import STALE
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request, RequestError
@@ -34,11 +35,17 @@ class ActionModule(ActionBase):
 
 def _all_is_right(observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     """Whether nothing is to be done; what can't be told here is left to the module, with its messages."""
-    seen = observed.get("toolchain") or {}
-    if arguments.get("state", "present") != "present" or not seen.get("present") or seen.get("problems"):
-        return False
     try:
-        wanted = Request.from_options({**arguments, "purge": arguments.get("purge") in (True, "true", "yes", "True")})
-    except (RequestError, TypeError, ValueError):
+        tree = arguments["path"]
+        role = arguments.get("role", "agent_toolchain")
+        seen = observed["toolchains"][tree]
+        wanted = Request.from_options({**arguments, "purge": boolean(arguments.get("purge", False))})
+        return bool(
+            arguments.get("state", "present") == "present"
+            and seen["present"]
+            and not seen["problems"]
+            and seen["request"] == wanted.to_dict()
+            and observed["manifest"]["roles"][role]["trees"] == [tree]
+        )
+    except (RequestError, KeyError, TypeError, AttributeError):
         return False
-    return bool(seen.get("request") == wanted.to_dict() and seen.get("tree") == arguments.get("path"))

@@ -75,7 +75,7 @@ def put(path: str, state: State, content: bytes | None, check: Check | None = No
             _set_attributes(name, folder, ids, state["mode"])
         elif state["kind"] == "link":
             _replace(path, folder, lambda new: _make_link(new, folder, state["target"], ids))
-        elif found.get("sha256") == state["sha256"]:
+        elif found["kind"] == "file" and found["sha256"] == state.get("sha256", found["sha256"]):
             _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""

@@ -5,7 +5,7 @@
 Pure: used by the controller (compare with what was observed) and by the host (compare with what is there now), so
 that both decide alike. Shapes: a *state* is a dictionary that JSON can hold, ``{"kind": "file", "sha256": …, "mode":
 "0644", "owner": "root", "group": "root"}``; links have ``target`` instead of ``sha256`` and no mode; ``{"kind":
-"absent"}`` stands alone. Modes are four octal digits, owners and groups are names (or numbers without a name).
+"absent"}`` stands alone. A wanted file without ``sha256`` is one whose content is its users' business. Modes are four octal digits, owners and groups are names (or numbers without a name).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def wanted_state(entry: Mapping[str, Any]) -> State:
         raise StateError(f"{path}: state is {kind!r}; allowed are {', '.join(KINDS)}")
     given = {name for name in ("content", "target", "mode", "validate") if entry.get(name) is not None}
     needed, allowed = {
-        "file": ({"content", "mode"}, {"content", "mode", "validate"}),
+        "file": ({"mode"}, {"content", "mode", "validate"}),
         "directory": ({"mode"}, {"mode"}),
         "link": ({"target"}, {"target"}),
         "absent": (set[str](), set[str]()),
@@ -108,11 +108,11 @@ def wanted_state(entry: Mapping[str, Any]) -> State:
     if not isinstance(mode, str) or not MODE.fullmatch(mode):
         raise StateError(f'{path}: mode is {mode!r}; allowed is a quoted octal number such as "0644"')
     state["mode"] = f"{int(mode, 8):04o}"
-    if kind == "file":
+    if kind == "file" and entry.get("content") is not None:
         state["sha256"] = sha256(entry["content"].encode())
     return state
 
 
 def differences(wanted: State, found: State) -> list[str]:
     """The names of the attributes in which ``found`` is not as ``wanted``; empty where all is right."""
-    return [name for name in COMPARED[wanted["kind"]] if wanted.get(name) != found.get(name)]
+    return [name for name in COMPARED[wanted["kind"]] if name in wanted and wanted[name] != found.get(name)]

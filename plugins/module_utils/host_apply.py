@@ -145,6 +145,8 @@ class _Run:
             file_apply.put(step.path, step.after, self._content(step))
             if step.after["kind"] == "absent" and os.path.lexists(step.path):
                 self.outcome.kept.append(step.path)
+                self.manifest.paths(self.role)[step.path]["kept"] = True
+                return
         if step.action != "keep":
             del self.manifest.paths(self.role)[step.path]
 
@@ -152,7 +154,9 @@ class _Run:
         if step.after["kind"] != "file":
             return None
         if step.action == "put":
-            return str(self.entries[step.path]["content"]).encode()
+            return (self.entries[step.path].get("content") or "").encode()
+        if "sha256" not in step.before:
+            return None
         return read(self._original(step.before))
 
     def _checker(self, path: str) -> file_apply.Check | None:
@@ -164,7 +168,8 @@ class _Run:
 
     def _save_original(self, step: host_plan.Step) -> None:
         """Keep the file that stood here before us, so that taking the role out puts it back."""
-        if step.before["kind"] != "file" or not step.changes or step.found.get("sha256") != step.before["sha256"]:
+        original = step.before.get("sha256")
+        if not original or not step.changes or step.found.get("sha256") != original:
             return
         copy = self._original(step.before)
         os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
@@ -194,7 +199,7 @@ class _Run:
     def _diff(self, step: host_plan.Step) -> list[dict[str, str]]:
         """One piece for kind, owner and mode, and one for the content where that differs."""
         pieces = [_piece(step.path, _attributes(step.found), _attributes(step.after))]
-        if step.found.get("sha256") != step.after.get("sha256"):
+        if "sha256" in step.after and step.found.get("sha256") != step.after["sha256"]:
             if self.entries.get(step.path, {}).get("diff") is False:
                 pieces.append(_piece(step.path, "(content not shown)\n", "(other content, not shown)\n"))
             else:

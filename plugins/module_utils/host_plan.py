@@ -47,7 +47,7 @@ class Step:
 
 def bare(record: Mapping[str, Any]) -> State:
     """A manifest entry's state, without what the manifest notes beside it."""
-    return {name: record[name] for name in COMPARED[record["kind"]]}
+    return {name: record[name] for name in COMPARED[record["kind"]] if name in record}
 
 
 def expand(wanted: Mapping[str, State], recorded: Mapping[str, Any], exists: Callable[[str], bool]) -> dict[str, State]:
@@ -70,8 +70,9 @@ def plan(
 ) -> list[Step] | None:
     """The steps for ``role``, in order; empty where all is right, None where ``look`` does not know a path.
 
-    ``look`` gives a path's state, or None where it was not observed. Entries that were kept because
-    somebody edited them are looked at again where nothing is wanted any more (the role is taken out). Raises StateError where a step would destroy what is not ours.
+    ``look`` gives a path's state, or None where it was not observed. Entries that were kept because somebody edited them
+    are looked at again where nothing is wanted any more (the role is taken out). Raises StateError where a step would
+    destroy what is not ours.
     """
     recorded = manifest.roles.get(role, {}).get("paths", {})
     steps = []
@@ -83,6 +84,8 @@ def plan(
         if record and bare(record) == bare(state) and not record.get("kept") and not differences(state, found):
             continue
         before = record["before"] if record else _before(path, manifest, found)
+        if state["kind"] == "file" and "sha256" not in state:
+            before = {name: value for name, value in before.items() if name != "sha256"}  # nor is it ours to put back
         _refuse_to_destroy(path, state, found, ours=bool(record))
         steps.append(Step("put", path, found, state, before))
     for path in sorted(set(recorded) - {step.path for step in steps} - set(wanted), reverse=True):

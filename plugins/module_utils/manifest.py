@@ -109,8 +109,21 @@ class Manifest:
 @contextmanager
 def locked() -> Iterator[None]:
     """Keep two controllers from changing one host at once; the kernel frees the lock of a killed run."""
-    with open(
-        os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w", encoding="utf-8"
-    ) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = _lock()
+    try:
         yield
+    finally:
+        os.unlink(LOCK)  # so that nothing of ours is left; who waits for it sees that it is gone and takes a new one
+        os.close(lock)
+
+
+def _lock() -> int:
+    while True:
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(lock), os.stat(LOCK)):
+                return lock
+        except FileNotFoundError:
+            pass
+        os.close(lock)

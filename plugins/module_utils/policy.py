@@ -14,15 +14,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, SizeError, format_size, parse_size
+from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
+from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import LimitsError, check_extra
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import SMALLEST_PER_AGENT
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, format_size, parse_size
 
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 SYSTEM_FOLDERS = ("bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var "
                   "usr/local usr/bin usr/lib usr/sbin var/lib var/tmp").split()  # fmt: skip
 PRIVILEGED_GROUPS = ("root", "sudo", "adm", "admin", "wheel", "users", "nogroup")
-SMALLEST_PER_AGENT = 512 * MIB
+SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
+PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
 ARCHITECTURES = ("x86_64", "aarch64")
 
 Spec = Mapping[str, Any]
@@ -102,6 +105,14 @@ def _soft_and_hard(name: str, value: Any) -> None:
         raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard one")
 
 
+def _services(name: str, value: Any) -> None:
+    for service in value:
+        if not SERVICE.fullmatch(str(service)) or str(service).endswith((".service", ".slice", ".scope", ".socket")):
+            raise PolicyError(f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner")
+        if service in PROTECTED_SERVICES or str(service).startswith("systemd-"):
+            raise PolicyError(f"{name} has {service!r}, which serves administrators too; name services that run agents")
+
+
 def _count(name: str, value: Any) -> None:
     if not re.fullmatch(r"[1-9][0-9]{0,5}", str(value)):
         raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or nothing for the rule's")
@@ -126,6 +137,8 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "agent_limits_login_address_space": _size,
     "agent_limits_nofile": _soft_and_hard,
     "agent_limits_nproc": _soft_and_hard,
+    "agent_limits_extra": check_extra,
+    "agent_limits_services": _services,
     "agent_hygiene_target_max": _size,
 }
 
@@ -146,14 +159,23 @@ def policy_problems(variables: Mapping[str, Any], specs: Mapping[str, Spec]) -> 
         value = variables[name]
         if value in (None, ""):
             continue
-        if ArgumentSpecValidator({name: specs[name]}).validate({name: value}).error_messages:
+        if not _fits(value, specs[name]):
             problems.append(f"{name} is {value!r}; allowed is {_allowed(specs[name])}")
             continue
         try:
-            CHECKS.get(name, lambda *_: None)(name, value)
-        except (PolicyError, SizeError) as error:
+            if name in CHECKS:
+                CHECKS[name](name, value)
+        except (PolicyError, SizeError, LimitsError) as error:
             problems.append(str(error))
     return problems or _out_of_order(variables)
+
+
+def _fits(value: Any, spec: Spec) -> bool:
+    try:
+        DEFAULT_TYPE_VALIDATORS[spec["type"]](value)
+    except (TypeError, ValueError):
+        return False
+    return "choices" not in spec or value in spec["choices"]
 
 
 def _allowed(spec: Spec) -> str:
@@ -181,7 +203,9 @@ def _out_of_order(variables: Mapping[str, Any]) -> list[str]:
 
 def host_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
     """Why the host can't take the policy, empty where it can. ``observed`` is what ``agent_host_info`` returned."""
-    return [*_platform_problems(observed["platform"], variables), *_account_problems(observed["accounts"], variables)]
+    budget = [observed["budget_error"]] if "budget_error" in observed else []
+    platform, accounts = observed["platform"], observed["accounts"]
+    return [*_platform_problems(platform, variables), *budget, *_account_problems(accounts, variables)]
 
 
 def _platform_problems(platform: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:

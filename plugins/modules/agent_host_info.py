@@ -115,6 +115,14 @@ fences:
   description: What can defeat a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
   returned: always
   type: dict
+logins:
+  description: What PAM's limits do not reach, and the agents' open sessions with their limits.
+  returned: always
+  type: dict
+  contains:
+    sshd_without_pam: {description: Whether sshd does not use PAM., type: bool}
+    pam_without_limits: {description: Services of PAM without pam_limits., type: list, elements: str}
+    sessions: {description: Units in which agents have processes., type: list, elements: dict}
 manifest:
   description: What this collection wrote on the host, by role.
   returned: always
@@ -140,7 +148,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils import host_observe
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.limits_observe import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.sessions import observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import observe_toolchain
 
@@ -173,6 +183,10 @@ def main() -> None:
             "accounts": accounts,
             "packages": host_observe.observe_packages(given["packages"]),
             "fences": host_observe.observe_fences(accounts["group"]["members"]),
+            "logins": {
+                **observe_ways_in(),
+                "sessions": observe_sessions(accounts["group"]["members"]),
+            },
             "manifest": manifest.to_dict(),
             "files": host_observe.observe_files(manifest),
             "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},

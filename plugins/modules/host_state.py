@@ -37,7 +37,9 @@ options:
         choices: [file, directory, link, absent]
         default: file
       content:
-        description: The whole content of a file, as text. Needed by state V(file).
+        description:
+          - The whole content of a file, as text.
+          - Without it the file is made empty where it is missing, and what its users then write into it is left alone.
         type: str
       target:
         description: Where a link leads. Needed by state V(link).

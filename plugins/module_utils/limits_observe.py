@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Whether the ways into a host load pam_limits at all. Reads the configuration of sshd and PAM below a given root."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+PAM_FOLDER = "/etc/pam.d"
+# What starts a program as an agent after a login of its own. sudo-i and su-l include the other two.
+PAM_SERVICES = ("atd", "cron", "login", "sshd", "su", "sudo", "systemd-user")
+
+_MODULE = re.compile(r"-?session\s+(?:\[[^\]]*\]|\w+)\s+\S*pam_limits\.so\b")
+_INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
+_KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)\"?(.*?)\"?\s*")
+
+
+def observe_ways_in(root: str = "/") -> dict[str, Any]:
+    """``{"sshd_without_pam": bool, "pam_without_limits": ["atd", ...]}``: what PAM's limits do not reach."""
+    return {
+        "sshd_without_pam": _exists(root, SSHD_CONFIG) and not _sshd_uses_pam(root),
+        "pam_without_limits": [
+            name
+            for name in PAM_SERVICES
+            if _exists(root, f"{PAM_FOLDER}/{name}") and not _loads_limits(root, name, frozenset())
+        ],
+    }
+
+
+def _exists(root: str, path: str) -> bool:
+    return os.path.isfile(os.path.join(root, path.lstrip("/")))
+
+
+def _lines(path: str) -> Iterator[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                yield line.split("#", 1)[0].strip()
+    except FileNotFoundError:
+        return
+
+
+def _sshd_uses_pam(root: str) -> bool:
+    """sshd takes the first value that it reads, and no without any; UsePAM can't stand in a Match block."""
+    for keyword, value in _sshd_settings(root, os.path.join(root, SSHD_CONFIG.lstrip("/")), depth=0):
+        if keyword == "usepam":
+            return value.lower() == "yes"
+    return False
+
+
+def _sshd_settings(root: str, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    for line in _lines(path):
+        match = _KEYWORD.fullmatch(line)
+        if not match:
+            continue
+        keyword, value = match[1].lower(), match[2]
+        if keyword != "include" or depth > 8:
+            yield keyword, value
+            continue
+        for pattern in value.split():
+            absolute = os.path.join("/etc/ssh", pattern)
+            for included in sorted(glob.glob(os.path.join(root, absolute.lstrip("/")))):
+                yield from _sshd_settings(root, included, depth + 1)
+
+
+def _loads_limits(root: str, service: str, seen: frozenset[str]) -> bool:
+    for line in _lines(os.path.join(root, PAM_FOLDER.lstrip("/"), service)):
+        if _MODULE.match(line):
+            return True
+        include = _INCLUDE.match(line)
+        if include and include[1] not in seen and _loads_limits(root, include[1], seen | {service}):
+            return True
+    return False

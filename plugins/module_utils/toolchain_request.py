@@ -1,0 +1,175 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of a host's Rust toolchain: names, versions, checksums, sources. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+UPSTREAM = "https://static.rust-lang.org"
+PROFILES = ("minimal", "default", "complete")
+TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+
+CHANNEL = re.compile(
+    r"(stable|beta|nightly|[0-9]+\.[0-9]+(\.[0-9]+)?(-beta(\.[0-9]+)?)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?"
+)
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class RequestError(ValueError):
+    """A value that can't be meant; the message names the option, what it held and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """One toolchain: a channel (``1.92.0``, ``nightly-2026-05-19``) with its profile, components and targets."""
+
+    channel: str
+    profile: str = "minimal"
+    components: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: str = "") -> Toolchain:
+        """``options`` has ``channel`` and optionally ``profile``, ``components``, ``targets``. Raises RequestError."""
+        unknown = set(options) - {"channel", "profile", "components", "targets"}
+        if unknown:
+            raise RequestError(
+                f"{where or 'the toolchain'} holds {', '.join(sorted(unknown))}; "
+                "allowed are channel, profile, components, targets"
+            )
+        channel = _text(options.get("channel"), CHANNEL, f"{where}channel", "1.92.0, stable or nightly-2026-05-19")
+        profile = options.get("profile") or "minimal"
+        if profile not in PROFILES:
+            raise RequestError(f"{where}profile is {profile!r}; allowed are {', '.join(PROFILES)}")
+        return cls(
+            channel,
+            profile,
+            _names(options.get("components"), f"{where}components", "clippy"),
+            _names(options.get("targets"), f"{where}targets", "wasm32-unknown-unknown"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "channel": self.channel,
+            "profile": self.profile,
+            "components": list(self.components),
+            "targets": list(self.targets),
+        }
+
+    def describe(self) -> str:
+        parts = [f"profile {self.profile}", *self.components, *(f"target {name}" for name in self.targets)]
+        return f"toolchain {self.channel} ({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Request:
+    """All toolchains of a host (the first is the default), the rustup that installs them, and whether others go."""
+
+    toolchains: tuple[Toolchain, ...]
+    rustup_version: str
+    rustup_checksums: tuple[tuple[str, str], ...]
+    purge: bool = False
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Request:
+        """``options`` as the module ``rustup_toolchain`` takes them. Raises RequestError."""
+        first = Toolchain.from_options(
+            {name: options.get(name) for name in ("channel", "profile", "components", "targets")}
+        )
+        extra = options.get("extra") or []
+        toolchains = [first, *(Toolchain.from_options(item, f"extra[{n}].") for n, item in enumerate(extra))]
+        channels = [toolchain.channel for toolchain in toolchains]
+        twice = sorted({channel for channel in channels if channels.count(channel) > 1})
+        if twice:
+            raise RequestError(f"extra names {', '.join(twice)} twice: list each channel once, with all it needs")
+        return cls(
+            tuple(toolchains),
+            _text(options.get("rustup_version"), VERSION, "rustup_version", "1.29.0"),
+            _checksums(options.get("rustup_checksums")),
+            bool(options.get("purge")),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form in which a host records what it was asked for."""
+        first, *extra = self.toolchains
+        return {
+            **first.to_dict(),
+            "extra": [toolchain.to_dict() for toolchain in extra],
+            "rustup_version": self.rustup_version,
+            "rustup_checksums": dict(self.rustup_checksums),
+            "purge": self.purge,
+        }
+
+    def checksum(self, architecture: str) -> str:
+        """The sha256 of rustup-init for ``architecture``. Raises RequestError."""
+        try:
+            return dict(self.rustup_checksums)[architecture]
+        except KeyError:
+            raise RequestError(
+                f"rustup_checksums has no sha256 of rustup-init {self.rustup_version} for {architecture}, only for "
+                f"{', '.join(sorted(dict(self.rustup_checksums)))}: add it"
+            ) from None
+
+
+def architecture(machine: str) -> str:
+    """``x86_64`` or ``aarch64`` for what the kernel calls the machine. Raises RequestError."""
+    try:
+        return MACHINES[machine]
+    except KeyError:
+        raise RequestError(
+            f"this host is a {machine}; toolchains are installed on {' and '.join(sorted(TRIPLES))} only"
+        ) from None
+
+
+def source_url(value: Any, name: str) -> str:
+    """``value`` without a closing slash. Raises RequestError, which never prints a password."""
+    text = value if isinstance(value, str) else ""
+    allowed = f"allowed is http://, https:// or file://, such as {UPSTREAM}"
+    try:
+        parts = urlsplit(text)
+        secret = bool(parts.username or parts.password) or "@" in parts.netloc
+    except ValueError:
+        raise RequestError(f"{name} can't be read as a URL; {allowed}") from None
+    if secret:
+        raise RequestError(
+            f"{name} holds a user name or password, which logs and process lists would show: use a server that this "
+            "host may read without one, or a file:// mirror"
+        )
+    if parts.scheme not in ("http", "https", "file") or re.search(r"[\s?#]", text) or not (parts.netloc or parts.path):
+        raise RequestError(f"{name} is {value!r}; {allowed}")
+    return text.rstrip("/")
+
+
+def _text(value: Any, pattern: re.Pattern[str], name: str, example: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise RequestError(f"{name} is {value!r}; allowed is a name such as {example} (quoted in YAML)")
+    return value
+
+
+def _names(value: Any, name: str, example: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise RequestError(f"{name} is {value!r}; allowed is a list of names such as [{example}]")
+    return tuple(sorted({_text(item, NAME, name, example) for item in value}))
+
+
+def _checksums(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping) or not value:
+        raise RequestError(
+            f"rustup_checksums is {value!r}; allowed is a dictionary of architecture ({', '.join(sorted(TRIPLES))}) "
+            "to the sha256 of rustup-init"
+        )
+    for machine, checksum in value.items():
+        if machine not in TRIPLES:
+            raise RequestError(f"rustup_checksums names {machine!r}; allowed are {', '.join(sorted(TRIPLES))}")
+        _text(checksum, SHA256, f"rustup_checksums.{machine}", "4acc9acc… with 64 hexadecimal digits")
+    return tuple(sorted(value.items()))

@@ -1,0 +1,236 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in a toolchain tree, by reading alone: nothing is executed, nothing fetched.
+
+A tree ``/opt/nova-agent/toolchain`` is a link to one *generation* in the folder ``/opt/nova-agent/.toolchain`` beside
+it. A generation is installed whole and never changed afterwards; its ``receipt.json`` says what was asked for and how
+every file looked (kind, mode, owner, size, time), so that looking again costs one lstat a file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+RECEIPT = "receipt.json"
+LOCK = "lock"
+SHOWN = 20  # problems that a report lists before it only counts
+PYTHON_CACHE = "__pycache__"  # written where root runs rust-gdb; harmless, and not ours
+
+
+@dataclass
+class Inspection:
+    """``damaged`` maps a path below the generation to what is wrong with it; ``broken`` is wrong with the tree itself.
+
+    ``leftovers`` are generations that nothing needs any more, ``in_use`` old ones in which programs still run.
+    """
+
+    tree: str
+    generation: str | None = None
+    receipt: dict[str, Any] | None = None
+    damaged: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    in_use: list[str] = field(default_factory=list)
+    busy: bool = False
+
+    @property
+    def problems(self) -> list[str]:
+        """One line a problem, worst first; empty where all is right."""
+        lines = self.broken + [
+            f"{os.path.join(self.generation or '', path)}: {what}"
+            for path, what in sorted(self.damaged.items())
+            if self.damaged.get(os.path.dirname(path)) != what  # a folder that is missing says it for its files
+        ]
+        return _shortened(lines) + [f"{path}: left by an earlier or interrupted run" for path in self.leftovers]
+
+    def intact(self, *paths: str) -> bool:
+        """Whether the generation holds ``paths`` and everything below them as it was installed."""
+        if self.receipt is None or not self.generation:
+            return False
+        return all(
+            path in self.receipt["files"]
+            and not any(bad == path or bad.startswith(f"{path}/") or path.startswith(f"{bad}/") for bad in self.damaged)
+            for path in paths
+        )
+
+
+def generations_folder(tree: str) -> str:
+    return os.path.join(os.path.dirname(tree), f".{os.path.basename(tree)}")
+
+
+def observe_toolchain(tree: str) -> dict[str, Any]:
+    """What stands at ``tree``, for a report or for the decision whether there is anything to do.
+
+    ``{"tree": path, "present": bool, "request": {...} or None, "toolchains": [{"name", "channel", "version", …}],
+    "problems": [str], "in_use": [path], "busy": bool}``. Never raises for what a damaged tree holds: what can't be
+    read is a problem.
+    """
+    found = inspect(tree)
+    receipt = found.receipt or {}
+    return {
+        "tree": tree,
+        "present": found.generation is not None,
+        "request": receipt.get("request"),
+        "toolchains": receipt.get("toolchains", []),
+        "problems": found.problems,
+        "in_use": found.in_use,
+        "busy": found.busy,
+    }
+
+
+def inspect(tree: str, own_lock: bool = False) -> Inspection:
+    """Look at ``tree`` and compare it with its receipt; ``own_lock`` says that the caller holds the lock itself."""
+    found = Inspection(tree)
+    folder = generations_folder(tree)
+    if os.path.lexists(tree):
+        name = os.readlink(tree) if os.path.islink(tree) else ""
+        if os.path.dirname(name) == os.path.basename(folder) and os.path.isdir(
+            os.path.join(folder, os.path.basename(name))
+        ):
+            found.generation = os.path.join(folder, os.path.basename(name))
+            _compare(found, found.generation)
+        else:
+            found.broken.append(f"{tree}: not a link to a generation in {folder}")
+    _look_beside(found, folder, own_lock)
+    return found
+
+
+def fingerprint(root: str) -> dict[str, str]:
+    """One line for every path below ``root``, and ``.`` for itself: kind, mode, owner, and size and time or target."""
+    return dict(_lines(root))
+
+
+def _lines(root: str) -> Iterator[tuple[str, str]]:
+    yield ".", _line(root)
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(os.path.join(root, below)) as entries:
+            for entry in entries:
+                path = os.path.join(below, entry.name)
+                if path == RECEIPT or entry.name == PYTHON_CACHE:
+                    continue
+                yield path, _line(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+
+
+def _line(path: str) -> str:
+    found = os.lstat(path)
+    owner = f"{found.st_uid}:{found.st_gid}"
+    mode = f"{stat.S_IMODE(found.st_mode):04o}"
+    if stat.S_ISLNK(found.st_mode):
+        return f"link {owner} {os.readlink(path)}"
+    if stat.S_ISDIR(found.st_mode):
+        return f"directory {owner} {mode}"
+    if stat.S_ISREG(found.st_mode):
+        return f"file {owner} {mode} {found.st_size} {found.st_mtime_ns}"
+    return f"special {owner} {mode}"
+
+
+def difference(wanted: str, found: str) -> str:
+    """In words, how a fingerprint's line differs from the wanted one."""
+    kind = wanted.split(" ", 1)[0]
+    names = ("kind", "owner", "target") if kind == "link" else ("kind", "owner", "mode", "size", "time")
+    was, now = (line.split(" ", len(names) - 1) for line in (wanted, found))
+    if was[0] != now[0]:
+        return f"is a {now[0]}, not a {was[0]}"
+    differs = [
+        "written to since it was installed" if name == "time" else f"{name} {is_now}, not {should}"
+        for name, should, is_now in zip(names, was, now)
+        if should != is_now
+    ]
+    return ", ".join(differs)
+
+
+def _compare(found: Inspection, generation: str) -> None:
+    try:
+        with open(os.path.join(generation, RECEIPT), encoding="utf-8") as file:
+            owner = os.fstat(file.fileno())
+            receipt = json.load(file)
+        wanted: dict[str, str] = receipt["files"]
+        now = fingerprint(generation)
+        request, _toolchains = receipt["request"], receipt["toolchains"]
+        if not isinstance(request, Mapping) or not isinstance(wanted, Mapping):
+            raise ValueError("unexpected content")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        found.broken.append(f"{os.path.join(generation, RECEIPT)}: can't be read ({reason})")
+        return
+    found.receipt = receipt
+    if (owner.st_uid, stat.S_IMODE(owner.st_mode)) != (int(wanted["."].split()[1].split(":")[0]), 0o644):
+        found.broken.append(f"{os.path.join(generation, RECEIPT)}: owner or mode is wrong")
+    for path in wanted.keys() | now.keys():
+        if path not in now:
+            found.damaged[path] = "is missing"
+        elif path not in wanted:
+            found.damaged[path] = "does not belong here"
+        elif wanted[path] != now[path]:
+            found.damaged[path] = difference(wanted[path], now[path])
+
+
+def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:
+    """Generations other than the one in place, and whether an installation runs right now."""
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        found.broken.append(f"{folder}: {error.strerror}")
+        return
+    mode = os.lstat(folder).st_mode
+    if found.generation and stat.S_IMODE(mode) != 0o755:
+        found.broken.append(f"{folder}: mode {stat.S_IMODE(mode):04o}, not 0755")
+    others = [os.path.join(folder, name) for name in names if name != LOCK]
+    others = [path for path in others if path != found.generation]
+    if not others:
+        return
+    found.busy = not own_lock and is_locked(os.path.join(folder, LOCK))
+    running = programs_below(folder)
+    for path in others:
+        if any(program.startswith(f"{os.path.realpath(path)}/") for program in running):
+            found.in_use.append(path)
+        elif not found.busy:  # what a run in progress has staged is not a leftover
+            found.leftovers.append(path)
+
+
+def is_locked(path: str) -> bool:
+    """Whether somebody holds the lock file ``path`` now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def programs_below(folder: str, proc: str = "/proc") -> set[str]:
+    """The programs below ``folder`` that run now. A cargo that runs keeps its generation: it starts rustc from it."""
+    real = f"{os.path.realpath(folder)}/"
+    found = set()
+    for pid in os.listdir(proc):
+        if pid.isdigit():
+            try:
+                program = os.readlink(os.path.join(proc, pid, "exe"))
+            except OSError:
+                continue  # a kernel thread, or gone
+            if program.startswith(real):
+                found.add(program)
+    return found
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    if len(lines) <= SHOWN:
+        return lines
+    return [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"]

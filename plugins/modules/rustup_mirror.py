@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action plugin rustup_mirror; nothing runs on the host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rustup_mirror
+short_description: Build a rustup mirror on the controller, for hosts without internet
+version_added: 0.1.0
+description:
+  - Fills a folder that serves rustup as the official servers do, from any static web server or as a C(file://) URL.
+  - Takes pinned toolchains from upstream, with every file verified against the channel's manifest and the installer
+    against its pinned sum; or repackages a toolchain that is installed on the controller, under its true version.
+  - What is there and has the right sum is not fetched again, and an interrupted download goes on where it stopped. A
+    channel is offered only once all of its files are there.
+  - Runs on the controller, as the user who runs Ansible, and prints how far it is.
+options:
+  path:
+    description: The folder to fill.
+    type: path
+    required: true
+  channel:
+    description: The toolchain to mirror. This or O(from_toolchain) is needed.
+    type: str
+  profile:
+    description: As in M(nova.agent_host.rustup_toolchain).
+    type: str
+    default: minimal
+  components:
+    description: Components beside those of O(profile).
+    type: list
+    elements: str
+    default: []
+  targets:
+    description: Targets beside the architectures' own.
+    type: list
+    elements: str
+    default: []
+  extra:
+    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain). Not with O(from_toolchain).
+    type: list
+    elements: dict
+    default: []
+  from_toolchain:
+    description: >-
+      An installed toolchain to repackage instead, such as C(~/.rustup/toolchains/stable-x86_64-unknown-linux-gnu). Its
+      version is asked of its rustc.
+    type: path
+  architectures:
+    description: Architectures of the hosts to serve. With O(from_toolchain) it is the toolchain's own.
+    type: list
+    elements: str
+    choices: [aarch64, x86_64]
+    default: [aarch64, x86_64]
+  rustup_version:
+    description: The version of rustup.
+    type: str
+    required: true
+  rustup_checksums:
+    description: The sha256 of that version's C(rustup-init) by architecture.
+    type: dict
+    required: true
+  rustup_init:
+    description: A local file to take as C(rustup-init) instead of fetching it. It must have the pinned sum.
+    type: path
+  dist_server:
+    description: Where toolchains come from.
+    type: str
+    default: https://static.rust-lang.org
+  update_root:
+    description: Where rustup comes from.
+    type: str
+    default: https://static.rust-lang.org/rustup
+attributes:
+  check_mode:
+    support: full
+    description: Reads manifests and tells which files would be fetched.
+  diff_mode:
+    support: none
+    description: The return values list the files.
+seealso:
+  - module: nova.agent_host.rustup_toolchain
+author:
+  - Contributors to nova.agent_host (@nova)
+"""
+
+EXAMPLES = r"""
+- name: Mirror what the hosts pin
+  nova.agent_host.rustup_mirror:
+    path: /srv/rustup
+    channel: 1.92.0
+    components: [clippy, rustfmt]
+    rustup_version: 1.29.0
+    rustup_checksums:
+      x86_64: 4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10
+      aarch64: 9732d6c5e2a098d3521fca8145d826ae0aaa067ef2385ead08e6feac88fa5792
+"""
+
+RETURN = r"""
+path:
+  description: The folder.
+  returned: success
+  type: str
+toolchains:
+  description: The channels that the mirror now offers.
+  returned: success
+  type: list
+  elements: str
+fetched:
+  description: Files that were placed, or in check mode would be, below O(path).
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: Files that were there with the right sum.
+  returned: success
+  type: list
+  elements: str
+size:
+  description: Bytes of the toolchains' files in the mirror.
+  returned: success
+  type: int
+"""

@@ -1,0 +1,304 @@
+#!/usr/bin/python
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: the pinned Rust toolchains of a host, whole or not at all."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rustup_toolchain
+short_description: Install pinned Rust toolchains for all users of a host, read-only
+version_added: 0.1.0
+description:
+  - Installs rustup and Rust toolchains that root owns and nobody else can change. The installer is verified by its
+    sha256 before it runs, never replaces itself, and never installs what a checkout's C(rust-toolchain.toml) names.
+  - Everything is installed beside what is there, checked (C(rustc -vV) says the version, the components are present,
+    a program of one line compiles where there is a C(cc)), and takes its place by one rename. A run that fails or is
+    killed leaves the old toolchain as it was; the next one removes what it left.
+  - A toolchain that is right is recognized by reading alone, without network. A damaged one is installed again.
+  - Old toolchains stay on the disk for as long as programs run in them.
+options:
+  path:
+    description: >-
+      The tree, such as C(/opt/nova-agent/toolchain). It becomes a link to a folder in C(.toolchain) beside it;
+      C(bin/) below it holds rustup and its proxies, C(rustup/) is the RUSTUP_HOME.
+    type: path
+    required: true
+  state:
+    description: Whether the tree is to be there. V(absent) removes it with everything in it.
+    type: str
+    choices: [present, absent]
+    default: present
+  channel:
+    description: >-
+      The default toolchain, best a full version such as V(1.92.0) or a dated nightly. V(stable), V(beta) and V(nightly)
+      are installed once as they are that day, and not moved afterwards. Required with O(state=present).
+    type: str
+  profile:
+    description: Which components rustup adds by itself.
+    type: str
+    choices: [minimal, default, complete]
+    default: minimal
+  components:
+    description: Components beside those of O(profile).
+    type: list
+    elements: str
+    default: []
+  targets:
+    description: Targets beside the host's own for which the standard library is installed.
+    type: list
+    elements: str
+    default: []
+  extra:
+    description: Further toolchains, reached by C(cargo +channel).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      channel:
+        description: As O(channel).
+        type: str
+        required: true
+      profile:
+        description: As O(profile).
+        type: str
+        choices: [minimal, default, complete]
+        default: minimal
+      components:
+        description: As O(components).
+        type: list
+        elements: str
+        default: []
+      targets:
+        description: As O(targets).
+        type: list
+        elements: str
+        default: []
+  rustup_version:
+    description: The version of rustup. Required with O(state=present).
+    type: str
+  rustup_checksums:
+    description: >-
+      The sha256 of C(rustup-init) of that version, by architecture (C(x86_64), C(aarch64)). Required with
+      O(state=present).
+    type: dict
+  dist_server:
+    description: Where toolchains come from, V(http://), V(https://) or V(file://), without a password.
+    type: str
+    default: https://static.rust-lang.org
+  update_root:
+    description: Where rustup comes from; below it lie C(archive/VERSION/TRIPLE/rustup-init).
+    type: str
+    default: https://static.rust-lang.org/rustup
+  purge:
+    description: Whether toolchains of earlier applies that are no longer listed are removed.
+    type: bool
+    default: false
+  lock_timeout:
+    description: Seconds to wait for another run that installs into the same tree.
+    type: int
+    default: 1800
+  timeout:
+    description: Seconds after which one rustup command is ended.
+    type: int
+    default: 1800
+  role:
+    description: The owner of the tree in the manifest. A tree that the same owner had at another path is removed.
+    type: str
+    default: agent_toolchain
+  manifest:
+    description: Path of the manifest on the host.
+    type: path
+    default: /var/lib/nova-agent/manifest.json
+  observed:
+    description:
+      - What M(nova.agent_host.agent_host_info) returned for this host earlier in the play.
+      - Used on the controller only. Where it shows that all is right, the host is not contacted.
+    type: dict
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would be installed, removed and repaired, without network.
+  diff_mode:
+    support: full
+    description: Shows the toolchains and the problems before, and the toolchains after.
+notes:
+  - Must run as root. Proxies are taken from the environment (C(environment) of the task).
+seealso:
+  - module: nova.agent_host.agent_host_info
+  - module: nova.agent_host.rustup_mirror
+author:
+  - Contributors to nova.agent_host (@nova)
+"""
+
+EXAMPLES = r"""
+- name: Pin Rust 1.92.0 for everyone, with a nightly for fuzzing
+  nova.agent_host.rustup_toolchain:
+    path: /opt/nova-agent/toolchain
+    channel: 1.92.0
+    components: [clippy, rustfmt]
+    extra:
+      - channel: nightly-2026-05-19
+        components: [rust-src]
+    rustup_version: 1.29.0
+    rustup_checksums:
+      x86_64: 4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10
+      aarch64: 9732d6c5e2a098d3521fca8145d826ae0aaa067ef2385ead08e6feac88fa5792
+
+- name: Take it out again
+  nova.agent_host.rustup_toolchain:
+    path: /opt/nova-agent/toolchain
+    state: absent
+"""
+
+RETURN = r"""
+contacted:
+  description: Whether the host was contacted; V(false) where the observation already showed that all is right.
+  returned: always
+  type: bool
+installed:
+  description: Toolchains that were installed, or in check mode would be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["toolchain 1.92.0 (profile minimal, clippy, rustfmt)"]
+removed:
+  description: Toolchains that were removed.
+  returned: success
+  type: list
+  elements: str
+repaired:
+  description: What was found damaged or left over by an interrupted run, and was put right.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/opt/nova-agent/.toolchain/kq3vx1aa/bin/rustup: is missing"]
+in_use:
+  description: Old generations that stay until the programs that run in them end; a later apply removes them.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+import platform
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply, toolchain_manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import InstallError, Source
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_lock import LockError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import (
+    PROFILES,
+    UPSTREAM,
+    Request,
+    RequestError,
+    architecture,
+    source_url,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import generations_folder
+
+TOOLCHAIN: dict[str, Any] = {
+    "profile": {"type": "str", "choices": list(PROFILES), "default": "minimal"},
+    "components": {"type": "list", "elements": "str", "default": []},
+    "targets": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
+    request = Request.from_options(options)
+    machine = architecture(platform.machine())
+    request.checksum(machine)
+    source = Source(
+        source_url(options["dist_server"], "dist_server"),
+        source_url(options["update_root"], "update_root"),
+        options["timeout"],
+    )
+    tree, role, manifest = options["path"], options["role"], options["manifest"]
+    moved = toolchain_manifest.others(role, tree, manifest)
+    if check_mode:
+        outcome = toolchain_apply.preview(tree, request, machine)
+    else:
+        toolchain_manifest.claim(role, tree, manifest)
+        try:
+            outcome = toolchain_apply.apply(tree, request, machine, source, options["lock_timeout"])
+        finally:
+            if not os.path.lexists(generations_folder(tree)):  # a first install failed, and left nothing behind
+                toolchain_manifest.release(role, tree, manifest)
+    for other in moved:
+        _move_out(options, other, outcome, check_mode)
+    return outcome
+
+
+def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outcome, check_mode: bool) -> None:
+    """Remove the tree that the prefix pointed to before, as far as no program runs in it."""
+    if os.path.islink(other):
+        outcome.removed.append(f"the tree {other}")
+        outcome.changed = True
+    if check_mode:
+        return
+    in_use = toolchain_apply.abandon(other, options["lock_timeout"])
+    outcome.in_use += in_use
+    if not in_use:
+        outcome.changed = True
+        toolchain_manifest.release(options["role"], other, options["manifest"])
+
+
+def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
+    tree = options["path"]
+    if check_mode:
+        return toolchain_apply.preview_removal(tree)
+    outcome = toolchain_apply.remove(tree, options["lock_timeout"])
+    toolchain_manifest.release(options["role"], tree, options["manifest"])
+    return outcome
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "channel": {"type": "str"},
+            **TOOLCHAIN,
+            "extra": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"channel": {"type": "str", "required": True}, **TOOLCHAIN},
+            },
+            "rustup_version": {"type": "str"},
+            "rustup_checksums": {"type": "dict"},
+            "dist_server": {"type": "str", "default": UPSTREAM},
+            "update_root": {"type": "str", "default": f"{UPSTREAM}/rustup"},
+            "purge": {"type": "bool", "default": False},
+            "lock_timeout": {"type": "int", "default": 1800},
+            "timeout": {"type": "int", "default": 1800},
+            "role": {"type": "str", "default": "agent_toolchain"},
+            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+            "observed": {"type": "dict"},
+        },
+        required_if=[("state", "present", ("channel", "rustup_version", "rustup_checksums"))],
+        supports_check_mode=True,
+    )
+    tree = module.params["path"]
+    if not os.path.isabs(tree) or os.path.normpath(tree) != tree or os.path.dirname(tree) == "/":
+        module.fail_json(
+            msg=f"path is {tree!r}; allowed is an absolute path below a folder, such as /opt/nova-agent/toolchain"
+        )
+    if os.geteuid() != 0 and not module.check_mode:
+        module.fail_json(msg="rustup_toolchain writes what root owns: run it as root (become: true)")
+    act = present if module.params["state"] == "present" else absent
+    try:
+        outcome = act(module.params, module.check_mode)
+    except (RequestError, InstallError, FetchError, LockError, ManifestError) as error:
+        module.fail_json(msg=str(error), contacted=True)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or tree}: {error.strerror}", contacted=True)
+    module.exit_json(contacted=True, **asdict(outcome))
+
+
+if __name__ == "__main__":
+    main()

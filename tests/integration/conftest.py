@@ -1,0 +1,180 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Plays against real hosts: a run of test hosts, a FIXTURE toolchain mirror beside it, and what a play did."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+HOSTS = CHECKOUT / "tests/hosts/hosts.sh"
+COLLECTIONS = Path(sys.prefix) / "collections"
+
+# A container may not raise RLIMIT_NOFILE above what it was started with, so the default of 1048576 is refused there.
+CONTAINER_NOFILE = "1024:4096"
+
+
+@dataclass
+class Played:
+    """What ansible-playbook said: its exit status, all its text, and the tasks that changed something, by host."""
+
+    status: int
+    text: str
+    changed: dict[str, list[str]]
+
+    def succeeded(self) -> Played:
+        assert self.status == 0, self.text
+        return self
+
+    def failed(self) -> Played:
+        assert self.status != 0, self.text
+        return self
+
+
+def parse(status: int, text: str) -> Played:
+    changed: dict[str, list[str]] = {}
+    task = ""
+    for line in text.splitlines():
+        if match := re.match(r"(?:TASK|RUNNING HANDLER) \[(?:\S+ : )?(.*)\] \*", line):
+            task = match[1]
+        elif match := re.match(r"changed: \[([^\]]+)\]", line):
+            changed.setdefault(match[1], []).append(task)
+    return Played(status, text, changed)
+
+
+class Lab:
+    """One run of test hosts."""
+
+    def __init__(self, name: str, names: list[str], folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        up = [str(HOSTS), "up", name, *names, "--owner", str(os.getpid())]
+        self.inventory = subprocess.run(up, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+        described = subprocess.run([str(HOSTS), "describe", name], check=True, text=True, stdout=subprocess.PIPE)
+        self.controller = json.loads(described.stdout)["controller"]
+        self.addresses = {host["instance"]: host["address"] for host in json.loads(described.stdout)["hosts"]}
+        self.variables: dict[str, Any] = {"agent_limits_nofile": CONTAINER_NOFILE}
+
+    def down(self) -> None:
+        subprocess.run([str(HOSTS), "down", self.name], check=True)
+
+    def play(self, playbook: str | list[dict], *arguments: str, **variables: Any) -> Played:
+        """Run a playbook of the collection by name, or plays given as data."""
+        if not isinstance(playbook, str):
+            path = self.folder / "play.yml"
+            path.write_text(yaml.safe_dump(playbook, sort_keys=False))
+            playbook = str(path)
+        command = ["ansible-playbook", "-i", self.inventory, playbook, *arguments]
+        command += ["-e", json.dumps({**self.variables, **variables})]
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+        }
+        done = subprocess.run(
+            command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        )
+        return parse(done.returncode, done.stdout)
+
+    def site(self, *arguments: str, **variables: Any) -> Played:
+        return self.play("nova.agent_host.site", *arguments, **variables)
+
+    def run(self, host: str, command: str, check: bool = True) -> str:
+        """A shell command as root, over the same ssh that Ansible uses."""
+        ssh = [str(HOSTS), "ssh", self.name, host, "--", f"sudo bash -c {shlex.quote(command)}"]
+        done = subprocess.run(ssh, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0 or not check, done.stdout
+        return done.stdout
+
+    def trips(self, host: str) -> int:
+        """How often Ansible has worked on the host as root so far: each module call is one sudo in its journal."""
+        return int(
+            self.run(
+                host, "journalctl --sync; journalctl -q -o cat -t sudo | grep -c [B]ECOME-SUCCESS- || true"
+            )
+        )
+
+    def snapshot(self, host: str) -> str:
+        """Everything that an apply could have changed: type, mode, owner and content of the host's files."""
+        left_out = " -o ".join(f"-path {path}" for path in LEFT_OUT)
+        return self.run(
+            host,
+            rf"find / -xdev \( {left_out} \) -prune -o \( ! -type f -o ! -name '*-' \) -printf '%p %y %m %u %g %l\n' | sort;"
+            r" find /etc /opt /usr/local /var/lib /home -xdev -type f ! -name '*-' ! -path '*/.ansible/*' -print0"
+            " | sort -z | xargs -0 sha256sum",
+        )
+
+
+# What changes by itself, or by logging in, on any host.
+LEFT_OUT = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/tmp",
+    "/var/tmp",
+    "/var/log",
+    "/var/cache",
+    "/root/.ansible",
+    "/home/ubuntu",
+    "/var/lib/systemd",
+]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    hosts = Lab(f"integration-{os.getpid()}-{worker}", ["host1"], tmp_path_factory.mktemp("lab"))
+    try:
+        yield hosts
+    finally:
+        hosts.down()
+
+
+@pytest.fixture(scope="session")
+def toolchain(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A FIXTURE mirror, served to the hosts of the lab; its variables are given to every play."""
+    cache = tmp_path_factory.mktemp("mirror")
+    command = [
+        sys.executable,
+        str(CHECKOUT / "tests/toolchain/demo_mirror.py"),
+        "--only",
+        "fixture",
+        "--cache",
+        str(cache),
+    ]
+    mirror = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout)
+    handler = functools.partial(Quiet, directory=mirror["path"])
+    with http.server.ThreadingHTTPServer((lab.controller, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://{lab.controller}:{server.server_port}"
+        lab.variables.update(
+            agent_toolchain_dist_server=url,
+            agent_toolchain_update_root=f"{url}/rustup",
+            agent_toolchain_rustup_version=mirror["rustup_version"],
+            agent_toolchain_rustup_checksums=mirror["rustup_checksums"],
+            agent_policy_rust_channel=mirror["channel"],
+        )
+        yield mirror
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing: a request a line would hide the tests' own output."""

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The limits of agents on every way into a host, each seen by a new login, and of those who are no agents."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from conftest import HOSTS, Lab
+
+FILE = "/etc/security/limits.d/90-nova-agent.conf"
+UNIT = "/etc/systemd/system/agent-runner.service"
+DROP_IN = f"{UNIT}.d/90-nova-agent.conf"
+# All below what a container is started with, so that they can be set here.
+VARIABLES = {
+    "agent_policy_users": ["agent1"],
+    "agent_policy_create_users": True,
+    "agent_limits_login_address_space": "48G",
+    "agent_limits_nofile": "1000:4000",
+    "agent_limits_nproc": "3000:5000",
+    "agent_limits_extra": {"stack": "4096:16384", "memlock": 64},
+    "agent_limits_services": ["agent-runner"],
+}
+WANTED = {
+    "address space": (48 << 30, 48 << 30),
+    "core file size": (0, 0),
+    "open files": (1000, 4000),
+    "processes": (3000, 5000),
+    "stack size": (4 << 20, 16 << 20),
+    "locked memory": (64 << 10, 64 << 10),
+}
+PLAY = [{"name": "Limits", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_limits"]}]  # fmt: skip
+REPORT = "cat /proc/self/limits"
+
+
+def as_root(lab: Lab, script: str) -> str:
+    ssh = [str(HOSTS), "ssh", lab.name, "host1", "--", "sudo bash -euo pipefail -s"]
+    done = subprocess.run(ssh, input=script, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def ssh_of(lab: Lab, user: str) -> list[str]:
+    described = subprocess.run([str(HOSTS), "describe", lab.name], check=True, text=True, stdout=subprocess.PIPE).stdout
+    (host,) = json.loads(described)["hosts"]
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+    return [
+        "ssh",
+        "-i",
+        host["identity_file"],
+        *(f"-o{option}" for option in options),
+        f"{user}@{lab.addresses['host1']}",
+    ]
+
+
+def by_ssh(lab: Lab, user: str, *arguments: str, typed: str = "") -> str:
+    command = [*ssh_of(lab, user), *arguments]
+    return subprocess.run(command, check=True, text=True, input=typed, stdout=subprocess.PIPE).stdout
+
+
+def later(lab: Lab, start: str) -> str:
+    """What a job reports that is started by ``start`` and runs when it likes; its output goes to {out}."""
+    out = "/tmp/limits-of-a-job"
+    return as_root(
+        lab, f"rm -f {out} {out}.new\n" + start.format(out=out) + f"\ntimeout 30 sh -c 'until [ -s {out} ]; do sleep 0.1; done'\ncat {out}"
+    )  # fmt: skip
+
+
+# Only a whole report takes its place, so that half a one is never read.
+JOB = f"{REPORT} >{{out}}.new \\&\\& mv {{out}}.new {{out}}".replace("\\&", "&")
+
+WAYS_IN: dict[str, Callable[[Lab], str]] = {
+    "ssh with a terminal": lambda lab: by_ssh(lab, "agent1", "-tt", typed=f"{REPORT}\nexit\n"),
+    "ssh with a command": lambda lab: by_ssh(lab, "agent1", REPORT),
+    "su": lambda lab: as_root(lab, f"su agent1 -c '{REPORT}'"),
+    "su -": lambda lab: as_root(lab, f"su - agent1 -c '{REPORT}'"),
+    "sudo -u": lambda lab: as_root(lab, f"sudo -u agent1 {REPORT}"),
+    "sudo -iu": lambda lab: as_root(lab, f"sudo -iu agent1 {REPORT}"),
+    "runuser": lambda lab: as_root(lab, f"runuser -u agent1 -- {REPORT}"),
+    # cron runs @reboot jobs when it starts without the mark that it has run since the boot.
+    "cron": lambda lab: later(
+        lab, f"echo '@reboot {JOB}' | crontab -u agent1 -\nrm -f /run/crond.reboot\nsystemctl restart cron"
+    ),
+    "at": lambda lab: later(lab, f"echo '{JOB}' | sudo -u agent1 at now 2>/dev/null"),
+    "a system service": lambda lab: later(
+        lab,
+        f"printf '[Service]\\nUser=agent1\\nType=oneshot\\nExecStart=sh -c \"{JOB}\"\\n' >{UNIT}\n"
+        "systemctl daemon-reload\nsystemctl start agent-runner",
+    ),
+    "a user unit": lambda lab: as_root(
+        lab,
+        "loginctl enable-linger agent1\nuid=$(id -u agent1)\n"
+        "timeout 30 sh -c \"until [ -S /run/user/$uid/systemd/private ]; do sleep 0.1; done\"\n"
+        f"sudo -u agent1 XDG_RUNTIME_DIR=/run/user/$uid systemd-run --user --quiet --wait --pipe {REPORT}\n"
+        "loginctl disable-linger agent1",
+    ),
+}  # fmt: skip
+
+
+def limits(report: str) -> dict[str, tuple[int | None, int | None]]:
+    """Soft and hard limits by name, None for unlimited."""
+    rows = re.findall(r"^Max (.+?) {2,}(\S+) +(\S+)", report.replace("\r", ""), re.MULTILINE)
+    return {name: tuple(None if value == "unlimited" else int(value) for value in pair) for name, *pair in rows}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def limited(lab):
+    lab.play(PLAY, **VARIABLES).succeeded()
+    as_root(lab, "install -d -o agent1 -m 0700 ~agent1/.ssh; install -o agent1 -m 0600 ~ubuntu/.ssh/authorized_keys ~agent1/.ssh/")
+    yield
+    lab.play("nova.agent_host.retire").succeeded()
+    as_root(lab, f"crontab -u agent1 -r || true; rm -f {UNIT}; loginctl terminate-user agent1 || true; userdel --force --remove agent1 2>&1")
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_an_agent_is_under_the_limits_however_it_comes_in(lab, way):
+    seen = limits(WAYS_IN[way](lab))
+    assert {name: seen[name] for name in WANTED} == WANTED
+
+
+@pytest.mark.parametrize("user", ["root", "ubuntu"])
+def test_root_and_the_login_user_are_not(lab, user):
+    report = as_root(lab, REPORT) if user == "root" else by_ssh(lab, "ubuntu", REPORT)
+    seen = limits(report)
+    assert seen["address space"] == (None, None)
+    assert seen["open files"][1] != 4000
+
+
+def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
+    as_root(lab, f"printf '[Service]\\nUser=agent1\\nExecStart=sleep infinity\\n' >{UNIT}; systemctl daemon-reload; systemctl start agent-runner")  # fmt: skip
+    main_pid = "systemctl show --property MainPID --value agent-runner"
+    before = as_root(lab, main_pid)
+    more = {**VARIABLES, "agent_limits_login_address_space": "56G"}
+    lab.play(PLAY, **more).succeeded()
+    assert as_root(lab, main_pid) == before
+    assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == str(56 << 30)
+    lab.play(PLAY, **VARIABLES, agent_limits_restart_services=True).succeeded()
+    assert as_root(lab, main_pid) != before
+    as_root(lab, "systemctl stop agent-runner")
+
+
+def test_a_service_that_is_no_longer_named_loses_its_drop_in(lab):
+    lab.play(PLAY, **{**VARIABLES, "agent_limits_services": []}).succeeded()
+    assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"
+    assert as_root(lab, f"ls -d {UNIT}.d 2>&1 || true").startswith("ls: cannot access")
+    lab.play(PLAY, **VARIABLES).succeeded()
+
+
+def summary(lab, **variables):
+    """What the site would tell; in check mode, under the limits' tag, nothing else is touched."""
+    return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().text
+
+
+def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
+    with subprocess.Popen([*ssh_of(lab, "agent1"), "echo ready; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as open_session:
+        assert open_session.stdout.readline() == b"ready\n"
+        note = "sessions and services that were open before keep other limits: agent1 ("
+        told = {size: summary(lab, agent_limits_login_address_space=size) for size in ("48G", "32G")}
+        open_session.stdin.close()
+    assert note not in told["48G"]
+    assert note in told["32G"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "repair", "note"),
+    [
+        (
+            "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config",
+            "sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
+            "sshd works without PAM, so no limit holds for what comes in by ssh: set UsePAM yes in /etc/ssh/sshd_config",
+        ),
+        (
+            "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron /etc/pam.d/su",
+            "sed -i 's/^#\\(session.*pam_limits\\)/\\1/' /etc/pam.d/cron /etc/pam.d/su",
+            "no limit holds for what starts through /etc/pam.d/cron, /etc/pam.d/su: add `session required pam_limits.so`",
+        ),
+    ],
+)
+def test_ways_in_that_the_limits_do_not_reach_are_named(lab, damage, repair, note):
+    assert note not in summary(lab)
+    as_root(lab, damage)
+    try:
+        assert note in summary(lab)
+    finally:
+        as_root(lab, repair)
+
+
+def test_limits_under_which_no_shell_starts_are_refused_and_nothing_is_written(lab):
+    before = as_root(lab, f"cat {FILE} {DROP_IN}")
+    played = lab.play(PLAY, **{**VARIABLES, "agent_limits_extra": {"data": 64}}).failed()
+    assert "no shell starts under these limits, and every agent would be locked out" in played.text
+    assert as_root(lab, f"cat {FILE} {DROP_IN}") == before
+
+
+def test_check_mode_and_the_second_apply_tell_nothing(lab):
+    assert lab.play(PLAY, "--check", "--diff", **VARIABLES).succeeded().changed == {}
+    assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}

@@ -1,0 +1,63 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong variables end the play before a host is contacted, wrong hosts before anything is changed."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"agent_policy_memory_per_agent": "lots"},
+        {"agent_policy_memory_per_agent": 4096},
+        {"agent_policy_headroom": "-1G"},
+        {"agent_policy_prefix": "/"},
+        {"agent_policy_prefix": "nova"},
+        {"agent_policy_group": "two words"},
+        {"agent_policy_group": "line\nbreak"},
+        {"agent_toolchain_dist_server": "https://me:s3cret@mirror.example"},
+        {"agent_limits_nofile": "many"},
+    ],
+    ids=lambda variables: " ".join(f"{name}={value!r}" for name, value in variables.items()),
+)
+def test_a_wrong_variable_ends_the_play_before_any_connection(lab, variables):
+    """The address is the lab's own and nobody has it: a play that connected would report it unreachable."""
+    nobody = lab.controller.rsplit(".", 1)[0] + ".254"
+    played = lab.site(ansible_host=nobody, **variables).failed()
+    (name,) = variables
+    assert f"{name} " in played.text
+    assert "unreachable=0" in played.text and "UNREACHABLE" not in played.text
+    assert "s3cret" not in played.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (
+            {"agent_policy_memory_per_agent": "4T", "agent_policy_memory_hard_limit": "8T", "agent_limits_login_address_space": "16T"},
+            "lower per_agent (agent_policy_memory_per_agent) to at most ",
+        ),
+        ({"agent_policy_headroom": "64T"}, "headroom (agent_policy_headroom)"),
+        ({"agent_policy_users": ["nobody-of-that-name"]}, "agent_policy_users has nobody-of-that-name, no account of the host"),
+        ({"agent_policy_users": ["ubuntu"]}, "ubuntu would be under the agents' limits in group nova-agents"),
+        ({"agent_toolchain_rustup_checksums": {"riscv64": "0" * 64}}, "the host's architecture is x86_64; agent_toolchain_rustup_checksums has riscv64"),
+    ],
+)  # fmt: skip
+def test_a_host_that_cannot_take_the_policy_is_left_untouched(lab, variables, message):
+    before = lab.snapshot("host1")
+    assert message in lab.site(**variables).failed().text
+    assert lab.snapshot("host1") == before
+
+
+def test_without_become_the_play_says_so(lab):
+    play = {"hosts": "agent_hosts", "gather_facts": False, "roles": ["nova.agent_host.agent_limits"]}
+    assert "the play works as uid 1000, and root is needed: set become: true, and no become_user" in lab.play([play]).failed().text
+
+
+def test_limits_that_would_lock_agents_out_are_not_written(lab):
+    nr_open = int(lab.run("host1", "cat /proc/sys/fs/nr_open"))
+    played = lab.site("--tags", "agent_limits", agent_limits_nofile=str(nr_open + 1)).failed()
+    assert "prlimit: failed to set the NOFILE resource limit" in played.text
+    assert "No such file" in lab.run("host1", "cat /etc/security/limits.d/90-nova-agent.conf", check=False)

@@ -1,0 +1,66 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The collection as a whole: what it says of itself is true, and its tarball holds what users need and no more."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
+
+import variables
+
+ROOT = Path(__file__).parents[1]
+GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_manifest_names_the_version_of_galaxy_yml():
+    assert f"{GALAXY['namespace']}.{GALAXY['name']}" == COLLECTION
+    assert GALAXY["version"] == VERSION
+
+
+def test_the_table_of_variables_is_that_of_the_argument_specs():
+    assert (ROOT / "docs/variables.md").read_text() == variables.page(), "run: make docs"
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
+def test_defaults_and_argument_specs_agree(role):
+    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
+    options = specs["argument_specs"]["main"]["options"]
+    assert {name: option.get("default") for name, option in options.items()} == defaults
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_name_only_what_exists(page):
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {name for name in re.findall(r"`make ([a-z-]+)", text)} - targets == set()
+    for name in re.findall(r"nova\.agent_host\.([a-z_]+)", text):
+        parts = ("playbooks/{}.yml", "roles/{}", "plugins/modules/{}.py", "plugins/filter/{}.py")
+        assert any((ROOT / part.format(name)).exists() for part in parts), name
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
+    build = ["ansible-galaxy", "collection", "build", "--output-path", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (tarball,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(tarball) as archive:
+        names = archive.getnames()
+    top = {name.split("/")[0] for name in names}
+    assert top == {
+        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins", "roles",
+    }  # fmt: skip
+    assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
+    assert tarball.stat().st_size < 1_000_000
+    install = ["ansible-galaxy", "collection", "install", "--offline", "-p", str(tmp_path / "installed"), str(tarball)]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert (tmp_path / "installed/ansible_collections/nova/agent_host/playbooks/site.yml").exists()

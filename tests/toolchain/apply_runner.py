@@ -1,0 +1,57 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""One apply in a process of its own: apply_runner.py TREE MIRROR REQUEST [KILL_AT]. Prints the outcome as JSON.
+
+With KILL_AT, the whole process group is ended by SIGKILL at that change of the file system, which Python's audit
+events count; with 0, it is printed how many there are, and which of them is the last rename.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import Source
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request, architecture
+
+CHANGES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "open",
+           "subprocess.Popen", "os.truncate")  # fmt: skip
+
+
+class Killer:
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.seen = 0
+        self.renamed = 0
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in CHANGES and not (event == "open" and not self.writes(arguments)):
+            self.seen += 1
+            if event == "os.rename":
+                self.renamed = self.seen
+            if self.seen == self.at:
+                os.killpg(0, signal.SIGKILL)
+
+    @staticmethod
+    def writes(arguments: tuple[Any, ...]) -> bool:
+        return bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+
+
+def main(tree: str, mirror: str, request: str, kill_at: str = "") -> None:
+    killer = Killer(int(kill_at or 0))
+    if kill_at:
+        sys.addaudithook(killer)
+    wanted = Request.from_options(json.loads(request))
+    source = Source(mirror, f"{mirror}/rustup", timeout=60)
+    outcome = toolchain_apply.apply(tree, wanted, architecture(platform.machine()), source, 30)
+    print(f"{killer.seen} {killer.renamed}" if kill_at else json.dumps(asdict(outcome)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
