@@ -17,10 +17,9 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
-TESTS := tests/unit tests/wrappers tests/toolchain tests/test_collection.py
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit sanity integration molecule bench build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule bench build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,7 +40,7 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tests/demo/demo.sh down
 
-test: lint unit sanity integration molecule  ## Everything that CI runs
+test: lint unit programs sanity integration molecule  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -53,8 +52,11 @@ lint: $(READY)  ## Formatting, types, YAML, Ansible, shell
 	ansible-lint --offline --strict -q
 	shellcheck $(SHELL_SCRIPTS)
 
-unit: $(READY)  ## Unit tests, and the rendered wrappers and the real rustup driven without a host
-	pytest -n 2 --dist loadfile $(TESTS)
+unit: $(READY)  ## Unit tests, and what the collection says of itself
+	pytest -n 2 --dist loadfile tests/unit tests/test_collection.py
+
+programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
+	pytest -n 2 --dist loadfile tests/wrappers tests/toolchain
 
 sanity: $(READY)  ## ansible-test sanity and units
 	tests/ansible-test.sh

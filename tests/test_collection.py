@@ -10,10 +10,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import variables
 import yaml
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
-
-import variables
 
 ROOT = Path(__file__).parents[1]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
@@ -41,7 +40,7 @@ def test_defaults_and_argument_specs_agree(role):
 def test_the_pages_name_only_what_exists(page):
     text = page.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {name for name in re.findall(r"`make ([a-z-]+)", text)} - targets == set()
+    assert set(re.findall(r"`make ([a-z-]+)", text)) - targets == set()
     for name in re.findall(r"nova\.agent_host\.([a-z_]+)", text):
         parts = ("playbooks/{}.yml", "roles/{}", "plugins/modules/{}.py", "plugins/filter/{}.py")
         assert any((ROOT / part.format(name)).exists() for part in parts), name
@@ -61,6 +60,6 @@ def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
     }  # fmt: skip
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
     assert tarball.stat().st_size < 1_000_000
-    install = ["ansible-galaxy", "collection", "install", "--offline", "-p", str(tmp_path / "installed"), str(tarball)]
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", str(tmp_path / "installed"), str(tarball)]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert (tmp_path / "installed/ansible_collections/nova/agent_host/playbooks/site.yml").exists()

@@ -49,7 +49,7 @@ _value:
     group: {description: Whether the group is to be made., type: bool}
     users: {description: Accounts to be made., type: list, elements: str}
     members: {description: Accounts to be put into the group., type: list, elements: str}
-    leavers: {description: Accounts that an earlier apply put into the group and that are to be taken out., type: list, elements: str}
+    leavers: {description: Accounts that are to leave the group again., type: list, elements: str}
     record: {description: "What this and earlier applies made: groups, users, members.", type: dict}
 """
 

@@ -32,7 +32,9 @@ EXAMPLES = r"""
 
 - name: Tell why root can't be an agent
   ansible.builtin.debug:
-    msg: "{{ seen | nova.agent_host.host_problems({'agent_policy_users': ['root'], 'agent_policy_group': 'nova-agents'}) }}"
+    msg: "{{ seen | nova.agent_host.host_problems(policy) }}"
+  vars:
+    policy: {agent_policy_users: [root], agent_policy_group: nova-agents}
 """
 
 RETURN = r"""
@@ -44,9 +46,9 @@ _value:
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils import policy
+from ansible_collections.nova.agent_host.plugins.module_utils.host_problems import host_problems
 
 
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"host_problems": policy.host_problems}
+        return {"host_problems": host_problems}

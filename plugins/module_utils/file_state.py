@@ -5,7 +5,9 @@
 Pure: used by the controller (compare with what was observed) and by the host (compare with what is there now), so
 that both decide alike. Shapes: a *state* is a dictionary that JSON can hold, ``{"kind": "file", "sha256": …, "mode":
 "0644", "owner": "root", "group": "root"}``; links have ``target`` instead of ``sha256`` and no mode; ``{"kind":
-"absent"}`` stands alone. A wanted file without ``sha256`` is one whose content is its users' business. Modes are four octal digits, owners and groups are names (or numbers without a name).
+"absent"}`` stands alone. Modes are four octal
+digits, owners and groups are names (or numbers without a name). A wanted file without ``sha256`` is one whose content
+is its users' business.
 """
 
 from __future__ import annotations

@@ -36,8 +36,11 @@ def _observe_readable(path: str) -> dict[str, Any]:
 
 
 def observe_platform() -> dict[str, Any]:
-    """``{"ids": ["ubuntu", "debian"], "version": "24.04", "architecture": "x86_64", "systemd": bool, "python": "3.12.3",
-    "uid": 0}``"""
+    """What the host is, and who looks.
+
+    Gives ``{"ids": ["ubuntu", "debian"], "version": "24.04", "architecture": "x86_64", "systemd": bool, "python":
+    "3.12.3", "uid": 0}``.
+    """
     release = {}
     for name in ("/etc/os-release", "/usr/lib/os-release"):
         if os.path.exists(name):

@@ -50,13 +50,15 @@ def bare(record: Mapping[str, Any]) -> State:
     return {name: record[name] for name in COMPARED[record["kind"]] if name in record}
 
 
-def expand(wanted: Mapping[str, State], recorded: Mapping[str, Any], exists: Callable[[str], bool]) -> dict[str, State]:
-    """``wanted`` with the parent folders that are missing, or that an earlier apply had to make."""
+def expand(wanted: Mapping[str, State], manifest: Manifest, exists: Callable[[str], bool]) -> dict[str, State]:
+    """``wanted`` with the parent folders that are missing, or that an earlier apply of any role had to make."""
     full = dict(wanted)
+    records = [item for role in manifest.roles.values() for item in role["paths"].items()]
+    implied = {path for path, record in records if record.get("implied")}
     for path in [path for path, state in wanted.items() if state["kind"] != "absent"]:
         parent = posixpath.dirname(path)
         while parent != "/" and parent not in full:
-            if recorded.get(parent, {}).get("implied") or not exists(parent):
+            if parent in implied or not exists(parent):
                 full[parent] = dict(IMPLIED)
             parent = posixpath.dirname(parent)
     return dict(sorted(full.items()))  # a folder comes before what lies in it
@@ -70,13 +72,13 @@ def plan(
 ) -> list[Step] | None:
     """The steps for ``role``, in order; empty where all is right, None where ``look`` does not know a path.
 
-    ``look`` gives a path's state, or None where it was not observed. Entries that were kept because somebody edited them
-    are looked at again where nothing is wanted any more (the role is taken out). Raises StateError where a step would
-    destroy what is not ours.
+    ``look`` gives a path's state, or None where it was not observed. Entries that were kept because somebody edited
+    them are looked at again where nothing is wanted any more (the role is taken out). Raises StateError where a step
+    would destroy what is not ours.
     """
     recorded = manifest.roles.get(role, {}).get("paths", {})
     steps = []
-    for path, state in expand(wanted, recorded, lambda folder: look(folder) != ABSENT).items():
+    for path, state in expand(wanted, manifest, lambda folder: look(folder) != ABSENT).items():
         found = look(path)
         if found is None:
             return None

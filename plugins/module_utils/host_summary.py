@@ -50,7 +50,8 @@ def fence_notes(observed: Mapping[str, Any]) -> list[str]:
         )
     if fences["shm_used"] > SHM_WORTH_TELLING:
         notes.append(
-            f"files in /dev/shm hold {readable_size(fences['shm_used'])} of memory that no process's limit counts: remove them"
+            f"files in /dev/shm hold {readable_size(fences['shm_used'])} of memory that no process's limit counts: "
+            "remove them"
         )
     return notes
 

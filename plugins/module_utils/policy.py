@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which variables of the collection hold something that can't be meant, and which hosts can't take the policy.
+"""Which variables of the collection hold something that can't be meant.
 
-Pure. Each problem is one sentence that names the variable (or the host's trait), what it held and what is allowed.
+Pure. Each problem is one sentence that names the variable, what it held and what is allowed.
 Types and choices come from the roles' argument specs; what a spec can't say stands here.
 """
 
@@ -12,21 +12,24 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
-from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import LimitsError, check_extra
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import SMALLEST_PER_AGENT
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, format_size, parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_problems
+from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import check_extra
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import format_size, parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import source_url
 
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
-SYSTEM_FOLDERS = ("bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var "
-                  "usr/local usr/bin usr/lib usr/sbin var/lib var/tmp").split()  # fmt: skip
+SYSTEM_FOLDERS = (
+    *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv"),
+    *("sys", "tmp", "usr", "var", "usr/bin", "usr/lib", "usr/local", "usr/sbin", "var/lib", "var/tmp"),
+)
 PRIVILEGED_GROUPS = ("root", "sudo", "adm", "admin", "wheel", "users", "nogroup")
 SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
 PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
-ARCHITECTURES = ("x86_64", "aarch64")
 
 Spec = Mapping[str, Any]
 
@@ -70,14 +73,7 @@ def _prefix(name: str, value: Any) -> None:
 
 
 def _mirror(name: str, value: Any) -> None:
-    """A mirror's URL; one with a password in it would end up in logs and in the process list."""
-    url = urlsplit(str(value))
-    if url.username or url.password:
-        raise PolicyError(f"{name} holds a user name or password; give the mirror an address without one")
-    if url.scheme not in ("http", "https", "file") or not (
-        url.netloc or url.scheme == "file" and url.path.startswith("/")
-    ):
-        raise PolicyError(f"{name} is {value!r}; allowed is http://HOST…, https://HOST… or file:///PATH")
+    source_url(value, name)
 
 
 def _channel(name: str, value: Any) -> None:
@@ -108,9 +104,16 @@ def _soft_and_hard(name: str, value: Any) -> None:
 def _services(name: str, value: Any) -> None:
     for service in value:
         if not SERVICE.fullmatch(str(service)) or str(service).endswith((".service", ".slice", ".scope", ".socket")):
-            raise PolicyError(f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner")
+            raise PolicyError(
+                f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner"
+            )
         if service in PROTECTED_SERVICES or str(service).startswith("systemd-"):
             raise PolicyError(f"{name} has {service!r}, which serves administrators too; name services that run agents")
+
+
+def _tasks_max(name: str, value: Any) -> None:
+    if not re.fullmatch(r"[1-9][0-9]?%|[1-9][0-9]{1,6}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a share such as 75%, or a whole number from 10")
 
 
 def _count(name: str, value: Any) -> None:
@@ -139,6 +142,10 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "agent_limits_nproc": _soft_and_hard,
     "agent_limits_extra": check_extra,
     "agent_limits_services": _services,
+    "agent_ceiling_administrator_memory": _size,
+    "agent_ceiling_schedulers": _services,
+    "agent_ceiling_services": _services,
+    "agent_ceiling_tasks_max": _tasks_max,
     "agent_hygiene_target_max": _size,
 }
 
@@ -165,7 +172,7 @@ def policy_problems(variables: Mapping[str, Any], specs: Mapping[str, Spec]) -> 
         try:
             if name in CHECKS:
                 CHECKS[name](name, value)
-        except (PolicyError, SizeError, LimitsError) as error:
+        except ValueError as error:  # PolicyError, and those of the modules that read such values
             problems.append(str(error))
     return problems or _out_of_order(variables)
 
@@ -190,61 +197,14 @@ def _out_of_order(variables: Mapping[str, Any]) -> list[str]:
     """512M <= per agent <= hard limit <= login address space."""
     sizes = [(name, parse_size(variables[name], name)) for name in ASCENDING if variables.get(name)]
     problems = [
-        f"{lower} is {format_size(smaller)}, above {higher}, which is {format_size(larger)}; lower the one or raise the other"
+        f"{lower} is {format_size(smaller)}, above {higher}, which is {format_size(larger)}; "
+        "lower the one or raise the other"
         for (lower, smaller), (higher, larger) in zip(sizes, sizes[1:])
         if smaller > larger
     ]
     if sizes and sizes[0][1] < SMALLEST_PER_AGENT:
         problems.append(
-            f"{sizes[0][0]} is {format_size(sizes[0][1])}: rustc fails below {format_size(SMALLEST_PER_AGENT)}, the least allowed"
-        )
-    return problems
-
-
-def host_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
-    """Why the host can't take the policy, empty where it can. ``observed`` is what ``agent_host_info`` returned."""
-    budget = [observed["budget_error"]] if "budget_error" in observed else []
-    platform, accounts = observed["platform"], observed["accounts"]
-    return [*_platform_problems(platform, variables), *budget, *_account_problems(accounts, variables)]
-
-
-def _platform_problems(platform: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
-    problems = []
-    if not {"ubuntu", "debian"} & set(platform["ids"]):
-        problems.append(
-            f"the host runs {platform['ids'][0]} {platform['version']}: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"
-        )
-    if not platform["systemd"]:
-        problems.append(
-            "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1"
-        )
-    architectures = sorted(variables.get("agent_toolchain_rustup_checksums") or ARCHITECTURES)
-    if platform["architecture"] not in architectures:
-        problems.append(
-            f"the host's architecture is {platform['architecture']}; agent_toolchain_rustup_checksums has {', '.join(architectures)}: "
-            "add a checksum for it, or leave the host out"
-        )
-    if platform["uid"] != 0:
-        problems.append(
-            f"the play works as uid {platform['uid']}, and root is needed: set become: true, and no become_user"
-        )
-    return problems
-
-
-def _account_problems(accounts: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
-    problems = []
-    users = variables.get("agent_policy_users") or []
-    missing = [name for name in users if not accounts["users"].get(name, {}).get("exists")]
-    if missing and not variables.get("agent_policy_create_users"):
-        problems.append(
-            f"agent_policy_users has {', '.join(missing)}, no account of the host: create it first, or set "
-            "agent_policy_create_users: true"
-        )
-    protected = {"root", accounts["login_user"]}
-    caught = sorted(protected & {*users, *accounts["group"]["members"]})
-    if caught and not variables.get("agent_policy_allow_privileged_users"):
-        problems.append(
-            f"{' and '.join(caught)} would be under the agents' limits in group {variables.get('agent_policy_group')}, and this is root or "
-            "the account that the play logs in with: take it out, or set agent_policy_allow_privileged_users: true"
+            f"{sizes[0][0]} is {format_size(sizes[0][1])}: "
+            f"rustc fails below {format_size(SMALLEST_PER_AGENT)}, the least allowed"
         )
     return problems

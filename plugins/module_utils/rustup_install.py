@@ -18,9 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import download, sha256_file
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_plan import Plan, toolchain_paths
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_plan import Plan, toolchain_path
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import TRIPLES, Request, Toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import RECEIPT, Inspection, fingerprint
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import (
+    PYTHON_CACHE,
+    RECEIPT,
+    Inspection,
+    fingerprint,
+)
 
 TAIL = 15  # lines of a failed command that an error shows
 PASSED_ON = ("RUSTUP_USE_CURL", "RUSTUP_DOWNLOAD_TIMEOUT")  # settings of rustup that an operator's network may need
@@ -77,7 +82,7 @@ class Generation:
         return f"{toolchain.channel}-{self.triple}"
 
     def _sysroot(self, toolchain: Toolchain) -> str:
-        return os.path.join(self.home, "toolchains", self._name(toolchain))
+        return os.path.join(self.root, toolchain_path(toolchain.channel, self.triple))
 
     def _install_rustup(self, request: Request, old: Inspection) -> None:
         installer = os.path.join(self.scratch, "rustup-init")
@@ -101,14 +106,14 @@ class Generation:
     def _take_over(self, toolchain: Toolchain, old: Inspection) -> None:
         """Hard links: a toolchain that is as it should be is neither fetched nor copied again."""
         assert old.generation is not None
-        for path in toolchain_paths(toolchain.channel, self.triple):
-            shutil.copytree(
-                os.path.join(old.generation, path),
-                os.path.join(self.root, path),
-                symlinks=True,
-                copy_function=_link,
-                ignore=shutil.ignore_patterns("__pycache__"),
-            )
+        path = toolchain_path(toolchain.channel, self.triple)
+        shutil.copytree(
+            os.path.join(old.generation, path),
+            os.path.join(self.root, path),
+            symlinks=True,
+            copy_function=_link,
+            ignore=shutil.ignore_patterns(PYTHON_CACHE),
+        )
 
     def _install(self, toolchain: Toolchain) -> None:
         words = ["toolchain", "install", toolchain.channel, "--profile", toolchain.profile, "--no-self-update"]

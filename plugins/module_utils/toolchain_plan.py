@@ -33,7 +33,7 @@ class Plan:
 def plan(request: Request, found: Inspection, triple: str) -> Plan:
     """Compare what is asked for with what was found."""
     there = installed(found.receipt)
-    intact = {toolchain for toolchain in there if found.intact(*toolchain_paths(toolchain.channel, triple))}
+    intact = {toolchain for toolchain in there if found.intact(toolchain_path(toolchain.channel, triple))}
     wanted = {toolchain.channel for toolchain in request.toolchains}
     spare = [toolchain for toolchain in there if toolchain.channel not in wanted]
     keep = [toolchain for toolchain in request.toolchains if toolchain in intact]
@@ -57,9 +57,9 @@ def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
     ]
 
 
-def toolchain_paths(channel: str, triple: str) -> tuple[str, ...]:
+def toolchain_path(channel: str, triple: str) -> str:
     """Where a toolchain lies below a generation."""
-    return (f"rustup/toolchains/{channel}-{triple}",)
+    return f"rustup/toolchains/{channel}-{triple}"
 
 
 def before(found: Inspection) -> str:

@@ -49,15 +49,11 @@ class Inspection:
         ]
         return _shortened(lines) + [f"{path}: left by an earlier or interrupted run" for path in self.leftovers]
 
-    def intact(self, *paths: str) -> bool:
-        """Whether the generation holds ``paths`` and everything below them as it was installed."""
-        if self.receipt is None or not self.generation:
+    def intact(self, path: str) -> bool:
+        """Whether the generation holds ``path`` and everything below it as it was installed."""
+        if self.receipt is None or path not in self.receipt["files"]:
             return False
-        return all(
-            path in self.receipt["files"]
-            and not any(bad == path or bad.startswith(f"{path}/") or path.startswith(f"{bad}/") for bad in self.damaged)
-            for path in paths
-        )
+        return not any(bad == path or bad.startswith(f"{path}/") or path.startswith(f"{bad}/") for bad in self.damaged)
 
 
 def generations_folder(tree: str) -> str:

@@ -106,9 +106,7 @@ class Lab:
     def trips(self, host: str) -> int:
         """How often Ansible has worked on the host as root so far: each module call is one sudo in its journal."""
         return int(
-            self.run(
-                host, "journalctl --sync; journalctl -q -o cat -t sudo | grep -c [B]ECOME-SUCCESS- || true"
-            )
+            self.run(host, "journalctl --sync; journalctl -q -o cat -t sudo | grep -c [B]ECOME-SUCCESS- || true")
         )
 
     def snapshot(self, host: str) -> str:
@@ -131,7 +129,7 @@ LEFT_OUT = [
     "/var/tmp",
     "/var/log",
     "/var/cache",
-    "/root/.ansible",
+    "/root",
     "/home/ubuntu",
     "/var/lib/systemd",
 ]

@@ -53,7 +53,10 @@ def test_a_host_that_cannot_take_the_policy_is_left_untouched(lab, variables, me
 
 def test_without_become_the_play_says_so(lab):
     play = {"hosts": "agent_hosts", "gather_facts": False, "roles": ["nova.agent_host.agent_limits"]}
-    assert "the play works as uid 1000, and root is needed: set become: true, and no become_user" in lab.play([play]).failed().text
+    assert (
+        "the play works as uid 1000, and root is needed: set become: true, and no become_user"
+        in lab.play([play]).failed().text
+    )
 
 
 def test_limits_that_would_lock_agents_out_are_not_written(lab):

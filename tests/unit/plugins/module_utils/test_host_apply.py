@@ -165,6 +165,18 @@ def test_a_path_of_two_roles_goes_with_the_last_of_them(host):
     assert host.tree() == {}
 
 
+def test_a_folder_that_two_roles_implied_goes_with_the_last_of_them(host):
+    """As when the prefix is changed: one role after the other leaves the old one."""
+    host.apply(host.file("opt/nova/shims/x"), role="toolchain")
+    host.apply(host.file("opt/nova/bin/y"), role="wrappers")
+    host.apply(host.file("srv/shims/x"), role="toolchain")
+    host.apply(host.file("srv/bin/y"), role="wrappers")
+    assert [name for name in host.tree() if name.startswith("opt")] == []
+    host.apply(role="toolchain")
+    host.apply(role="wrappers")
+    assert host.tree() == {}
+
+
 def test_a_folder_into_which_somebody_put_something_stays(host):
     host.apply(host.folder("bin"))
     (host.root / "bin/theirs").write_text("x")
