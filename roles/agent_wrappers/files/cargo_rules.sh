@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034
+# Reads a cargo command line as cargo would, and says what isn't allowed. cargo_agent.sh sources this file.
+
+# What compiles takes a slot, and so does what is in neither list.
+COMPILES='build check test bench run doc install rustc rustdoc fix package publish'
+QUIET='add clean config fetch fmt generate-lockfile help info init locate-project login logout metadata new owner pkgid '\
+'read-manifest remove report rm search tree uninstall update vendor verify-project version yank'
+
+# ---- what the command line says ----
+
+# keep_option NAME VALUE: files one option under `options`, by its long name.
+keep_option() {
+  local pattern=''
+  [[ $2 != *[][*?]* ]] || pattern=1
+  case $1 in
+    -p | --package)
+      if [[ ! $2 ]]; then options[no name]=1
+      elif [[ $pattern ]]; then options[pattern]=$2
+      else options[--package]=$2; fi ;;
+    --bin | --test | --example | --bench)
+      options[one target]=1
+      [[ ! $pattern ]] || options[${1/%bench/benche}s]=1 ;; # --test '*' is --tests
+    --all) options[--workspace]=1 ;;
+    -s) options[--sanitizer]=$2 ;;
+    -h) options[--help]=1 ;;
+    -V | --version | --list) [[ $command ]] || options[--help]=1 ;;
+    *) options[$1]=${2:-${options[$1]-}} ;;
+  esac
+}
+
+# read_command WORD...: fills `options` with what stands before --, `command`, `action` (the plain word after it) and
+# `at` (how many words stand before `command`). Cargo takes no word with a leading dash for an option's value.
+read_command() {
+  local word value count=$#
+  options=() command='' action='' at=0
+  while (($#)); do
+    word=$1 value=''
+    shift
+    [[ ${1--} == -* ]] || value=$1
+    case $word in
+      --) return ;;
+      --*=*) keep_option "${word%%=*}" "${word#*=}" ;;
+      --color | --config | --config-file | --manifest-path | --package | --features | --jobs | --target | --target-dir | \
+        --profile | --bin | --example | --test | --bench | --exclude | --message-format | --explain | --sanitizer)
+        keep_option "$word" "$value"
+        [[ ! $value ]] || shift ;;
+      --*) keep_option "$word" '' ;;
+      -*)
+        # A value ends a row of short options: -qp NAME, -pNAME, -p=NAME.
+        [[ $word =~ ^-([hqrvV]*)([pjFZCs]?)=?(.*)$ ]]
+        [[ ${BASH_REMATCH[1]} != *h* ]] || keep_option -h ''
+        [[ ${BASH_REMATCH[1]} != *V* ]] || keep_option -V ''
+        [[ ${BASH_REMATCH[2]} ]] || continue
+        if [[ ${BASH_REMATCH[3]} ]]; then value=${BASH_REMATCH[3]}; elif [[ $value ]]; then shift; fi
+        keep_option "-${BASH_REMATCH[2]}" "$value" ;;
+      *)
+        if [[ ! $command ]]; then command=$word at=$((count - $# - 1)); elif [[ ! $action ]]; then action=$word; fi
+        # After its first plain word, all of `run` belongs to the program.
+        [[ ! $action || $command != @(r|run) ]] || return 0 ;;
+    esac
+  done
+}
+
+# find_alias NAME: sets `expansion` to what CARGO_ALIAS_NAME or cargo's configuration makes of NAME, or to nothing.
+find_alias() {
+  local LC_ALL=C file line section value variable found
+  local key="^[[:space:]]*(alias\\.)?[\"']?$1[\"']?[[:space:]]*=[[:space:]]*(.*)$" item="^[[,[:space:]]*[\"']([^\"']*)[\"'](.*)$"
+  expansion=()
+  [[ $1 =~ ^[A-Za-z0-9_-]+$ ]] || return 0
+  variable=${1^^} variable=CARGO_ALIAS_${variable//-/_}
+  read -rd '' -a expansion <<<"${!variable-}" || true
+  find_upwards .cargo/config .cargo/config.toml
+  for file in "${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}/config.toml"; do
+    [[ ! ${expansion[*]-} && -f $file ]] || continue
+    section=''
+    while read -r line || [[ $line ]]; do
+      if [[ $line =~ ^\[([^]]*)\] ]]; then section=${BASH_REMATCH[1]//[[:space:]]/}.
+      elif [[ $line =~ $key && ${section#.}${BASH_REMATCH[1]} == alias. ]]; then
+        value=${BASH_REMATCH[2]}
+        if [[ $value == \[* ]]; then
+          while [[ $value =~ $item ]]; do expansion+=("${BASH_REMATCH[1]}") value=${BASH_REMATCH[2]}; done
+        elif [[ $value =~ $item ]]; then read -ra expansion <<<"${BASH_REMATCH[1]}"
+        fi
+      fi
+    done <"$file"
+  done
+}
+
+# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last.
+understand() {
+  local depth expansion=() said=("${words[@]}")
+  local -A short=([b]=build [c]=check [d]=doc [r]=run [rm]=remove [t]=test)
+  for depth in {1..9}; do
+    read_command "${said[@]}"
+    [[ $command && " $COMPILES $QUIET " != *" $command "* ]] || break
+    find_alias "$command"
+    ((${#expansion[@]})) || break
+    said=("${said[@]:0:at}" "${expansion[@]}" "${said[@]:at+1}")
+  done
+  command=${short[${command:-none}]-$command}
+  [[ $command != fuzz ]] || words=("${said[@]}")
+}
+
+# ---- what is not allowed ----
+
+refuse() { fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $3"; }
+
+# check_scope: a test run names its package.
+check_scope() {
+  local instead="$command${action:+ $action} -p NAME" why=''
+  [[ $command == @(nextest|miri) ]] || instead="$command -p NAME"
+  [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
+  if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
+  elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
+  elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
+  elif [[ ! ${options[--package]-}${options[--manifest-path]-} ]]; then why='no package is named.'
+  fi
+  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" "$instead"
+}
+
+# check_targets: no command compiles every target.
+check_targets() {
+  local kind all='' selected=${options[one target]-} lib=''
+  [[ $command != @(build|check|clippy|test|bench|rustc|fix) ]] || lib=' --lib'
+  for kind in --lib --bins --tests --benches --examples; do
+    [[ ! ${options[$kind]+set} ]] || all+=. selected=1
+  done
+  [[ ! ${options[--all-targets]+set} && $all != ..... ]] ||
+    refuse all-targets 'it compiles every target at once.' "$command -p NAME$lib"
+  [[ $selected || ($command != fix && ! ${options[--fix]+set}) ]] ||
+    refuse all-targets "$command without a target means --all-targets." "$command${options[--fix]+ --fix} --lib"
+  [[ $command != @(check|clippy) || ! ${options[--all-features]+set} || ! ${options[--tests]+set} ]] ||
+    refuse all-targets "--all-features with --tests is unbounded." "$command -p NAME --tests"
+}
+
+# check_sanitizer: fuzz runs without one under the cap, because the shadow memory of any is larger than all caps.
+check_sanitizer() {
+  local place
+  [[ ${limits[as]} != unlimited && $action == @(run|build|check|cmin|tmin|coverage) ]] || return 0
+  [[ ${options[--sanitizer]-none} == none ]] ||
+    fail "fuzz with --sanitizer ${options[--sanitizer]@Q} is refused: a sanitizer reserves 20 TiB of address space or more and" \
+      "can't start under a cap. Leave the option out, or have an operator run it in a session without a hard limit," \
+      'with NOVA_CARGO_LIMIT_AS=unlimited'
+  [[ ! ${options[--sanitizer]+set} ]] || return 0
+  for place in "${!words[@]}"; do
+    [[ ${words[place]} != "$action" ]] || break
+  done
+  words=("${words[@]:0:place+1}" --sanitizer none "${words[@]:place+1}")
+}
+
+check_rules() {
+  [[ ! ${options[--help]+set} ]] || return 0
+  [[ $EDITOR_CALL ]] || check_targets
+  if [[ $command == @(test|bench) || $command:$action == @(nextest:@(run|r|bench|list|archive)|miri:@(test|t|bench|nextest)) ]]
+  then check_scope; fi
+  [[ $command != fuzz ]] || check_sanitizer
+}
+
+# takes_slot: true for what compiles.
+takes_slot() {
+  [[ $command && ! ${options[--help]+set} && " $QUIET " != *" $command "* ]] || return 1
+  [[ $command:$action != @(fuzz:list|fuzz:init|fuzz:add|nextest:show-config|nextest:self|miri:clean) ]]
+}
