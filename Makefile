@@ -19,7 +19,7 @@ export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule bench build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule test-vm bench build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -67,6 +67,9 @@ integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' 
 
 molecule: $(READY)  ## All scenarios on real systemd hosts
 	molecule test --all
+
+test-vm: $(READY)  ## The ceiling under load, in a virtual machine (about ten minutes; not part of test)
+	pytest -rs tests/vm
 
 bench: $(READY)  ## Timings, as ratios within one run
 	@for bench in tests/bench/*.py; do python "$$bench"; done

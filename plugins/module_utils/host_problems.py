@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_problems
+
 ARCHITECTURES = ("x86_64", "aarch64")
 
 
@@ -17,7 +20,19 @@ def host_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> 
     """Why the host can't take the policy, empty where it can. ``observed`` is what ``agent_host_info`` returned."""
     budget = [observed["budget_error"]] if "budget_error" in observed else []
     platform, accounts = observed["platform"], observed["accounts"]
-    return [*_platform_problems(platform, variables), *budget, *_account_problems(accounts, variables)]
+    return [
+        *_platform_problems(platform, variables),
+        *budget,
+        *_account_problems(accounts, variables),
+        *(_ceiling_problems(observed, variables) if not budget else []),
+    ]
+
+
+def _ceiling_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
+    # Where the role is not in the play its defaults are unknown, and the host's ceiling is left alone.
+    if "agent_ceiling_administrator_memory" not in variables or not boolean(variables["agent_ceiling_enabled"]):
+        return []
+    return ceiling_problems(observed["ceiling"], observed["budget"]["available"], variables)
 
 
 def _platform_problems(platform: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SSHD_CONFIG = "/etc/ssh/sshd_config"
-PAM_FOLDER = "/etc/pam.d"
+PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
 # What starts a program as an agent after a login of its own. sudo-i and su-l include the other two.
 PAM_SERVICES = ("atd", "cron", "login", "sshd", "su", "sudo", "systemd-user")
 
@@ -22,18 +22,18 @@ _KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)\"?(.*?)\"?\s*")
 
 def observe_ways_in(root: str = "/") -> dict[str, Any]:
     """``{"sshd_without_pam": bool, "pam_without_limits": ["atd", ...]}``: what PAM's limits do not reach."""
+    sshd_config = os.path.join(root, SSHD_CONFIG.lstrip("/"))
     return {
-        "sshd_without_pam": _exists(root, SSHD_CONFIG) and not _sshd_uses_pam(root),
+        "sshd_without_pam": os.path.isfile(sshd_config) and not _sshd_uses_pam(root, sshd_config),
         "pam_without_limits": [
-            name
-            for name in PAM_SERVICES
-            if _exists(root, f"{PAM_FOLDER}/{name}") and not _loads_limits(root, name, frozenset())
+            name for name in PAM_SERVICES if _pam_file(root, name) and not _loads_limits(root, name, frozenset())
         ],
     }
 
 
-def _exists(root: str, path: str) -> bool:
-    return os.path.isfile(os.path.join(root, path.lstrip("/")))
+def _pam_file(root: str, service: str) -> str | None:
+    paths = [os.path.join(root, folder.lstrip("/"), service) for folder in PAM_FOLDERS]
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def _lines(path: str) -> Iterator[str]:
@@ -45,9 +45,9 @@ def _lines(path: str) -> Iterator[str]:
         return
 
 
-def _sshd_uses_pam(root: str) -> bool:
+def _sshd_uses_pam(root: str, path: str) -> bool:
     """sshd takes the first value that it reads, and no without any; UsePAM can't stand in a Match block."""
-    for keyword, value in _sshd_settings(root, os.path.join(root, SSHD_CONFIG.lstrip("/")), depth=0):
+    for keyword, value in _sshd_settings(root, path, depth=0):
         if keyword == "usepam":
             return value.lower() == "yes"
     return False
@@ -69,7 +69,8 @@ def _sshd_settings(root: str, path: str, depth: int) -> Iterator[tuple[str, str]
 
 
 def _loads_limits(root: str, service: str, seen: frozenset[str]) -> bool:
-    for line in _lines(os.path.join(root, PAM_FOLDER.lstrip("/"), service)):
+    path = _pam_file(root, service)
+    for line in _lines(path) if path else ():
         if _MODULE.match(line):
             return True
         include = _INCLUDE.match(line)

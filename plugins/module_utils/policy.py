@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import SMALLEST_PER_AGENT
-from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import check_extra
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import format_size, parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import source_url

@@ -123,6 +123,10 @@ logins:
     sshd_without_pam: {description: Whether sshd does not use PAM., type: bool}
     pam_without_limits: {description: Services of PAM without pam_limits., type: list, elements: str}
     sessions: {description: Units in which agents have processes., type: list, elements: dict}
+ceiling:
+  description: The cgroup tree, what all sessions together take now and may take, and the administrators.
+  returned: always
+  type: dict
 manifest:
   description: What this collection wrote on the host, by role.
   returned: always
@@ -147,6 +151,7 @@ import uuid
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils import host_observe
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_observe import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_observe import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
@@ -187,6 +192,7 @@ def main() -> None:
                 **observe_ways_in(),
                 "sessions": observe_sessions(accounts["group"]["members"]),
             },
+            "ceiling": observe_ceiling(accounts["group"]["members"], accounts["login_user"]),
             "manifest": manifest.to_dict(),
             "files": host_observe.observe_files(manifest),
             "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},

@@ -43,7 +43,7 @@ say "  $(from_mirror label)"
 
 # The mirror is needed while the site is applied, and ends with this script.
 : >"$state/http"
-python -m http.server --bind "$controller" --directory "$(from_mirror path)" 0 >"$state/http" 2>&1 &
+python -u -m http.server --bind "$controller" --directory "$(from_mirror path)" 0 >"$state/http" 2>&1 &
 trap 'kill %1' EXIT
 until port=$(sed -nE "s/.*port ([0-9]+).*/\1/p" "$state/http") && [[ $port ]]; do kill -0 %1; sleep 0.1; done
 python "$here/variables.py" "$state/mirror.json" "http://$controller:$port" >"$state/variables.json"

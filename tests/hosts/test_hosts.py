@@ -162,6 +162,18 @@ def has_systemd(run: str) -> bool:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
+def test_a_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text("42")
+    run = "hoststest-serve"
+    hosts("up", run)
+    url = hosts("serve", run, str(tmp_path)).strip()
+    assert ssh(run, "host1", f"curl --silent {url}/answer") == "42"
+    again = subprocess.run([HOSTS, "serve", run, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert again.stderr == f"test hosts: run {run} serves a folder already, and one is all that it can\n"
+    hosts("down", run)
+
+
+@pytest.mark.usefixtures("leaves_nothing")
 @pytest.mark.parametrize("reached", [has_record, has_bridge, has_systemd])
 def test_a_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str], bool]) -> None:
     run = "hoststest-killed"

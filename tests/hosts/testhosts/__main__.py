@@ -7,8 +7,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from . import base, inventory, machine, registry, run
+from . import base, files, inventory, machine, registry, run
 from . import suite as suites
 from .shell import HostsError, say
 
@@ -49,6 +50,11 @@ def _inventory(arguments: argparse.Namespace) -> None:
 def _describe(arguments: argparse.Namespace) -> None:
     record = registry.get(arguments.run)
     print(inventory.describe(record, run.hosts(record)))
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    with registry.locked():
+        print(files.serve(registry.get(arguments.run), arguments.folder.resolve()))
 
 
 def _ssh(arguments: argparse.Namespace) -> None:
@@ -104,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         ("clean", _clean, "remove the base images that no run uses"),
     ):
         commands.add_parser(name, help=text).set_defaults(act=act)
+
+    serve = commands.add_parser(
+        "serve", help="serve a folder to a run's hosts over http, while it is up; prints the URL"
+    )
+    serve.add_argument("run", metavar="RUN")
+    serve.add_argument("folder", metavar="FOLDER", type=Path)
+    serve.set_defaults(act=_serve)
 
     ssh = commands.add_parser("ssh", help="log in to a host, or run a command there")
     ssh.add_argument("run", metavar="RUN")
