@@ -1,0 +1,92 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The limits hold for agents on every way into a host, each time in a new login, and for nobody else on any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+Limits = dict[str, tuple[str, str]]
+
+KEY = "/root/way-in"
+SSH = f"ssh -i {KEY} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oLogLevel=ERROR"
+LOOK = "cat /proc/self/limits"
+# Each is run by root, and prints what LOOK says to USER. Daemons answer by way of a FIFO in FOLDER.
+WAYS_IN = {
+    "ssh command": f"{SSH} USER@127.0.0.1 {LOOK}",
+    "ssh shell": f"echo exec {LOOK} | {SSH} -tt USER@127.0.0.1",
+    "su": f"su - USER -c '{LOOK}'",
+    "sudo": f"sudo -u USER {LOOK}",
+    "runuser": f"runuser -u USER -- {LOOK}",
+    # `@reboot` spares the wait for the next full minute.
+    "cron": f'echo "@reboot USER {LOOK} >FOLDER/answer" >/etc/cron.d/way-in; rm -f /run/crond.reboot;'
+    " systemctl restart cron; timeout 30 cat FOLDER/answer; rm /etc/cron.d/way-in",
+    "at": f"echo {LOOK} '>'FOLDER/answer | runuser -u USER -- at now 2>&1; timeout 30 cat FOLDER/answer",
+    # Which PAM service it names is up to a unit; this one is on every host.
+    "service with PAM": f"systemd-run --quiet --pipe --wait -p User=USER -p PAMName=su-l {LOOK}",
+    # The user manager is what logs in here, so it must be a new one. `--pipe` would need the user's D-Bus.
+    "user unit": "id=$(id -u USER); systemctl restart user@$id.service;"
+    f' runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$id systemd-run --user --quiet sh -c "{LOOK} >FOLDER/answer";'
+    " timeout 30 cat FOLDER/answer; systemctl stop user@$id.service",
+}
+OTHERS = [(user, way) for user in ("ubuntu", "root") for way in WAYS_IN if (user, way[:3]) != ("root", "ssh")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def key(host: Host) -> Iterator[None]:
+    """Lets root of the host log in by ssh; the file beside authorized_keys is read too, and nobody else's here."""
+    host.check_output(f"ssh-keygen -q -t ed25519 -N '' -f {KEY} </dev/null")
+    for user in ("agent1", "ubuntu"):
+        own = f"-o {user} -g {user}"
+        host.check_output(
+            f"cd ~{user} && install -d -m 700 {own} .ssh && install {own} {KEY}.pub .ssh/authorized_keys2"
+        )
+    yield
+    host.check_output(f"rm {KEY} {KEY}.pub ~agent1/.ssh/authorized_keys2 ~ubuntu/.ssh/authorized_keys2")
+
+
+@pytest.fixture(scope="module")
+def agents_limits(host: Host) -> Limits:
+    """What the scenarios' variables ask for."""
+    soft, hard = host.ansible.get_variables().get("agent_limits_nofile", "65536:1048576").split(":")
+    login = str(64 << 30)
+    return {"Max address space": (login, login), "Max core file size": ("0", "0"), "Max open files": (soft, hard)}
+
+
+def limits(host: Host, user: str, way: str) -> Limits:
+    """What LOOK says to a user who comes in this way."""
+    if way in ("cron", "at") and not host.exists(way):
+        pytest.skip(f"{way} is not installed on this host, so nobody comes in by it")
+    command = WAYS_IN[way].replace("USER", user).replace("FOLDER", "$folder")
+    # at works in the folder that it was called from, and the login user's may be closed to others.
+    folder = f"folder=$(mktemp -d) && cd $folder && mkfifo answer && chown -R {user} ."
+    return parsed(host.run(f"{folder} && {{ {command}; cd /; rm -r $folder; }}").stdout)
+
+
+def parsed(said: str) -> Limits:
+    """Soft and hard limit of each resource, as /proc/PID/limits names them."""
+    found = re.findall(r"^(Max [a-z ]+?) {2,}(\w+) +(\w+) ", said, re.MULTILINE)
+    assert found, said
+    return {name: (soft, hard) for name, soft, hard in found}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_an_agent_is_under_the_limits(host: Host, agents_limits: Limits, way: str) -> None:
+    assert agents_limits.items() <= limits(host, "agent1", way).items()
+
+
+@pytest.mark.parametrize(("user", "way"), OTHERS)
+def test_nobody_else_is(host: Host, user: str, way: str) -> None:
+    assert limits(host, user, way)["Max address space"] == ("unlimited", "unlimited")
+
+
+def test_a_service_is_if_it_is_listed(host: Host, agents_limits: Limits) -> None:
+    service = f"systemd-run --quiet --pipe --wait -p User=agent1 --unit=NAME {LOOK}"
+    listed = parsed(host.check_output(service.replace("NAME", "nova-agent-listed")))
+    assert agents_limits.items() <= listed.items()
+    other = parsed(host.check_output(service.replace("NAME", "nova-agent-other")))
+    assert other["Max address space"] == ("unlimited", "unlimited")
