@@ -28,7 +28,7 @@ $(READY): requirements-dev.txt
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.12 or newer with venv on PATH; install one (Debian: python3-venv), or set PYTHON=" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $(PYTHON) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@# One link makes the collection importable from a clone at any path, one serves ansible-playbook and mypy.
 	@for folder in $(VENV)/lib/python3.*/site-packages $(VENV)/collections; do \
 		mkdir -p "$$folder/ansible_collections/nova" && ln -sfn "$(CURDIR)" "$$folder/ansible_collections/nova/agent_host"; done

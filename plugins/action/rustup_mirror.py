@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(SPEC, required_one_of=[("channel", "from_toolchain")])
+        _spec, options = self.validate_argument_spec(SPEC, required_one_of=[("channel", "from_toolchain")])
         was = os.umask(0o022)  # a web server reads it as another user
         try:
             built = self._build(options)

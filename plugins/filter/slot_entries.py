@@ -9,7 +9,7 @@ name: slot_entries
 short_description: List the files of the slots in which cargo commands run
 version_added: 0.1.0
 description:
-  - Gives entries for M(nova.agent_host.host_state): the folder, a turnstile, and for each slot a lock and a record.
+  - Gives entries for M(nova.agent_host.host_state) - the folder, a turnstile, and for each slot a lock and a record.
 positional: _input, folder, group
 options:
   _input:

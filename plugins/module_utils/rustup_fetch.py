@@ -8,9 +8,10 @@ import hashlib
 import http.client
 import os
 import urllib.error
-import urllib.request
 from contextlib import suppress
 from typing import Any, Callable, Optional
+
+from ansible.module_utils.urls import open_url
 
 TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
@@ -32,7 +33,7 @@ def sha256_file(path: str) -> str:
 def fetch(url: str, limit: int = 64 << 20) -> bytes:
     """The content at ``url``, at most ``limit`` bytes. Raises FetchError."""
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        with open_url(url, timeout=TIMEOUT, use_netrc=False) as answer:
             content: bytes = answer.read(limit)
             return content
     except (OSError, http.client.HTTPException) as error:
@@ -65,7 +66,7 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
         have = os.stat(part).st_size
     headers = {"Range": f"bytes={have}-"} if have else {}
     try:
-        answer: Any = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        answer: Any = open_url(url, headers=headers, timeout=TIMEOUT, use_netrc=False)
     except urllib.error.HTTPError as error:
         error.close()
         if have and error.code == 416:  # all of it was there already; the sum decides

@@ -105,7 +105,8 @@ class Generation:
 
     def _take_over(self, toolchain: Toolchain, old: Inspection) -> None:
         """Hard links: a toolchain that is as it should be is neither fetched nor copied again."""
-        assert old.generation is not None
+        if old.generation is None:
+            raise InstallError(f"{toolchain.channel} was to be taken over, and no generation is there: apply again")
         path = toolchain_path(toolchain.channel, self.triple)
         shutil.copytree(
             os.path.join(old.generation, path),

@@ -96,7 +96,7 @@ def _listed_files(sysroot: str, listing: str) -> Iterator[tuple[str, str]]:
     with open(listing, encoding="utf-8") as file:
         lines = file.read().splitlines()
     for line in lines:
-        kind, _, path = line.partition(":")
+        kind, _colon, path = line.partition(":")
         if kind == "file":
             yield path, os.path.join(sysroot, path)
         elif kind == "dir":
@@ -114,16 +114,11 @@ def _pack(root: str, component: Component, release: str, date: str) -> Package:
     target = os.path.join(root, path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if form == "zst":
-        with (
-            open(f"{target}.part", "wb") as file,
-            subprocess.Popen(["zstd", "-q", "-c", "-1", "-T0"], stdin=subprocess.PIPE, stdout=file) as packer,
-        ):
-            assert packer.stdin is not None
-            with tarfile.open(fileobj=packer.stdin, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-                _fill(archive, stem, component)
-            packer.stdin.close()
-            if packer.wait():
-                raise ChannelError(f"zstd ended with status {packer.returncode} while it packed {target}")
+        with tarfile.open(f"{target}.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+            _fill(archive, stem, component)
+        pack = ["zstd", "-q", "-f", "-1", "-T0", "--rm", "-o", f"{target}.part", f"{target}.tar"]
+        if status := subprocess.run(pack, check=False).returncode:
+            raise ChannelError(f"zstd ended with status {status} while it packed {target}")
     else:
         with tarfile.open(f"{target}.part", "w:gz", format=tarfile.GNU_FORMAT, compresslevel=1) as archive:
             _fill(archive, stem, component)
