@@ -14,7 +14,6 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 /usr/bi
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
-export MOLECULE_GLOB := molecule/*/molecule.yml
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
@@ -65,8 +64,8 @@ integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' 
 	pytest tests/hosts
 	pytest -n 2 --dist loadfile tests/integration
 
-molecule: $(READY)  ## All scenarios on real systemd hosts
-	molecule test --all
+molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
+	@V=$(V) tests/molecule.sh $(SCENARIOS)
 
 test-vm: $(READY)  ## The ceiling under load, in a virtual machine (about ten minutes; not part of test)
 	pytest -rs tests/vm
