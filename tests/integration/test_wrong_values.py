@@ -64,3 +64,32 @@ def test_limits_that_would_lock_agents_out_are_not_written(lab):
     played = lab.site("--tags", "agent_limits", agent_limits_nofile=str(nr_open + 1)).failed()
     assert "prlimit: failed to set the NOFILE resource limit" in played.text
     assert "No such file" in lab.run("host1", "cat /etc/security/limits.d/90-nova-agent.conf", check=False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "message"),
+    [
+        (
+            "sed -i.away -E 's/^ID=.*/ID=fedora/; s/^ID_LIKE=.*/ID_LIKE=rhel/' /etc/os-release",
+            "mv /etc/os-release.away /etc/os-release",
+            "the host runs fedora 24.04: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed",
+        ),
+        (
+            "mv /run/systemd/system /run/systemd/system.away",
+            "mv /run/systemd/system.away /run/systemd/system",
+            "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1",
+        ),
+        (
+            "mv /usr/bin/python3 /usr/bin/python3.away",
+            "mv /usr/bin/python3.away /usr/bin/python3",
+            "The module interpreter '/usr/bin/python3' was not found.",
+        ),
+    ],
+    ids=["another OS family", "no systemd", "no python3"],
+)
+def test_an_unfit_host_is_named_with_the_reason(lab, spoil, mend, message):
+    lab.run("host1", spoil)
+    try:
+        assert message in lab.site().failed().text
+    finally:
+        lab.run("host1", mend)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ class Host:
 
     def roles(self) -> dict:
         return json.loads(self.manifest.read_text())["roles"]
+
+
+def start(work) -> int:
+    """Run ``work`` in a process of its own; its pid."""
+    pid = os.fork()
+    if not pid:
+        work()
+        os._exit(0)
+    return pid
+
+
+def status(pid: int) -> int:
+    """How the process ended: its exit status, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture
@@ -211,23 +226,23 @@ def test_state_absent_removes_and_taking_out_restores(host):
 
 @pytest.mark.parametrize("killed_at", [0, 1, 2])
 def test_a_killed_run_is_known_to_the_next(host, monkeypatch, killed_at):
-    """KILL between two files: what was written is in the manifest, and both apply and taking out finish the work."""
+    """SIGKILL between two files: what was written is in the manifest, and apply as well as taking out finish the work."""
     (host.root / "b").write_text("theirs\n")
     entries = [host.file("a"), host.file("b"), host.file("c")]
-    real, calls = file_apply.put, []
+    real, done = file_apply.put, []
 
     def put(*args):
         if "originals" not in args[0]:
-            if len(calls) == killed_at:
-                raise KeyboardInterrupt  # as KILL: nothing of ours runs after it but the kernel's release of the lock
-            calls.append(args[0])
+            if len(done) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done.append(args[0])
         real(*args)
 
-    monkeypatch.setattr(file_apply, "put", put)
-    with pytest.raises(KeyboardInterrupt):
-        host.apply(*entries)
-    monkeypatch.setattr(file_apply, "put", real)
+    with monkeypatch.context() as patch:
+        patch.setattr(file_apply, "put", put)
+        assert status(start(lambda: host.apply(*entries))) == -signal.SIGKILL
     assert sorted(host.roles()["wrappers"]["paths"]) == [host.path(name) for name in "abc"]
+    assert (host.root / "a").exists() == (killed_at > 0)
     host.apply(*entries)
     assert not host.apply(*entries).changed
     host.apply()
@@ -361,15 +376,13 @@ def test_two_controllers_take_turns(host, tmp_path):
     """Real processes on the real lock: what each reads before it writes is what the other wrote last."""
     counter = tmp_path / "counter"
     counter.write_text("0")
-    pids = []
-    for _worker in range(8):
-        pid = os.fork()
-        if not pid:
-            for _turn in range(25):
-                with manifest.locked():
-                    counter.write_text(str(int(counter.read_text()) + 1))
-            os._exit(0)
-        pids.append(pid)
-    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 8
+
+    def count():
+        for _turn in range(25):
+            with manifest.locked():
+                counter.write_text(str(int(counter.read_text()) + 1))
+
+    controllers = [start(count) for _controller in range(8)]
+    assert [status(pid) for pid in controllers] == [0] * 8
     assert counter.read_text() == "200"
     assert not os.path.exists(manifest.LOCK)
