@@ -60,6 +60,6 @@ def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
     }  # fmt: skip
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
     assert tarball.stat().st_size < 1_000_000
-    install = ["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", str(tmp_path / "installed"), str(tarball)]
-    subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", str(tmp_path / "installed")]
+    subprocess.run([*install, str(tarball)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert (tmp_path / "installed/ansible_collections/nova/agent_host/playbooks/site.yml").exists()

@@ -182,7 +182,7 @@ class Generation:
         """The output of ``command``. Raises InstallError with the last lines that it printed."""
         shown = " ".join([os.path.basename(command[0]), *command[1:]])
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
                 command, env=self._environment(), cwd=self.scratch, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, errors="replace", timeout=self.source.timeout, pass_fds=(self.lock,), check=False,
             )  # fmt: skip

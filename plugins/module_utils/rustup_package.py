@@ -117,8 +117,9 @@ def _pack(root: str, component: Component, release: str, date: str) -> Package:
         with tarfile.open(f"{target}.tar", "w", format=tarfile.GNU_FORMAT) as archive:
             _fill(archive, stem, component)
         pack = ["zstd", "-q", "-f", "-1", "-T0", "--rm", "-o", f"{target}.part", f"{target}.tar"]
-        if status := subprocess.run(pack, check=False).returncode:
-            raise ChannelError(f"zstd ended with status {status} while it packed {target}")
+        done = subprocess.run(pack, check=False)  # pylint: disable=ansible-bad-function # on the controller, no module
+        if done.returncode:
+            raise ChannelError(f"zstd ended with status {done.returncode} while it packed {target}")
     else:
         with tarfile.open(f"{target}.part", "w:gz", format=tarfile.GNU_FORMAT, compresslevel=1) as archive:
             _fill(archive, stem, component)
@@ -162,13 +163,15 @@ def true_version(sysroot: str) -> tuple[str, str, str, str]:
     """What the toolchain at ``sysroot`` really is: version, channel, date and host triple. Raises ChannelError."""
     rustc = os.path.join(sysroot, "bin/rustc")
     try:
-        told = subprocess.run([rustc, "-vV"], capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(  # pylint: disable=ansible-bad-function # on the controller, no module
+            [rustc, "-vV"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise ChannelError(f"{rustc} -vV can't be run ({error}): {sysroot} is not a toolchain") from error
-    facts = dict(line.split(": ", 1) for line in told.splitlines()[1:] if ": " in line)
-    words = re.fullmatch(r"rustc (\S+ \(.*?(\d{4}-\d{2}-\d{2})\))", told.splitlines()[0])
+    facts = dict(line.split(": ", 1) for line in done.stdout.splitlines()[1:] if ": " in line)
+    words = re.fullmatch(r"rustc (\S+ \(.*?(\d{4}-\d{2}-\d{2})\))", done.stdout.splitlines()[0])
     if not words or "release" not in facts or "host" not in facts:
-        raise ChannelError(f"{rustc} -vV says {told.splitlines()[0]!r}, which names no version")
+        raise ChannelError(f"{rustc} -vV says {done.stdout.splitlines()[0]!r}, which names no version")
     release = facts["release"]
     channel = "nightly" if release.endswith("-nightly") else release
     return words[1], channel, _channel_date(sysroot) or words[2], facts["host"]

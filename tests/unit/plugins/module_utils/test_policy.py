@@ -4,9 +4,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from ansible_collections.nova.agent_host.plugins.filter.policy_problems import _specs
+import yaml
 from ansible_collections.nova.agent_host.plugins.module_utils.policy import CHECKS, policy_problems
+
+FILES = sorted((Path(__file__).parents[4] / "roles").glob("*/meta/argument_specs.yml"))
+SPECS = {
+    name: spec
+    for file in FILES
+    for name, spec in yaml.safe_load(file.read_text())["argument_specs"]["main"]["options"].items()
+}
 
 SIZE = "write a whole number with K, M, G or T, as in 4G, 4GiB or 4096M"
 PATH = (
@@ -55,6 +64,13 @@ COUNT = "allowed is a whole number from 1, or nothing for the rule's"
         ({"agent_wrappers_jobs": "all"}, "agent_wrappers_jobs is 'all'; allowed is auto, cargo or a whole number from 1 to 9999"),
         ({"agent_limits_core": "big"}, "agent_limits_core is 'big'; allowed is a whole number"),
         ({"agent_limits_nofile": "unlimited"}, "agent_limits_nofile is 'unlimited'; allowed is a whole number, or SOFT:HARD such as 65536:1048576"),
+        ({"agent_limits_extra": {"as": 1}}, "agent_limits_extra has as, which has a variable of its own: set agent_limits_login_address_space"),
+        ({"agent_limits_services": ["a.service"]}, "agent_limits_services has 'a.service'; allowed is a service's name without .service, such as build-runner"),
+        ({"agent_limits_services": ["../x"]}, "agent_limits_services has '../x'; allowed is a service's name without .service, such as build-runner"),
+        ({"agent_limits_services": ["ssh"]}, "agent_limits_services has 'ssh', which serves administrators too; name services that run agents"),
+        ({"agent_ceiling_services": ["systemd-logind"]}, "agent_ceiling_services has 'systemd-logind', which serves administrators too; name services that run agents"),
+        ({"agent_ceiling_tasks_max": "most"}, "agent_ceiling_tasks_max is 'most'; allowed is a share such as 75%, or a whole number from 10"),
+        ({"agent_ceiling_kill": "agent"}, "agent_ceiling_kill is 'agent'; allowed is process or session"),
         ({"agent_limits_nofile": "9:8"}, "agent_limits_nofile is '9:8': the soft limit is above the hard one"),
         (
             {"agent_policy_memory_per_agnet": "4G"},
@@ -63,35 +79,25 @@ COUNT = "allowed is a whole number from 1, or nothing for the rule's"
     ],
 )  # fmt: skip
 def test_a_wrong_variable_is_named_with_what_it_held_and_what_is_allowed(variables, message):
-    assert policy_problems(variables, _specs()) == [message]
+    assert policy_problems(variables, SPECS) == [message]
 
 
 def test_the_defaults_of_all_roles_are_right():
     defaults = {
-        name: spec["default"]
-        for name, spec in _specs().items()
-        if "default" in spec and "{{" not in str(spec["default"])
+        name: spec["default"] for name, spec in SPECS.items() if "default" in spec and "{{" not in str(spec["default"])
     }
     assert len(defaults) > 10
-    assert policy_problems(defaults, _specs()) == []
+    assert policy_problems(defaults, SPECS) == []
 
 
 def test_all_problems_are_told_at_once():
-    assert len(policy_problems({"agent_policy_prefix": "/", "agent_policy_headroom": "lots"}, _specs())) == 2
+    assert len(policy_problems({"agent_policy_prefix": "/", "agent_policy_headroom": "lots"}, SPECS)) == 2
 
 
 def test_variables_of_others_that_only_look_like_ours_are_left_alone():
-    assert policy_problems({"agent_status_page": "https://example.org", "agent_policy_owner": "team"}, _specs()) == []
+    assert policy_problems({"agent_status_page": "https://example.org", "agent_policy_owner": "team"}, SPECS) == []
 
 
 def test_every_checked_variable_exists():
-    roles = {path.parents[1].name for path in _role_specs()}
-    assert [
-        name for name in CHECKS if name not in _specs() and any(name.startswith(f"{role}_") for role in roles)
-    ] == []
-
-
-def _role_specs():
-    from ansible_collections.nova.agent_host.plugins.filter.policy_problems import ROLES
-
-    return sorted(ROLES.glob("*/meta/argument_specs.yml"))
+    roles = {path.parents[1].name for path in FILES}
+    assert [name for name in CHECKS if name not in SPECS and any(name.startswith(f"{role}_") for role in roles)] == []
