@@ -45,7 +45,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The same limits as lists of lines C(pam), C(systemd) and options C(prlimit), and in the kernel's units as C(kernel).
+    - The same limits as lines C(pam) and C(systemd), as options C(prlimit), and in the kernel's units as C(kernel).
   type: dict
   sample:
     pam: ["- as 67108864", soft nofile 1024, hard nofile 4096]

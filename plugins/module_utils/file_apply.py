@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import State, StateError, observe
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-Check = Callable[[str], None]  # called with the path of the new file, raises StateError where it is not valid
 
 
 def user_id(name: str) -> int:
@@ -58,7 +57,7 @@ def _step_into(folder: int, part: str, path: str) -> int:
     return os.open(part, FOLDER, dir_fd=folder)
 
 
-def put(path: str, state: State, content: bytes | None, check: Check | None = None) -> None:
+def put(path: str, state: State, content: bytes | None) -> None:
     """Make ``path`` be as ``state`` says. Raises OSError, KeyError (no such owner) or StateError."""
     if state["kind"] == "absent":
         remove(path)
@@ -79,13 +78,14 @@ def put(path: str, state: State, content: bytes | None, check: Check | None = No
             _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
-            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]), check)
+            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]))
 
 
 def remove(path: str) -> None:
     """Remove a file, a link or an empty folder; a folder that holds something stays."""
     with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
+        _clear(name, folder)
         if observe(name, folder)["kind"] != "directory":
             os.unlink(name, dir_fd=folder)
             return
@@ -96,20 +96,24 @@ def remove(path: str) -> None:
                 raise
 
 
-def _replace(path: str, folder: int, make: Callable[[str], None], check: Check | None = None) -> None:
+def _replace(path: str, folder: int, make: Callable[[str], None]) -> None:
     name = os.path.basename(path)
-    new = f".{name}.nova-agent-tmp"  # matches no drop-in folder's *.conf, and a killed run's leftover is found again
-    with suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=folder)
+    new = _clear(name, folder)
     make(new)
     try:
-        if check:
-            check(os.path.join(os.path.dirname(path), new))
         os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         os.unlink(new, dir_fd=folder)
         raise
     os.fsync(folder)
+
+
+def _clear(name: str, folder: int) -> str:
+    """The name under which a new file waits for its place, cleared of what a killed run may have left there."""
+    new = f".{name}.nova-agent-tmp"  # matches no drop-in folder's *.conf
+    with suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=folder)
+    return new
 
 
 def _make_file(name: str, folder: int, content: bytes, ids: tuple[int, int], mode: str) -> None:

@@ -9,6 +9,7 @@ on the host that the next run, or retire, does not know as ours.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ def apply(
             raise StateError(f"{outcome.pending[0]}: create it before the files that it is to own")
         run = _Run(role, manifest, manifest_path, by_path, validate, outcome)
         run.describe(steps)
+        run.validate_contents(steps)
         if steps and not check_mode:
             run.execute(steps)
         return outcome
@@ -108,6 +110,16 @@ class _Run:
     validate: Validate
     outcome: Outcome
 
+    def validate_contents(self, steps: Sequence[host_plan.Step]) -> None:
+        """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
+        for step in steps:
+            command = self.entries.get(step.path, {}).get("validate")
+            if command and step.changes:
+                with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
+                    candidate.write(self._content(step) or b"")
+                    candidate.flush()
+                    self.validate(command, candidate.name)
+
     def execute(self, steps: Sequence[host_plan.Step]) -> None:
         records = self.manifest.paths(self.role)
         for step in steps:
@@ -139,7 +151,7 @@ class _Run:
     def _change(self, step: host_plan.Step) -> None:
         if step.action == "put":
             if step.changes:
-                file_apply.put(step.path, step.after, self._content(step), self._checker(step.path))
+                file_apply.put(step.path, step.after, self._content(step))
             return
         if step.action == "take":
             file_apply.put(step.path, step.after, self._content(step))
@@ -158,10 +170,6 @@ class _Run:
         if "sha256" not in step.before:
             return None
         return read(self._original(step.before))
-
-    def _checker(self, path: str) -> file_apply.Check | None:
-        command = self.entries.get(path, {}).get("validate")
-        return (lambda new: self.validate(command, new)) if command else None
 
     def _original(self, state: State) -> str:
         return os.path.join(os.path.dirname(self.manifest_path), "originals", state["sha256"])

@@ -69,7 +69,7 @@ def login_notes(logins: Mapping[str, Any], limits: Limits) -> list[str]:
     stale = stale_sessions(logins["sessions"], limits)
     if stale:
         notes.append(
-            f"sessions and services that were open before keep other limits: {', '.join(stale)}; log in again, or restart "
-            "the service"
+            f"sessions and services that were open before keep other limits: {', '.join(stale)}; log in again, or "
+            "restart the service"
         )
     return notes

@@ -79,7 +79,7 @@ def login_limits(address_space: str, core: int, nofile: str, nproc: str, extra: 
 
 
 def check_extra(name: str, value: Mapping[str, Any]) -> None:
-    """Raise LimitsError where ``value`` (item to number, ``unlimited`` or SOFT:HARD) has what limits.conf does not know."""
+    """Raise LimitsError where ``value`` (item to number, ``unlimited`` or SOFT:HARD) has what limits.conf has not."""
     for item, limit in value.items():
         if item in OWN_VARIABLE:
             raise LimitsError(f"{name} has {item}, which has a variable of its own: set {OWN_VARIABLE[item]}")

@@ -37,9 +37,13 @@ def observe_sessions(members: Iterable[str], root: str = "/") -> list[dict[str, 
         loosest = found.setdefault((user, unit), limits)
         found[user, unit] = {item: max(loosest[item], limits[item]) for item in _LIMITS}
     return [
-        {"user": user, "unit": unit, "limits": {item: None if value == _NONE else int(value) for item, value in limits.items()}}
-        for (user, unit), limits in sorted(found.items())
-    ]  # fmt: skip
+        {
+            "user": user,
+            "unit": unit,
+            "limits": {item: None if value == _NONE else int(value) for item, value in hard.items()},
+        }
+        for (user, unit), hard in sorted(found.items())
+    ]
 
 
 def stale_sessions(sessions: Sequence[Mapping[str, Any]], wanted: Mapping[str, Sequence[int | None]]) -> list[str]:

@@ -253,6 +253,9 @@ def test_the_leftover_of_a_killed_write_is_gone_after_the_next(host):
     (host.root / ".a.nova-agent-tmp").write_text("half")
     host.apply(host.file("a"))
     assert list(host.tree()) == ["a"]
+    (host.root / ".a.nova-agent-tmp").write_text("half")
+    host.apply()
+    assert host.tree() == {}
 
 
 def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path, monkeypatch):
@@ -271,22 +274,19 @@ def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path, monke
     assert list((tmp_path / "etc").iterdir()) == []
 
 
-def test_a_file_that_its_validation_refuses_does_not_take_its_place(host):
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_that_its_validation_refuses_changes_nothing(host, check_mode):
     host.apply(host.file("a", "good\n"))
+    before = host.tree(), host.roles()
 
     def refuse(command, path):
         assert Path(path).read_text() == "bad\n"
         raise StateError(f"{command} refused the new file with status 1: bad")
 
-    with pytest.raises(host_apply.ApplyError, match="^check %s refused the new file with status 1: bad; 0 of 1 steps"):
-        host_apply.apply(
-            "wrappers",
-            [host.file("a", "bad\n", validate="check %s")],
-            str(host.manifest),
-            check_mode=False,
-            validate=refuse,
-        )
-    assert list(host.tree()) == ["a"] and (host.root / "a").read_text() == "good\n"
+    entries = [host.file("0", "first\n"), host.file("a", "bad\n", validate="check %s")]
+    with pytest.raises(StateError, match=r"^check %s refused the new file with status 1: bad$"):
+        host_apply.apply("wrappers", entries, str(host.manifest), check_mode=check_mode, validate=refuse)
+    assert (host.tree(), host.roles()) == before
 
 
 def test_a_missing_group_is_pending_in_check_mode_and_an_error_before_anything_is_written_otherwise(host):

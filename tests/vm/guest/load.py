@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""load.py WORKERS FILE SECONDS: processes that take memory until their limit stops them, and are started again when killed.
+
+Ends when FILE is there, and in any case after SECONDS, for a host that answers nobody can't be told.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+CHUNK = 1 << 20
+
+
+def take() -> None:
+    held = []
+    try:
+        while True:
+            held.append(b"x" * CHUNK)  # every page is written, so all of it is real memory
+    except MemoryError:
+        signal.pause()
+
+
+def start() -> int:
+    pid = os.fork()
+    if pid == 0:
+        take()
+    return pid
+
+
+def main() -> None:
+    deadline = time.monotonic() + float(sys.argv[3])
+    pids = {start() for _ in range(int(sys.argv[1]))}
+    while not os.path.exists(sys.argv[2]) and time.monotonic() < deadline:
+        time.sleep(0.5)
+        for pid in list(pids):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                pids.remove(pid)
+                pids.add(start())
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

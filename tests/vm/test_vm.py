@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The ceiling on a host with a kernel of its own, whose agents ask for many times its memory. The tests go in order.
+
+Clocks are compared within one run: what ssh takes under load with what it takes on the same machine when idle.
+"""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from experiment import PLAY, VARIABLES, WAYS_IN, Seen, observe, prepare, row
+from machine import CannotRunError, Machine
+
+ON = {**VARIABLES, "agent_ceiling_enabled": True}
+HEIGHT = 588 << 20
+FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where it can't wait
+USERS = "/sys/fs/cgroup/user.slice"
+
+
+@pytest.fixture(scope="module")
+def machine():
+    try:
+        started = Machine("test")
+    except CannotRunError as reason:
+        pytest.skip(str(reason))
+    try:
+        prepare(started, ceiling=True)
+        yield started
+    finally:
+        started.down()
+
+
+@pytest.fixture(scope="module")
+def seen(machine) -> Seen:
+    result = observe(machine, ceiling=True)
+    print(row("with the ceiling", result))  # what a failure is to be read with
+    return result
+
+
+def test_agents_came_in_by_every_way(seen):
+    assert seen.ways == len(WAYS_IN)
+
+
+def test_every_process_of_an_agent_is_below_the_ceiling_before_and_under_load(seen):
+    assert seen.strays == {"before": [], "under load": []}
+
+
+def test_the_ceiling_is_what_the_budget_has_for_agents_and_was_kept(seen):
+    assert seen.ceiling == HEIGHT
+    assert seen.peak <= HEIGHT + FORCED
+
+
+def test_the_ceiling_killed_and_the_host_did_not_have_to(seen):
+    assert seen.killed_by_ceiling > 0
+    assert seen.killed_by_host == 0
+
+
+def test_sshd_journald_and_innocent_processes_live(seen):
+    assert seen.died == []
+
+
+def test_innocent_processes_never_stood_still_for_long(seen):
+    assert max(seen.pauses.values()) <= 5, seen.pauses
+
+
+@pytest.mark.parametrize(("connection", "most"), [("kept", 25), ("fresh", 15)])
+def test_the_host_answers_throughout(seen, connection, most):
+    idle = statistics.median(getattr(seen.idle, connection))
+    under_load = getattr(seen.load, connection)
+    assert None not in under_load
+    assert statistics.median(under_load) <= 8 * idle
+    assert max(under_load) <= most * idle
+
+
+def test_agent_status_tells_of_it_and_what_to_do(seen):
+    assert "in use by all sessions, of at most 588 MiB" in seen.status
+    assert "to do     find what was killed" in seen.status
+
+
+def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
+    assert machine.changed(machine.play(PLAY, **ON)) == 0
+
+
+def hold(machine, mebibytes):
+    """A process of an agent that holds so much memory; its pid."""
+    machine.run(
+        f'setsid su agent1 -c \'exec python3 -c "import time; held = b\\"x\\" * ({mebibytes} << 20); time.sleep(900)"\' >/dev/null 2>&1 </dev/null &\n'
+        f"until [ $(sed -n 's/^anon //p' {USERS}/memory.stat) -gt {mebibytes << 20} ]; do sleep 1; done"
+    )
+    return machine.run("pgrep -n -u agent1 python3").strip()
+
+
+def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is_in_use(machine):
+    pid = hold(machine, 530)
+    lower = machine.play(PLAY, **{**ON, "agent_policy_headroom": "148M"})
+    assert machine.changed(lower) == 1
+    assert machine.run(f"cat {USERS}/memory.max").strip() == str(568 << 20)
+    refused = machine.play(PLAY, **{**ON, "agent_policy_headroom": "200M"})
+    assert refused.returncode != 0
+    assert "in use, above the ceiling of 516 MiB, so processes would be killed at once: end some" in refused.stdout
+    machine.run(f"kill -0 {pid}; kill {pid}")
+
+
+def test_retire_takes_it_out_of_the_running_system_too(machine):
+    machine.changed(machine.play("nova.agent_host.retire"))
+    assert machine.run(f"cat {USERS}/memory.max {USERS}/pids.max").split() == ["max", "max"]
+    assert machine.run("find /etc/systemd/system -name '*nova-agent*'") == ""
+    assert machine.run("cut -d: -f3 /proc/$(pgrep -o -x cron)/cgroup").strip() == "/system.slice/cron.service"
