@@ -62,31 +62,6 @@ read_command() {
   done
 }
 
-# find_alias NAME: sets `expansion` to what CARGO_ALIAS_NAME or cargo's configuration makes of NAME, or to nothing.
-find_alias() {
-  local LC_ALL=C file line section value variable found
-  local key="^[[:space:]]*(alias\\.)?[\"']?$1[\"']?[[:space:]]*=[[:space:]]*(.*)$" item="^[[,[:space:]]*[\"']([^\"']*)[\"'](.*)$"
-  expansion=()
-  [[ $1 =~ ^[A-Za-z0-9_-]+$ ]] || return 0
-  variable=${1^^} variable=CARGO_ALIAS_${variable//-/_}
-  read -rd '' -a expansion <<<"${!variable-}" || true
-  find_upwards .cargo/config .cargo/config.toml
-  for file in "${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}/config.toml"; do
-    [[ ! ${expansion[*]-} && -f $file ]] || continue
-    section=''
-    while read -r line || [[ $line ]]; do
-      if [[ $line =~ ^\[([^]]*)\] ]]; then section=${BASH_REMATCH[1]//[[:space:]]/}.
-      elif [[ $line =~ $key && ${section#.}${BASH_REMATCH[1]} == alias. ]]; then
-        value=${BASH_REMATCH[2]}
-        if [[ $value == \[* ]]; then
-          while [[ $value =~ $item ]]; do expansion+=("${BASH_REMATCH[1]}") value=${BASH_REMATCH[2]}; done
-        elif [[ $value =~ $item ]]; then read -ra expansion <<<"${BASH_REMATCH[1]}"
-        fi
-      fi
-    done <"$file"
-  done
-}
-
 # understand: reads `words`, with aliases resolved as cargo does, the built-in ones last.
 understand() {
   local depth expansion=() said=("${words[@]}")
@@ -94,6 +69,7 @@ understand() {
   for depth in {1..9}; do
     read_command "${said[@]}"
     [[ $command && " $COMPILES $QUIET " != *" $command "* ]] || break
+    load cargo_config.sh
     find_alias "$command"
     ((${#expansion[@]})) || break
     said=("${said[@]:0:at}" "${expansion[@]}" "${said[@]:at+1}")

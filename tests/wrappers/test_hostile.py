@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Every variable and argument can come from an agent: nothing is evaluated, split, followed or looped on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .host import Host
+
+VALUES: list[str] = yaml.safe_load((Path(__file__).parent / "data" / "hostile.yml").read_text())
+VARIABLES = [
+    "LIMIT_AS", "LIMIT_CPU", "LIMIT_STACK", "NOVA_CARGO_LIMIT_AS", "NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS",
+    "NOVA_RUST_TEST_THREADS", "NOVA_CARGO_ALLOW_UNSCOPED_TEST", "NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN",
+    "NOVA_CARGO_KEEP_RUSTC_WRAPPER", "NOVA_CARGO_SLOT", "NOVA_CARGO_SLOT_FD", "NOVA_CARGO_LOCK_DIR", "RUSTUP_TOOLCHAIN",
+    "RUSTUP_HOME", "RUST_TEST_THREADS", "RUSTFLAGS", "CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_BUILD_TARGET",
+    "CARGO_ALIAS_ODD", "MALLOC_ARENA_MAX", "XDG_CACHE_HOME", "HOME", "CARGO", "HOSTTYPE", "UID", "SECONDS", "IFS",
+    "GLOBIGNORE", "POSIXLY_CORRECT", "slots", "limits", "options", "command", "cargo", "words", "file", "part",
+]  # fmt: skip
+
+
+def unharmed(host: Host, before: set[Path]) -> bool:
+    return not list(host.root.rglob("injected*")) and set(host.checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_variable_is_a_value_and_nothing_else(shared_host: Host, variable: str) -> None:
+    before = set(shared_host.checkout.rglob("*"))
+    words = ["odd"] if variable in ("CARGO_ALIAS_ODD", "CARGO_HOME", "HOME", "IFS") else ["test", "-p", "x"]
+    for value in VALUES:
+        result = shared_host.cargo(*words, **{variable: value})
+        assert result.status in (0, 2), (value, result.err)
+        assert "\x1b" not in result.err
+        assert ": line " not in result.err, result.err  # bash's own complaints
+        assert not result.ran or result.args == words
+    assert unharmed(shared_host, before)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_an_argument_is_passed_on_as_it_is(shared_host: Host, value: str) -> None:
+    before = set(shared_host.checkout.rglob("*"))
+    for words in (
+        ["build", "--", value],
+        ["run", "x", value],
+        ["build", "--bin", f"b{value}"],
+        ["test", "-p", "x", value],
+    ):
+        result = shared_host.cargo(*words)
+        assert (result.status, result.args[-len(words) :]) == (0, words), result.err
+    shared_host.cargo(value)
+    shared_host.cargo("build", value)
+    assert unharmed(shared_host, before)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_limit_is_a_size_or_refused(shared_host: Host, value: str) -> None:
+    before = set(shared_host.checkout.rglob("*"))
+    for option in ("--as", "--cpu", "--stack"):
+        process = shared_host.start("bash", shared_host.run_limited, option, value, "--", "echo", "ran")
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, len(err.splitlines())) == (2, "", 1), err
+    assert unharmed(shared_host, before)
+
+
+@pytest.mark.parametrize("name", ["a b$(touch injected)", "-rf", "new\nline", "*"])
+def test_a_checkout_may_have_any_name(host: Host, name: str) -> None:
+    folder = host.checkout / name
+    (folder / ".cargo").mkdir(parents=True)
+    (folder / ".cargo" / "config.toml").write_text('[alias]\nodd = "test --workspace"\n')
+    before = set(host.checkout.rglob("*"))
+    assert host.cargo("build", cwd=folder).status == 0
+    assert "scope rule" in host.cargo("odd", cwd=folder).err
+    assert unharmed(host, before)
+
+
+def test_exported_functions_and_odd_shell_options_change_no_rule(shared_host: Host) -> None:
+    for env in (
+        {"BASH_FUNC_check_rules%%": "() { :; }"},
+        {"BASH_FUNC_refuse%%": "() { :; }"},
+        {"BASHOPTS": "nocasematch:extglob"},
+        {"SHELLOPTS": "noglob"},
+        {"LC_ALL": "no_SUCH"},
+    ):
+        assert shared_host.cargo("test", **env).status == 2, env

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The same with a real cargo, where the machine has one, under the name of the pinned toolchain."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .host import CHANNEL, GUARD, TRIPLE, Host, program, render
+
+
+def sysroot() -> Path | None:
+    rustc = shutil.which("rustc", path=f"{os.environ.get('PATH', '')}:{Path.home()}/.cargo/bin")
+    if not rustc or not shutil.which("cc"):
+        return None
+    done = subprocess.run([rustc, "--print", "sysroot"], capture_output=True, text=True, cwd="/")
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+REAL = sysroot()
+pytestmark = pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker")
+
+MANIFEST = '[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Host:
+    """A host with one slot, on which the pinned toolchain is this machine's real one."""
+    host = render(tmp_path, __agent_wrappers_slots=1)
+    place = host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
+    shutil.rmtree(place)
+    assert REAL
+    place.symlink_to(REAL)
+    return host
+
+
+def crate(host: Host, name: str = "demo", main: str = "fn main() {}", folder: Path | None = None) -> Path:
+    place = folder or host.checkout / name
+    (place / "src").mkdir(parents=True)
+    (place / "Cargo.toml").write_text(MANIFEST.format(name=name))
+    (place / "src" / "main.rs").write_text(main + "\n#[test]\nfn passes() {}\n")
+    return place
+
+
+@pytest.mark.parametrize(
+    "words", ["build", "check --quiet", "test -p demo", "run", "clippy", "fmt --check", "metadata --no-deps", "doc"]
+)
+def test_works_under_the_cap(real: Host, words: str) -> None:
+    place = crate(real)
+    (place / "src" / "main.rs").write_text("fn main() {}\n")
+    tool = words.split()[0]
+    if tool in ("clippy", "fmt") and not (real.toolchain(f"{CHANNEL}-{TRIPLE}").parent / f"cargo-{tool}").exists():
+        pytest.skip(f"this machine's Rust has no {tool}")
+    result = real.cargo(*words.split(), cwd=place)
+    assert result.status == 0, result.err
+    assert "cargo_agent" not in result.err.replace("cargo_agent target/", "")
+
+
+def test_run_gives_the_slot_back_before_the_program_starts(real: Host) -> None:
+    waits = 'fn main() { println!("started {:?}", std::env::var("NOVA_CARGO_SLOT").is_ok()); std::io::stdin().read_line(&mut String::new()).unwrap(); std::process::exit(7) }'
+    place = crate(real, main=waits)
+    running = subprocess.Popen(
+        ["bash", real.cargo_agent, "run", "-q"], cwd=place, env=real.environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout
+    assert running.stdout.readline() == "started false\n"
+    built = real.cargo("build", cwd=crate(real, "other"))
+    assert built.status == 0, built.err
+    assert "waiting" not in built.err
+    running.communicate("go on\n", timeout=GUARD)
+    assert running.returncode == 7
+
+
+def test_a_runner_of_the_repository_s_own_is_kept(real: Host) -> None:
+    place = crate(real, main='fn main() { println!("ran") }')
+    runner = program(real.root / "runner.sh", '#!/bin/sh\necho "own runner"\nexec "$@"\n')
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text(f"[target.'cfg(unix)']\nrunner = \"{runner}\"\n")
+    assert real.cargo("run", "-q", cwd=place).out == "own runner\nran\n"
+
+
+def test_flags_of_the_repository_s_own_are_kept(real: Host) -> None:
+    place = crate(real)
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text('[build]\nrustflags = ["--cfg", "mine"]\n')
+    result = real.cargo("build", "-v", cwd=place)
+    assert "--cfg mine" in result.err
+    assert "-Wl,--no-keep-memory" in result.err
+
+
+def test_a_build_script_reaches_cargo_without_a_second_slot(real: Host) -> None:
+    place = crate(real)
+    (place / "build.rs").write_text(
+        f"""fn main() {{
+            for program in [&std::env::var("CARGO").unwrap()[..], "cargo", {str(real.cargo_agent)!r}, {str(real.guard)!r}] {{
+                let done = std::process::Command::new(program).arg("check").arg("--manifest-path")
+                    .arg("../other/Cargo.toml").arg("--target-dir").arg(std::env::var("OUT_DIR").unwrap()).status();
+                assert!(done.unwrap().success());
+            }}
+        }}""".replace("'", '"')
+    )
+    crate(real, "other")
+    result = real.cargo("build", cwd=place)
+    assert result.status == 0, result.err
+
+
+def test_the_closing_line_names_what_rustc_says(real: Host) -> None:
+    result = real.cargo("build", cwd=crate(real), NOVA_CARGO_LIMIT_AS="300M")
+    assert result.status != 0
+    closing = result.lines[-1]
+    assert closing.startswith("cargo_agent: cargo failed under the 300M address space cap.")
+    said = [
+        "memory allocation of",
+        "only metadata stub found",
+        "can't find crate for",
+        "failed to spawn thread",
+        "(signal: ",
+    ]
+    assert any(message in "\n".join(result.lines[:-1]) for message in said), result.err
+
+
+def test_aliases_go_before_built_in_ones_as_the_wrapper_assumes(real: Host) -> None:
+    place = crate(real)
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text('[alias]\nb = "metadata --no-deps --format-version 1"\n')
+    assert real.cargo("b", cwd=place).out.startswith('{"packages"')

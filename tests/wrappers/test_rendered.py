@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The rendered scripts as text."""
+
+from __future__ import annotations
+
+import subprocess
+
+from .host import GUARD, Host
+
+
+def scripts(host: Host) -> list[str]:
+    return [str(path) for folder in ("bin", "libexec") for path in sorted((host.prefix / folder).iterdir())]
+
+
+def test_shellcheck_has_nothing_to_say(host: Host) -> None:
+    done = subprocess.run(["shellcheck", *scripts(host)], capture_output=True, text=True, timeout=GUARD)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_each_is_read_in_one_sitting(shared_host: Host) -> None:
+    for path in scripts(shared_host):
+        with open(path) as script:
+            lines = script.read().splitlines()
+        assert len(lines) < 250, path
+        assert max(len(line) for line in lines if str(shared_host.root) not in line) <= 130, path
+
+
+def test_values_are_quoted(shared_host: Host) -> None:
+    # This host's path has blanks, quotes and a command substitution in it.
+    assert shared_host.cargo("build").status == 0
+    assert not list(shared_host.checkout.glob("injected*"))

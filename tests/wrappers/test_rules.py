@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The forbidden list, whatever the spelling, and what must pass. Both stand in data/commands.yml."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .host import Host
+
+COMMANDS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "data" / "commands.yml").read_text())
+REFUSED = [(rule, line) for rule, lines in COMMANDS.items() if rule != "allowed" for line in lines]
+
+
+@pytest.mark.parametrize("line", COMMANDS["allowed"])
+def test_runs_what_is_allowed_word_for_word(shared_host: Host, line: str) -> None:
+    words = shlex.split(line)
+    result = shared_host.cargo(*words, NOVA_CARGO_LIMIT_AS="unlimited")
+    assert (result.status, result.ran) == (0, True), result.err
+    assert result.args[-len(words) :] == words
+
+
+@pytest.mark.parametrize(("rule", "line"), REFUSED)
+def test_refuses_what_is_forbidden_in_one_line(shared_host: Host, rule: str, line: str) -> None:
+    result = shared_host.cargo(*shlex.split(line))
+    assert (result.status, result.ran, len(result.lines)) == (2, False, 1), result.err
+    assert ("fuzz with --sanitizer" if rule == "sanitizer" else f"refused by the {rule} rule: ") in result.err
+
+
+@pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
+def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) -> None:
+    refusal = shared_host.cargo(*shlex.split(line))
+    instead = refusal.err.strip().rpartition("Instead: cargo_agent.sh ")[2]
+    result = shared_host.cargo(*instead.split())
+    assert (result.status, result.ran) == (0, True), result.err
+
+
+def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
+    assert shared_host.cargo("test").err == (
+        "cargo_agent: refused by the scope rule: test compiles and links each test target; no package is named. "
+        "Instead: cargo_agent.sh test -p NAME\n"
+    )
+    assert shared_host.cargo("b", "--all-targets").err == (
+        "cargo_agent: refused by the all-targets rule: it compiles every target at once. "
+        "Instead: cargo_agent.sh build -p NAME --lib\n"
+    )
+
+
+def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
+    assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").ran
+    assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="yes").status == 2
+    assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
+
+
+ALIASES = """
+[build]
+xt = "test --workspace"
+[alias]
+xt = "test --workspace" # comment
+"xq" = 'test -p nova-core'
+list = ["test", "--locked"]
+clippy-all = [ "clippy", '--all-targets' ]
+two = "one --lib"
+one = "t"
+t = "test -p nova-core"
+loop = "loop --lib"
+manifest = ["test", "--manifest-path", "a b/Cargo.toml"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("xt", "scope"),
+        ("xt -p nova-core", "scope"),
+        ("--locked xt", "scope"),
+        ("xq", None),
+        ("xq --workspace", "scope"),
+        ("list", "scope"),
+        ("list -p nova-core", None),
+        ("clippy-all", "all-targets"),
+        ("two", None),
+        ("t", None),
+        ("loop", None),
+        ("manifest", None),
+        ("unknown", None),
+    ],
+)
+def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | None) -> None:
+    configuration = host.checkout / ".cargo" / "config.toml"
+    configuration.parent.mkdir()
+    configuration.write_text(ALIASES)
+    below = host.checkout / "crates" / "core"
+    below.mkdir(parents=True)
+    result = host.cargo(*line.split(), cwd=below)
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+
+
+def test_resolves_aliases_from_elsewhere(host: Host) -> None:
+    assert "scope rule" in host.cargo("all-of-it", CARGO_ALIAS_ALL_OF_IT="test --workspace").err
+    dotted = host.root / "home" / ".cargo" / "config.toml"
+    dotted.parent.mkdir()
+    dotted.write_text('alias.mine = "bench"')
+    assert "scope rule" in host.cargo("mine").err
+    nearer = host.checkout / ".cargo" / "config"
+    nearer.parent.mkdir()
+    nearer.write_text('[alias]\nmine = "bench -p nova-core"\n')
+    assert host.cargo("mine").ran
+
+
+def test_fuzz_runs_without_a_sanitizer_under_the_cap(shared_host: Host) -> None:
+    assert shared_host.cargo("fuzz", "run", "parser").args == ["fuzz", "run", "--sanitizer", "none", "parser"]
+    assert shared_host.cargo("fuzz", "list").args == ["fuzz", "list"]
+    lifted = shared_host.cargo("fuzz", "run", "-s", "address", "parser", NOVA_CARGO_LIMIT_AS="unlimited")
+    assert lifted.args == ["fuzz", "run", "-s", "address", "parser"]
+
+
+def test_the_documentation_prints_these_very_commands() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "wrappers.md").read_text()
+    printed = [line.strip() for line in text.partition("### Allowed")[2].splitlines() if line.startswith("    ")]
+    assert printed == [f"cargo_agent.sh {line}" for lines in COMMANDS.values() for line in lines]

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The host's slots: at most N, first come, first served, whatever dies on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .host import GUARD, Host, eventually, render
+
+Process = subprocess.Popen[str]
+
+# Each command takes a token that dies with it: a command that finds none runs beside too many others.
+TAKE_TOKEN = """
+exec {idle}<>"$TEST_ROOT/idle"
+for ((i = 1; i <= TEST_SLOTS; i++)); do
+  exec {token}<>"$TEST_ROOT/token.$i"
+  flock -n "$token" && break
+  exec {token}<&-
+  token=
+done
+[[ $token ]] || echo "$$" >>"$TEST_ROOT/violations"
+echo "$TEST_NAME" >>"$TEST_ROOT/started"
+read -rt "$TEST_SECONDS" -u "$idle"
+"""
+# Runs until the test removes the file `hold`.
+HOLD = 'echo "$$" >"$TEST_ROOT/holding.$TEST_NAME"; while [[ -e $TEST_ROOT/hold ]]; do sleep 0.02; done'
+
+
+class Bench:
+    """A host and the commands that a test has started on it."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.processes: list[Process] = []
+        os.mkfifo(host.root / "idle")
+        (host.root / "hold").touch()
+
+    def start(self, do: str = "", name: str = "x", seconds: float = 0.02, **env: str) -> Process:
+        own = {
+            "TEST_ROOT": str(self.host.root),
+            "TEST_SLOTS": str(self.host.slots),
+            "TEST_NAME": name,
+            "TEST_SECONDS": str(seconds),
+        }
+        process = self.host.start("bash", self.host.cargo_agent, "build", STANDIN_DO=do, **own, **env)
+        self.processes.append(process)
+        return process
+
+    def hold(self, name: str = "holder") -> tuple[Process, int]:
+        """Start a command that keeps its slot until `release`; give the wrapper and the command's process id."""
+        process = self.start(HOLD, name)
+        note = self.host.root / f"holding.{name}"
+        return process, int(eventually(lambda: note.exists() and note.read_text()))
+
+    def release(self) -> None:
+        (self.host.root / "hold").unlink()
+
+    def blocked(self) -> set[int]:
+        """The processes that are blocked on the turn or on a slot."""
+        inodes = {file.stat().st_ino for file in self.host.slot_folder.iterdir()}
+        waiting = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+        return {int(fields[5]) for fields in waiting if int(fields[6].rpartition(":")[2]) in inodes}
+
+    def queue(self) -> int:
+        return len(self.blocked())
+
+    def queues(self, process: Process) -> bool:
+        """Whether this one has come to the queue: its flock is blocked."""
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        return not self.blocked().isdisjoint(map(int, children.read_text().split()))
+
+    def lines(self, name: str) -> list[str]:
+        file = self.host.root / name
+        return file.read_text().splitlines() if file.exists() else []
+
+    def finish(self) -> list[int]:
+        for process in self.processes:
+            process.communicate(timeout=GUARD)
+        return [process.returncode for process in self.processes]
+
+
+@contextlib.contextmanager
+def bench(host: Host) -> Iterator[Bench]:
+    made = Bench(host)
+    try:
+        yield made
+    finally:
+        (host.root / "hold").unlink(missing_ok=True)
+        for process in made.processes:
+            process.kill()
+            process.communicate(timeout=GUARD)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Bench]:
+    with bench(render(tmp_path, __agent_wrappers_slots=2)) as made:
+        yield made
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Bench]:
+    with bench(render(tmp_path, __agent_wrappers_slots=1)) as made:
+        yield made
+
+
+def test_at_most_n_run_at_once(two: Bench) -> None:
+    for _ in range(40):
+        two.start(TAKE_TOKEN)
+    assert set(two.finish()) == {0}
+    assert (len(two.lines("started")), two.lines("violations")) == (40, [])
+
+
+def test_at_most_n_run_at_once_whatever_is_killed(two: Bench) -> None:
+    chance = random.Random(7)
+    for _ in range(60):
+        two.start(TAKE_TOKEN)
+    for victim in chance.sample(two.processes, 15):
+        count = chance.randrange(20)
+        eventually(lambda count=count: len(two.lines("started")) >= count)
+        if chance.random() < 0.5:
+            victim.kill()  # a wrapper, waiting or running
+        else:  # a command
+            children = Path(f"/proc/{victim.pid}/task/{victim.pid}/children")
+            for child in children.read_text().split() if children.exists() else []:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+    two.finish()
+    assert two.lines("violations") == []
+    two.processes.clear()
+    two.start(TAKE_TOKEN, "last")
+    assert two.finish() == [0]
+
+
+def test_three_hundred_wait_and_are_served_in_order(one: Bench) -> None:
+    one.hold()
+    for number in range(300):
+        process = one.start(TAKE_TOKEN, str(number), seconds=0.001)
+        eventually(lambda process=process: one.queues(process))
+    one.release()
+    assert set(one.finish()) == {0}
+    assert one.lines("started") == [str(number) for number in range(300)]
+    assert one.lines("violations") == []
+
+
+def test_a_newcomer_does_not_overtake(two: Bench) -> None:
+    two.hold("first")
+    two.hold("second")
+    for name in ("a", "b", "c"):
+        process = two.start(TAKE_TOKEN, name)
+        eventually(lambda process=process: two.queues(process))
+    two.release()
+    assert set(two.finish()) == {0}
+    assert two.lines("started")[0] == "a"
+
+
+def test_a_free_slot_is_left_to_whoever_has_the_turn(one: Bench) -> None:
+    with open(one.host.slot_folder / "turn") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        newcomer = one.start(TAKE_TOKEN)
+        eventually(lambda: one.queues(newcomer))
+        assert one.lines("started") == []
+    assert one.finish() == [0]
+
+
+def test_a_killed_command_gives_its_slot_back(one: Bench) -> None:
+    wrapper, command = one.hold()
+    os.kill(command, signal.SIGKILL)
+    _, err = wrapper.communicate(timeout=GUARD)
+    assert wrapper.returncode == 137
+    assert "4G address space cap" in err
+    one.start(TAKE_TOKEN)
+    assert one.finish()[-1] == 0
+
+
+def test_a_killed_wrapper_s_command_goes_on_inside_its_slot(one: Bench) -> None:
+    wrapper, command = one.hold()
+    wrapper.kill()
+    wrapper.wait(timeout=GUARD)
+    one.start(TAKE_TOKEN, "next")
+    eventually(lambda: one.queue() == 1)
+    os.kill(command, 0)
+    assert one.lines("started") == []
+    one.release()
+    eventually(lambda: one.lines("started") == ["next"])
+
+
+def test_a_daemon_left_behind_does_not_keep_the_slot(one: Bench) -> None:
+    leave = 'setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"'
+    try:
+        one.start(leave).communicate(timeout=GUARD)
+        one.start(TAKE_TOKEN)
+        assert one.finish() == [0, 0]
+        os.kill(int(one.lines("daemon")[0]), 0)
+    finally:
+        os.kill(int(one.lines("daemon")[0]), signal.SIGKILL)
+
+
+def test_what_does_not_compile_waits_for_nothing(one: Bench) -> None:
+    one.hold()
+    for words in (["--version"], ["metadata"], ["fmt"], ["tree"], ["clean"], ["build", "--help"]):
+        assert one.host.cargo(*words).status == 0, words
+    assert "NOVA_CARGO_SLOT" not in one.host.cargo("metadata").env
+
+
+@pytest.mark.parametrize(
+    "words", ["build", "c", "clippy", "doc", "install x", "rustc", "fix --lib", "package", "hack build", "miri setup"]
+)
+def test_what_compiles_takes_a_slot(shared_host: Host, words: str) -> None:
+    assert shared_host.cargo(*words.split()).env["NOVA_CARGO_SLOT"] in ("1", "2")
+
+
+# ---- nested calls ----
+
+
+def test_a_nested_call_takes_no_second_slot(one: Bench) -> None:
+    nested = (
+        f'if [[ ! $TEST_INNER ]]; then TEST_INNER=1 bash "{one.host.cargo_agent}" build; fi; echo "$NOVA_CARGO_SLOT"'
+    )
+    out, err = one.start(nested).communicate(timeout=GUARD)
+    assert (out, err) == ("1\n1\n", "")
+
+
+def test_a_nested_call_is_recognised_after_its_wrapper_was_killed(one: Bench) -> None:
+    nested = f'{HOLD}; STANDIN_DO="echo nested >>$TEST_ROOT/started" bash "{one.host.cargo_agent}" build'
+    wrapper = one.start(nested, "holder")
+    eventually((one.host.root / "holding.holder").exists)
+    wrapper.kill()
+    one.release()
+    eventually(lambda: "nested" in one.lines("started"))
+
+
+def test_a_slot_in_the_environment_alone_is_not_believed(one: Bench) -> None:
+    _, command = one.hold()
+    for lie in ("1", "01", "2", f"{command}", "1;id", "a[$(id)]", "../../etc/passwd", "-1", ""):
+        before = one.queue()
+        process = one.start(TAKE_TOKEN, NOVA_CARGO_SLOT=lie)
+        eventually(lambda before=before: one.queue() > before)
+        process.terminate()
+        eventually(lambda before=before: one.queue() == before)
+
+
+# ---- how many ----
+
+
+def test_fewer_slots_can_be_asked_for(two: Bench) -> None:
+    two.hold()
+    two.start(TAKE_TOKEN, NOVA_CARGO_SLOTS="1")
+    eventually(lambda: two.queue() == 1)
+    assert two.start(TAKE_TOKEN).communicate(timeout=GUARD) == ("", "")
+
+
+def test_more_slots_than_the_host_s_are_cut_in_one_line(two: Bench) -> None:
+    two.hold("first")
+    two.hold("second")
+    process = two.start(TAKE_TOKEN, NOVA_CARGO_SLOTS="50")
+    eventually(lambda: two.queue() >= 1)
+    two.release()
+    assert process.communicate(timeout=GUARD)[1] == (
+        "cargo_agent: NOVA_CARGO_SLOTS is 50, but this host has 2 slots: 2 holds\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])
+def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
+    for name in ("NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS", "NOVA_RUST_TEST_THREADS"):
+        result = shared_host.cargo("test", "-p", "x", **{name: text})
+        assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
+        assert result.err == f"cargo_agent: {name} is '{text}'; write a whole number from 1 to 9999\n"
+    assert not (shared_host.checkout / "injected").exists()
+
+
+# ---- waiting ----
+
+
+def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> None:
+    host = render(
+        tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1, __agent_wrappers_notice_every=0.2
+    )
+    with bench(host) as made:
+        _, command = made.hold()
+        head, second = made.start(), made.start()
+        eventually(lambda: made.queue() == 2)
+        for process in (head, second):
+            assert process.stderr
+            for _ in range(2):
+                line = process.stderr.readline()
+                assert line.startswith("cargo_agent: waiting for ")
+                assert (
+                    f" s for one of 1 slots in {host.slot_folder}; user {os.getuid()} (process {command}) since "
+                    in line
+                )
+                assert line.endswith(": cargo build\n")
+
+
+@pytest.mark.parametrize(
+    "record", ["", "garbage", "9 9", "1 99999999999999999999 0 x", "\x1b[31m 1 2 3", "1 2 3 \x1b[31m", "x" * 9999]
+)
+def test_a_waiter_shows_no_nonsense(tmp_path: Path, record: str) -> None:
+    host = render(tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+    with bench(host) as made:
+        made.hold()
+        (host.slot_folder / "holder.1").write_text(f"{record}\n")
+        process = made.start()
+        assert process.stderr
+        line = process.stderr.readline()
+        assert line.startswith("cargo_agent: waiting for ")
+        assert "\x1b" not in line
+        assert len(line) < 500
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("place", ["head", "second"])
+def test_a_signal_ends_a_waiter_and_the_queue_moves_on(one: Bench, number: signal.Signals, place: str) -> None:
+    one.hold()
+    waiters = {}
+    for position, name in enumerate(("head", "second", "third"), 1):
+        waiters[name] = one.start(TAKE_TOKEN, name)
+        eventually(lambda expected=position: one.queue() == expected)
+    waiters[place].send_signal(number)
+    assert waiters[place].wait(timeout=GUARD) == -number
+    if number != signal.SIGKILL:  # which leaves the head's lock to end by itself
+        eventually(lambda: one.queue() == 2)
+    one.release()
+    eventually(lambda: one.lines("started") == [name for name in waiters if name != place])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_reaches_a_running_cargo(one: Bench, number: signal.Signals) -> None:
+    trap = f"trap 'echo got >>$TEST_ROOT/started; exit 3' {int(number)}; {HOLD}"
+    process = one.start(trap, "trapping")
+    eventually((one.host.root / "holding.trapping").exists)
+    process.send_signal(number)
+    process.wait(timeout=GUARD)
+    assert (process.returncode, one.lines("started")) == (3, ["got"])
+    process = one.start('echo "$$" >>"$TEST_ROOT/started"; exec sleep 1000')
+    command = eventually(lambda: one.lines("started")[1:])[0]
+    process.send_signal(number)
+    assert process.wait(timeout=GUARD) == -number
+    assert not Path(f"/proc/{command}").exists()
+
+
+def test_a_command_reads_standard_input(one: Bench) -> None:
+    done = subprocess.run(
+        ["bash", one.host.cargo_agent, "run"], input="typed\n", capture_output=True, text=True, timeout=GUARD,
+        cwd=one.host.checkout, env=one.host.environment(STANDIN_DO="cat"),
+    )  # fmt: skip
+    assert done.stdout == "typed\n"
+
+
+# ---- whose folder ----
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be two users")
+def test_two_users_share_the_slots_and_neither_can_change_them() -> None:
+    group = 54321
+    with tempfile.TemporaryDirectory(prefix="two-users-") as folder:
+        os.chmod(folder, 0o755)
+        host = render(Path(folder), __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+        os.chmod(host.root, 0o777)  # for the test's own notes
+        for path in (host.slot_folder, *host.slot_folder.iterdir()):
+            os.chown(path, 0, group)
+            path.chmod(0o750 if path.is_dir() else 0o660 if "holder" in path.name else 0o640)
+
+        def as_user(user: int, *command: object, **env: str) -> Process:
+            become = ["setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={group}", "--"]
+            return host.start(*become, *command, TEST_ROOT=folder, TEST_NAME=str(user), **env)
+
+        (host.root / "hold").touch()
+        first = as_user(54001, "bash", host.cargo_agent, "build", STANDIN_DO=HOLD)
+        eventually(lambda: (host.root / "holding.54001").exists())
+        second = as_user(54002, "bash", host.cargo_agent, "build", STANDIN_DO="echo ran")
+        assert second.stderr
+        assert "; user 54001 (process " in second.stderr.readline()
+        for harm in (
+            "echo >{}/slot.1",
+            "rm -f {}/slot.1",
+            "ln -s x {}/slot.2",
+            "mv {}/turn {}/t",
+            "chmod 777 {}/slot.1",
+        ):
+            assert as_user(54002, "bash", "-c", harm.replace("{}", str(host.slot_folder))).wait(timeout=GUARD) != 0
+        (host.root / "hold").unlink()
+        assert second.communicate(timeout=GUARD)[0] == "ran\n"
+        assert first.wait(timeout=GUARD) == 0
+
+
+def own_folder(host: Host, **env: str) -> tuple[int, str]:
+    if host.slot_folder.exists():
+        shutil.rmtree(host.slot_folder)
+    result = host.cargo("build", **env)
+    return result.status, result.lines[-1] if result.lines else ""
+
+
+def test_a_folder_of_one_s_own_survives_a_reboot_of_the_cache(host: Host) -> None:
+    assert own_folder(host)[0] == 0
+    shutil.rmtree(host.root / "home" / ".cache")
+    assert own_folder(host)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["turn", "slot.1", "holder.2"])
+def test_no_lock_or_record_through_a_link(host: Host, name: str) -> None:
+    assert own_folder(host)[0] == 0
+    cache = host.root / "home" / ".cache" / "nova-agent" / "slots"
+    victim = host.root / "victim"
+    (cache / name).unlink()
+    (cache / name).symlink_to(victim)
+    status, line = own_folder(host)
+    assert (status, line) == (2, f"cargo_agent: '{cache / name}' is a link or not your own; remove it")
+    assert not victim.exists()
+
+
+def test_no_folder_through_a_link_and_none_that_is_relative(host: Host) -> None:
+    elsewhere = host.root / "elsewhere"
+    elsewhere.mkdir()
+    link = host.root / "link"
+    link.symlink_to(elsewhere)
+    assert own_folder(host, NOVA_CARGO_LOCK_DIR=str(link)) == (
+        2, f"cargo_agent: '{link}' is a link or not your own; remove it",
+    )  # fmt: skip
+    assert own_folder(host, NOVA_CARGO_LOCK_DIR="locks") == (
+        2, "cargo_agent: the folder for slots, 'locks', must be an absolute path",
+    )  # fmt: skip
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_folder_named_in_the_environment_serves_only_where_the_host_has_none(host: Host) -> None:
+    other = host.root / "other locks"
+    assert host.cargo("build", NOVA_CARGO_LOCK_DIR=str(other)).err == ""
+    assert not other.exists()
+    assert own_folder(host, NOVA_CARGO_LOCK_DIR=str(other))[0] == 0
+    assert (other / "turn").exists()
