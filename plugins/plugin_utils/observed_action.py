@@ -37,7 +37,11 @@ class ObservedAction(ActionBase):
         observed = arguments.pop("observed", None)
         subject = self.subject(arguments)
         stale: dict[str, Any] = variables.get(STALE) or {}
-        if observed and stale.get(subject) != observed.get("token") and self._tell(observed, arguments):
+        if (
+            observed
+            and stale.get(subject) != observed.get("token")
+            and self.tells_that_all_is_right(observed, arguments)
+        ):
             return {"changed": False, "contacted": False, **self.nothing_done}
         result: dict[str, Any] = self._execute_module(
             module_name=self.module_name, module_args=arguments, task_vars=variables
@@ -46,8 +50,9 @@ class ObservedAction(ActionBase):
             result["ansible_facts"] = {STALE: {**stale, subject: observed.get("token")}}
         return result
 
-    def _tell(self, observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    def tells_that_all_is_right(self, observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+        """``all_is_right``, and false where that can't be told: the module looks for itself, and has the messages."""
         try:
             return self.all_is_right(observed, arguments)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return False  # the module looks for itself, and has the messages
+            return False

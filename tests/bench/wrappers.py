@@ -34,7 +34,7 @@ prlimit --as=4294967296 -- "$2" build
 # The release is noted last and the start first: what lies between is the wrapper's, and one start of bash.
 COMMAND = """#!/bin/bash
 start=$EPOCHREALTIME
-exec {idle}<>"$BENCH/idle"
+exec {idle}<>"$BENCH/$BENCH_PIPE"
 read -rt "$BENCH_SECONDS" -u "$idle"
 printf '%s start %s\\n%s end %s\\n' "$NOVA_CARGO_SLOT" "$start" "$NOVA_CARGO_SLOT" "$EPOCHREALTIME" >>"$BENCH/log"
 """
@@ -121,25 +121,27 @@ def waiters() -> None:
 def hand_off(slots: int, commands: int) -> None:
     with host(slots) as made:
         program(made.toolchain(f"{CHANNEL}-{TRIPLE}"), COMMAND)
-        os.mkfifo(made.root / "idle")
-        idle = os.open(made.root / "idle", os.O_RDWR)
-        env = made.environment(BENCH=str(made.root), BENCH_SECONDS="600")
+        for pipe in ("first", "rest"):
+            os.mkfifo(made.root / pipe)
+        first = os.open(made.root / "first", os.O_RDWR)
+        env = made.environment(BENCH=str(made.root), BENCH_SECONDS="600", BENCH_PIPE="first")
         call = ["bash", str(made.cargo_agent), "build"]
         running = []
         for number in range(slots + commands):
             if number == slots:  # the slots are taken; the rest queues until all have come
                 time.sleep(1)
+                env["BENCH_PIPE"] = "rest"
             if number >= slots:  # releases come 50 ms apart on average
                 env["BENCH_SECONDS"] = f"{0.05 * slots * (0.5 + number * 61 % 100 / 100):.3f}"
             running.append(subprocess.Popen(call, env=env, cwd=made.checkout, stderr=subprocess.DEVNULL))
         eventually(lambda: all(len(processes(process.pid)) > 1 for process in running))
         time.sleep(2)
         for _ in range(slots):
-            os.write(idle, b"go\n")
+            os.write(first, b"go\n")
             time.sleep(0.05)
         for process in running:
             process.wait(timeout=300)
-        os.close(idle)
+        os.close(first)
         ended: dict[str, float] = {}
         gaps = []
         events = [line.split() for line in (made.root / "log").read_text().splitlines()]

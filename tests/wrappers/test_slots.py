@@ -154,17 +154,6 @@ def test_three_hundred_wait_and_are_served_in_order(one: Bench) -> None:
     assert one.lines("violations") == []
 
 
-def test_a_newcomer_does_not_overtake(two: Bench) -> None:
-    two.hold("first")
-    two.hold("second")
-    for name in ("a", "b", "c"):
-        process = two.start(TAKE_TOKEN, name)
-        eventually(lambda process=process: two.queues(process))
-    two.release()
-    assert set(two.finish()) == {0}
-    assert two.lines("started")[0] == "a"
-
-
 def test_a_free_slot_is_left_to_whoever_has_the_turn(one: Bench) -> None:
     with open(one.host.slot_folder / "turn") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)

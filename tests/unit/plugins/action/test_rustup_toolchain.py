@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.action.rustup_toolchain import _all_is_right
+from ansible_collections.nova.agent_host.plugins.action.rustup_toolchain import ActionModule
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
 
+ACTION = ActionModule.__new__(ActionModule)  # what is tested needs no task, connection or play
 TREE = "/opt/nova-agent/toolchain"
 ARGUMENTS: dict[str, Any] = {
     "path": TREE,
@@ -28,8 +29,10 @@ def observed(trees: tuple[str, ...] = (TREE,), **more: Any) -> dict[str, Any]:
 
 
 def test_a_right_host_is_not_contacted():
-    assert _all_is_right(observed(), ARGUMENTS)
-    assert _all_is_right(observed(), {**ARGUMENTS, "purge": "no", "dist_server": "https://another.example"})
+    assert ACTION.tells_that_all_is_right(observed(), ARGUMENTS)
+    assert ACTION.tells_that_all_is_right(
+        observed(), {**ARGUMENTS, "purge": "no", "dist_server": "https://another.example"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,4 +56,4 @@ def test_a_right_host_is_not_contacted():
     ],
 )
 def test_anything_else_is_the_modules_to_decide(seen: dict[str, Any], change: dict[str, Any]):
-    assert not _all_is_right(seen, {**ARGUMENTS, **change})
+    assert not ACTION.tells_that_all_is_right(seen, {**ARGUMENTS, **change})
