@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
+AWS := .cache/aws
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
 .PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule test-vm bench build docs requirements format clean
@@ -39,7 +40,7 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tests/demo/demo.sh down
 
-test: lint unit programs sanity integration molecule  ## Everything that CI runs
+test: lint unit programs aws sanity integration molecule  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -56,6 +57,15 @@ unit: $(READY)  ## Unit tests, and what the collection says of itself
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
 	pytest -n 2 --dist loadfile tests/wrappers tests/toolchain
+
+$(AWS)/.ready: tests/aws/requirements.txt $(READY)
+	@echo "Setting up $(AWS) for the tests against a stand-in for EC2 ..."
+	@mkdir -p .cache && $(PYTHON) -m venv --clear $(AWS)
+	@$(AWS)/bin/pip install -qq --disable-pip-version-check --require-hashes -r tests/aws/requirements.txt
+	@touch $@
+
+aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
+	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest tests/aws
 
 sanity: $(READY)  ## ansible-test sanity and units
 	tests/ansible-test.sh

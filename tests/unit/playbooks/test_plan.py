@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import subprocess
 
@@ -53,34 +52,6 @@ def test_questions_without_an_answer(question: str, message: str) -> None:
     run = plan(question)
     assert run.returncode == 2
     assert message in run.stdout + run.stderr
-
-
-def _missing_for_ec2() -> str:
-    for module in ("moto", "boto3", "ansible_collections.amazon"):
-        if importlib.util.find_spec(module) is None:
-            return f"{module.replace('ansible_collections.', 'the collection ')} is not installed"
-    return ""
-
-
-@pytest.mark.skipif(bool(_missing_for_ec2()), reason=_missing_for_ec2())
-def test_types_that_are_not_in_the_table_are_asked_from_ec2() -> None:
-    """Against moto, a stand-in for EC2 on this machine."""
-    server = importlib.import_module("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        run = plan(
-            "instance_type=m5.4xlarge",
-            AWS_ENDPOINT_URL=f"http://{host}:{port}",
-            AWS_ACCESS_KEY_ID="stand-in",
-            AWS_SECRET_ACCESS_KEY="stand-in",
-            AWS_DEFAULT_REGION="us-east-1",
-        )
-    finally:
-        server.stop()
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "m5.4xlarge: 16 CPUs, 64 GiB nominal" in run.stdout
-    assert "(source: EC2's answer)" in run.stdout
 
 
 @pytest.mark.skipif(
