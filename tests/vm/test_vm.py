@@ -103,6 +103,26 @@ def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is
     machine.run(f"kill -0 {pid}; kill {pid}")
 
 
+def test_where_more_is_in_use_the_play_waits_if_it_is_told_to(machine):
+    pid = hold(machine, 530)
+    machine.run(f"setsid sh -c 'sleep 60; kill {pid}' >/dev/null 2>&1 </dev/null &")
+    machine.changed(machine.play(PLAY, **{**ON, "agent_policy_headroom": "200M", "agent_ceiling_wait": 5}))
+    assert machine.run(f"cat {USERS}/memory.max").strip() == str(516 << 20)
+    machine.changed(machine.play(PLAY, **ON))
+
+
+def test_a_service_of_agents_is_below_the_ceiling_from_its_next_start(machine):
+    unit = "[Service]\\nUser=agent1\\nExecStart=/bin/sleep inf\\n"
+    machine.run(
+        f"printf '{unit}' >/etc/systemd/system/build-runner.service; systemctl daemon-reload; systemctl start build-runner"
+    )
+    machine.changed(machine.play(PLAY, **{**ON, "agent_ceiling_services": ["build-runner"]}))
+    where = "cut -d: -f3 /proc/$(systemctl show --property MainPID --value build-runner)/cgroup"
+    assert machine.run(where).strip() == "/system.slice/build-runner.service"  # it was not restarted
+    machine.run("systemctl restart build-runner")
+    assert machine.run(where).strip() == "/user.slice/user-nova.slice/build-runner.service"
+
+
 def test_retire_takes_it_out_of_the_running_system_too(machine):
     machine.changed(machine.play("nova.agent_host.retire"))
     assert machine.run(f"cat {USERS}/memory.max {USERS}/pids.max").split() == ["max", "max"]
