@@ -106,7 +106,7 @@ def start_load(machine: Machine) -> list[object]:
         "ln -sf ../burst.service $units/default.target.wants/\nloginctl enable-linger agent3\n"
     )
     for _ in range(60):
-        if int(machine.run("ls /tmp/here-* 2>/dev/null | wc -l")) == len(WAYS_IN):
+        if int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l")) == len(WAYS_IN):
             break
         time.sleep(1)
     return opened
@@ -138,7 +138,7 @@ def observe(machine: Machine, ceiling: bool) -> Seen:
     idle, load, outside = Answers(), Answers(), {}
     probe(machine, idle, 4)
     opened = start_load(machine)
-    ways = int(machine.run("ls /tmp/here-* | wc -l"))
+    ways = int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
     outside["before"] = strays(machine)
     machine.run("touch /tmp/go")
     time.sleep(5)

@@ -93,7 +93,7 @@ def hold(machine, mebibytes):
 
 
 def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is_in_use(machine):
-    pid = hold(machine, 530)
+    pid = hold(machine, 500)
     lower = machine.play(PLAY, **{**ON, "agent_policy_headroom": "148M"})
     assert machine.changed(lower) == 1
     assert machine.run(f"cat {USERS}/memory.max").strip() == str(568 << 20)

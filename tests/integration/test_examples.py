@@ -1,0 +1,33 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The examples that ansible-doc shows, run on a host as they stand there."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import yaml
+from conftest import CHECKOUT
+
+# Not here: rustup_toolchain and rustup_mirror, whose examples ask upstream; what asks EC2.
+ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "instance_shape")
+PLUGINS = [
+    path
+    for folder in ("modules", "filter")
+    for path in sorted((CHECKOUT / "plugins" / folder).glob("*.py"))
+    if path.stem not in ELSEWHERE
+]
+
+
+def examples(path) -> list[dict]:
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == "EXAMPLES":
+            return yaml.safe_load(statement.value.value)
+    raise AssertionError(f"{path} has no EXAMPLES")
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.stem)
+def test_the_examples_run(lab, path):
+    play = {"name": "Examples", "hosts": "all", "become": True, "gather_facts": False, "tasks": examples(path)}
+    lab.play([play]).succeeded()
