@@ -29,5 +29,5 @@ def examples(path) -> list[dict]:
 
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.stem)
 def test_the_examples_run(lab, path):
-    play = {"name": "Examples", "hosts": "all", "become": True, "gather_facts": False, "tasks": examples(path)}
+    play = {"name": "Examples", "hosts": "all", "become": True, "tasks": examples(path)}
     lab.play([play]).succeeded()
