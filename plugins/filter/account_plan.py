@@ -17,7 +17,7 @@ options:
     type: dict
     required: true
   group:
-    description: Name of the agents' group.
+    description: Name of the agents' group. With V(none) everybody leaves.
     type: str
     required: true
   users:
@@ -49,8 +49,9 @@ _value:
     group: {description: Whether the group is to be made., type: bool}
     users: {description: Accounts to be made., type: list, elements: str}
     members: {description: Accounts to be put into the group., type: list, elements: str}
-    leavers: {description: Accounts that are to leave the group again., type: list, elements: str}
-    record: {description: "What this and earlier applies made: groups, users, members.", type: dict}
+    leavers: {description: "Who is to leave which group again: C(name), C(group).", type: list, elements: dict}
+    record: {description: "What this and earlier applies made: groups, users, members by group.", type: dict}
+    settled: {description: The record once the leavers have left., type: dict}
 """
 
 from typing import Any

@@ -61,19 +61,25 @@ def observe_accounts(group: str, users: Iterable[str], records: str) -> dict[str
     """The agents' group and accounts, and who logged in.
 
     Gives ``{"group": {"exists": bool, "members": [...]}, "users": {name: {"exists": bool, "groups": [...]}},
-    "login_user": name, "record": {...}}``. ``records`` is the folder in which earlier applies noted what they made.
+    "login_user": name, "record": {...}, "memberships": {group: [...]}}``. ``records`` is the folder in which earlier
+    applies noted what they made; ``memberships`` is who is in the groups of that note now.
     """
-    try:
-        entry = grp.getgrnam(group)
-        found = {"exists": True, "members": list(entry.gr_mem)}
-    except KeyError:
-        found = {"exists": False, "members": []}
+    record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
+    members = _members(group)
     return {
-        "group": found,
+        "group": {"exists": members is not None, "members": members or []},
         "users": {name: _user(name) for name in users},
         "login_user": os.environ.get("SUDO_USER") or owner_name(os.getuid()),
-        "record": _read_record(os.path.join(records, ACCOUNTS_RECORD)),
+        "record": record,
+        "memberships": {name: _members(name) or [] for name in record.get("members", {})},
     }
+
+
+def _members(group: str) -> list[str] | None:
+    try:
+        return list(grp.getgrnam(group).gr_mem)
+    except KeyError:
+        return None
 
 
 def _read_record(path: str) -> dict[str, Any]:

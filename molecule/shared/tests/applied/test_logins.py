@@ -12,7 +12,7 @@ from testinfra.host import Host
 
 Limits = dict[str, tuple[str, str]]
 
-KEY = "/root/way-in"
+KEY = "/run/way-in"
 SSH = f"ssh -i {KEY} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oLogLevel=ERROR"
 LOOK = "cat /proc/self/limits"
 # Each is run by root, and prints what LOOK says to USER. Daemons answer by way of a FIFO in FOLDER.
