@@ -15,7 +15,10 @@ from typing import Any
 
 import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+
+init_plugin_loader()  # or templates find no filter of the collection
 
 ROLE = Path(__file__).parents[2] / "roles" / "agent_wrappers"
 TRIPLE = "x86_64-unknown-linux-gnu"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, STAND_IN, TRIPLE, Host, program, render
+from .host import CHANNEL, ROLE, STAND_IN, TRIPLE, Host, program, render
 
 GIB = 1 << 30
 AS = "Max address space"
@@ -34,6 +34,30 @@ def test_caps_what_compiles_and_what_does_not(host: Host) -> None:
 @pytest.mark.parametrize(("text", "value"), [("8G", str(8 * GIB)), ("512M", str(GIB // 2)), ("unlimited", "unlimited")])
 def test_takes_another_cap(host: Host, text: str, value: str) -> None:
     assert host.cargo("build", NOVA_CARGO_LIMIT_AS=text).limit(AS) == (value, value)
+
+
+@pytest.mark.parametrize(
+    ("session", "asked", "value", "line"),
+    [
+        ("64G:64G", None, "4G", ""),
+        ("2G:64G", None, "4G", ""),
+        ("64G:64G", "unlimited", "64G", "NOVA_CARGO_LIMIT_AS: address space is lifted to the session's hard limit, 64G"),
+        ("2G:2G", None, "2G", "this session's hard limit on address space, 2G, is lower than the default (4G): 2G holds"),
+        ("2G:2G", "1G", "1G", ""),
+        ("2G:2G", "8G", None, "NOVA_CARGO_LIMIT_AS is 8G, above this session's hard limit on address space; ask for at most 2G"),
+    ],
+)  # fmt: skip
+def test_a_session_s_own_limit_and_the_cap(
+    host: Host, session: str, asked: str | None, value: str | None, line: str
+) -> None:
+    limit = ":".join(str(int(size[:-1]) * GIB) for size in session.split(":"))
+    result = host.shell(
+        f'exec prlimit --as={limit} bash "{host.cargo_agent}" build',
+        NOVA_CARGO_LIMIT_AS=asked,
+        STANDIN_DO="ulimit -Sv; ulimit -Hv",
+    )
+    assert result.out == (f"{int(value[:-1]) << 20}\n" * 2 if value else "")
+    assert (result.status, result.err) == (0 if value else 2, f"cargo_agent: {line}\n" if line else "")
 
 
 @pytest.mark.parametrize("text", ["8", "32G", "lots", "-1", "4G;id"])
@@ -62,6 +86,17 @@ def test_says_what_a_failure_under_the_cap_can_mean(host: Host) -> None:
 def test_leaves_cargo_s_output_alone(host: Host) -> None:
     result = host.cargo("build", STANDIN_DO="printf 'a\\x1b[1m\\0b'; printf 'err\\x1b[0m' >&2")
     assert (result.out, result.err) == ("a\x1b[1m\0b", "err\x1b[0m")
+
+
+@pytest.mark.parametrize("value", [None, "", "C.UTF-8", "no_SUCH"])
+@pytest.mark.parametrize("words", [["build"], ["metadata"], ["+nightly", "build"]])
+def test_leaves_the_locale_alone(host: Host, value: str | None, words: list[str]) -> None:
+    for script in (host.cargo_agent, host.guard):
+        result = host.cargo(*words, script=script, LC_ALL=value)
+        assert (result.env.get("LC_ALL"), result.env["LANG"]) == (value, "C.UTF-8"), result.err
+        assert (
+            result.err.count("cannot change locale") <= 2
+        )  # bash's own, as it starts: the wrapper's and the stand-in's
 
 
 # ---- jobs, threads, memory of many cores ----
@@ -136,6 +171,14 @@ def test_a_process_with_192_threads_fits_only_with_the_wrapper_s_settings(host: 
         f'ulimit -Ss 65536; exec bash "{host.cargo_agent}" build', THREADS=THREADS, STANDIN_DO=SIMULATION
     )
     assert wrapped.out == "all ran\n", wrapped.err
+
+
+def test_a_tunable_of_glibc_s_overrides_the_arenas_as_the_documentation_says(host: Host) -> None:
+    text = f'exec bash "{host.cargo_agent}" build'
+    tunable = "glibc.malloc.arena_max=1536"
+    assert host.shell(text, THREADS=THREADS, STANDIN_DO=SIMULATION).out == "all ran\n"
+    assert host.shell(text, THREADS=THREADS, STANDIN_DO=SIMULATION, GLIBC_TUNABLES=tunable).out == ""
+    assert f"GLIBC_TUNABLES={tunable}" in (ROLE.parents[1] / "docs" / "wrappers.md").read_text()
 
 
 FLAG = "-Clink-arg=-Wl,--no-keep-memory"

@@ -18,7 +18,8 @@ VARIABLES = [
     "NOVA_CARGO_KEEP_RUSTC_WRAPPER", "NOVA_CARGO_SLOT", "NOVA_CARGO_SLOT_FD", "NOVA_CARGO_LOCK_DIR", "RUSTUP_TOOLCHAIN",
     "RUSTUP_HOME", "RUST_TEST_THREADS", "RUSTFLAGS", "CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_BUILD_TARGET",
     "CARGO_ALIAS_ODD", "MALLOC_ARENA_MAX", "XDG_CACHE_HOME", "HOME", "CARGO", "HOSTTYPE", "UID", "SECONDS", "IFS",
-    "GLOBIGNORE", "POSIXLY_CORRECT", "slots", "limits", "options", "command", "cargo", "words", "file", "part",
+    "GLOBIGNORE", "POSIXLY_CORRECT", "slots", "limits", "options", "command", "cargo", "words", "file", "cap", "low_stack",
+    "turn_fd", "alive", "outer_locale", "limits_loaded",
 ]  # fmt: skip
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, GUARD, TRIPLE, Host, program, render
+from .host import CHANNEL, GUARD, TRIPLE, Host, eventually, program, render
 
 
 def sysroot() -> Path | None:
@@ -130,3 +131,78 @@ def test_aliases_go_before_built_in_ones_as_the_wrapper_assumes(real: Host) -> N
     (place / ".cargo").mkdir()
     (place / ".cargo" / "config.toml").write_text('[alias]\nb = "metadata --no-deps --format-version 1"\n')
     assert real.cargo("b", cwd=place).out.startswith('{"packages"')
+
+
+def test_cargo_builds_under_the_cap_on_192_cpus(real: Host) -> None:
+    # SIMULATES 192 CPUs by what they lead to: as many jobs, each a thread of cargo's, and eight arenas for each.
+    for number in range(80):
+        (real.checkout / "crates" / str(number) / "src").mkdir(parents=True)
+        (real.checkout / "crates" / str(number) / "src" / "lib.rs").touch()
+        manifest = real.checkout / "crates" / str(number) / "Cargo.toml"
+        manifest.write_text(MANIFEST.format(name=f"crate-{number}"))
+    (real.checkout / "Cargo.toml").write_text('[workspace]\nmembers = ["crates/*"]\nresolver = "2"\n')
+    bare = f'ulimit -v 4194304; MALLOC_ARENA_MAX=1536 "{real.toolchain(f"{CHANNEL}-{TRIPLE}")}" check -q -j192'
+    failed = real.shell(bare)
+    assert failed.status != 0, "the simulation has lost its point: it fits without the wrapper's settings"
+    result = real.shell(f'ulimit -Ss 65536; exec bash "{real.cargo_agent}" check -q', NOVA_CARGO_JOBS="192")
+    assert result.status == 0, result.err
+
+
+def subcommand(host: Host, name: str, prelude: str = "") -> str:
+    """A PATH on which this cargo subcommand is the machine's or that of the tests' own environment."""
+    found = shutil.which(f"cargo-{name}", path=f"{sysconfig.get_path('scripts')}:{os.environ.get('PATH', '')}")
+    if not found:
+        pytest.skip(f"neither this machine nor the tests' environment has cargo-{name}")
+    script = f'#!/bin/bash\n{prelude}exec "{found}" "$@"\n'
+    return f"{program(host.root / 'tools' / f'cargo-{name}', script).parent}:/usr/local/bin:/usr/bin:/bin"
+
+
+# SIMULATES 192 CPUs, which give nextest as many worker threads, and malloc eight arenas for each.
+MANY = "export TOKIO_WORKER_THREADS=192 MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1536}\n"
+
+
+def test_nextest_runs_under_the_cap_on_192_cpus(real: Host) -> None:
+    place = crate(real)
+    path = subcommand(real, "nextest", MANY)
+    cargo = real.toolchain(f"{CHANNEL}-{TRIPLE}")
+    bare = f'ulimit -v 4194304; export PATH="{cargo.parent}:$PATH"; "{cargo}" nextest run -p demo'
+    # How many workers have come to allocate when the test ends is chance: a run without the settings may get by.
+    eventually(lambda: real.shell(bare, cwd=place, PATH=path).status != 0)
+    result = real.cargo("nextest", "run", "-p", "demo", cwd=place, PATH=path)
+    assert result.status == 0, result.err
+    assert "1 test run: 1 passed" in result.err
+
+
+# A STAND-IN for libFuzzer: what instrumented code calls, and a main that tells its limit.
+FUZZ_TARGET = """
+std::arch::global_asm!(
+    ".section .tbss,\\"awT\\",@nobits",
+    ".globl __sancov_lowest_stack", ".type __sancov_lowest_stack,@object", "__sancov_lowest_stack: .zero 8", ".text"
+);
+macro_rules! ignore { ($($name:ident)*) => { $(#[no_mangle] pub extern "C" fn $name() {})* } }
+ignore! {
+    __sanitizer_cov_8bit_counters_init __sanitizer_cov_pcs_init __sanitizer_cov_trace_pc_indir
+    __sanitizer_cov_trace_cmp1 __sanitizer_cov_trace_const_cmp1 __sanitizer_cov_trace_cmp2 __sanitizer_cov_trace_const_cmp2
+    __sanitizer_cov_trace_cmp4 __sanitizer_cov_trace_const_cmp4 __sanitizer_cov_trace_cmp8 __sanitizer_cov_trace_const_cmp8
+    __sanitizer_cov_trace_switch
+}
+fn main() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    print!("{}", limits.lines().find(|line| line.starts_with("Max address space")).unwrap());
+}
+"""
+
+
+def test_fuzz_runs_a_target_under_the_cap(real: Host) -> None:
+    place = crate(real)
+    target = place / "fuzz" / "fuzz_targets" / "parser.rs"
+    target.parent.mkdir(parents=True)
+    target.write_text(FUZZ_TARGET)
+    (place / "fuzz" / "Cargo.toml").write_text(
+        MANIFEST.format(name="demo-fuzz")
+        + "[package.metadata]\ncargo-fuzz = true\n"
+        + f'[[bin]]\nname = "parser"\npath = "fuzz_targets/{target.name}"\n[workspace]\n'
+    )
+    result = real.cargo("fuzz", "run", "parser", cwd=place, PATH=subcommand(real, "fuzz"))
+    assert result.status == 0, result.err
+    assert result.out.split()[3:5] == [str(4 << 30)] * 2

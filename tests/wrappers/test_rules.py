@@ -101,6 +101,30 @@ def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | No
     assert rule is None or f"refused by the {rule} rule" in result.err
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '[\n  "test",\n  "--workspace",\n]',
+        '["test",\n  "--workspace"]',
+        '["-q",\n  "build"]',
+        '["fmt",\n]',
+        '"""test\n--workspace"""',
+        '"te\\u0073t"',
+        "{}",
+    ],
+)
+def test_an_alias_that_is_not_simple_is_unknown_and_gets_slot_and_cap(host: Host, value: str) -> None:
+    configuration = host.checkout / ".cargo" / "config.toml"
+    configuration.parent.mkdir()
+    configuration.write_text(f"[alias]\nodd = {value}\n")
+    farther = host.root / "home" / ".cargo" / "config.toml"
+    farther.parent.mkdir()
+    farther.write_text('alias.odd = "fmt"\n')  # which takes no slot, and isn't what cargo would run
+    result = host.cargo("odd")
+    assert (result.status, result.args, result.env.get("NOVA_CARGO_SLOT")) == (0, ["odd"], "1"), result.err
+    assert result.limit("Max address space") == (str(4 << 30),) * 2
+
+
 def test_resolves_aliases_from_elsewhere(host: Host) -> None:
     assert "scope rule" in host.cargo("all-of-it", CARGO_ALIAS_ALL_OF_IT="test --workspace").err
     dotted = host.root / "home" / ".cargo" / "config.toml"

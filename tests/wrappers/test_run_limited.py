@@ -195,6 +195,19 @@ def test_works_copied_alone_with_bash_and_coreutils(host: Host, text: str | None
     assert (result.status, result.limit(AS), result.limit(CPU)) == (0, (str(4 * GIB),) * 2, ("60", "60")), result.err
 
 
+def test_prefers_prlimit(host: Host) -> None:
+    log = host.root / "prlimit.log"
+    tools = program(
+        host.root / "tools" / "prlimit", f'#!/bin/bash\necho "$@" >"{log}"\nexec /usr/bin/prlimit "$@"\n'
+    ).parent
+    text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")  # so that nothing else could set it
+    script = program(host.root / "prlimit-alone.sh", text)
+    process = host.start("bash", script, "--", *SHOW, PATH=f"{tools}:/usr/bin:/bin")
+    out, err = process.communicate(timeout=GUARD)
+    assert Result(process.returncode, out, err, True, limits=out).limit(AS) == (str(4 * GIB),) * 2, err
+    assert log.read_text() == f"--pid {process.pid} --as={4 * GIB}:{4 * GIB}\n"
+
+
 def test_runs_nothing_if_the_limit_cannot_be_set(host: Host) -> None:
     # A stand-in for a kernel that refuses: both ways of setting the limit fail.
     text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from .host import GUARD, Host, eventually, render
+from .host import GUARD, ROLE, Host, eventually, program, render
 
 Process = subprocess.Popen[str]
 
@@ -185,15 +186,32 @@ def test_a_killed_wrapper_s_command_goes_on_inside_its_slot(one: Bench) -> None:
     eventually(lambda: one.lines("started") == ["next"])
 
 
-def test_a_daemon_left_behind_does_not_keep_the_slot(one: Bench) -> None:
+@pytest.fixture
+def unlocked(one: Bench) -> str:
+    """A PATH on which flock notes when it is asked to unlock."""
+    script = f'#!/bin/bash\n[[ $1 != -u ]] || echo unlock >>"{one.host.root}/unlocked"\nexec /usr/bin/flock "$@"\n'
+    return f"{program(one.host.root / 'tools' / 'flock', script).parent}:/usr/bin:/bin"
+
+
+# Bash before 5.1, or told to be, keeps a here-document in a file and not in a pipe.
+@pytest.mark.parametrize("compatible", ["", "5.0"])
+def test_a_daemon_left_behind_does_not_keep_the_slot(one: Bench, unlocked: str, compatible: str) -> None:
     leave = 'setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"'
     try:
-        one.start(leave).communicate(timeout=GUARD)
+        one.start(leave, PATH=unlocked, BASH_COMPAT=compatible).communicate(timeout=GUARD)
         one.start(TAKE_TOKEN)
         assert one.finish() == [0, 0]
         os.kill(int(one.lines("daemon")[0]), 0)
+        assert one.lines("unlocked") == ["unlock"]
     finally:
         os.kill(int(one.lines("daemon")[0]), signal.SIGKILL)
+
+
+def test_a_command_that_leaves_nothing_behind_needs_no_unlocking(one: Bench, unlocked: str) -> None:
+    one.start(PATH=unlocked)
+    one.start(PATH=unlocked)
+    assert one.finish() == [0, 0]
+    assert one.lines("unlocked") == []
 
 
 def test_what_does_not_compile_waits_for_nothing(one: Bench) -> None:
@@ -271,6 +289,11 @@ def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
 
 
 # ---- waiting ----
+
+
+def test_a_waiter_speaks_after_ten_seconds_and_then_each_minute() -> None:
+    role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    assert (role["__agent_wrappers_notice_after"], role["__agent_wrappers_notice_every"]) == (10, 60)
 
 
 def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> None:

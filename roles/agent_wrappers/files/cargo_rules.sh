@@ -113,7 +113,7 @@ check_targets() {
 # check_sanitizer: fuzz runs without one under the cap, because the shadow memory of any is larger than all caps.
 check_sanitizer() {
   local place
-  [[ ${limits[as]} != unlimited && $action == @(run|build|check|cmin|tmin|coverage) ]] || return 0
+  [[ $cap != unlimited && $action == @(run|build|check|cmin|tmin|coverage) ]] || return 0
   [[ ${options[--sanitizer]-none} == none ]] ||
     fail "fuzz with --sanitizer ${options[--sanitizer]@Q} is refused: a sanitizer reserves 20 TiB of address space or more and" \
       "can't start under a cap. Leave the option out, or have an operator run it in a session without a hard limit," \
