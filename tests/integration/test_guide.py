@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The guide as it stands on a host: each of its commands is typed by an agent, in a crate that is really built."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tarfile
+
+import pytest
+from conftest import CHECKOUT, HOSTS
+
+GUIDE = "/opt/nova-agent/GUIDE.md"
+CRATE = {
+    "Cargo.toml": '[package]\nname = "nova-core"\nversion = "0.1.0"\nedition = "2021"\n',
+    "Cargo.lock": 'version = 3\n\n[[package]]\nname = "nova-core"\nversion = "0.1.0"\n',
+    "src/lib.rs": "#[test]\nfn sums() {\n    assert_eq!(1 + 1, 2);\n}\n",
+    "src/main.rs": 'fn main() {\n    println!("nova");\n}\n',
+    "tests/parser_tests.rs": "mod parser;\n",
+    "tests/parser/mod.rs": "#[test]\nfn runs() {}\n",
+    "my-program": "#!/bin/sh\nulimit -v\n",
+}
+AGENTS = {"agent_policy_users": ["agent1"], "agent_policy_create_users": True}
+
+
+def best_toolchain(lab) -> dict:
+    """This machine's own Rust, served to the host; where there is none a FIXTURE, which compiles nothing."""
+    command = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", "toolchain"]
+    mirror = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout)
+    serve = [str(HOSTS), "serve", lab.name, mirror["path"]]
+    url = subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+    return {
+        "agent_policy_rust_channel": mirror["channel"],
+        "agent_toolchain_dist_server": url,
+        "agent_toolchain_update_root": f"{url}/rustup",
+        "agent_toolchain_rustup_version": mirror["rustup_version"],
+        "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
+    }
+
+
+@pytest.fixture(scope="module")
+def policy(lab):
+    variables = {**AGENTS, **best_toolchain(lab)}
+    lab.site(**variables).succeeded()
+    packed = io.BytesIO()
+    pin = f'[toolchain]\nchannel = "{variables["agent_policy_rust_channel"]}"\n'
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, text in {**CRATE, "rust-toolchain.toml": pin}.items():
+            entry = tarfile.TarInfo(f"nova/{name}")
+            entry.size, entry.mode = len(text), 0o755 if name == "my-program" else 0o644
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    lab.run(
+        "host1", f"echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | sudo -u agent1 tar -x -C ~agent1"
+    )
+    yield variables
+    lab.play("nova.agent_host.retire").succeeded()
+    lab.run("host1", "loginctl terminate-user agent1; userdel --force --remove agent1 2>&1 || true")
+
+
+def blocks(guide: str) -> list[tuple[str, int]]:
+    """Each line of a block of commands, and the status that it is to end with."""
+    found = re.findall(r"^```bash( refused)?\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    return [(line, 2 if refused else 0) for refused, block in found for line in block.splitlines()]
+
+
+def test_each_command_of_the_guide_does_what_the_guide_says(lab, policy):
+    commands = blocks(lab.run("host1", f"cat {GUIDE}"))
+    assert len(commands) > 20
+    lab.run("host1", "sudo -u agent1 mkdir -p ~agent1/nova/target")
+    seen = []
+    for command, _ in commands:
+        said = lab.run("host1", f"su - agent1 -c {shlex.quote(f'cd nova && {command}')} 2>&1; echo status $?")
+        print(said)
+        seen.append((command, int(said.split()[-1])))
+    assert seen == commands
+
+
+def test_the_numbers_are_the_hosts_and_follow_the_variables(lab, policy):
+    text = lab.run("host1", f"cat {GUIDE}")
+    assert "| address space | 4G |" in text and "| login | 64G |" in text
+    assert f"Rust {policy['agent_policy_rust_channel']} is pinned" in text
+    changed = {
+        "agent_policy_memory_per_agent": "2G",
+        "agent_policy_memory_hard_limit": "6G",
+        "agent_wrappers_slots": 1,
+        "agent_wrappers_guard": "refuse",
+    }
+    lab.site(**policy, **changed).succeeded()
+    text = lab.run("host1", f"cat {GUIDE}")
+    assert "| address space | 2G |" in text and "| at most | 6G |" in text and "| slots | 1 |" in text
+    assert "Slots                     1 cargo commands at once" in text
+    assert "### Why 2G?\n\n4G is the rule, and this host's operator set 2G." in text
+    assert "A bare `cargo` is refused" in text and "run_limited.sh --as 6G" in text
+    lab.site(**policy).succeeded()
+
+
+def test_only_what_the_play_puts_on_the_host_is_in_the_guide(lab, policy):
+    play = [{"name": "Wrappers alone", "hosts": "all", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_wrappers"]}]  # fmt: skip
+    told = lab.play(play, "--check", "--diff", **policy).succeeded().text
+    taken_out = [line[1:] for line in told.splitlines() if line.startswith("-")]
+    for line in ("/opt/nova-agent/bin/agent-status", "/opt/nova-agent/bin/check-test-layout", "check-toolchain-pin"):
+        assert line in taken_out
+    assert "| login | 64G | each process of an agent, in a wrapper or not |" in taken_out
+
+
+def notice(lab, account: str, shell: str = "") -> str:
+    """What a login on a terminal says, or one for a command."""
+    login = f"script -qec 'su - {account}' /dev/null <<<exit" if not shell else f"su - {account} -c {shell!r}"
+    return lab.run("host1", login)
+
+
+def test_an_agent_who_logs_in_on_a_terminal_is_told_and_nobody_else(lab, policy):
+    lines = [line for line in notice(lab, "agent1").splitlines() if "nova-agent/" in line or "agent-status" in line]
+    assert len(lines) == 3 and any(GUIDE in line for line in lines)
+    assert GUIDE not in notice(lab, "root") and GUIDE not in notice(lab, "ubuntu")
+    assert notice(lab, "agent1", shell="echo only this").strip() == "only this"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""agent-status on a host, for root, for agents and for everybody else. The tests build on each other, in order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+ROLES = ["nova.agent_host.agent_wrappers", "nova.agent_host.agent_status"]
+PLAY = [{"name": "Status", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ROLES}]
+AGENTS = {"agent_policy_users": ["agent1", "agent2"], "agent_policy_create_users": True, "agent_wrappers_slots": 1}
+HOLD = "Hold the command agent-status"
+# A STAND-IN for cargo, which runs until the file is gone.
+CARGO = "#!/bin/bash\nwhile [ -e /run/hold-builds ]; do sleep 0.05; done\n"
+BUILD = (
+    "setsid -f su {user} -c 'cd; bash /opt/nova-agent/bin/cargo_agent.sh build -p {package}' </dev/null >/dev/null 2>&1"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean(lab):
+    """The host as it was; in the end it is so again."""
+    before = lab.snapshot("host1")
+    yield before
+    lab.play("nova.agent_host.retire").succeeded()
+    lab.run(
+        "host1",
+        "for agent in agent1 agent2; do loginctl terminate-user $agent; userdel --force --remove $agent 2>&1; done || true",
+    )
+    assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(before.splitlines())) == []
+
+
+def facts(lab, user="root"):
+    return json.loads(lab.run("host1", f"su - {user} -c 'agent-status --json'"))
+
+
+def test_check_mode_tells_what_the_apply_then_does_and_the_second_apply_is_one_trip(lab, clean):
+    told = lab.play(PLAY, "--check", "--diff", **AGENTS).succeeded()
+    assert HOLD in told.changed["host1"]
+    assert lab.snapshot("host1") == clean
+    assert HOLD in lab.play(PLAY, **AGENTS).succeeded().changed["host1"]
+    trips = lab.trips("host1")
+    assert lab.play(PLAY, **AGENTS).succeeded().changed == {}
+    assert lab.trips("host1") - trips == 1
+
+
+def test_the_policy_of_the_play_is_what_it_computes_with(lab):
+    assert facts(lab)["budget"]["per_agent"] == 4 << 30
+    lab.play(PLAY, **AGENTS, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
+    budget = facts(lab, "agent1")["budget"]
+    assert (budget["per_agent"], budget["recommended_agents"]) == (2 << 30, 1)
+    lab.play(PLAY, **AGENTS).succeeded()
+
+
+def test_an_idle_host_is_right_for_root_and_for_everybody_who_may_see_less(lab):
+    seen = {user: facts(lab, user) for user in ("root", "agent1", "ubuntu")}
+    assert all(one["drift"]["changed"] == [] for one in seen.values())
+    assert seen["root"]["drift"]["unreadable"] == [] and seen["agent1"]["drift"]["unreadable"] == []
+    assert seen["ubuntu"]["drift"]["unreadable"] != []
+    assert seen["root"]["slots"]["total"] == seen["agent1"]["slots"]["total"] == 1
+    assert seen["ubuntu"]["slots"]["problem"] == "may be read by agents and root alone"
+    assert all(one["budget"] and one["disk"] is None and one["toolchain"] is None for one in seen.values())
+    for user in seen:
+        said = lab.run("host1", f"su - {user} -c agent-status")
+        assert "Traceback" not in said and max(map(len, said.splitlines())) <= 80
+
+
+def test_who_holds_the_slot_and_who_waits_is_named(lab):
+    lab.run("host1", f"touch /run/hold-builds; printf '{CARGO}' >/usr/bin/cargo; chmod 0755 /usr/bin/cargo")
+    try:
+        for number, user in enumerate(("agent1", "agent2", "agent1"), 1):
+            lab.run("host1", BUILD.format(user=user, package=f"crate{number}"))
+            lab.run(
+                "host1", f"timeout 60 sh -c 'until agent-status --json | grep -q crate{number}; do sleep 0.1; done'"
+            )
+        slots = facts(lab)["slots"]
+        logged_in = {agent["user"]: agent["processes"] for agent in facts(lab, "ubuntu")["agents"]["logged_in"]}
+    finally:
+        lab.run(
+            "host1",
+            "rm -f /run/hold-builds /usr/bin/cargo; until ! pgrep -u agent1,agent2 -f cargo_agent; do sleep 0.1; done",
+        )
+    (held,) = slots["held"]
+    assert (held["user"], held["command"].split()[-1], held["verified"]) == ("agent1", "crate1", True)
+    assert [(caller["user"], caller["command"].split()[-1]) for caller in slots["waiting"]] == [
+        ("agent2", "crate2"),
+        ("agent1", "crate3"),
+    ]
+    assert sorted(logged_in) == ["agent1", "agent2"]
+
+
+def test_what_changed_since_the_apply_is_named_and_what_to_do(lab):
+    lab.run("host1", "echo >>/opt/nova-agent/bin/run_limited.sh; chmod 0600 /opt/nova-agent/GUIDE.md")
+    drift = facts(lab)["drift"]
+    assert {change["path"]: change["what"] for change in drift["changed"]} == {
+        "/opt/nova-agent/bin/run_limited.sh": "other content",
+        "/opt/nova-agent/GUIDE.md": "mode 0600, not 0644",
+    }
+    said = lab.run("host1", "su - agent1 -c agent-status")
+    assert "1 path of " in said and "to do     files differ from the last apply" in said
+    lab.play(PLAY, **AGENTS).succeeded()
+    assert facts(lab)["drift"]["changed"] == []
+
+
+def test_what_the_last_sweep_measured_is_shown_with_its_age(lab):
+    folder = '{"path": "/home/agent1/nova/target", "bytes": 42949672960, "owner": "agent1"}'
+    report = f'{{"measured_at": \'$(date +%s -d "-3 hours")\', "folders": [{folder}]}}'
+    lab.run("host1", f"echo '{report}' >/var/lib/nova-agent/targets.json")
+    try:
+        said = lab.run("host1", "agent-status")
+    finally:
+        lab.run("host1", "rm /var/lib/nova-agent/targets.json")
+    assert "disk      40 GiB in 1 target folder, 3 h ago" in said
+    assert "40 GiB /home/agent1/nova/target (agent1)" in said
+
+
+def test_what_the_kernel_does_not_count_here_is_said(lab):
+    if "memory" in lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers"):
+        pytest.skip("this machine gives its containers the memory controller")
+    said = " ".join(lab.run("host1", "agent-status").split())
+    assert "The host has no cgroup v2 with the memory controller, so pressure and kills are the host's" in said
+
+
+def test_processes_that_proc_hides_are_said_to_be_missing(lab):
+    try:
+        hidden = lab.run("host1", "mount -o remount,hidepid=2 /proc && echo hidden || true")
+        if "hidden" not in hidden:
+            pytest.skip("this machine's containers can't remount /proc")
+        seen = facts(lab, "agent1")
+    finally:
+        lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
+    assert "/proc hides the processes of others here: without root, only your own are counted" in seen["notes"]
