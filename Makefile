@@ -17,9 +17,10 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
 AWS := .cache/aws
+BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule test-vm bench build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule test-vm test-faults bench bench-fleet build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -56,7 +57,7 @@ unit: $(READY)  ## Unit tests, and what the collection says of itself
 	pytest -n 2 --dist loadfile tests/unit tests/test_collection.py
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
-	pytest -n 2 --dist loadfile tests/wrappers tests/toolchain
+	pytest -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
 
 $(AWS)/.ready: tests/aws/requirements.txt $(READY)
 	@echo "Setting up $(AWS) for the tests against a stand-in for EC2 ..."
@@ -72,7 +73,10 @@ sanity: $(READY)  ## ansible-test sanity and units
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
 	pytest tests/hosts
-	pytest -n 2 --dist loadfile tests/integration
+	pytest -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
+
+test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
+	pytest -s tests/integration/faults
 
 molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
 	@V=$(V) tests/molecule.sh $(SCENARIOS)
@@ -82,6 +86,15 @@ test-vm: $(READY)  ## The ceiling under load, in a virtual machine (about ten mi
 
 bench: $(READY)  ## Timings, as ratios within one run
 	@for bench in tests/bench/*.py; do python "$$bench"; done
+
+$(BENCH)/.ready: tests/bench/fleet/requirements.txt $(READY)
+	@echo "Setting up $(BENCH) with pyinfra ..."
+	@mkdir -p .cache && $(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/pip install -qq --disable-pip-version-check --require-hashes -r tests/bench/fleet/requirements.txt
+	@touch $@
+
+bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
+	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item, state_items
+from ansible_collections.nova.agent_host.plugins.module_utils.audit_units import owned_units
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import wanted_state
 from ansible_collections.nova.agent_host.plugins.module_utils.host_plan import plan
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
@@ -26,3 +28,17 @@ class ActionModule(ObservedAction):
             return False
         manifest = Manifest.from_dict(observed["manifest"])
         return plan(arguments["role"], wanted, manifest, observed["files"].get) == []
+
+    def right_items(self, observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Item]:
+        wanted = {entry["path"]: wanted_state(entry) for entry in arguments["entries"]}
+        return state_items(arguments["role"], wanted, Manifest.from_dict(observed["manifest"]), observed["files"].get)
+
+    def found_items(self, result: dict[str, Any], arguments: Mapping[str, Any]) -> list[Item]:
+        items: list[Item] = result["findings"]
+        return items
+
+    def audit_arguments(self) -> dict[str, Any]:
+        return {"audit": True}
+
+    def units(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return owned_units(arguments["role"], arguments["entries"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item, drifted, good
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import ObservedAction
 
@@ -30,3 +31,22 @@ class ActionModule(ObservedAction):
             and seen["request"] == wanted.to_dict()
             and observed["manifest"]["roles"][arguments.get("role", "agent_toolchain")]["trees"] == [tree]
         )
+
+    def right_items(self, observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Item]:
+        return [good(_role(arguments), "toolchain", arguments["path"])]
+
+    def found_items(self, result: dict[str, Any], arguments: Mapping[str, Any]) -> list[Item]:
+        role, tree = _role(arguments), arguments["path"]
+        if not result["changed"]:
+            return [good(role, "toolchain", tree)]
+        missing = [f"{line} is not installed" for line in result["installed"] if not result["repaired"]]
+        unwanted = [f"{line} is no longer wanted" for line in result["removed"]]
+        parts = {"damaged": result["repaired"], "missing": missing, "unwanted": unwanted}
+        parts = {name: lines for name, lines in parts.items() if lines} or {"request": ["was installed otherwise"]}
+        why = "; ".join(line for lines in parts.values() for line in lines)
+        diff = {"before_header": tree, "after_header": tree, **result["diff"]}
+        return [{**drifted(role, "toolchain", tree, why, list(parts)), "diff": [diff]}]
+
+
+def _role(arguments: Mapping[str, Any]) -> str:
+    return str(arguments.get("role", "agent_toolchain"))

@@ -9,16 +9,21 @@ a folder on the way (a checkout, say) can't lead root elsewhere.
 from __future__ import annotations
 
 import errno
+import fcntl
 import grp
 import os
 import pwd
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import State, StateError, observe
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
+IMMUTABLE = 0x10
+APPEND_ONLY = 0x20
 
 
 def user_id(name: str) -> int:
@@ -143,3 +148,26 @@ def _set_attributes(name: str, folder: int, ids: tuple[int, int], mode: str) -> 
         os.fchmod(entry, int(mode, 8))  # after fchown, which clears set-id bits
     finally:
         os.close(entry)
+
+
+def reason(path: str, error: OSError) -> str:
+    """Why ``path`` could not be changed; for root a refusal is mostly an attribute that stat does not show."""
+    said = error.strerror or str(error)
+    if error.errno != errno.EPERM:
+        return said
+    fixed = [name for name in (path, os.path.dirname(path)) if _is_fixed(name)]
+    return f"{said}; {fixed[0]} is immutable or append-only: chattr -ia {fixed[0]}" if fixed else said
+
+
+def _is_fixed(path: str) -> bool:
+    try:
+        entry = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        (flags,) = struct.unpack("i", fcntl.ioctl(entry, GET_FLAGS, bytes(4)))
+    except OSError:
+        return False  # a file system without such flags
+    finally:
+        os.close(entry)
+    return bool(flags & (IMMUTABLE | APPEND_ONLY))

@@ -24,7 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.file_state import 
     read,
     wanted_state,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, Run, locked
 
 Validate = Callable[[str, str], None]  # (command with %s, path): raises StateError where the command refuses the file
 
@@ -56,6 +56,7 @@ def apply(
     *,
     check_mode: bool,
     validate: Validate,
+    run: Run | None = None,
 ) -> Outcome:
     """Apply ``entries`` for ``role``. Raises StateError, ManifestError (nothing changed), ApplyError (part changed)."""
     wanted = {entry["path"]: wanted_state(entry) for entry in entries}
@@ -69,19 +70,19 @@ def apply(
         if not check_mode:
             stack.enter_context(locked())
         manifest = Manifest.load(manifest_path)
-        steps = host_plan.plan(role, wanted, manifest, _look_from(manifest_path)) or []
+        steps = host_plan.plan(role, wanted, manifest, look_from(manifest_path)) or []
         outcome = Outcome(changed=bool(steps), pending=_missing_accounts(steps))
         if outcome.pending and not check_mode:
             raise StateError(f"{outcome.pending[0]}: create it before the files that it is to own")
-        run = _Run(role, manifest, manifest_path, by_path, validate, outcome)
-        run.describe(steps)
-        run.validate_contents(steps)
+        work = _Work(role, manifest, manifest_path, by_path, validate, outcome, run)
+        work.describe(steps)
+        work.validate_contents(steps)
         if steps and not check_mode:
-            run.execute(steps)
+            work.execute(steps)
         return outcome
 
 
-def _look_from(manifest_path: str) -> Callable[[str], State]:
+def look_from(manifest_path: str) -> Callable[[str], State]:
     """Observe, but take the manifest's own folder as given: saving the manifest makes and removes it."""
     own = os.path.dirname(manifest_path)
     return lambda path: dict(host_plan.IMPLIED) if path == own else observe(path)
@@ -102,23 +103,29 @@ def _missing_accounts(steps: Sequence[host_plan.Step]) -> list[str]:
 
 
 @dataclass
-class _Run:
+class _Work:
     role: str
     manifest: Manifest
     manifest_path: str
     entries: Mapping[str, Mapping[str, Any]]
     validate: Validate
     outcome: Outcome
+    run: Run | None
 
     def validate_contents(self, steps: Sequence[host_plan.Step]) -> None:
         """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
         for step in steps:
             command = self.entries.get(step.path, {}).get("validate")
             if command and step.changes:
-                with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
-                    candidate.write(self._content(step) or b"")
-                    candidate.flush()
-                    self.validate(command, candidate.name)
+                try:
+                    with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
+                        candidate.write(self._content(step) or b"")
+                        candidate.flush()
+                        self.validate(command, candidate.name)
+                except OSError as error:
+                    raise StateError(
+                        f"{step.path}: no temporary file for checking its new content: {error.strerror}"
+                    ) from error
 
     def execute(self, steps: Sequence[host_plan.Step]) -> None:
         records = self.manifest.paths(self.role)
@@ -128,25 +135,25 @@ class _Run:
                 records[step.path] = {**step.after, "before": step.before}
             elif step.action == "keep":
                 records[step.path]["kept"] = True
-        self.manifest.save(self.manifest_path)
+        self.manifest.save(self.manifest_path, self.run)
         done: list[str] = []
         for step in steps:
             try:
                 self._change(step)
             except (OSError, StateError) as error:
-                reason = (
-                    f"{step.path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+                said = (
+                    f"{step.path}: {file_apply.reason(step.path, error)}" if isinstance(error, OSError) else str(error)
                 )
                 self.outcome.changed_paths = done
                 self.outcome.changed = bool(done)
                 raise ApplyError(
-                    f"{reason}; {len(done)} of {len(steps)} steps were done, the next apply goes on from there",
+                    f"{said}; {len(done)} of {len(steps)} steps were done, the next apply goes on from there",
                     self.outcome,
                 ) from error
             if step.changes:
                 done.append(step.path)
         self._forget_originals()
-        self.manifest.save(self.manifest_path)
+        self.manifest.save(self.manifest_path, self.run)
 
     def _change(self, step: host_plan.Step) -> None:
         if step.action == "put":
@@ -205,15 +212,20 @@ class _Run:
                 self.outcome.diff += self._diff(step)
 
     def _diff(self, step: host_plan.Step) -> list[dict[str, str]]:
-        """One piece for kind, owner and mode, and one for the content where that differs."""
-        pieces = [_piece(step.path, _attributes(step.found), _attributes(step.after))]
-        if "sha256" in step.after and step.found.get("sha256") != step.after["sha256"]:
-            if self.entries.get(step.path, {}).get("diff") is False:
-                pieces.append(_piece(step.path, "(content not shown)\n", "(other content, not shown)\n"))
-            else:
-                before = _text(read(step.path)) if step.found["kind"] == "file" else ""
-                pieces.append(_piece(step.path, before, _text(self._content(step) or b"")))
-        return [piece for piece in pieces if piece["before"] != piece["after"]]
+        shown = self.entries.get(step.path, {}).get("diff") is not False
+        return pieces(step.path, step.found, step.after, self._content(step), shown)
+
+
+def pieces(path: str, found: State, after: State, content: bytes | None, shown: bool) -> list[dict[str, str]]:
+    """Diff mode's pieces: one for kind, owner and mode, and one for the ``content`` after where that differs."""
+    both = [_piece(path, _attributes(found), _attributes(after))]
+    if "sha256" in after and found.get("sha256") != after["sha256"]:
+        if shown:
+            before = _text(read(path)) if found["kind"] == "file" else ""
+            both.append(_piece(path, before, _text(content or b"")))
+        else:
+            both.append(_piece(path, "(content not shown)\n", "(other content, not shown)\n"))
+    return [piece for piece in both if piece["before"] != piece["after"]]
 
 
 def _piece(path: str, before: str, after: str) -> dict[str, str]:

@@ -88,7 +88,7 @@ def plan(
         before = record["before"] if record else _before(path, manifest, found)
         if state["kind"] == "file" and "sha256" not in state:
             before = {name: value for name, value in before.items() if name != "sha256"}  # nor is it ours to put back
-        _refuse_to_destroy(path, state, found, ours=bool(record))
+        refuse_to_destroy(path, state, found, ours=bool(record))
         steps.append(Step("put", path, found, state, before))
     for path in sorted(set(recorded) - {step.path for step in steps} - set(wanted), reverse=True):
         record = recorded[path]
@@ -111,7 +111,8 @@ def _before(path: str, manifest: Manifest, found: State) -> State:
     return found
 
 
-def _refuse_to_destroy(path: str, wanted: State, found: State, ours: bool) -> None:
+def refuse_to_destroy(path: str, wanted: State, found: State, ours: bool) -> None:
+    """Raise StateError where taking ``path`` to ``wanted`` would lose what stands there."""
     kinds = (wanted["kind"], found["kind"])
     if kinds[1] == "special":
         raise StateError(f"{path} is a device, socket or FIFO and is not replaced: move it away")

@@ -4,12 +4,13 @@
 
 Shape::
 
-    {"collection": "nova.agent_host", "version": "0.1.0",
+    {"collection": "nova.agent_host", "version": "0.1.0", "run": "5d0c…", "seal": "9b1f…",
      "roles": {"agent_limits": {"paths": {"/etc/…": {<state>, "before": <state>}}, "trees": ["/opt/…"]}}}
 
 ``before`` is what stood at the path before the first apply: taking the role out puts it back. Files that were
 replaced are kept whole under ``originals/<sha256>`` beside the manifest. ``trees`` are folders that a module of
-their own fills and empties (the toolchain).
+their own fills and empties (the toolchain). ``run`` names the last change, and ``seal`` the policy that the host holds
+as a whole; each change breaks the seal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +29,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.version import COL
 DEFAULT_PATH = "/var/lib/nova-agent/manifest.json"
 LOCK = "/run/nova-agent.lock"
 Paths = dict[str, dict[str, Any]]
+Run = Mapping[str, str]  # an apply: its own ``token``, and ``seen``, the name of the last change when it looked
 
 
 class ManifestError(ValueError):
@@ -38,6 +41,8 @@ class Manifest:
     """``roles`` maps a role's name to ``{"paths": {path: entry}, "trees": [path]}``."""
 
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    run: str = ""
+    seal: str = ""
 
     @classmethod
     def load(cls, path: str = DEFAULT_PATH) -> Manifest:
@@ -55,15 +60,30 @@ class Manifest:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Manifest:
         return cls(
-            {name: {"paths": dict(role["paths"]), "trees": list(role["trees"])} for name, role in data["roles"].items()}
+            {
+                name: {"paths": dict(role["paths"]), "trees": list(role["trees"])}
+                for name, role in data["roles"].items()
+            },
+            data.get("run", ""),
+            data.get("seal", ""),
         )
 
     def to_dict(self) -> dict[str, Any]:
         roles = {name: self.roles[name] for name in sorted(self.roles) if any(self.roles[name].values())}
-        return {"collection": COLLECTION, "version": VERSION, "roles": roles}
+        return {"collection": COLLECTION, "version": VERSION, "run": self.run, "seal": self.seal, "roles": roles}
 
-    def save(self, path: str = DEFAULT_PATH) -> None:
-        """Write the manifest whole; one that holds nothing is removed, with its folder where that is empty."""
+    def alone(self, run: Run) -> bool:
+        """Whether nobody but ``run`` has changed the host since ``run`` looked at it."""
+        return self.run in (run["token"], run["seen"])
+
+    def save(self, path: str = DEFAULT_PATH, run: Run | None = None, seal: str = "") -> None:
+        """Write the manifest whole; one that holds nothing is removed, with its folder where that is empty.
+
+        Names the change for others. After a run that was not alone the name is nobody's: neither of the two may take
+        what both have made for its own.
+        """
+        self.run = run["token"] if run is not None and self.alone(run) else uuid.uuid4().hex
+        self.seal = seal
         data = self.to_dict()
         if not data["roles"]:
             for remove, name in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):

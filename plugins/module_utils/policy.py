@@ -15,6 +15,12 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import SMALLEST_PER_AGENT
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_policy import (
+    check_audit_logs,
+    check_calendar,
+    check_span,
+    check_workspaces,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import check_extra
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import format_size, parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import source_url
@@ -119,7 +125,7 @@ def _count(name: str, value: Any) -> None:
         raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or nothing for the rule's")
 
 
-CHECKS: dict[str, Callable[[str, Any], None]] = {
+CHECKS: dict[str, Callable[[str, Any], object]] = {
     "agent_policy_group": _group,
     "agent_policy_users": _accounts,
     "agent_policy_prefix": _prefix,
@@ -145,6 +151,11 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "agent_ceiling_services": _services,
     "agent_ceiling_tasks_max": _tasks_max,
     "agent_hygiene_target_max": _size,
+    "agent_hygiene_workspaces": check_workspaces,
+    "agent_hygiene_schedule": check_calendar,
+    "agent_hygiene_jitter": check_span,
+    "agent_hygiene_audit_logs": check_audit_logs,
+    "agent_hygiene_audit_schedule": check_calendar,
 }
 
 ASCENDING = ("agent_policy_memory_per_agent", "agent_policy_memory_hard_limit", "agent_limits_login_address_space")

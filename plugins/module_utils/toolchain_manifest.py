@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import ABSENT
 from ansible_collections.nova.agent_host.plugins.module_utils.host_plan import IMPLIED
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, Run, locked
 
 
-def claim(role: str, tree: str, path: str) -> None:
+def claim(role: str, tree: str, path: str, run: Run | None) -> None:
     """Record ``tree`` before anything is written, and make the folders above it that are missing."""
     with locked():
         manifest = Manifest.load(path)
@@ -20,7 +20,7 @@ def claim(role: str, tree: str, path: str) -> None:
         missing = [folder for folder in _above(tree) if not os.path.lexists(folder)]
         for folder in missing:
             manifest.paths(role)[folder] = {**IMPLIED, "before": dict(ABSENT)}
-        manifest.save(path)
+        manifest.save(path, run)
         for folder in reversed(missing):
             os.mkdir(folder, 0o755)
             os.chmod(folder, 0o755)
@@ -31,7 +31,7 @@ def others(role: str, tree: str, path: str) -> list[str]:
     return [other for other in Manifest.load(path).roles.get(role, {}).get("trees", []) if other != tree]
 
 
-def release(role: str, tree: str, path: str) -> None:
+def release(role: str, tree: str, path: str, run: Run | None) -> None:
     """Forget ``tree``, and remove the folders above it that were made for it and are empty."""
     with locked():
         manifest = Manifest.load(path)
@@ -42,7 +42,7 @@ def release(role: str, tree: str, path: str) -> None:
                 with suppress(OSError):  # not empty: it goes with the last thing in it
                     os.rmdir(folder)
                     del paths[folder]
-        manifest.save(path)
+        manifest.save(path, run)
 
 
 def _above(tree: str) -> list[str]:

@@ -11,7 +11,7 @@ short_description: Look once at a host - its memory, its budget, and all that th
 version_added: 0.1.0
 description:
   - Reads what the roles of this collection need to know before they decide, in a few file reads and without starting
-    a process, and computes the host's budget.
+    a process (one, where the collection has timers there), and computes the host's budget.
   - Hand the result to M(nova.agent_host.host_state) as O(nova.agent_host.host_state#module:observed), so that a host on
     which all is right is contacted once.
 options:
@@ -139,6 +139,16 @@ toolchains:
   description: What stands now in every toolchain tree of the manifest, by path.
   returned: always
   type: dict
+units:
+  description: Timers of the manifest, with systemd's word for what they do.
+  returned: always
+  type: dict
+  sample: {nova-agent-sweep.timer: active}
+audit_logs:
+  description: What is wrong with the AI audit logs that the host was told to hold.
+  returned: always
+  type: list
+  elements: dict
 token:
   description: Names this observation, so that one made out of date by a change is not used again.
   returned: always
@@ -153,6 +163,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils import host_observ
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_observe import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_observe import observe_audit_logs, observe_units
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_observe import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.sessions import observe_sessions
@@ -196,6 +207,8 @@ def main() -> None:
             "manifest": manifest.to_dict(),
             "files": host_observe.observe_files(manifest),
             "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},
+            "units": observe_units(manifest),
+            "audit_logs": observe_audit_logs(manifest),
             "token": uuid.uuid4().hex,
         }
     except (HostError, ManifestError, SizeError) as error:

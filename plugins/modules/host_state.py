@@ -67,6 +67,15 @@ options:
       - What M(nova.agent_host.agent_host_info) returned for this host earlier in the play.
       - Used on the controller only. Without it the host is always contacted.
     type: dict
+  audit:
+    description:
+      - Only compare, whatever the mode, and return RV(findings). Nothing is refused and no O(entries[].validate) runs.
+      - Set by the playbook C(nova.agent_host.audit) for all roles.
+    type: bool
+    default: false
+  run:
+    description: Names this apply to others that work on the host at the same time. Made of O(observed).
+    type: dict
   manifest:
     description: Path of the manifest on the host.
     type: path
@@ -121,6 +130,11 @@ contacted:
   description: Whether the host was contacted; V(false) where the observation already showed that all is right.
   returned: always
   type: bool
+findings:
+  description: Each path and whether it is as it should be.
+  returned: with O(audit)
+  type: list
+  elements: dict
 kept:
   description: Paths no longer wanted that were left, because somebody edited them or put something into them.
   returned: always
@@ -138,6 +152,7 @@ import shlex
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils.audit_files import audit_files
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.host_apply import ApplyError, apply
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import ManifestError
@@ -161,6 +176,8 @@ def main() -> None:
             "role": {"type": "str", "required": True},
             "entries": {"type": "list", "elements": "dict", "required": True, "options": ENTRY},
             "observed": {"type": "dict"},
+            "run": {"type": "dict"},
+            "audit": {"type": "bool", "default": False},
             "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
         },
         supports_check_mode=True,
@@ -171,18 +188,19 @@ def main() -> None:
         if status:
             raise StateError(f"{command} refused the new file with status {status}: {(err or out).strip()}")
 
+    role, entries, manifest = (module.params[name] for name in ("role", "entries", "manifest"))
     try:
+        if module.params["audit"]:
+            module.exit_json(changed=False, contacted=True, findings=audit_files(role, entries, manifest))
         outcome = apply(
-            module.params["role"],
-            module.params["entries"],
-            module.params["manifest"],
-            check_mode=module.check_mode,
-            validate=validate,
+            role, entries, manifest, check_mode=module.check_mode, validate=validate, run=module.params["run"]
         )
     except ApplyError as error:
         module.fail_json(msg=str(error), contacted=True, **asdict(error.outcome))
     except (StateError, ManifestError) as error:
         module.fail_json(msg=str(error), contacted=True, changed_paths=[])
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or manifest}: {error.strerror}", contacted=True, changed_paths=[])
     for path in outcome.kept:
         module.warn(f"{path} is no longer wanted but was edited or filled since it was written: left in place")
     module.exit_json(contacted=True, **asdict(outcome))

@@ -115,6 +115,9 @@ options:
       - What M(nova.agent_host.agent_host_info) returned for this host earlier in the play.
       - Used on the controller only. Where it shows that all is right, the host is not contacted.
     type: dict
+  run:
+    description: Names this apply to others that work on the host at the same time. Made of O(observed).
+    type: dict
 attributes:
   check_mode:
     support: full
@@ -222,12 +225,12 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
     if check_mode:
         outcome = toolchain_apply.preview(tree, request, machine)
     else:
-        toolchain_manifest.claim(role, tree, manifest)
+        toolchain_manifest.claim(role, tree, manifest, options["run"])
         try:
             outcome = toolchain_apply.apply(tree, request, machine, source, options["lock_timeout"])
         finally:
             if not os.path.lexists(generations_folder(tree)):  # a first install failed, and left nothing behind
-                toolchain_manifest.release(role, tree, manifest)
+                toolchain_manifest.release(role, tree, manifest, options["run"])
     for other in moved:
         _move_out(options, other, outcome, check_mode)
     return outcome
@@ -244,7 +247,7 @@ def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outc
     outcome.in_use += in_use
     if not in_use:
         outcome.changed = True
-        toolchain_manifest.release(options["role"], other, options["manifest"])
+        toolchain_manifest.release(options["role"], other, options["manifest"], options["run"])
 
 
 def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
@@ -252,7 +255,7 @@ def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome
     if check_mode:
         return toolchain_apply.preview_removal(tree)
     outcome = toolchain_apply.remove(tree, options["lock_timeout"])
-    toolchain_manifest.release(options["role"], tree, options["manifest"])
+    toolchain_manifest.release(options["role"], tree, options["manifest"], options["run"])
     return outcome
 
 
@@ -279,6 +282,7 @@ def main() -> None:
             "role": {"type": "str", "default": "agent_toolchain"},
             "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
             "observed": {"type": "dict"},
+            "run": {"type": "dict"},
         },
         required_if=[("state", "present", ("channel", "rustup_version", "rustup_checksums"))],
         supports_check_mode=True,

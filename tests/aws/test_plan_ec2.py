@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/ec2/agents.aws_ec2.yml"
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +55,44 @@ def test_a_type_that_nobody_knows_is_an_error(ec2):
     run = plan("x9.huge", ec2)
     assert run.returncode == 2
     assert "x9.huge" in run.stdout + run.stderr
+
+
+@pytest.fixture
+def instances(ec2):
+    """Three instances of the stand-in: two with the tag, and one that is nobody's business."""
+    client = boto3.client(
+        "ec2", endpoint_url=ec2["AWS_ENDPOINT_URL"], region_name="us-east-1",
+        aws_access_key_id="stand-in", aws_secret_access_key="stand-in",
+    )  # fmt: skip
+    image = client.describe_images()["Images"][0]["ImageId"]
+    started = {}
+    for instance_type, role in (("r7i.48xlarge", "nova-agents"), ("m5.4xlarge", "nova-agents"), ("t3.micro", "web")):
+        tags = [{"ResourceType": "instance", "Tags": [{"Key": "Role", "Value": role}]}]
+        run = client.run_instances(
+            ImageId=image, InstanceType=instance_type, MinCount=1, MaxCount=1, TagSpecifications=tags
+        )
+        started[instance_type] = run["Instances"][0]
+    yield started
+    client.terminate_instances(InstanceIds=[instance["InstanceId"] for instance in started.values()])
+
+
+def test_tagged_instances_become_agent_hosts_with_the_policy_of_their_shape(ec2, instances):
+    command = ["ansible-inventory", "-i", str(EXAMPLE), "--list"]
+    listed = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=ec2).stdout)
+    large, small = instances["r7i.48xlarge"], instances["m5.4xlarge"]
+    assert set(listed["agent_hosts"]["hosts"]) == {large["InstanceId"], small["InstanceId"]}
+    variables = listed["_meta"]["hostvars"][large["InstanceId"]]
+    assert variables["ansible_host"]["__ansible_unsafe"] == large["PrivateIpAddress"]
+    assert variables["ansible_user"]["__ansible_unsafe"] == "ubuntu"
+    assert variables["agent_policy_memory_per_agent"] == "8G" and variables["agent_ceiling_enabled"] is True
+
+
+def test_what_the_inventory_holds_is_planned_by_type_and_policy(ec2, instances):
+    command = ["ansible-playbook", "-i", str(EXAMPLE), "nova.agent_host.plan", "-e", "group=agent_hosts"]
+    run = subprocess.run(command, check=False, text=True, capture_output=True, env=ec2)
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = {line.split()[0]: line.split()[1:] for line in run.stdout.splitlines() if line.startswith("i-")}
+    assert lines[instances["r7i.48xlarge"]["InstanceId"]] == ["r7i.48xlarge", "1,511.4", "GiB", "8", "GiB", "147"]
+    assert lines[instances["m5.4xlarge"]["InstanceId"]][:5] == ["m5.4xlarge", "63", "GiB", "4", "GiB"]
+    assert set(lines) == {instances["r7i.48xlarge"]["InstanceId"], instances["m5.4xlarge"]["InstanceId"]}
+    assert "2 hosts" in run.stdout

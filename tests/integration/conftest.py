@@ -68,13 +68,16 @@ class Lab:
         described = subprocess.run([str(HOSTS), "describe", name], check=True, text=True, stdout=subprocess.PIPE)
         self.controller = json.loads(described.stdout)["controller"]
         self.addresses = {host["instance"]: host["address"] for host in json.loads(described.stdout)["hosts"]}
+        self.links = {host["instance"]: host["link"] for host in json.loads(described.stdout)["hosts"]}
         self.variables: dict[str, Any] = {"agent_limits_nofile": CONTAINER_NOFILE}
 
     def down(self) -> None:
         subprocess.run([str(HOSTS), "down", self.name], check=True)
 
-    def play(self, playbook: str | list[dict], *arguments: str, **variables: Any) -> Played:
-        """Run a playbook of the collection by name, or plays given as data."""
+    def command(
+        self, playbook: str | list[dict], *arguments: str, **variables: Any
+    ) -> tuple[list[str], dict[str, str]]:
+        """The command that runs a playbook of the collection, by name, or plays given as data; and its environment."""
         if not isinstance(playbook, str):
             path = self.folder / "play.yml"
             path.write_text(yaml.safe_dump(playbook, sort_keys=False))
@@ -88,6 +91,10 @@ class Lab:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "0",
         }
+        return command, environment
+
+    def play(self, playbook: str | list[dict], *arguments: str, **variables: Any) -> Played:
+        command, environment = self.command(playbook, *arguments, **variables)
         done = subprocess.run(
             command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
@@ -96,10 +103,14 @@ class Lab:
     def site(self, *arguments: str, **variables: Any) -> Played:
         return self.play("nova.agent_host.site", *arguments, **variables)
 
+    def ssh(self, host: str, command: str) -> list[str]:
+        """The command that runs a shell command as root, over the same ssh that Ansible uses."""
+        return [str(HOSTS), "ssh", self.name, host, "--", f"sudo bash -c {shlex.quote(command)}"]
+
     def run(self, host: str, command: str, check: bool = True) -> str:
-        """A shell command as root, over the same ssh that Ansible uses."""
-        ssh = [str(HOSTS), "ssh", self.name, host, "--", f"sudo bash -c {shlex.quote(command)}"]
-        done = subprocess.run(ssh, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            self.ssh(host, command), check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         assert done.returncode == 0 or not check, done.stdout
         return done.stdout
 

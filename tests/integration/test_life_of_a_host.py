@@ -21,6 +21,11 @@ def clean(lab):
     return lab.snapshot("host1")
 
 
+def files(lab):
+    """The snapshot without the manifest, which names the last change."""
+    return [line for line in lab.snapshot("host1").splitlines() if "/var/lib/nova-agent/manifest.json" not in line]
+
+
 def manifest(lab):
     return json.loads(lab.run("host1", "cat /var/lib/nova-agent/manifest.json"))
 
@@ -51,15 +56,15 @@ def test_check_mode_on_the_finished_host_tells_nothing(lab):
     assert lab.site("--check", "--diff").succeeded().changed == {}
 
 
-def test_one_drifted_file_costs_its_role_one_call_and_nobody_else_any(lab):
-    right = lab.snapshot("host1")
+def test_one_drifted_file_costs_a_look_its_role_s_call_and_the_seal(lab):
+    right = files(lab)
     lab.run("host1", f"echo drift >> {LIMITS}")
     before = lab.trips("host1")
     played = lab.site("--diff").succeeded()
     assert played.changed == {"host1": [HOLD_LIMITS]}
     assert "-drift" in played.text
-    assert lab.trips("host1") - before == 2
-    assert lab.snapshot("host1") == right
+    assert lab.trips("host1") - before == 3
+    assert files(lab) == right
 
 
 @pytest.mark.parametrize(

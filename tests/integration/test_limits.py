@@ -209,3 +209,10 @@ def test_check_mode_and_the_second_apply_tell_nothing(lab):
     lab.play(PLAY, **VARIABLES).succeeded()
     assert lab.play(PLAY, "--check", "--diff", **VARIABLES).succeeded().changed == {}
     assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}
+
+
+def test_retire_takes_the_limits_off_logins_and_services(lab):
+    lab.play("nova.agent_host.retire").succeeded()
+    assert as_root(lab, f"ls -d {FILE} {UNIT}.d 2>&1 || true").count("No such file or directory") == 2
+    assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"
+    assert limits(by_ssh(lab, "agent1", REPORT))["address space"] == (None, None)

@@ -2,12 +2,14 @@
 # Copyright: Contributors to nova.agent_host
 """The experiment: agents ask for many times the host's memory, by every way into it, with and without the ceiling.
 
-`python tests/vm/experiment.py` runs both and prints the table of docs/reliability.md.
+`python tests/vm/experiment.py` runs both and prints the table of docs/reliability.md; `experiment.py ROW ...` runs some of
+`without`, `with` and `guests`.
 """
 
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -42,6 +44,7 @@ PATIENCE = 60  # seconds until an answer counts as none
 PROBES = 8
 BURST = f"prlimit --as={WORKER_MIB << 20} python3 /opt/load.py {WORKERS} /tmp/stop {LOAD_SECONDS}"
 WAYS_IN = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
+GUESTS = 2  # bursts that an administrator starts in sessions of his own, in the row of that name
 
 
 @dataclass
@@ -69,8 +72,9 @@ class Seen:
     status: str
 
 
-def prepare(machine: Machine, ceiling: bool) -> None:
-    played = machine.play(PLAY, **VARIABLES, agent_ceiling_enabled=ceiling)
+def prepare(machine: Machine, **ceiling: object) -> None:
+    """A host under the roles, with these variables of the ceiling's, and the programs of the experiment."""
+    played = machine.play(PLAY, **VARIABLES, **ceiling)
     assert played.returncode == 0, played.stdout
     for script in sorted((HERE / "guest").glob("*.py")):
         machine.run(f"cat >/opt/{script.name} <<'END_OF_FILE'\n{script.read_text()}END_OF_FILE\n")
@@ -86,8 +90,13 @@ def prepare(machine: Machine, ceiling: bool) -> None:
     )
 
 
-def start_load(machine: Machine) -> list[object]:
-    """One burst by every way in, which begins once all of them are there."""
+def here(machine: Machine) -> int:
+    """How many bursts have come in."""
+    return int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
+
+
+def start_load(machine: Machine, guests: int) -> list[subprocess.Popen[bytes]]:
+    """One burst by every way in, and ``guests`` in the administrator's sessions; they begin once all of them are there."""
     wait = "until [ -e /tmp/go ]; do sleep 0.5; done"
     script = f"#!/bin/sh\ntouch /tmp/here-$1; chmod 666 /tmp/here-$1; {wait}; exec {BURST}\n"
     machine.run(
@@ -97,6 +106,7 @@ def start_load(machine: Machine) -> list[object]:
         machine.start("agent1", "/opt/burst ssh"),
         machine.start("conductor", "sudo su - agent2 -c '/opt/burst su'"),
         machine.start("conductor", "sudo -u agent3 /opt/burst sudo"),
+        *(machine.start("ubuntu", f"sudo -u agent1 /opt/burst guest-{number}") for number in range(guests)),
     ]
     machine.run(
         "echo '@reboot /opt/burst cron' | crontab -u agent2 -\nrm -f /run/crond.reboot\nsystemctl restart cron\n"
@@ -104,9 +114,10 @@ def start_load(machine: Machine) -> list[object]:
         "units=~agent3/.config/systemd/user\nsudo -u agent3 mkdir -p $units/default.target.wants\n"
         "printf '[Service]\\nExecStart=/opt/burst manager\\n' >$units/burst.service\n"
         "ln -sf ../burst.service $units/default.target.wants/\nloginctl enable-linger agent3\n"
+        "systemctl restart user@$(id -u agent3)\n"
     )
     for _ in range(60):
-        if int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l")) == len(WAYS_IN):
+        if here(machine) == len(WAYS_IN) + guests:
             break
         time.sleep(1)
     return opened
@@ -131,14 +142,16 @@ def probe(machine: Machine, answers: Answers, times: int) -> None:
         answers.fresh.append(machine.answer(kept=False, timeout=PATIENCE))
 
 
-def observe(machine: Machine, ceiling: bool) -> Seen:
+def observe(machine: Machine, ceiling: bool, guests: int = 0) -> Seen:
     """Run the experiment on a host that is prepared."""
-    innocents = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald | xargs"
-    before = machine.run(innocents)
+    innocents = (
+        "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
+    )
     idle, load, outside = Answers(), Answers(), {}
     probe(machine, idle, 4)
-    opened = start_load(machine)
-    ways = int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
+    opened = start_load(machine, guests)
+    before = machine.run(innocents)  # not earlier: cron's job is started by a restart
+    ways = here(machine)
     outside["before"] = strays(machine)
     machine.run("touch /tmp/go")
     time.sleep(5)
@@ -190,18 +203,26 @@ def row(name: str, seen: Seen) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main() -> None:
+ROWS = {
+    "without": ("RLIMIT_AS alone", False, 0),
+    "with": ("with the ceiling", True, 0),
+    "guests": (f"with the ceiling, {GUESTS * WORKERS} more in the administrator's sessions", True, GUESTS),
+}
+
+
+def main(names: list[str]) -> None:
     print(
         "| | killed | ssh, connection kept | ssh, new connection | longest pause, root | administrator |\n|---|---|---|---|---|---|"
     )
-    for name, ceiling in (("RLIMIT_AS alone", False), ("with the ceiling", True)):
-        machine = Machine(f"experiment-{'with' if ceiling else 'without'}")
+    for name in names or ["without", "with"]:
+        title, ceiling, guests = ROWS[name]
+        machine = Machine(f"experiment-{name}")
         try:
-            prepare(machine, ceiling)
-            print(row(name, observe(machine, ceiling)), flush=True)
+            prepare(machine, agent_ceiling_enabled=ceiling)
+            print(row(title, observe(machine, ceiling, guests)), flush=True)
         finally:
             machine.down()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

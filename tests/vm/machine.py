@@ -22,9 +22,11 @@ class CannotRunError(Exception):
 
 
 class Machine:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, suite: str | None = None) -> None:
+        """Boot a machine with a release of Debian's, None: that of the variable SUITE, else vm.sh's."""
         self.name = name
-        started = subprocess.run([VM, "up", name], check=False, text=True, capture_output=True)
+        environment = {**os.environ, **({"SUITE": suite} if suite else {})}
+        started = subprocess.run([VM, "up", name], check=False, text=True, capture_output=True, env=environment)
         if started.returncode == CANNOT:
             raise CannotRunError(started.stderr.strip())
         if started.returncode:

@@ -42,6 +42,15 @@ class Host:
         return network.host_address(self.subnet, self.index)
 
     @property
+    def machine(self) -> str:
+        return f"{network.bridge(self.subnet)}-{self.index}"
+
+    @property
+    def link(self) -> str:
+        """This machine's end of the host's network, as systemd-nspawn names it."""
+        return f"vb-{self.machine}"
+
+    @property
     def log(self) -> Path:
         return self.directory / f"{self.name}.log"
 
@@ -91,9 +100,8 @@ class Host:
         """Start the host and return its keeper at once; it ends with the run's processes."""
         keeper = cgroup.create(self.run, f"{self.name}.keeper")
         container = cgroup.create(self.run, self.name)
-        bridge = network.bridge(self.subnet)
         command = ["unshare", "--mount", "--propagation", "slave", "bash", str(_KEEPER)]
-        command += [f"{bridge}-{self.index}", self.name, bridge, str(self.base), str(self.disk)]
+        command += [self.machine, self.name, network.bridge(self.subnet), str(self.base), str(self.disk)]
         command += [str(len(keeper)), *map(str, keeper), *map(str, container)]
         with self.log.open("w") as log:
             return subprocess.Popen(

@@ -43,6 +43,7 @@ def describe(record: Record, hosts: list[Host]) -> str:
             {
                 "instance": host.name,
                 "address": host.address,
+                "link": host.link,
                 "port": 22,
                 "user": "ubuntu",
                 "identity_file": str(host.identity),

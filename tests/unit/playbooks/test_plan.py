@@ -43,7 +43,10 @@ def test_the_policy_counts() -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ("nothing=1", "nothing to plan: give -e memory=1536G, -e instance_type=r7i.48xlarge or -e agents=1000"),
+        (
+            "nothing=1",
+            "nothing to plan: give -e memory=1536G, -e instance_type=r7i.48xlarge, -e agents=1000 or -e group=agent_hosts",
+        ),
         ("memory=1536", "memory is 1536, a number without a unit: 1536 bytes or 1536 MiB (1536M)?"),
         ("agents=lots", "agents is 'lots'; it must be a whole number from 1 to"),
     ],

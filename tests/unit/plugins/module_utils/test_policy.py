@@ -71,6 +71,12 @@ COUNT = "allowed is a whole number from 1, or nothing for the rule's"
         ({"agent_ceiling_services": ["systemd-logind"]}, "agent_ceiling_services has 'systemd-logind', which serves administrators too; name services that run agents"),
         ({"agent_ceiling_tasks_max": "most"}, "agent_ceiling_tasks_max is 'most'; allowed is a share such as 75%, or a whole number from 10"),
         ({"agent_ceiling_kill": "agent"}, "agent_ceiling_kill is 'agent'; allowed is process or session"),
+        ({"agent_hygiene_target_max": "100"}, f"agent_hygiene_target_max is 100, a number without a unit: 100 bytes or 100 MiB (100M)? {SIZE[0].upper()}{SIZE[1:]}"),
+        ({"agent_hygiene_workspaces": ["/home/**"]}, "agent_hygiene_workspaces has the path '/home/**'; allowed is an absolute path of two names or more, with * ? [...] but not **, or one below ~/, such as /home/*/nova or ~/nova"),
+        ({"agent_hygiene_jitter": "soon"}, "agent_hygiene_jitter is 'soon'; allowed is a number of s, min or h, such as 90min, or 0"),
+        ({"agent_hygiene_schedule": "$(id)"}, "agent_hygiene_schedule is '$(id)'; allowed is a calendar event of systemd's, such as daily or *-*-* 00/6:00"),
+        ({"agent_hygiene_audit_schedule": "$(id)"}, "agent_hygiene_audit_schedule is '$(id)'; allowed is a calendar event of systemd's, such as daily or *-*-* 00/6:00"),
+        ({"agent_hygiene_audit_logs": [{"path": "/a/b"}]}, "agent_hygiene_audit_logs has {'path': '/a/b'}; allowed is {path: /home/agent1/nova-audit.log, owner: agent1}"),
         ({"agent_limits_nofile": "9:8"}, "agent_limits_nofile is '9:8': the soft limit is above the hard one"),
         (
             {"agent_policy_memory_per_agnet": "4G"},

@@ -1,0 +1,138 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What role agent_hygiene wants of a host, as its variables hold it and as the programs on the host read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, SizeError, parse_size
+
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+# Below a wildcard a path may be anything; a folder of its own is what it needs.
+PLACE = re.compile(r"(/[^/\x00-\x1f]+){2,}")
+IN_HOMES = re.compile(r"~(/[^/\x00-\x1f]+)+")
+FILE = "hygiene.json"
+
+
+class HygieneError(ValueError):
+    """A setting that can't be meant; the message names it, what it held and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Workspaces:
+    """``path`` is a pattern; with ``~/`` in the homes of ``users``. ``users`` empty: whoever owns the folder, but not
+    root; for ``~/``, the members of the agents' group."""
+
+    path: str
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditLog:
+    path: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class HygienePolicy:
+    target_max: int
+    workspaces: tuple[Workspaces, ...]
+    audit_logs: tuple[AuditLog, ...]
+    group: str
+    cargo_agent: str
+    report: str
+
+
+def check_workspaces(name: str, value: Any) -> tuple[Workspaces, ...]:
+    """The workspaces of a variable ``name``, a list of patterns or of {path, users}. Raises HygieneError."""
+    return tuple(_workspaces(name, item) for item in value)
+
+
+def _workspaces(name: str, item: Any) -> Workspaces:
+    given = {"path": item} if isinstance(item, str) else item
+    if not isinstance(given, Mapping) or not {"path"} <= set(given) <= {"path", "users"}:
+        raise HygieneError(
+            f"{name} has {item!r}; allowed is a path such as /home/*/nova, or {{path: ..., users: [...]}}"
+        )
+    path, users = given["path"], given.get("users") or ()
+    # ** would walk all files of a host, and .. could leave what was named.
+    if not isinstance(path, str) or not (PLACE.fullmatch(path) or IN_HOMES.fullmatch(path)) or _steps_aside(path):
+        raise HygieneError(
+            f"{name} has the path {path!r}; allowed is an absolute path of two names or more, with * ? [...] but "
+            "not **, or one below ~/, such as /home/*/nova or ~/nova"
+        )
+    if isinstance(users, str) or not all(isinstance(user, str) and ACCOUNT.fullmatch(user) for user in users):
+        raise HygieneError(f"{name} has the users {users!r}; allowed is a list of account names, such as [agent1]")
+    return Workspaces(path, tuple(users))
+
+
+def _steps_aside(path: str) -> bool:
+    return any(part in (".", "..") or "**" in part for part in path.split("/"))
+
+
+def check_audit_logs(name: str, value: Any) -> tuple[AuditLog, ...]:
+    """The audit logs of a variable ``name``, a list of {path, owner}. Raises HygieneError."""
+    return tuple(_audit_log(name, item) for item in value)
+
+
+def _audit_log(name: str, item: Any) -> AuditLog:
+    if not isinstance(item, Mapping) or set(item) != {"path", "owner"}:
+        raise HygieneError(f"{name} has {item!r}; allowed is {{path: /home/agent1/nova-audit.log, owner: agent1}}")
+    path, owner = item["path"], item["owner"]
+    if not isinstance(path, str) or not PLACE.fullmatch(path) or _steps_aside(path):
+        raise HygieneError(f"{name} has the path {path!r}; allowed is an absolute path of two names or more")
+    if not isinstance(owner, str) or not ACCOUNT.fullmatch(owner):
+        raise HygieneError(f"{name} has the owner {owner!r}; allowed is an account name, such as agent1")
+    return AuditLog(path, owner)
+
+
+def check_calendar(name: str, value: Any) -> None:
+    """The host's systemd judges the rest. Raises HygieneError."""
+    if not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
+        raise HygieneError(
+            f"{name} is {value!r}; allowed is a calendar event of systemd's, such as daily or *-*-* 00/6:00"
+        )
+
+
+def check_span(name: str, value: Any) -> None:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,4}(s|min|h)", str(value)):
+        raise HygieneError(f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0")
+
+
+def target_max(environment: Mapping[str, str], policy: HygienePolicy) -> int:
+    """Bytes that a target folder may have: TARGET_MAX_GB of the operational guide, in GiB as there, else the
+    policy's."""
+    given = environment.get("TARGET_MAX_GB", "")
+    if not given:
+        return policy.target_max
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", given):
+        raise HygieneError(f"TARGET_MAX_GB is {given!r}; allowed is a whole number of GiB from 1, such as 100")
+    return int(given) * GIB
+
+
+def load_policy(path: str) -> HygienePolicy:
+    """Read what the role wrote. Raises HygieneError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            given = json.load(file)
+        return HygienePolicy(
+            target_max=parse_size(given["target_max"], "target_max"),
+            workspaces=check_workspaces("workspaces", given["workspaces"]),
+            audit_logs=check_audit_logs("audit_logs", given["audit_logs"]),
+            group=given["group"],
+            cargo_agent=given["cargo_agent"],
+            report=given["report"],
+        )
+    except OSError as error:
+        hint = "; run it as root" if os.geteuid() != 0 else "; have an operator apply role agent_hygiene"
+        raise HygieneError(f"{path}: {error.strerror}{hint}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, (HygieneError, SizeError)):
+            raise HygieneError(f"{path}: {error}") from error
+        raise HygieneError(f"{path} is damaged ({error}); have an operator apply role agent_hygiene") from error

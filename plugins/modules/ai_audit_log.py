@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: AI audit logs that nobody but their owner reads."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ai_audit_log
+short_description: Hold AI audit logs at mode 0600 of their owner
+version_added: 0.1.0
+description:
+  - Makes each log that is missing, and narrows it and its rotations (C(NAME.1), C(NAME-20261123.gz)) to C(0600).
+  - What can't be held so is left as it is, and does not fail the task.
+  - What was wider or belonged to somebody else is told as a warning.
+  - Nothing is followed, and in a folder that is not root's alone the module acts with the rights of the log's owner.
+options:
+  logs:
+    description: The logs.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path. Its folder must exist, and no part of it may be a symbolic link.
+        type: str
+        required: true
+      owner:
+        description: The account that writes it.
+        type: str
+        required: true
+attributes:
+  check_mode:
+    support: full
+    description: Tells what is wrong without changing it.
+  diff_mode:
+    support: full
+    description: Names each path that is wrong, and what is done about it.
+author:
+  - Contributors to nova.agent_host (@nova)
+"""
+
+EXAMPLES = r"""
+- name: Hold the audit log of an account
+  nova.agent_host.ai_audit_log:
+    logs:
+      - {path: /var/log/nova-audit.log, owner: games}
+"""
+
+RETURN = r"""
+findings:
+  description: What was not as it should be. Those of kind C(refused) and C(ownerless) are left as they are.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path: {description: The log or one of its rotations., type: str}
+    kind: {description: "C(missing), C(wide), C(foreign), C(refused) or C(ownerless).", type: str}
+    text: {description: What is wrong., type: str}
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils.ai_audit_log import LEFT, hold_audit_log
+
+
+def main() -> None:
+    log = {"path": {"type": "str", "required": True}, "owner": {"type": "str", "required": True}}
+    module = AnsibleModule(
+        argument_spec={"logs": {"type": "list", "elements": "dict", "required": True, "options": log}},
+        supports_check_mode=True,
+    )
+    repair = not module.check_mode
+    findings = [
+        finding for log in module.params["logs"] for finding in hold_audit_log(log["path"], log["owner"], repair)
+    ]
+    # An earlier task of the play may make the account, and in check mode has not.
+    changes = [
+        finding for finding in findings if finding.kind not in LEFT or (finding.kind == "ownerless" and not repair)
+    ]
+    for finding in findings:
+        if finding.kind != "missing" and not (finding in changes and finding.kind in LEFT):
+            module.warn(finding.line(repair))
+    module.exit_json(
+        changed=bool(changes),
+        findings=[asdict(finding) for finding in findings],
+        diff={
+            "before": "".join(f"{finding.path} {finding.text}\n" for finding in changes),
+            "after": "".join(f"{finding.path} mode 0600 of its owner\n" for finding in changes),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

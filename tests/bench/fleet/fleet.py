@@ -1,0 +1,182 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What re-applying the policy to hosts that are right already costs, against a ping and against other tools.
+
+fleet.py [--hosts 1,10,50] [--rounds 3] [--settings]: boots test hosts, applies the site, and times each way in turn, in
+one run on the same hosts. Every run opens its ssh connections anew. --settings compares forks and strategies instead.
+Run by `make bench-fleet`, which has pyinfra in an environment of its own (PYINFRA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import state as recorded
+import yaml
+
+HERE = Path(__file__).parent
+TESTS = HERE.parents[1]
+HOSTS = TESTS / "hosts/hosts.sh"
+PYINFRA = os.environ.get("PYINFRA", "pyinfra")
+PING = [{"hosts": "agent_hosts", "become": True, "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]
+SITE = "nova.agent_host.site"
+DRIFTED = "/etc/security/limits.d/90-nova-agent.conf"
+FORKS = 10
+
+
+def out(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+
+
+class Fleet:
+    """A run of test hosts, and what plays need to know of them."""
+
+    def __init__(self, name: str, count: int, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.inventory = out(HOSTS, "up", name, "--count", str(count), "--owner", str(os.getpid()))
+        self.described = json.loads(out(HOSTS, "describe", name))
+        self.hosts = [host["instance"] for host in self.described["hosts"]]
+        mirror = json.loads(out(sys.executable, TESTS / "toolchain/demo_mirror.py", "--only", "fixture"))
+        url = out(HOSTS, "serve", name, mirror["path"])
+        self.variables = {
+            "agent_policy_rust_channel": mirror["channel"],
+            "agent_toolchain_dist_server": url,
+            "agent_toolchain_rustup_version": mirror["rustup_version"],
+            "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
+            "agent_limits_nofile": "1024:4096",  # a container may not raise it above what it was started with
+        }
+
+    def root(self, host: str, command: str) -> str:
+        return out(HOSTS, "ssh", self.name, host, "--", f"sudo bash -c {shlex.quote(command)}")
+
+    def write(self, name: str, play: list[dict[str, Any]]) -> str:
+        path = self.folder / f"{name}.yml"
+        path.write_text(yaml.safe_dump(play, sort_keys=False))
+        return str(path)
+
+    def play(self, playbook: str, count: int, **settings: object) -> None:
+        with tempfile.TemporaryDirectory(prefix="cp") as control:
+            environment = {
+                **os.environ,
+                "ANSIBLE_PIPELINING": "1",
+                "ANSIBLE_FORKS": str(FORKS),
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": control,
+                **{f"ANSIBLE_{name.upper()}": str(value) for name, value in settings.items()},
+            }
+            limit = ["--limit", ",".join(self.hosts[:count])]
+            command = ["ansible-playbook", "-i", self.inventory, playbook, "-e", json.dumps(self.variables), *limit]
+            checked(command, environment)
+
+    def pyinfra(self, count: int, state: Path) -> None:
+        data = {
+            "ssh_user": "ubuntu",
+            "ssh_key": self.described["hosts"][0]["identity_file"],
+            "ssh_strict_host_key_checking": "no",
+            "ssh_known_hosts_file": "/dev/null",
+            "state": str(state),
+        }
+        addresses = [host["address"] for host in self.described["hosts"][:count]]
+        inventory = self.folder / "inventory.py"
+        inventory.write_text(f"hosts = ({addresses!r}, {data!r})\n")
+        checked([PYINFRA, "-y", str(inventory), str(HERE / "deploy.py")], dict(os.environ))
+
+    def drift(self, count: int) -> None:
+        for host in self.hosts[: max(1, count // 10)]:
+            self.root(host, f"echo drift >> {DRIFTED}")
+
+
+def checked(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
+    if done.returncode:
+        sys.exit(
+            f"{shlex.join(command)} ended with status {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        )
+
+
+def timed(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def median(rounds: int, action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+    times = []
+    for _ in range(rounds):
+        before()
+        times.append(timed(action))
+    return statistics.median(times)
+
+
+@contextmanager
+def fleet(count: int) -> Iterator[Fleet]:
+    name = f"bench-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"booting {count} hosts and applying the site, load {os.getloadavg()[0]:.1f} ...", file=sys.stderr)
+        try:
+            hosts = Fleet(name, count, Path(folder))
+            hosts.play(SITE, count)
+            yield hosts
+        finally:
+            out(HOSTS, "down", name)
+
+
+def compare(hosts: Fleet, counts: list[int], rounds: int) -> None:
+    ping = hosts.write("ping", PING)
+    paths = recorded.record(lambda command: hosts.root(hosts.hosts[0], command), hosts.folder)
+    state = hosts.folder / "state.json"
+    state.write_text(json.dumps(paths))
+    tasks = hosts.write("tasks", recorded.task_a_file(paths))
+    print(f"{len(paths)} paths, forks {FORKS}, {rounds} rounds; seconds (medians), and multiples of the ping\n")
+    print("| hosts | ping | site | site, 10 % drifted | pyinfra | a task a file (one round) |")
+    print("|---|---|---|---|---|---|")
+    for count in counts:
+        row = [
+            median(rounds, lambda count=count: hosts.play(ping, count)),
+            median(rounds, lambda count=count: hosts.play(SITE, count)),
+            median(rounds, lambda count=count: hosts.play(SITE, count), lambda count=count: hosts.drift(count)),
+            median(rounds, lambda count=count: hosts.pyinfra(count, state)),
+            median(1, lambda count=count: hosts.play(tasks, count)),
+        ]
+        cells = [f"{seconds:.1f} ({seconds / row[0]:.2f}x)" for seconds in row[1:]]
+        print(f"| {count} | {row[0]:.1f} | {' | '.join(cells)} |", flush=True)
+
+
+def settings(hosts: Fleet, count: int, rounds: int) -> None:
+    print(f"site on {count} hosts that are right already, seconds (medians of {rounds})\n")
+    print("| strategy | forks | seconds |\n|---|---|---|")
+    for strategy in ("linear", "free", "host_pinned"):
+        for forks in (2, 5, 10, 25, 50):
+            seconds = median(
+                rounds, lambda forks=forks, strategy=strategy: hosts.play(SITE, count, forks=forks, strategy=strategy)
+            )
+            print(f"| {strategy} | {forks} | {seconds:.1f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hosts", default="1,10,50")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--settings", action="store_true")
+    arguments = parser.parse_args()
+    counts = [int(count) for count in arguments.hosts.split(",")]
+    with fleet(max(counts)) as hosts:
+        if arguments.settings:
+            settings(hosts, max(counts), arguments.rounds)
+        else:
+            compare(hosts, counts, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

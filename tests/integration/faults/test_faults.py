@@ -1,0 +1,151 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong in fleets: after each fault the next apply converges, and nobody ever saw half a file.
+
+Takes minutes, so it is not part of `make test`: run `make test-faults`. Two policies are applied in turn; a reader on the
+host takes every content that it sees of a file that differs between the two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+HOST = "host1"
+WATCHED = "/opt/nova-agent/bin/run_limited.sh"
+ONE = {"agent_policy_memory_per_agent": "4G"}
+TWO = {"agent_policy_memory_per_agent": "3G"}
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+
+# A link that goes down is noticed after three seconds; OpenSSH alone would wait for TCP, a quarter of an hour.
+KEEPALIVE = "-o ControlMaster=auto -o ControlPersist=10s -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
+
+READER = f"""
+import hashlib, sys, time
+seen = set()
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    try:
+        with open({WATCHED!r}, "rb") as file:
+            seen.add(hashlib.sha256(file.read()).hexdigest())
+    except FileNotFoundError:
+        seen.add("missing")
+print(*seen)
+"""
+
+pytestmark = pytest.mark.usefixtures("toolchain")
+
+
+@pytest.fixture(scope="module")
+def chance():
+    print(f"FAULTS_SEED={SEED} repeats these faults", file=sys.stderr)
+    return random.Random(SEED)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def contents(lab):
+    """The watched file's hash under each policy; the host is left under the first."""
+    hashes = []
+    for policy in (TWO, ONE):
+        lab.site(**policy).succeeded()
+        hashes.append(lab.run(HOST, f"sha256sum {WATCHED}").split()[0])
+    assert len(set(hashes)) == 2
+    return set(hashes)
+
+
+class Reader:
+    """Reads the watched file as fast as it can, on the host."""
+
+    def __init__(self, lab, seconds):
+        ssh = lab.ssh(HOST, f"python3 -c {shlex.quote(READER)} {seconds}")
+        self.process = subprocess.Popen(ssh, text=True, stdout=subprocess.PIPE)
+
+    def seen(self):
+        return set(self.process.communicate()[0].split())
+
+
+def started(lab, **policy):
+    """A site under way, in a process group of its own."""
+    command, environment = lab.command("nova.agent_host.site", **policy)
+    environment["ANSIBLE_SSH_ARGS"] = KEEPALIVE
+    return subprocess.Popen(
+        command, env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def link(lab, state):
+    subprocess.run(["ip", "link", "set", lab.links[HOST], state], check=True)
+
+
+def converges(lab, **policy):
+    lab.site(**policy).succeeded()
+    assert lab.site(**policy).succeeded().changed == {}
+    json.loads(lab.run(HOST, "cat /var/lib/nova-agent/manifest.json"))
+    assert lab.run(HOST, "find /opt/nova-agent /etc -name '*.nova-agent*'") == ""
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_play_that_is_killed_is_finished_by_the_next(lab, chance, contents, attempt):
+    policy = TWO if attempt % 2 == 0 else ONE
+    reader = Reader(lab, 12)
+    play = started(lab, **policy)
+    time.sleep(chance.uniform(0.5, 9))
+    os.killpg(play.pid, signal.SIGKILL)
+    play.communicate()
+    assert reader.seen() <= contents
+    converges(lab, **policy)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_link_that_goes_down_ends_the_play_and_not_the_host(lab, chance, contents, attempt):
+    policy = TWO if attempt % 2 == 0 else ONE
+    play = started(lab, **policy)
+    time.sleep(chance.uniform(1, 5))
+    link(lab, "down")
+    try:
+        said, _ = play.communicate(timeout=120)
+    finally:
+        link(lab, "up")
+    assert play.returncode in (0, 4), said
+    assert play.returncode == 0 or "unreachable=1" in said
+    assert lab.run(HOST, f"sha256sum {WATCHED}").split()[0] in contents
+    converges(lab, **policy)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_is_healed_by_space(lab):
+    lab.site(**ONE).succeeded()
+    lab.run(HOST, "mount -t tmpfs -o size=32k none /opt/nova-agent/libexec")
+    try:
+        said = lab.site(**TWO).failed().text
+        assert "/opt/nova-agent/libexec/" in said and "No space left on device" in said
+        assert lab.run(HOST, "find /opt/nova-agent/libexec -name '.*' -type f") == ""
+    finally:
+        lab.run(HOST, "umount /opt/nova-agent/libexec")
+    converges(lab, **TWO)
+
+
+def test_two_controllers_at_once_leave_one_policy_after_the_next_run(lab, contents):
+    lab.site(**ONE).succeeded()
+    reader = Reader(lab, 15)
+    plays = [started(lab, **ONE), started(lab, **TWO)]
+    ends = [(play.communicate()[0], play.returncode) for play in plays]
+    assert [status for _said, status in ends] == [0, 0], ends
+    assert reader.seen() <= contents
+    converges(lab, **TWO)
+    converges(lab, **ONE)
+
+
+def test_two_controllers_with_one_policy_do_the_work_once(lab):
+    lab.site(**TWO).succeeded()
+    plays = [started(lab, **ONE), started(lab, **ONE)]
+    ends = [(play.communicate()[0], play.returncode) for play in plays]
+    assert [status for _said, status in ends] == [0, 0], ends
+    assert lab.site(**ONE).succeeded().changed == {}

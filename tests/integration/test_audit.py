@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The audit on two hosts: every item broken in turn, seen, repaired by site, and right again; and what can't be looked at.
+
+The tests leave both hosts as site makes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import CHECKOUT, HOSTS, Lab, Played
+
+GUIDE = "/opt/nova-agent/GUIDE.md"
+BIN = "/opt/nova-agent/bin"
+AUDIT_LOG = "/home/agent1/nova-audit.log"
+
+
+class Fleet(Lab):
+    """Hosts with a FIXTURE toolchain mirror, and what the last audit of them wrote."""
+
+    right: dict[str, dict[str, dict]]  # the items of each host when all was right
+
+    def audit(self, *arguments: str, **variables: object) -> Played:
+        for path in (self.json, self.junit):
+            path.unlink(missing_ok=True)
+        reports = {"agent_audit_json": str(self.json), "agent_audit_junit": str(self.junit)}
+        return self.play("nova.agent_host.audit", *arguments, **reports, **variables)
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "audit.json"
+
+    @property
+    def junit(self) -> Path:
+        return self.folder / "audit.xml"
+
+    def items(self, host: str, *statuses: str) -> dict[str, dict]:
+        """Those items of a host in the last audit that have one of the statuses, by kind and name."""
+        (record,) = (record for record in json.loads(self.json.read_text())["hosts"] if record["host"] == host)
+        return {f"{item['kind']} {item['item']}": item for item in record["items"] if item["status"] in statuses}
+
+    def differing(self, host: str) -> dict[str, list[str]]:
+        assert self.items(host, "unknown") == {}
+        return {name: item["differs"] for name, item in self.items(host, "drifted").items()}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    hosts = Fleet(f"audit-{os.getpid()}", ["host1", "host2"], tmp_path_factory.mktemp("audit"))
+    try:
+        mirror = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", "fixture"]
+        mirror += ["--cache", str(tmp_path_factory.mktemp("mirror"))]
+        offers = json.loads(subprocess.run(mirror, check=True, text=True, stdout=subprocess.PIPE).stdout)
+        serve = [str(HOSTS), "serve", hosts.name, offers["path"]]
+        url = subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+        hosts.variables.update(
+            agent_toolchain_dist_server=url,
+            agent_toolchain_update_root=f"{url}/rustup",
+            agent_toolchain_rustup_version=offers["rustup_version"],
+            agent_toolchain_rustup_checksums=offers["rustup_checksums"],
+            agent_policy_rust_channel=offers["channel"],
+            agent_policy_users=["agent1"],
+            agent_policy_create_users=True,
+            agent_limits_services=["agent-runner"],
+            agent_hygiene_workspaces=["/home/agent1/nova"],
+            agent_hygiene_audit_logs=[{"path": AUDIT_LOG, "owner": "agent1"}],
+        )
+        hosts.site().succeeded()
+        hosts.audit().succeeded()
+        hosts.right = {host: hosts.items(host, "ok") for host in hosts.addresses}
+        yield hosts
+    finally:
+        hosts.down()
+
+
+@pytest.fixture
+def broken(fleet: Fleet) -> Iterator[Fleet]:
+    """Hosts to be broken: then site puts them right, and the audit finds nothing more."""
+    yield fleet
+    fleet.site().succeeded()
+    assert "all as they should be" in fleet.audit().succeeded().text
+
+
+def test_hosts_that_are_right_are_one_line_two_trips_and_no_change(fleet):
+    before = fleet.snapshot("host1"), fleet.trips("host1")
+    played = fleet.audit().succeeded()
+    assert fleet.trips("host1") - before[1] == 2
+    assert fleet.snapshot("host1") == before[0]
+    assert played.changed == {}
+    told = played.text.split("TASK [Report]")[1].splitlines()[1:3]
+    count = sum(len(fleet.items(host, "ok")) for host in fleet.addresses)
+    assert told == [f"audit: 2 hosts, {count} items: all as they should be", "ok: [host1]"]
+    kinds = {item["kind"] for item in fleet.items("host1", "ok").values()}
+    assert kinds >= {"file", "directory", "link", "toolchain", "unit", "group", "account", "member", "limits", "way in", "package"}  # fmt: skip
+    slots = [name for name in fleet.items("host1", "ok") if name.startswith("file /run/nova-agent/slots/slot.")]
+    assert len(slots) >= 1
+
+
+# Comes before the tests that damage the record of the accounts: who put whom into a group is known from there alone.
+def test_what_is_no_path_is_found_too(broken):
+    broken.run(
+        "host1",
+        "rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc\n"
+        "echo 'agent1 hard nofile 2000' > /etc/security/limits.d/99-other.conf\n"
+        "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron\n"
+        "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config\n"
+        "systemctl stop nova-agent-sweep.timer\n"
+        f"chmod 0644 {AUDIT_LOG}",
+    )
+    broken.run(
+        "host2",
+        "gpasswd --delete agent1 nova-agents; install -D /bin/true ~agent1/.cargo/bin/cargo; mkdir ~agent1/.rustup",
+    )
+    try:
+        played = broken.audit()
+        assert played.status == 2
+        assert broken.differing("host1") == {
+            "toolchain /opt/nova-agent/toolchain": ["damaged"],
+            "limits agent1": ["nofile"],
+            "way in /etc/pam.d/cron": ["pam"],
+            "way in sshd": ["pam"],
+            "unit nova-agent-sweep.timer": ["active"],
+            f"audit log {AUDIT_LOG}": ["wide"],
+        }
+        assert (
+            broken.items("host1", "drifted")["limits agent1"]["why"]
+            == "a new login gets nofile 1024:2000, not 1024:4096"
+        )
+        # Who is no member is under no limits.
+        assert broken.differing("host2") == {
+            "member agent1 in nova-agents": ["kind"],
+            "limits agent1": ["as", "nofile"],
+        }
+        own = "has a Rust of its own, beside the pinned one and the guard: /home/agent1/.cargo/bin/cargo, /home/agent1/.rustup"
+        assert broken.items("host2", "note")["own rustup agent1"]["why"] == own
+        assert f"  note: own rustup agent1: {own}" in played.text
+    finally:
+        broken.run(
+            "host1",
+            "rm /etc/security/limits.d/99-other.conf; sed -i 's/^#\\(session.*pam_limits\\)/\\1/' /etc/pam.d/cron;"
+            " sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
+        )
+
+
+# How each kind of path is broken, as shell commands with the path in {}, and what then differs.
+WAYS = {
+    "deleted": ({"file": "rm {}", "link": "rm {}"}, "kind"),
+    "edited": ({"file": "echo edited >> {}"}, "content"),
+    "chmod": ({"file": "chmod 0606 {}", "directory": "chmod 0707 {}"}, "mode"),
+    "chown": (dict.fromkeys(("file", "directory", "link"), "chown -h ubuntu {}"), "owner"),
+    "replaced by a link": ({"file": "ln -sf /bin/true {}", "link": "ln -sfn /bin/true {}"}, "link"),
+}
+
+
+def damage(fleet: Fleet, host: str, way: str) -> dict[str, list[str]]:
+    """Break every path of a host that can be broken this way; what an audit must then find."""
+    commands, differs = WAYS[way]
+    expected, script = {}, []
+    manifest = json.loads(fleet.run(host, "cat /var/lib/nova-agent/manifest.json"))
+    records = {path: record for role in manifest["roles"].values() for path, record in role["paths"].items()}
+    for name, item in fleet.right[host].items():
+        kind, path = item["kind"], item["item"]
+        if kind not in commands or (way == "edited" and "sha256" not in records[path]):
+            continue  # what stands in a slot's record, say, is its users' business
+        script.append(commands[kind].format(shlex.quote(path)))
+        expected[name] = [{"file": "kind", "link": "target"}[kind] if differs == "link" else differs]
+    fleet.run(host, "set -e\n" + "\n".join(script))
+    return expected
+
+
+@pytest.mark.parametrize("ways", [("deleted", "edited"), ("chmod", "chown"), ("replaced by a link", None)])
+def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
+    expected = {host: damage(broken, host, way) if way else {} for host, way in zip(broken.addresses, ways)}
+    assert len(expected["host1"]) > 20
+    played = broken.audit()
+    assert played.status == 2
+    for host in broken.addresses:
+        found = broken.differing(host)
+        # Limits that stand in a broken file are not in force, and systemd has not read its broken files.
+        consequences = {name for name in found if name.startswith(("limits ", "unit "))}
+        assert {name: what for name, what in found.items() if name not in consequences} == expected[host]
+    assert {line.split()[0] for line in played.text.splitlines() if " failed=1 " in line} == {
+        host for host, names in expected.items() if names
+    }
+
+
+def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):
+    broken.run(
+        "host1",
+        rf"printf 'bell \a escape \033[31m <&\" \xff\n' > {GUIDE}; printf 'one\r\n\001two\n' >> {BIN}/run_limited.sh",
+    )
+    assert broken.audit().status == 2
+    diff = broken.items("host1", "drifted")[f"file {BIN}/run_limited.sh"]["diff"]
+    assert f"--- {BIN}/run_limited.sh (found)\n+++ {BIN}/run_limited.sh (wanted)\n" in diff
+    assert "\n-one\r\n-\x01two" in diff
+    root = ElementTree.parse(broken.junit).getroot()
+    counts = {name: int(root.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    cases = root.findall("testsuite/testcase")
+    assert counts == {"tests": len(cases), "failures": 2, "errors": 0, "skipped": 0}
+    assert [suite.get("name") for suite in root] == ["host1", "host2"]
+    failed = {case.get("name"): case.find("failure") for case in cases if case.find("failure") is not None}
+    assert set(failed) == {f"file {GUIDE}", f"file {BIN}/run_limited.sh"}
+    assert r"\x01two" in failed[f"file {BIN}/run_limited.sh"].text
+
+
+def test_a_policy_that_was_never_applied_is_drift(fleet):
+    played = fleet.audit("--limit", "host1", agent_policy_memory_hard_limit="15G", agent_wrappers_guard="none")
+    assert played.status == 2
+    found = fleet.differing("host1")
+    assert found.pop("file /opt/nova-agent/libexec/cargo-guard") == ["kind"]
+    assert f"file {BIN}/run_limited.sh" in found and set(map(tuple, found.values())) == {("content",)}
+
+
+def test_without_root_every_item_is_not_checkable(fleet):
+    played = fleet.audit("--limit", "host1", ansible_become=False)
+    assert played.status == 2
+    why = "the play works as uid 1000, and root is needed: set become: true, and no become_user"
+    assert f"host1: not checkable: {why}" in played.text
+    unknown = fleet.items("host1", "unknown")
+    assert f"file {GUIDE}" in unknown and {item["why"] for item in unknown.values()} == {f"not compared: {why}"}
+    assert fleet.items("host1", "ok", "drifted") == {}
+    suite = ElementTree.parse(fleet.junit).getroot()[0]
+    assert (suite.get("errors"), suite.get("skipped")) == ("1", str(len(unknown)))
+
+
+DEAD = 'dead "1" <&'
+
+
+@contextlib.contextmanager
+def dead_host(fleet: Fleet) -> Iterator[tuple[list[str], list[int]]]:
+    """A host on which something answers that is no ssh: arguments of ansible-playbook for it, and a list that grows by
+    one with each connection."""
+    connections: list[int] = []
+    with socket.create_server((fleet.controller, 0)) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, (_address, port) = server.accept()
+                    connections.append(port)
+                    connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        host = {"ansible_host": fleet.controller, "ansible_port": server.getsockname()[1]}
+        inventory = fleet.folder / "dead.json"
+        inventory.write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": {DEAD: host}}}}}))
+        try:
+            yield ["-i", str(inventory)], connections
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_dead_host_is_asked_once_listed_and_decides_the_status(broken):
+    broken.run("host2", f"chmod 0600 {GUIDE}")
+    with dead_host(broken) as (inventory, connections):
+        played = broken.audit(*inventory)
+        assert played.status == 4
+        assert len(connections) == 1
+        assert f"{DEAD}: not reached: " in played.text and "1 not reached" in played.text
+        assert broken.differing("host1") == {} and broken.differing("host2") == {f"file {GUIDE}": ["mode"]}
+        report = json.loads(broken.json.read_text())
+        assert report["status"] == "unreachable"
+        assert report["totals"]["hosts"] == {"ok": 1, "drifted": 1, "unknown": 0, "unreachable": 1}
+        (suite,) = (suite for suite in ElementTree.parse(broken.junit).getroot() if suite.get("name") == DEAD)
+        assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
+        recap = next(line for line in played.text.splitlines() if line.startswith(DEAD) and "ok=" in line)
+        assert "unreachable=1" in recap and "failed=0" in recap
+        # And where there is no other host that could tell of it.
+        assert broken.audit(*inventory, "--limit", "dead*").status == 4
+        assert len(connections) == 2
+        assert [record["status"] for record in json.loads(broken.json.read_text())["hosts"]] == ["unreachable"]
+
+
+def root_of(address: str) -> Path:
+    """A test host's files, seen from this machine: a container may not set all attributes itself."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        network = status.parent / "root/etc/systemd/network/10-test-hosts.network"
+        with contextlib.suppress(OSError):
+            pids = next(line for line in status.read_text().splitlines() if line.startswith("NSpid:")).split()[1:]
+            if len(pids) > 1 and pids[-1] == "1" and f"Address={address}/" in network.read_text():
+                return status.parent / "root"
+    raise AssertionError(f"no init process at {address}")
+
+
+@contextlib.contextmanager
+def immutable(fleet: Fleet) -> Iterator[str]:
+    path = f"{root_of(fleet.addresses['host1'])}{GUIDE}"
+    done = subprocess.run(["chattr", "+i", path], check=False, text=True, stderr=subprocess.PIPE)
+    if done.returncode:
+        pytest.skip(f"no immutable files on this file system: {done.stderr.strip()}")
+    try:
+        yield f"{GUIDE}: Operation not permitted; {GUIDE} is immutable or append-only: chattr -ia {GUIDE}; "
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+@contextlib.contextmanager
+def mounted(fleet: Fleet, script: str, message: str) -> Iterator[str]:
+    fleet.run("host1", f"set -e; {script}")
+    try:
+        yield message
+    finally:
+        fleet.run("host1", f"umount {BIN}")
+
+
+READ_ONLY = f"mount --bind {BIN} {BIN}; mount -o remount,bind,ro {BIN}"
+FULL = f"mount -t tmpfs -o size=64k none {BIN}; cat /dev/zero >{BIN}/filler || true; rm -f {GUIDE}"
+
+
+OBSTACLES = {
+    "immutable": immutable,
+    "read-only": lambda fleet: mounted(fleet, READ_ONLY, f"{BIN}/run_limited.sh: Read-only file system; "),
+    "full": lambda fleet: mounted(fleet, FULL, f"{BIN}/check-toolchain-pin: No space left on device; "),
+}
+
+
+def test_a_host_that_can_not_be_repaired_says_why_and_the_others_go_on(broken, subtests):
+    """A policy that changes many files meets an obstacle on one host."""
+    for number, (name, obstacle) in enumerate(OBSTACLES.items()):
+        with subtests.test(name):
+            policy = {"agent_policy_memory_hard_limit": f"{15 - number}G"}
+            with obstacle(broken) as message:
+                played = broken.site(**policy)
+                assert played.status == 2
+                assert message in played.text and "the next apply goes on from there" in played.text
+                assert re.search(r"^host2 .* changed=[1-9].* failed=0 ", played.text, re.MULTILINE)
+                if name == "read-only":
+                    assert broken.audit(**policy).status == 2
+                    assert f"file {BIN}/run_limited.sh" in broken.differing("host1")
+                    assert broken.differing("host2") == {}

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
+
+The host has no cargo: `cargo clean` there is a STAND-IN behind the real wrapper. The real one: tests/hygiene.
+The tests build on each other, in order.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+ROLES = ["nova.agent_host.agent_wrappers", "nova.agent_host.agent_hygiene"]
+PLAY = [{"name": "Hygiene", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ROLES}]
+HOLD = "Hold the sweep of target folders, and the checker of the test layout"
+LOGS = "Hold the AI audit logs"
+LOG = "/home/agent1/nova-audit.log"
+VARIABLES = {
+    "agent_policy_users": ["agent1"],
+    "agent_policy_create_users": True,
+    "agent_hygiene_target_max": "1M",
+    "agent_hygiene_workspaces": ["~/nova*", {"path": "/srv/team/*", "users": ["agent1"]}],
+    "agent_hygiene_audit_logs": [{"path": LOG, "owner": "agent1"}],
+    # So that no timer repairs what a test is about to.
+    "agent_hygiene_schedule": "yearly",
+    "agent_hygiene_audit_schedule": "yearly",
+}
+TIMERS = "systemctl list-units --all --plain --no-legend 'nova-agent-*.timer' | awk '{print $1, $3}'"
+BOTH = ["nova-agent-audit-log.timer active", "nova-agent-sweep.timer active"]
+STAND_IN = r"""#!/bin/sh
+# A STAND-IN for cargo: knows clean.
+case "$1" in clean) id -un >/tmp/cleaned-by; exec rm -r "$CARGO_TARGET_DIR" ;; esac
+exit 9
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean(lab):
+    """The host as it was, and nothing of these tests on it afterwards."""
+    lab.play("nova.agent_host.retire").succeeded()
+    lab.run("host1", "getent passwd agent1 >/dev/null && userdel --remove agent1 2>&1 || true")
+    before = lab.snapshot("host1")
+    yield before
+    lab.play("nova.agent_host.retire").succeeded()
+    lab.run("host1", "userdel --remove agent1 2>&1; rm -rf /srv/team /usr/local/bin/cargo")
+
+
+def play(lab, *arguments, **changed):
+    return lab.play(PLAY, *arguments, **{**VARIABLES, **changed})
+
+
+def workspace(lab, path, megabytes, owner="agent1"):
+    lab.run(
+        "host1",
+        f"mkdir -p {path}/target/debug && touch {path}/Cargo.toml {path}/target/debug/.cargo-lock"
+        f" && truncate -s {megabytes}M {path}/target/debug/big && chown -R {owner}: {path}",
+    )
+
+
+def test_check_mode_on_the_clean_host_tells_what_the_apply_then_does(lab, clean):
+    told = play(lab, "--check", "--diff").succeeded()
+    assert {HOLD, LOGS} <= set(told.changed["host1"])
+    assert "+OnCalendar=yearly" in told.text
+    assert lab.snapshot("host1") == clean
+    # Accounts are made by other tasks than those that tell of them.
+    done = play(lab).succeeded()
+    assert {HOLD, LOGS} <= set(done.changed["host1"])
+    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert lab.run("host1", f"stat -c '%a %U' {LOG}").split() == ["600", "agent1"]
+
+
+def test_the_second_apply_and_check_change_nothing_in_one_trip(lab):
+    before = lab.trips("host1")
+    assert play(lab).succeeded().changed == {}
+    assert lab.trips("host1") - before == 1
+    assert play(lab, "--check", "--diff").succeeded().changed == {}
+
+
+def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab):
+    lab.run("host1", f"cat >/usr/local/bin/cargo <<'E'\n{STAND_IN}E\nchmod 755 /usr/local/bin/cargo")
+    workspace(lab, "/home/agent1/nova", 3)
+    workspace(lab, "/home/agent1/nova-small", 0)
+    workspace(lab, "/srv/team/one", 2)
+    workspace(lab, "/srv/team/root", 2, owner="root")
+    lab.run("host1", "ln -s /srv/team/root /home/agent1/nova-link; chown -h agent1: /home/agent1/nova-link")
+    lab.run("host1", "systemctl start nova-agent-sweep.service")
+    said = lab.run(
+        "host1", "journalctl --sync; journalctl -q -o cat -u nova-agent-sweep _COMM=agent-sweep"
+    ).splitlines()
+    assert [line.split(" (")[0] for line in said] == [
+        "/home/agent1/nova/target: 3 MiB of 1 MiB; cleaned, freed 3 MiB",
+        "/home/agent1/nova-link/target: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/root, and links are not followed: write the path without it",
+        "/home/agent1/nova-small/target: 0 MiB of 1 MiB; kept",
+        "/srv/team/one/target: 2 MiB of 1 MiB; cleaned, freed 2 MiB",
+        "/srv/team/root/target: skipped: it belongs to root, and is swept for agent1 only",
+    ]
+    assert lab.run("host1", "cat /tmp/cleaned-by").strip() == "agent1"
+    assert lab.run("host1", "ls -d /home/agent1/nova*/target /srv/team/*/target").split() == [
+        "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/root/target",
+    ]  # fmt: skip
+    report = json.loads(lab.run("host1", "cat /var/lib/nova-agent/targets.json"))
+    assert report["folders"][0] == {"path": "/home/agent1/nova/target", "owner": "agent1", "bytes": 0}
+    assert play(lab).succeeded().changed == {}
+
+
+def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab):
+    workspace(lab, "/home/agent1/nova", 1030)
+    sweep = "/opt/nova-agent/bin/agent-sweep --json"
+    document = json.loads(lab.run("host1", f"TARGET_MAX_GB=2 {sweep} --dry-run"))
+    assert document["target_max"] == 2 << 30
+    assert {folder["outcome"] for folder in document["folders"]} == {"kept", "skipped"}
+    document = json.loads(lab.run("host1", f"TARGET_MAX_GB=1 {sweep}"))
+    assert document["freed"] > 1 << 30
+    assert "allowed is a whole number of GiB from 1, such as 100" in lab.run(
+        "host1", f"TARGET_MAX_GB=1.5 {sweep} 2>&1; true"
+    )
+    said = lab.run("host1", "su agent1 -c /opt/nova-agent/bin/agent-sweep 2>&1; echo status $?")
+    assert "Permission denied; run it as root" in said and "status 2" in said
+
+
+def test_a_running_build_is_left_alone(lab):
+    workspace(lab, "/home/agent1/nova", 3)
+    lab.run("host1", "flock /home/agent1/nova/target/debug/.cargo-lock systemctl start nova-agent-sweep.service")
+    assert "agent1" in lab.run("host1", "stat -c %U /home/agent1/nova/target/debug/big")
+    lab.run("host1", "systemctl start nova-agent-sweep.service && ! ls /home/agent1/nova/target")
+
+
+def test_the_audit_log_is_narrowed_by_its_timer_and_told_as_a_warning(lab):
+    lab.run(
+        "host1",
+        f"chmod 644 {LOG}; install -o agent1 -m 644 /dev/null {LOG}.1; systemctl start nova-agent-audit-log.service",
+    )
+    said = lab.run(
+        "host1", "journalctl --sync; journalctl -q -o cat -u nova-agent-audit-log | grep warning:"
+    ).splitlines()
+    assert said == [f"warning: {path}: has mode 0644, wider than 0600; narrowed" for path in (LOG, f"{LOG}.1")]
+    assert lab.run("host1", f"stat -c %a {LOG} {LOG}.1").split() == ["600", "600"]
+
+
+def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warning(lab):
+    lab.run("host1", f"chmod 664 {LOG}")
+    told = play(lab, "--check", "--diff").succeeded()
+    assert told.changed == {"host1": [LOGS]}
+    done = play(lab).succeeded()
+    assert done.changed == {"host1": [LOGS]}
+    assert f"{LOG}: has mode 0664, wider than 0600; narrowed" in " ".join(done.text.split())
+    assert play(lab).succeeded().changed == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "systemctl stop nova-agent-sweep.timer",
+        "systemctl disable nova-agent-sweep.timer",
+        "rm /etc/systemd/system/nova-agent-audit-log.service",
+        "sed -i s/OnCalendar=.*/OnCalendar=monthly/ /etc/systemd/system/nova-agent-sweep.timer; systemctl daemon-reload",
+        "chmod 644 /opt/nova-agent/etc/hygiene.json",
+    ],
+)
+def test_what_drifts_is_repaired(lab, damage):
+    lab.run("host1", damage)
+    assert play(lab, "--check").succeeded().changed["host1"] == [HOLD]
+    assert play(lab).succeeded().changed["host1"] == [HOLD]
+    assert play(lab).succeeded().changed == {}
+    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert "*-01-01" in lab.run("host1", "systemctl show -p TimersCalendar nova-agent-sweep.timer")
+    assert (
+        lab.run("host1", "systemctl is-enabled nova-agent-sweep.timer nova-agent-audit-log.timer").split()
+        == ["enabled"] * 2
+    )
+
+
+def test_a_schedule_that_systemd_does_not_know_is_refused_before_anything_changes(lab):
+    before = lab.snapshot("host1")
+    said = play(lab, agent_hygiene_schedule="every day").failed().text
+    assert "Failed to parse calendar specification" in said
+    assert "agent_hygiene_schedule is no calendar event; see systemd.time(7)" in said
+    assert lab.snapshot("host1") == before
+
+
+def test_with_nothing_to_do_there_is_no_timer(lab):
+    play(lab, agent_hygiene_workspaces=[], agent_hygiene_audit_logs=[]).succeeded()
+    assert lab.run("host1", TIMERS).splitlines() == []
+    assert lab.run("host1", "systemctl list-units --failed --plain --no-legend 'nova-agent*'") == ""
+    assert "nova-agent" not in lab.run("host1", "ls -R /etc/systemd/system")
+    assert HOLD in play(lab).succeeded().changed["host1"]  # and in that of agent_wrappers, whose guide tells of it
+    assert lab.run("host1", TIMERS).splitlines() == BOTH
+
+
+def test_the_checker_works_for_an_agent(lab):
+    lab.run(
+        "host1",
+        'mkdir -p /home/agent1/c/tests && printf \'[package]\\nname = "c"\\nedition = "2021"\\n\' >/home/agent1/c/Cargo.toml && touch /home/agent1/c/tests/x.rs && chown -R agent1: /home/agent1/c',
+    )
+    said = lab.run("host1", "sudo -iu agent1 sh -c 'cd c && /opt/nova-agent/bin/check-test-layout; echo status $?'")
+    assert "tests/x.rs: cargo compiles and links a binary for it alone; move it to tests/harness/x.rs" in said
+    assert "status 1" in said
+
+
+def test_no_program_leaves_anything_in_its_library(lab):
+    assert lab.run("host1", "find /opt/nova-agent -name __pycache__") == ""
+
+
+def test_retire_stops_the_timers_and_leaves_the_host_as_it_was(lab, clean):
+    play(lab).succeeded()
+    lab.play("nova.agent_host.retire", "--check").succeeded()
+    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    lab.play("nova.agent_host.retire").succeeded()
+    assert lab.run("host1", "systemctl list-units --all --plain --no-legend 'nova-agent*'") == ""
+    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo; userdel --remove agent1 2>&1")
+    left = set(lab.snapshot("host1").splitlines()) ^ set(clean.splitlines())
+    assert sorted(left) == []

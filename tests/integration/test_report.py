@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The report on real hosts, and on an address where nobody answers."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("toolchain")
+
+GUIDE = "/opt/nova-agent/GUIDE.md"
+DEAD = "dead <script>alert(1)</script> \"&'"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def applied(lab):
+    lab.site().succeeded()
+    yield
+    lab.play("nova.agent_host.retire").succeeded()
+
+
+@pytest.fixture
+def report(lab, tmp_path):
+    """Write a report, and give what the play said and the page's rows: a host's cells by its name."""
+
+    def write(*arguments, **variables):
+        path = tmp_path / "page.html"
+        played = lab.play("nova.agent_host.report", *arguments, agent_report_path=str(path), **variables)
+        body = path.read_text(encoding="utf-8").split("<tbody")[1].split("</tbody>")[0]
+        rows = {}
+        for row in body.split("<tr")[1:]:
+            cells = [
+                html.unescape(" ".join(re.sub("<[^>]*>", " ", cell).split())) for cell in re.split("</t[hd]>", row)
+            ]
+            rows[html.unescape(re.search("<bdi>(.*?)</bdi>", row)[1])] = cells[1:-1]
+        return played, rows
+
+    return write
+
+
+def test_hosts_that_are_right_drifted_and_dead_are_rows(lab, report, tmp_path):
+    before = lab.snapshot("host1")
+    played, rows = report()
+    assert played.status == 0 and played.changed == {}
+    assert lab.snapshot("host1") == before
+    drift, budget, memory, agents, most, slots, toolchain = rows["host1"]
+    assert budget.startswith(f"of {memory}: ")
+    assert drift.startswith("as it should be")
+    assert memory.endswith(" GiB") and toolchain == lab.variables["agent_policy_rust_channel"]
+    told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().text)
+    assert [agents, most, slots.split()[0]] == [f"{told[1]} of 4 GiB", told[2], told[3]]
+    assert (
+        f"report: 1 host, {count_items(lab, tmp_path)} items: all as they should be; {tmp_path}/page.html\n"
+        in played.text
+    )
+
+    lab.run("host1", f"chmod 0600 {GUIDE}")
+    dead = {
+        "all": {"children": {"agent_hosts": {"hosts": {DEAD: {"ansible_host": lab.controller, "ansible_port": 1}}}}}
+    }
+    (tmp_path / "dead.json").write_text(json.dumps(dead))
+    played, rows = report("-i", str(tmp_path / "dead.json"))
+    assert played.status == 4  # the page is whole, and one host is not in its sums
+    assert list(rows) == [DEAD, "host1"]
+    assert rows[DEAD][0].startswith("not reached ") and rows[DEAD][1:] == ["–"] * 6
+    assert re.fullmatch(rf"1 of \d+ drifted details of host1 file {GUIDE} mode 0600, not 0644", rows["host1"][0])
+    assert "1 drifted, 1 not reached; " in played.text
+
+
+def count_items(lab, folder) -> int:
+    lab.play("nova.agent_host.audit", agent_audit_json=str(folder / "audit.json"))
+    return sum(json.loads((folder / "audit.json").read_text())["totals"]["items"].values())
+
+
+def test_drift_is_a_report_s_matter_and_no_failure(lab, report):
+    lab.run("host1", f"chmod 0600 {GUIDE}")
+    played, rows = report()
+    assert played.status == 0 and " drifted " in rows["host1"][0]
+
+
+def test_a_host_that_can_not_be_looked_at_is_a_row_with_the_reason(report):
+    played, rows = report(agent_policy_headroom="1000T")
+    assert played.status == 2
+    assert rows["host1"][0].startswith("not checkable ") and "agent_policy_headroom" in rows["host1"][0]
+    assert rows["host1"][2].endswith(" GiB") and rows["host1"][3] == "–"
+
+
+def test_a_page_that_can_not_be_written_names_its_variable(lab):
+    played = lab.play("nova.agent_host.report", agent_report_path="/nowhere/page.html").failed()
+    assert (
+        "agent_report_path is /nowhere/page.html, which can't be written (No such file or directory): "
+        "name a file in a folder that exists" in played.text
+    )

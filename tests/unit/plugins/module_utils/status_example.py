@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Facts as agent-status gathers them on a host that is busy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOW = 1_790_000_000.0
+GIB = 1 << 30
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    """Those of a host of 1536 GiB with a ceiling, with ``changed`` in their place."""
+    budget = {
+        "total": 1536 * GIB,
+        "usable": 1536 * GIB,
+        "system_reserve": 32 * GIB,
+        "headroom": 200 * GIB,
+        "available": 1304 * GIB,
+        "per_agent": 4 * GIB,
+        "max_agents": 326,
+        "recommended_agents": 300,
+        "jobs": 32,
+        "slots": 10,
+        "limited_by": "memtotal",
+    }
+    caller = {"pid": 4711, "user": "agent1", "since": NOW - 90, "command": "cargo build --locked"}
+    return {
+        "host": "build1",
+        "time": NOW,
+        "budget": budget,
+        "memory": {"scope": "sessions", "in_use": 652 * GIB, "ceiling": 1304 * GIB},
+        "trouble": {
+            "scope": "sessions",
+            "pressure": {"some": {"avg10": 1.5, "avg60": 0.25}, "full": {"avg10": 0.0, "avg60": 0.0}},
+            "killed": 0,
+        },
+        "agents": {
+            "accounts": 300,
+            "logged_in": [{"user": "agent1", "sessions": 1, "processes": 12, "memory": 3 * GIB}],
+        },
+        "slots": {
+            "folder": "/run/nova-agent/slots",
+            "total": 10,
+            "held": [{**caller, "slot": 3, "verified": True}],
+            "waiting": [],
+            "problem": None,
+        },
+        "toolchain": {
+            "path": "/opt/nova-agent/toolchain",
+            "channel": "1.92.0",
+            "installed": ["1.92.0"],
+            "problems": [],
+        },
+        "drift": {"recorded": 61, "changed": [], "unreadable": []},
+        "disk": {
+            "measured_at": NOW - 7200,
+            "folders": [{"path": "/home/agent1/nova/target", "bytes": 40 * GIB, "owner": "agent1"}],
+        },
+        "notes": [],
+        **changed,
+    }

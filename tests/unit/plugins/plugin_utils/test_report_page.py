@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The page of a FIXTURE fleet: well-formed, closed to the outside, and deaf to what hosts are called."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import re
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.report_rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import FOLDER, report_page
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import (
+    HOSTILE,
+    fixture_fleet,
+    observation,
+    record,
+)
+
+VOID = {"meta", "input", "br", "hr", "img", "link"}
+WRITTEN_AT = "2026-01-02T03:04:59Z"
+
+
+class Element:
+    def __init__(self, name: str, attributes: dict[str, str | None]) -> None:
+        self.name, self.attributes, self.text = name, attributes, ""
+
+
+class Page(html.parser.HTMLParser):
+    """All elements of a page, each with its text; a tag that does not nest is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self.open: list[Element] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _value in attrs]
+        assert len(names) == len(set(names)), (tag, names)
+        self.elements.append(Element(tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(self.elements[-1])
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append(Element(tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop().name == tag
+
+    def handle_data(self, data):
+        for element in self.open:
+            element.text += data
+
+    def all(self, name: str) -> list[Element]:
+        return [element for element in self.elements if element.name == name]
+
+
+def page_of(fleet) -> str:
+    rows = fleet_rows(fleet)
+    return report_page(rows, fleet_totals(rows), WRITTEN_AT)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return page_of(fixture_fleet(30, hostile=True))
+
+
+@pytest.fixture(scope="module")
+def page(text) -> Page:
+    return Page(text)
+
+
+def test_a_row_a_host_and_a_cell_a_head(page):
+    assert len(page.all("tr")) == 31
+    heads = [element for element in page.all("th") if element.attributes["scope"] == "col"]
+    names = ["Host", "Drift", "Budget", "Memory", "Agents", "At most", "Slots", "Toolchain"]
+    assert [head.text for head in heads] == names
+    assert [head.attributes.get("aria-sort") for head in heads] == [None, "descending", *[None] * 6]
+    labels = [cell.attributes["data-label"] for cell in page.all("td")]
+    assert labels == names[1:] * 30
+    assert len(page.all("caption")) == 1 and page.all("html")[0].attributes["lang"] == "en"
+
+
+def test_every_cell_has_a_number_to_sort_by_or_nothing(page):
+    keys = [cell.attributes["data-sort"] for cell in page.all("td")]
+    keys += [head.attributes["data-sort"] for head in page.all("th") if head.attributes["scope"] == "row"]
+    assert all(re.fullmatch(r"[0-9]*(\.[0-9]+)?", key) for key in keys)
+    memory = [cell.attributes["data-sort"] for cell in page.all("td") if cell.attributes["data-label"] == "Memory"]
+    assert memory.count("") == 1  # the host that was not reached
+
+
+def test_hostile_names_are_text_and_nothing_else(text, page):
+    shown = [head.text.split("looked at")[0].strip() for head in page.all("th") if head.attributes["scope"] == "row"]
+    for name in HOSTILE[:2] + HOSTILE[3:]:
+        assert name in shown
+    assert r"right-to-left \u202egnp.exe \u2066 \x1b[31m \x00 \ud800" in shown
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert page.all("img") == []
+    assert not any(name.startswith("on") for element in page.elements for name in element.attributes)
+    text.encode()  # nothing in it that UTF-8 can't hold
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_messages_of_others_are_escaped_too():
+    hostile = "</title><script>alert(1)</script>\u202e"
+    item = {"role": "r", "kind": hostile, "item": hostile, "status": "drifted", "why": hostile, "differs": []}
+    seen = observation()
+    seen["toolchains"]["/opt/nova-agent/toolchain"]["toolchains"] = [{"channel": hostile}]
+    away = {"host": "away", "status": "unreachable", "why": hostile, "items": []}
+    text = page_of([(record("h", item, status="drifted"), seen), (away, {})])
+    assert len(Page(text).all("script")) == 1 and "\u202e" not in text
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 5
+
+
+def test_the_policy_lets_in_this_style_and_this_script_alone(page):
+    (policy,) = [meta.attributes["content"] for meta in page.all("meta") if "http-equiv" in meta.attributes]
+    hashes = {
+        name: base64.b64encode(hashlib.sha256(page.all(name)[0].text.encode()).digest()).decode()
+        for name in ("style", "script")
+    }
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_nothing_leads_outside(text, page):
+    assert not re.search(r"https?:|//[a-z]|url\(|@import", text.replace("// ", ""))
+    attributes = {name for element in page.elements for name in element.attributes}
+    assert attributes & {"src", "href", "action", "style", "srcset", "background"} == set()
+
+
+def test_numbers_in_words(page):
+    cells = [" ".join(cell.text.split()) for cell in page.all("td")]
+    assert "1,511.4 GiB" in cells and "295of 4 GiB" in cells and "10of 32 jobs" in cells
+    totals = [" ".join(part.text.split()) for part in page.all("dd")]
+    assert totals[0] == "30" and totals[1] == "25 as it should be 2 drifted 2 not checkable 1 not reached"
+    assert totals[5] == "of 28 hosts: the others' is not known"
+    titles = [title.text for title in page.all("title")[1:]]
+    assert len(titles) == 28 and all(title.startswith("of ") for title in titles)
+
+
+def test_drift_in_words(page):
+    marks = [" ".join(mark.text.split()) for mark in page.all("td") if mark.attributes["data-label"] == "Drift"]
+    assert marks[0] == (
+        "not reached Failed to connect to the host via ssh: connect to host 192.0.2.7 port 22: Connection timed out"
+    )
+    assert marks[1] == (
+        "1 of 56 not checkable details of agents-9.example limits agent1 not checkable: no login could be tried"
+    )
+    assert marks[2] == "not checkable no agent fits into 3 GiB of usable memory"
+    assert marks[3].startswith("2 of 58 drifted details") and marks[3].endswith(
+        "file /opt/nova-agent/GUIDE.md other content"
+        " file /opt/nova-agent/bin/run_limited.sh mode 0777, not 0755"
+        " fence swap note: swap is on (8 GiB): turn it off with swapoff and in /etc/fstab"
+    )
+    assert marks[-1] == "as it should be"
+
+
+def test_one_host_and_none_are_pages_too():
+    assert len(Page(page_of(fixture_fleet(1))).all("tr")) == 2
+    assert len(Page(page_of([])).all("tr")) == 1
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_contrast_is_that_of_wcag_aa(scheme):
+    blocks = re.findall(r":root \{(.*?)\}", (FOLDER / "page.css").read_text(), re.DOTALL)
+    colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", blocks[scheme]))
+    for name in ("ink", "soft", "accent", "ok", "drifted", "unknown", "unreachable"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+        assert contrast(colours[name], colours["raised"]) >= 4.5, name
+    for name in ("recommended", "further", "headroom", "reserve", "unusable", "taken"):
+        assert contrast(colours[name], colours["paper"]) >= 3, name

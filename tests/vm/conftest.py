@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The machine of a test module, with the ceiling on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from experiment import prepare
+from machine import CannotRunError, Machine
+
+
+@pytest.fixture(scope="module")
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine with Debian's release ``SUITE`` of the module (None: the default), prepared with its ``CEILING``."""
+    try:
+        started = Machine(request.module.__name__, request.module.SUITE)
+    except CannotRunError as reason:
+        pytest.skip(str(reason))
+    try:
+        prepare(started, **request.module.CEILING)
+        yield started
+    finally:
+        started.down()

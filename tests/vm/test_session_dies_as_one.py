@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""agent_ceiling_kill: session, on a release whose systemd can do it. The tests go in order."""
+
+from __future__ import annotations
+
+import pytest
+from experiment import PLAY, VARIABLES
+from sessions import Session, living, open_session, take_memory
+
+SUITE = "trixie"  # systemd 257
+CEILING = {"agent_ceiling_enabled": True, "agent_ceiling_kill": "session"}
+ON = {**VARIABLES, **CEILING}
+SERVICE = "[Service]\\nUser=agent1\\nExecStart=/opt/session service\\n"
+
+
+@pytest.fixture(scope="module")
+def sessions(machine) -> dict[str, Session]:
+    return {name: open_session(machine, "agent1", name) for name in ("greedy", "quiet")}
+
+
+def test_sessions_are_marked_to_die_as_one(machine, sessions):
+    for session in sessions.values():
+        assert machine.run(f"cat /sys/fs/cgroup{session.group}/memory.oom.group").strip() == "1"
+
+
+def test_a_whole_session_dies_at_the_ceiling_and_other_sessions_of_the_account_live(machine, sessions):
+    greedy, quiet = sessions["greedy"], sessions["quiet"]
+    innocents = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd"
+    before = machine.run(innocents)
+    take_memory(machine, greedy)
+    greedy.connection.wait(timeout=300)  # its sshd is one of those that die
+    machine.run(f"until ! [ -e /sys/fs/cgroup{greedy.group} ]; do sleep 1; done")
+    assert living(machine, greedy.agent, greedy.idle) == []
+    assert living(machine, quiet.agent, quiet.idle) == [quiet.agent, quiet.idle]
+    assert machine.run(innocents) == before
+
+
+def test_the_kernel_says_that_it_ended_that_group_alone(machine, sessions):
+    log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'memory.oom.group set|oom-kill:constraint'")
+    ended = [line.split()[2] for line in log.splitlines() if "oom.group" in line]
+    assert set(ended) == {sessions["greedy"].group}
+    assert "CONSTRAINT_NONE" not in log
+
+
+def test_a_service_of_agents_dies_as_one(machine):
+    machine.run(f"printf '{SERVICE}' >/etc/systemd/system/build-runner.service; systemctl daemon-reload")
+    machine.changed(machine.play(PLAY, **ON, agent_ceiling_services=["build-runner"]))
+    machine.run("rm -f /tmp/session-service /tmp/go-service; systemctl start build-runner")
+    agent, idle, group = machine.run(
+        "until [ -e /tmp/session-service ]; do sleep 1; done; cat /tmp/session-service"
+    ).split()
+    assert group == "/user.slice/user-nova.slice/build-runner.service"
+    machine.run("touch /tmp/go-service; while systemctl --quiet is-active build-runner; do sleep 1; done")
+    assert machine.run("systemctl show --property Result --value build-runner").strip() == "oom-kill"
+    assert living(machine, agent, idle) == []
+
+
+def test_back_to_process_leaves_no_session_marked(machine, sessions):
+    machine.changed(machine.play(PLAY, **{**ON, "agent_ceiling_kill": "process"}))
+    assert machine.run("find /etc/systemd/system -path '*session-*nova-agent*'") == ""
+    later = open_session(machine, "agent1", "later")
+    marked = machine.run(f"cat /sys/fs/cgroup{later.group}/memory.oom.group").strip()
+    machine.run(f"kill {later.agent} {later.idle} {sessions['quiet'].agent} {sessions['quiet'].idle}")
+    assert marked == "0"
