@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.nova.agent_host.plugins.module_utils.host_problems import host_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.host_seal import collection_digest, fingerprint, sealed
 from ansible_collections.nova.agent_host.plugins.module_utils.host_summary import host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import login_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.policy import policy_problems
+
+from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDIT
 
 COLLECTION = Path(__file__).parents[2]
 NAMES = re.compile(r"agent_(policy|toolchain|wrappers|limits|ceiling|hygiene|status)_")
@@ -52,11 +54,16 @@ class ActionModule(ActionBase):
         if problems := policy_problems(variables, SPECS):
             raise AnsibleActionFail("\n".join(problems))
         asked = {option: variables.get(name) for option, name in ASKED.items()}
-        observed: dict[str, Any] = self._execute_module(
-            module_name="nova.agent_host.agent_host_info",
-            module_args={option: value for option, value in asked.items() if value not in (None, "")},
-            task_vars=task_vars,
-        )
+        try:
+            observed: dict[str, Any] = self._execute_module(
+                module_name="nova.agent_host.agent_host_info",
+                module_args={option: value for option, value in asked.items() if value not in (None, "")},
+                task_vars=task_vars,
+            )
+        except AnsibleConnectionFailure as error:
+            if not (task_vars or {}).get(AUDIT):
+                raise
+            return {"failed": True, "lost": True, "msg": str(error)}  # an audit goes on, and tells of it at the end
         if observed.get("failed") or observed.get("unreachable"):
             return observed
         observed["looked_at"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,6 +8,7 @@ import pytest
 
 # What each role's diff shows on a clean host. agent_ceiling is off unless asked for, and can't work in a container.
 HOLDS = {
+    "agent_hygiene": "/opt/nova-agent/bin/check-test-layout",
     "agent_limits": "/etc/security/limits.d/90-nova-agent.conf",
     "agent_status": "/opt/nova-agent/bin/agent-status",
     "agent_toolchain": "/usr/local/bin/rustc",

@@ -26,7 +26,7 @@ TWO = {"agent_policy_memory_per_agent": "3G"}
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
 # A link that goes down is noticed after three seconds; OpenSSH alone would wait for TCP, a quarter of an hour.
-KEEPALIVE = "-o ControlMaster=auto -o ControlPersist=10s -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
+KEEPALIVE = "-o ControlMaster=no -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
 
 READER = f"""
 import hashlib, sys, time
@@ -122,7 +122,7 @@ def test_a_link_that_goes_down_ends_the_play_and_not_the_host(lab, chance, conte
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_is_healed_by_space(lab):
     lab.site(**ONE).succeeded()
-    lab.run(HOST, "mount -t tmpfs -o size=32k none /opt/nova-agent/libexec")
+    lab.run(HOST, "mount -t tmpfs -o size=8k none /opt/nova-agent/libexec")
     try:
         said = lab.site(**TWO).failed().text
         assert "/opt/nova-agent/libexec/" in said and "No space left on device" in said
