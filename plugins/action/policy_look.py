@@ -21,7 +21,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host_seal import c
 from ansible_collections.nova.agent_host.plugins.module_utils.host_summary import host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import login_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.policy import policy_problems
-
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDIT
 
 COLLECTION = Path(__file__).parents[2]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=ansible-bad-function
+# (no AnsibleModule here, whose functions pylint would have)
 """What only a running host tells: limits of a login, states of units, and toolchains that agents brought themselves.
 
 Starts processes, a few for each agent: for an audit, not for every apply.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
 """A host's budget as a bar: parts that add up to its memory, and the same in words.
 
 Pure. Sizes are bytes, places on the bar per cent of MemTotal.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
 """What the report's page tells of each host and of all: numbers, and in which order; how it looks is the page's matter.
 
 Pure. All sizes are bytes.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=ansible-bad-function
+# (no AnsibleModule here, whose functions pylint would have)
 """The program agent-status: options, output, and redrawing."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
 """Who holds the host's slots and who waits for one.
 
 A slot is held while its file is locked. The lock was taken by flock(1), which has ended, so the kernel can't say by

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
 """What agent-status prints on a terminal: lines of at most 80 columns, in ASCII. Pure."""
 
 from __future__ import annotations
