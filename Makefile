@@ -81,7 +81,7 @@ test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers 
 molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
 	@V=$(V) tests/molecule.sh $(SCENARIOS)
 
-test-vm: $(READY)  ## The ceiling under load, in a virtual machine (about ten minutes; not part of test)
+test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen minutes; not part of test)
 	pytest -rs tests/vm
 
 bench: $(READY)  ## Timings, as ratios within one run
