@@ -79,8 +79,8 @@ def _colours() -> bool:
 
 
 def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
-    # What ends other programs by a signal ends this one as Ctrl-C does, so that the terminal is itself again. SIGINT, too:
-    # a script's background commands are started with it ignored.
+    # What ends other programs by a signal ends this one as Ctrl-C does, so that the terminal is itself again. SIGINT,
+    # too: a script's background commands are started with it ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     on_screen = sys.stdout.isatty() and not options.json
