@@ -151,7 +151,7 @@ def compare(hosts: Fleet, counts: list[int], rounds: int, most_tasks: int) -> No
         if count <= most_tasks:
             row.append(median(1, lambda count=count: hosts.play(tasks, count)))
         cells = [f"{seconds:.1f} ({seconds / row[0]:.2f}x)" for seconds in row[1:]]
-        cells += ["not measured"] * (6 - len(row))
+        cells += ["not measured"] * (5 - len(row))
         print(f"| {count} | {row[0]:.1f} | {' | '.join(cells)} |", flush=True)
 
 
