@@ -83,22 +83,22 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab):
     workspace(lab, "/home/agent1/nova", 3)
     workspace(lab, "/home/agent1/nova-small", 0)
     workspace(lab, "/srv/team/one", 2)
-    workspace(lab, "/srv/team/root", 2, owner="root")
-    lab.run("host1", "ln -s /srv/team/root /home/agent1/nova-link; chown -h agent1: /home/agent1/nova-link")
+    workspace(lab, "/srv/team/owned", 2, owner="root")
+    lab.run("host1", "ln -s /srv/team/owned /home/agent1/nova-link; chown -h agent1: /home/agent1/nova-link")
     lab.run("host1", "systemctl start nova-agent-sweep.service")
     said = lab.run(
         "host1", "journalctl --sync; journalctl -q -o cat -u nova-agent-sweep _COMM=agent-sweep"
     ).splitlines()
     assert [line.split(" (")[0] for line in said] == [
         "/home/agent1/nova/target: 3 MiB of 1 MiB; cleaned, freed 3 MiB",
-        "/home/agent1/nova-link/target: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/root, and links are not followed: write the path without it",
+        "/home/agent1/nova-link/target: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/owned, and links are not followed: write the path without it",
         "/home/agent1/nova-small/target: 0 MiB of 1 MiB; kept",
         "/srv/team/one/target: 2 MiB of 1 MiB; cleaned, freed 2 MiB",
-        "/srv/team/root/target: skipped: it belongs to root, and is swept for agent1 only",
+        "/srv/team/owned/target: skipped: it belongs to root, and is swept for agent1 only",
     ]
     assert lab.run("host1", "cat /tmp/cleaned-by").strip() == "agent1"
     assert lab.run("host1", "ls -d /home/agent1/nova*/target /srv/team/*/target").split() == [
-        "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/root/target",
+        "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/owned/target",
     ]  # fmt: skip
     report = json.loads(lab.run("host1", "cat /var/lib/nova-agent/targets.json"))
     assert report["folders"][0] == {"path": "/home/agent1/nova/target", "owner": "agent1", "bytes": 0}
