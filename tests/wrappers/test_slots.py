@@ -155,6 +155,20 @@ def test_three_hundred_wait_and_are_served_in_order(one: Bench) -> None:
     assert one.lines("violations") == []
 
 
+def test_the_head_of_the_queue_leaves_nobody_behind(tmp_path: Path) -> None:
+    with bench(render(tmp_path, __agent_wrappers_slots=10)) as ten:
+        with open(ten.host.slot_folder / "turn") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            # Each finds a slot free at once, and ends what waited for the others while it is still being started.
+            waiters = [ten.start() for _ in range(150)]
+            eventually(lambda: all(ten.queues(waiter) for waiter in waiters))
+        assert {waiter.communicate(timeout=GUARD)[1] for waiter in waiters} == {""}
+        assert set(ten.finish()) == {0}
+        for slot in ten.host.slot_folder.glob("slot.*"):
+            with slot.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody still has it
+
+
 def test_a_free_slot_is_left_to_whoever_has_the_turn(one: Bench) -> None:
     with open(one.host.slot_folder / "turn") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
