@@ -5,19 +5,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_host import Record
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.audit_report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.module_utils.report_rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
-from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_whole
+from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_report
 
 SPEC: dict[str, dict[str, Any]] = {
     "audited": {"type": "str", "required": True},
@@ -34,28 +31,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _spec, given = self.validate_argument_spec(SPEC)
-        hosts = list(_hosts(task_vars or {}, given["audited"], given["observed"]))
+        variables = task_vars or {}
+        records = play_records(variables, given["audited"])
+        hosts = [(record, variables["hostvars"][host].get(given["observed"]) or {}) for host, record in records.items()]
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         rows = fleet_rows(hosts)
         totals = fleet_totals(rows)
-        try:
-            write_whole(given["path"], report_page(rows, totals, now))
-        except OSError as error:
-            raise AnsibleActionFail(
-                f"agent_report_path is {given['path']}, which can't be written ({error.strerror}): "
-                "name a file in a folder that exists"
-            ) from None
+        write_report("agent_report_path", given["path"], report_page(rows, totals, now))
         path = os.path.abspath(given["path"])
-        summary = table(fleet_report([record for record, _observed in hosts], now)).splitlines()[-1]
+        summary = table(fleet_report(list(records.values()), now)).splitlines()[-1]
         Display().display(f"{summary.replace('audit:', 'report:', 1)}; {path}")
         return {"changed": False, "path": path, "totals": totals}
-
-
-def _hosts(variables: Mapping[str, Any], audited: str, observed: str) -> Iterator[tuple[Record, Mapping[str, Any]]]:
-    for host in variables["ansible_play_hosts_all"]:
-        known = variables["hostvars"][host]
-        try:
-            record: Record = known[audited]["record"]
-        except (KeyError, TypeError):
-            record = {"host": host, "status": UNKNOWN, "why": "looking at this host broke off", "items": []}
-        yield record, known.get(observed) or {}

@@ -13,36 +13,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item, drifted, good, unknown
+from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import UNKNOWN, unit_of
 
-FOLDERS = (
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-)
 STARTED = (".timer", ".path", ".socket")  # services are what these start, and mostly not running
 _INSTALL = re.compile(r"^\[Install\]", re.MULTILINE)
 
 
 def owned_units(role: str, entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """``{"x.timer": {"role", "own": whether the unit's own file is the role's, "enabled": whether it is to be}}``.
-
-    Units that are there under other names only (templates, drop-ins for every session) are left out.
-    """
+    """``{"x.timer": {"role", "own": whether the unit's own file is the role's, "enabled": whether it is to be}}``."""
     units: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        folder, name = posixpath.split(entry["path"])
-        own = folder in FOLDERS
-        if not own:
-            if posixpath.dirname(folder) not in FOLDERS or not folder.endswith(".d"):
-                continue
-            name = posixpath.basename(folder)[:-2]
-        stem, suffix = posixpath.splitext(name)
-        if (entry.get("state") or "file") != "file" or not suffix or stem[-1:] in ("@", "-"):
+        name = unit_of(entry["path"])
+        if not name or (entry.get("state") or "file") != "file":
             continue
         unit = units.setdefault(name, {"role": role, "own": False, "enabled": False})
-        if own:
+        if posixpath.basename(entry["path"]) == name:
             unit.update(own=True, enabled=bool(_INSTALL.search(entry.get("content") or "")))
     return units
 
@@ -54,7 +39,7 @@ def unit_items(units: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Mappin
 
 def _unit_item(name: str, unit: Mapping[str, Any], found: Mapping[str, str] | None) -> Item:
     role = unit["role"]
-    if found is None:
+    if found is None or found == UNKNOWN:
         return unknown(role, "unit", name, "systemd does not tell")
     loaded, enabled, active = found["load"], found["enabled"], found["active"]
     why = {}

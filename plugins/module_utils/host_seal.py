@@ -17,9 +17,11 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.accounts import account_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.audit_units import STARTED
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import differences
 from ansible_collections.nova.agent_host.plugins.module_utils.host_plan import bare
+from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import UNKNOWN
 
 # What a file's content is made from: these variables name files that may hold anything, and use any variable.
 SOURCES = ("_template", "_file")
@@ -61,7 +63,7 @@ def sealed(observed: Mapping[str, Any], variables: Mapping[str, Any], policy: st
         and _as_recorded(observed)
         and not any(tree["problems"] or not tree["present"] for tree in observed["toolchains"].values())
         and all(observed["packages"].values())
-        and all(state == "active" for state in observed["units"].values())
+        and all(_unit_is_right(name, unit) for name, unit in observed["units"].items())
         and not observed["audit_logs"]
         and _accounts_are_right(observed, variables)
         and _ceiling_is_right(observed, variables)
@@ -74,6 +76,10 @@ def _as_recorded(observed: Mapping[str, Any]) -> bool:
         for role in observed["manifest"]["roles"].values()
         for path, record in role["paths"].items()
     )
+
+
+def _unit_is_right(name: str, unit: Mapping[str, Any]) -> bool:
+    return not unit["stale"] and unit != UNKNOWN and (not name.endswith(STARTED) or unit["active"] == "active")
 
 
 def _accounts_are_right(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ short_description: Look once at a host - its memory, its budget, and all that th
 version_added: 0.1.0
 description:
   - Reads what the roles of this collection need to know before they decide, in a few file reads and without starting
-    a process (one, where the collection has timers there), and computes the host's budget.
+    a process (one, where the collection has units of systemd there), and computes the host's budget.
   - Hand the result to M(nova.agent_host.host_state) as O(nova.agent_host.host_state#module:observed), so that a host on
     which all is right is contacted once.
 options:
@@ -46,13 +46,7 @@ options:
     description: Path of the manifest on the host.
     type: path
     default: /var/lib/nova-agent/manifest.json
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 seealso:
   - plugin: nova.agent_host.memory_budget
     plugin_type: filter
@@ -140,10 +134,17 @@ toolchains:
   returned: always
   type: dict
 units:
-  description: Timers of the manifest, with systemd's word for what they do.
+  description:
+    - Units of systemd that files of the manifest bring or change, as systemd has them.
+    - C(stale) where their files changed since systemd read them.
   returned: always
   type: dict
-  sample: {nova-agent-sweep.timer: active}
+  sample: {nova-agent-sweep.timer: {load: loaded, enabled: enabled, active: active, result: success, stale: false}}
+unread_units:
+  description: Units whose files changed since systemd read them, by role.
+  returned: always
+  type: dict
+  sample: {agent_hygiene: [nova-agent-sweep.timer], agent_limits: []}
 audit_logs:
   description: What is wrong with the AI audit logs that the host was told to hold.
   returned: always
@@ -163,12 +164,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils import host_observ
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_observe import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_observe import observe_audit_logs, observe_units
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_observe import observe_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_observe import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.sessions import observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import observe_toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import observe_recorded_units
 
 SIZES = ("per_agent", "system_reserve", "headroom")
 
@@ -192,6 +194,7 @@ def main() -> None:
         sizes = {name: parse_size(given[name], name) for name in SIZES if given[name]}
         host = read_host()
         manifest = Manifest.load(given["manifest"])
+        units, unread = observe_recorded_units(manifest)
         accounts = host_observe.observe_accounts(given["group"], given["users"], os.path.dirname(given["manifest"]))
         result = {
             **host,
@@ -207,7 +210,8 @@ def main() -> None:
             "manifest": manifest.to_dict(),
             "files": host_observe.observe_files(manifest),
             "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},
-            "units": observe_units(manifest),
+            "units": units,
+            "unread_units": unread,
             "audit_logs": observe_audit_logs(manifest),
             "token": uuid.uuid4().hex,
         }

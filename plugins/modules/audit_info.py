@@ -23,13 +23,7 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """
@@ -66,6 +60,7 @@ own_rustups:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils import audit_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import observe_units
 
 
 def main() -> None:
@@ -75,7 +70,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         logins={user: audit_observe.observe_login(user) for user in users},
-        units=audit_observe.observe_units(module.params["units"]),
+        units=observe_units(module.params["units"]),
         own_rustups=audit_observe.observe_own_rustups(users),
     )
 

@@ -52,13 +52,7 @@ options:
   failure:
     description: The result of the task that ended the comparison, in place of O(seen).
     type: dict
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """

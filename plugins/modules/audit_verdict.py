@@ -16,13 +16,7 @@ options:
     description: What M(nova.agent_host.audit_record) returned under that name.
     type: dict
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """

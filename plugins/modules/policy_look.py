@@ -13,13 +13,7 @@ description:
   - Checks all variables of the collection's roles that are in force for the host, before the host is contacted.
   - Then runs M(nova.agent_host.agent_host_info) on the host, and fails where the host can't take the policy.
   - Used by role C(agent_policy), and so by every role. It has no options; the variables are those of the roles.
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 seealso:
   - module: nova.agent_host.agent_host_info
   - module: nova.agent_host.host_seal

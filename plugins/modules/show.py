@@ -17,13 +17,7 @@ options:
     description: The text.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """

@@ -4,25 +4,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
 
 
-def write_whole(path: str, text: str) -> None:
-    """Whole or not at all: whoever looks sees the old file or the new one. Raises OSError."""
-    new = None
+def write_report(variable: str, path: str, text: str) -> None:
+    """Whole or not at all: whoever looks sees the old report or the new one.
+
+    ``variable`` is what the user names ``path`` in. Raises AnsibleActionFail.
+    """
     try:
-        folder = os.path.dirname(os.path.abspath(path))
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix=".new-", delete=False) as file:
-            new = file.name
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(new, 0o666 & ~mask)
-        os.replace(new, path)
-    except BaseException:
-        if new:
-            with contextlib.suppress(OSError):
-                os.unlink(new)
-        raise
+        # In a folder of its own, so that the umask gives the mode and nothing stays behind.
+        with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".new-") as folder:
+            new = Path(folder, "report")
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+    except OSError as error:
+        raise AnsibleActionFail(
+            f"{variable} is {path}, which can't be written ({error.strerror}): name a file in a folder that exists"
+        ) from None

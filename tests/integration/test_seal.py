@@ -62,3 +62,26 @@ def test_a_template_of_the_user_s_own_is_compared_each_time(lab, tmp_path):
     assert not is_sealed(lab)
     assert lab.site(**mine, greeting="goodbye").succeeded().changed
     assert lab.run("host1", "/opt/nova-agent/bin/check-toolchain-pin").strip() == "goodbye"
+
+
+def test_what_an_apply_that_broke_off_left_unread_is_read_by_the_next(lab):
+    """Broken off between the files and the handlers, as a kill does it."""
+    wanted = {"agent_limits_services": ["cron"], "agent_limits_restart_services": True}
+    lab.site(**wanted).succeeded()
+    wanted["agent_limits_login_address_space"] = "40G"
+    role = {"ansible.builtin.import_role": {"name": "nova.agent_host.agent_limits"}}
+    play = {
+        "hosts": "agent_hosts",
+        "become": True,
+        "gather_facts": False,
+        "tasks": [role, {"ansible.builtin.fail": {}}],
+    }
+    lab.play([play], **wanted).failed()
+    cron = "systemctl show -P NeedDaemonReload cron; prlimit --raw --noheadings -o HARD --as --pid $(systemctl show -P MainPID cron)"
+    assert lab.run("host1", cron).split() == ["yes", str(64 << 30)]
+    # The files are right already; it is the handlers that are left.
+    changed = lab.site(**wanted).succeeded().changed["host1"]
+    assert changed[-2:] == ["Hold the limits of the agents' logins", "Restart the services whose limits changed"]
+    assert lab.run("host1", cron).split() == ["no", str(40 << 30)]
+    assert lab.site(**wanted).succeeded().changed == {}
+    assert lab.site().succeeded().changed

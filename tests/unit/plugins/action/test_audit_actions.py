@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible_collections.nova.agent_host.plugins.action import audit_report, host_state, rustup_toolchain
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.nova.agent_host.plugins.action import host_state, rustup_toolchain
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import wanted_state
 
 TREE = "/opt/nova-agent/toolchain"
@@ -108,26 +108,3 @@ def test_a_toolchain_is_one_item(result, status, differs, why):
     (item,) = made.found_items({**given, **result}, {"path": TREE})
     assert (item["role"], item["item"], item["status"]) == ("agent_toolchain", TREE, status)
     assert (item.get("differs"), item.get("why")) == (differs, why)
-
-
-def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "audit.json"
-    path.write_text("old")
-    monkeypatch.setattr(
-        audit_report.os, "replace", lambda *_names: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
-    with pytest.raises(AnsibleActionFail) as failed:
-        audit_report._write("agent_audit_json", str(path), "new")
-    assert failed.value.message == (
-        f"agent_audit_json is {path}, which can't be written (No space left on device): name a file in a folder that exists"
-    )
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_host_without_a_record_is_in_the_report():
-    hosts = {"a": {"audited": {"record": {"host": "a", "status": "ok", "items": []}}}, "b": {}}
-    variables = {"ansible_play_hosts_all": ["a", "b"], "hostvars": hosts}
-    assert [(record["host"], record["status"]) for record in audit_report._records(variables, "audited")] == [
-        ("a", "ok"),
-        ("b", "unknown"),
-    ]

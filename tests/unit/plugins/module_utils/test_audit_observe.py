@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What is asked of programs, with stand-ins for runuser and systemctl that answer as the real ones did on a host."""
+"""What is asked of programs, with a stand-in for runuser that answers as the real one did on a host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pwd
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import audit_observe
+from ansible_collections.nova.agent_host.plugins.module_utils import audit_observe, programs
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units     
@@ -23,7 +23,7 @@ Max address space         68719476736          68719476736          bytes
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Make a program that says something, found before all others."""
-    monkeypatch.setitem(audit_observe.ENVIRONMENT, "PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setitem(programs.ENVIRONMENT, "PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     def make(name: str, script: str) -> Path:
@@ -49,30 +49,12 @@ def test_a_login_that_does_not_come_about_says_why(program, monkeypatch):
         "error": "runuser ended with status 1: runuser: cannot open session: Permission denied"
     }
     program("runuser", "exec sleep 60")
-    monkeypatch.setattr(audit_observe, "PATIENCE", 0.05)
+    monkeypatch.setattr(programs, "PATIENCE", 0.05)
     assert audit_observe.observe_login("agent1") == {"error": "runuser did not answer within 0.05 s"}
     program("runuser", "").chmod(0o644)
-    monkeypatch.setitem(audit_observe.ENVIRONMENT, "PATH", "/nowhere")
+    monkeypatch.setitem(programs.ENVIRONMENT, "PATH", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     assert "runuser" in audit_observe.observe_login("agent1")["error"]
-
-
-def test_units_are_told_in_the_order_asked(program):
-    program(
-        "systemctl",
-        "cat <<'END'\nResult=success\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n\n"
-        "LoadState=not-found\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=yes\nEND\n",
-    )
-    assert audit_observe.observe_units(["a.timer", "b.service"]) == {
-        "a.timer": {"load": "loaded", "enabled": "enabled", "active": "active", "result": "success", "stale": False},
-        "b.service": {"load": "not-found", "enabled": "", "active": "inactive", "result": "", "stale": True},
-    }
-
-
-def test_no_units_ask_nobody_and_no_answer_is_empty(program):
-    program("systemctl", "exit 1")
-    assert audit_observe.observe_units([]) == {}
-    assert audit_observe.observe_units(["a.timer"]) == {}
 
 
 def test_a_rustup_in_a_home_is_found(tmp_path, monkeypatch):

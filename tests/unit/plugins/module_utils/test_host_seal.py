@@ -9,6 +9,7 @@ import copy
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host_seal import collection_digest, fingerprint, sealed
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import UNKNOWN
 
 VARIABLES = {
     "agent_policy_group": "agents",
@@ -32,7 +33,10 @@ SEEN = {
     "files": {"/etc/x": FILE},
     "toolchains": {"/t": {"present": True, "problems": []}},
     "packages": {"gcc": True},
-    "units": {"sweep.timer": "active"},
+    "units": {
+        "sweep.timer": {"active": "active", "stale": False},
+        "cron.service": {"active": "inactive", "stale": False},
+    },
     "audit_logs": [],
     "accounts": {
         "group": {"exists": True, "members": ["bob"]},
@@ -72,7 +76,9 @@ def test_a_host_that_is_as_recorded_is_sealed():
         (("toolchains", "/t", "problems"), ["rustc is gone"]),
         (("toolchains", "/t", "present"), False),
         (("packages", "gcc"), False),
-        (("units", "sweep.timer"), "inactive"),
+        (("units", "sweep.timer", "active"), "inactive"),
+        (("units", "cron.service", "stale"), True),
+        (("units", "cron.service"), UNKNOWN),
         (("audit_logs",), [{"path": "/home/bob/audit.log"}]),
         (("accounts", "group", "exists"), False),
         (("accounts", "users", "bob", "groups"), []),
