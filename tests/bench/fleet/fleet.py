@@ -56,6 +56,12 @@ class Fleet:
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
             "agent_limits_nofile": "1024:4096",  # a container may not raise it above what it was started with
+            # Every role has something to hold but agent_ceiling, which no container takes.
+            "agent_policy_users": ["agent1"],
+            "agent_policy_create_users": True,
+            "agent_limits_services": ["cron"],
+            "agent_hygiene_workspaces": ["~/nova*"],
+            "agent_hygiene_audit_logs": [{"path": "/home/agent1/audit.log", "owner": "agent1"}],
         }
 
     def root(self, host: str, command: str) -> str:
