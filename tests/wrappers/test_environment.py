@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, ROLE, STAND_IN, TRIPLE, Host, program, render
+from .host import CHANNEL, GUARD, ROLE, STAND_IN, TRIPLE, Host, program, render
 
 GIB = 1 << 30
 AS = "Max address space"
@@ -86,6 +88,22 @@ def test_says_what_a_failure_under_the_cap_can_mean(host: Host) -> None:
 def test_leaves_cargo_s_output_alone(host: Host) -> None:
     result = host.cargo("build", STANDIN_DO="printf 'a\\x1b[1m\\0b'; printf 'err\\x1b[0m' >&2")
     assert (result.out, result.err) == ("a\x1b[1m\0b", "err\x1b[0m")
+
+
+def test_cargo_has_the_terminal_itself(host: Host) -> None:
+    leader, terminal = os.openpty()
+    process = subprocess.Popen(
+        ["bash", str(host.cargo_agent), "build"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=host.checkout,
+        env=host.environment(STANDIN_DO="[[ -t 0 && -t 1 && -t 2 ]] && echo terminal"),
+    )
+    os.close(terminal)
+    assert process.wait(timeout=GUARD) == 0
+    assert os.read(leader, 100) == b"terminal\r\n"
+    os.close(leader)
 
 
 @pytest.mark.parametrize("value", [None, "", "C.UTF-8", "no_SUCH"])

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,6 +177,32 @@ def test_a_free_slot_is_left_to_whoever_has_the_turn(one: Bench) -> None:
         eventually(lambda: one.queues(newcomer))
         assert one.lines("started") == []
     assert one.finish() == [0]
+
+
+def switches(pids: list[int]) -> list[tuple[int, str]]:
+    """How often each of these processes and of their children has run so far, as the kernel counts it."""
+    tree = [*pids]
+    for pid in tree:
+        tree += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [
+        (pid, line) for pid in tree for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "ctxt" in line
+    ]
+
+
+def rest(pids: list[int]) -> bool:
+    before = switches(pids)
+    time.sleep(1.5)
+    return before == switches(pids)
+
+
+def test_who_waits_does_not_run(one: Bench) -> None:
+    one.hold()
+    waiters = [one.start() for _ in range(5)]
+    eventually(lambda: all(one.queues(waiter) for waiter in waiters))
+    pids = [waiter.pid for waiter in waiters]
+    eventually(lambda: rest(pids))
+    one.release()
+    assert set(one.finish()) == {0}
 
 
 def test_a_killed_command_gives_its_slot_back(one: Bench) -> None:
