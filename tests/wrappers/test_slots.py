@@ -205,6 +205,18 @@ def test_who_waits_does_not_run(one: Bench) -> None:
     assert set(one.finish()) == {0}
 
 
+def test_a_killed_head_of_the_queue_keeps_no_slot(two: Bench) -> None:
+    _first, command = two.hold("first")
+    two.hold("second")
+    head = two.start()
+    eventually(lambda: two.queues(head))
+    head.kill()
+    newcomer = two.start()
+    eventually(lambda: two.queues(newcomer))
+    os.kill(command, signal.SIGKILL)  # one slot comes free; the other one is held on
+    assert newcomer.communicate(timeout=GUARD) == ("", "") and newcomer.returncode == 0
+
+
 def test_a_killed_command_gives_its_slot_back(one: Bench) -> None:
     wrapper, command = one.hold()
     os.kill(command, signal.SIGKILL)
