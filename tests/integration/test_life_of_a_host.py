@@ -56,6 +56,30 @@ def test_check_mode_on_the_finished_host_tells_nothing(lab):
     assert lab.site("--check", "--diff").succeeded().changed == {}
 
 
+def more_hosts(lab, tmp_path, **addresses):
+    """Arguments for hosts beside the lab's own."""
+    hosts = {name: {"ansible_host": address, "ansible_port": port} for name, (address, port) in addresses.items()}
+    (tmp_path / "more.json").write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": hosts}}}}))
+    return ["-i", str(tmp_path / "more.json")]
+
+
+def test_a_dead_host_stops_nobody_and_is_named_at_the_end(lab, tmp_path):
+    dead = more_hosts(lab, tmp_path, away=(lab.controller, 1))
+    lab.run("host1", f"chmod 0600 {RUN_LIMITED}")
+    for changed in ({"host1": ["Hold the wrappers, their slots and the guard"]}, {}):
+        played = lab.site(*dead)
+        assert (played.status, played.changed) == (4, changed)
+        assert "done: 1 of 2 hosts; not reached or failed: away\n" in played.text
+    assert "done: 1 of 1 hosts\n" in lab.site().succeeded().text
+
+
+def test_a_fleet_can_be_applied_to_in_batches(lab, tmp_path):
+    twice = more_hosts(lab, tmp_path, again=(lab.addresses["host1"], 22))
+    played = lab.site(*twice, agent_site_serial=1).succeeded()
+    assert played.text.count("PLAY [Turn hosts into hosts for agents]") == 2
+    assert "done: 2 of 2 hosts\n" in played.text
+
+
 def test_one_drifted_file_costs_a_look_its_role_s_call_and_the_seal(lab):
     right = files(lab)
     lab.run("host1", f"echo drift >> {LIMITS}")

@@ -3,7 +3,7 @@
 """What re-applying the policy to hosts that are right already costs, against a ping and against other tools.
 
 fleet.py [--hosts 1,10,50] [--rounds 3] [--task-a-file 10] [--settings]: boots test hosts, applies the site, and times each way in turn, in
-one run on the same hosts. Every run opens its ssh connections anew. --settings compares forks and strategies instead.
+one run on the same hosts. Every run opens its ssh connections anew. --settings compares forks, strategies and batches instead.
 Run by `make bench-fleet`, which has pyinfra in an environment of its own (PYINFRA).
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import statistics
 import subprocess
@@ -72,7 +73,7 @@ class Fleet:
         path.write_text(yaml.safe_dump(play, sort_keys=False))
         return str(path)
 
-    def play(self, playbook: str, count: int, **settings: object) -> None:
+    def play(self, playbook: str, count: int, serial: str = "100%", **settings: object) -> None:
         with tempfile.TemporaryDirectory(prefix="cp") as control:
             environment = {
                 **os.environ,
@@ -82,7 +83,8 @@ class Fleet:
                 **{f"ANSIBLE_{name.upper()}": str(value) for name, value in settings.items()},
             }
             limit = ["--limit", ",".join(self.hosts[:count])]
-            command = ["ansible-playbook", "-i", self.inventory, playbook, "-e", json.dumps(self.variables), *limit]
+            variables = json.dumps({**self.variables, "agent_site_serial": serial})
+            command = ["ansible-playbook", "-i", self.inventory, playbook, "-e", variables, *limit]
             checked(command, environment)
 
     def pyinfra(self, count: int, state: Path) -> None:
@@ -111,18 +113,26 @@ def checked(command: list[str], environment: dict[str, str]) -> None:
         )
 
 
-def timed(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def timed(action: Callable[[], object]) -> tuple[float, float]:
+    """Wall time, and CPU time of the controller: the hosts are no children of this process."""
+    start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     action()
-    return time.perf_counter() - start
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - start, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
 
 
-def median(rounds: int, action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+def medians(
+    rounds: int, action: Callable[[], object], before: Callable[[], object] = lambda: None
+) -> tuple[float, float]:
     times = []
     for _ in range(rounds):
         before()
         times.append(timed(action))
-    return statistics.median(times)
+    return statistics.median(wall for wall, _cpu in times), statistics.median(cpu for _wall, cpu in times)
+
+
+def median(rounds: int, action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+    return medians(rounds, action, before)[0]
 
 
 @contextmanager
@@ -162,14 +172,19 @@ def compare(hosts: Fleet, counts: list[int], rounds: int, most_tasks: int) -> No
 
 
 def settings(hosts: Fleet, count: int, rounds: int) -> None:
-    print(f"site on {count} hosts that are right already, seconds (medians of {rounds})\n")
-    print("| strategy | forks | seconds |\n|---|---|---|")
-    for strategy in ("linear", "free", "host_pinned"):
-        for forks in (2, 5, 10, 25, 50):
-            seconds = median(
-                rounds, lambda forks=forks, strategy=strategy: hosts.play(SITE, count, forks=forks, strategy=strategy)
-            )
-            print(f"| {strategy} | {forks} | {seconds:.1f} |", flush=True)
+    ping = hosts.write("ping", PING)
+    ways: list[tuple[str, str, dict[str, object]]] = [
+        ("ping", ping, {"forks": FORKS}),
+        *(("site", SITE, {"forks": forks}) for forks in (2, 5, 10, 25, 50)),
+        *(("site", SITE, {"forks": FORKS, "strategy": strategy}) for strategy in ("free", "host_pinned")),
+        *(("site", SITE, {"forks": FORKS, "serial": serial}) for serial in ("50%", "20%")),
+    ]
+    print(f"{count} hosts that are right already, seconds (medians of {rounds})\n")
+    print("| play | settings | wall | CPU of the controller, a host |\n|---|---|---|---|")
+    for name, playbook, given in ways:
+        wall, cpu = medians(rounds, lambda playbook=playbook, given=given: hosts.play(playbook, count, **given))
+        told = ", ".join(f"{setting} {value}" for setting, value in given.items())
+        print(f"| {name} | {told} | {wall:.1f} | {cpu / count:.2f} |", flush=True)
 
 
 def main() -> None:
