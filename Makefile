@@ -95,6 +95,7 @@ $(BENCH)/.ready: tests/bench/fleet/requirements.txt $(READY)
 
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
+	python tests/bench/fleet/fleet.py --hosts 50 --settings
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
