@@ -118,6 +118,7 @@ def test_what_is_no_path_is_found_too(broken):
         "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron\n"
         "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config\n"
         "systemctl stop nova-agent-sweep.timer\n"
+        "touch /etc/systemd/system/nova-agent-audit-log.timer\n"
         f"chmod 0644 {AUDIT_LOG}",
     )
     broken.run(
@@ -133,6 +134,7 @@ def test_what_is_no_path_is_found_too(broken):
             "way in /etc/pam.d/cron": ["pam"],
             "way in sshd": ["pam"],
             "unit nova-agent-sweep.timer": ["active"],
+            "unit nova-agent-audit-log.timer": ["load"],
             f"audit log {AUDIT_LOG}": ["wide"],
         }
         assert (
