@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import functools
-import http.server
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +61,8 @@ class Lab:
     def __init__(self, name: str, names: list[str], folder: Path) -> None:
         self.name = name
         self.folder = folder
+        self.served = folder / "served"
+        self.served.mkdir()
         up = [str(HOSTS), "up", name, *names, "--owner", str(os.getpid())]
         self.inventory = subprocess.run(up, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
         described = subprocess.run([str(HOSTS), "describe", name], check=True, text=True, stdout=subprocess.PIPE)
@@ -73,6 +73,31 @@ class Lab:
 
     def down(self) -> None:
         subprocess.run([str(HOSTS), "down", self.name], check=True)
+
+    @functools.cached_property
+    def url(self) -> str:
+        """Where the hosts find what is in the folder ``served``."""
+        serve = [str(HOSTS), "serve", self.name, str(self.served)]
+        return subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+
+    def serve_toolchain(self, kind: str) -> dict[str, Any]:
+        """The variables of a mirror that the hosts reach while the run is up.
+
+        ``fixture``: programs that only say that they ran. ``toolchain``: this machine's own Rust, where it has one.
+        """
+        make = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", kind]
+        if kind == "fixture":
+            make += ["--cache", str(self.folder / "mirror")]
+        mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
+        (self.served / kind).symlink_to(mirror["path"])
+        url = f"{self.url}/{kind}"
+        return {
+            "agent_toolchain_dist_server": url,
+            "agent_toolchain_update_root": f"{url}/rustup",
+            "agent_toolchain_rustup_version": mirror["rustup_version"],
+            "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
+            "agent_policy_rust_channel": mirror["channel"],
+        }
 
     def command(
         self, playbook: str | list[dict], *arguments: str, **variables: Any
@@ -120,6 +145,15 @@ class Lab:
             self.run(host, "journalctl --sync; journalctl -q -o cat -t sudo | grep -c [B]ECOME-SUCCESS- || true")
         )
 
+    def accounts(self, host: str) -> list[str]:
+        """The accounts of people and agents."""
+        return self.run(host, "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 {print $1}'").split()
+
+    def remove_accounts(self, host: str, *names: str) -> None:
+        """With home and all processes, which may have left meanwhile."""
+        for name in names:
+            self.run(host, f"loginctl terminate-user {name} || true; userdel --force --remove {name} 2>&1")
+
     def snapshot(self, host: str) -> str:
         """Everything that an apply could have changed: type, mode, owner and content of the host's files."""
         left_out = " -o ".join(f"-path {path}" for path in LEFT_OUT)
@@ -147,7 +181,8 @@ LEFT_OUT = [
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The run of hosts that the modules of one worker use in turn."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     hosts = Lab(f"integration-{os.getpid()}-{worker}", ["host1"], tmp_path_factory.mktemp("lab"))
     try:
@@ -157,33 +192,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def toolchain(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A FIXTURE mirror, served to the hosts of the lab; its variables are given to every play."""
-    cache = tmp_path_factory.mktemp("mirror")
-    command = [
-        sys.executable,
-        str(CHECKOUT / "tests/toolchain/demo_mirror.py"),
-        "--only",
-        "fixture",
-        "--cache",
-        str(cache),
-    ]
-    mirror = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout)
-    handler = functools.partial(Quiet, directory=mirror["path"])
-    with http.server.ThreadingHTTPServer((lab.controller, 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://{lab.controller}:{server.server_port}"
-        lab.variables.update(
-            agent_toolchain_dist_server=url,
-            agent_toolchain_update_root=f"{url}/rustup",
-            agent_toolchain_rustup_version=mirror["rustup_version"],
-            agent_toolchain_rustup_checksums=mirror["rustup_checksums"],
-            agent_policy_rust_channel=mirror["channel"],
-        )
-        yield mirror
-        server.shutdown()
+def fixture_toolchain(hosts: Lab) -> dict[str, Any]:
+    return hosts.serve_toolchain("fixture")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing: a request a line would hide the tests' own output."""
+@pytest.fixture(scope="module")
+def lab(hosts: Lab) -> Iterator[Lab]:
+    """The hosts for one module: what it applied, its accounts and its variables are gone before the next."""
+    hosts.variables = {"agent_limits_nofile": CONTAINER_NOFILE}
+    before = hosts.accounts("host1")
+    yield hosts
+    hosts.play("nova.agent_host.retire").succeeded()
+    hosts.remove_accounts("host1", *sorted(set(hosts.accounts("host1")) - set(before)))
+
+
+@pytest.fixture(scope="module")
+def toolchain(lab: Lab, fixture_toolchain: dict[str, Any]) -> None:
+    """Every play of the module is given the variables of a FIXTURE toolchain."""
+    lab.variables.update(fixture_toolchain)

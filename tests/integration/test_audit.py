@@ -14,14 +14,13 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import CHECKOUT, HOSTS, Lab, Played
+from conftest import Lab, Played
 
 GUIDE = "/opt/nova-agent/GUIDE.md"
 BIN = "/opt/nova-agent/bin"
@@ -61,17 +60,8 @@ class Fleet(Lab):
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     hosts = Fleet(f"audit-{os.getpid()}", ["host1", "host2"], tmp_path_factory.mktemp("audit"))
     try:
-        mirror = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", "fixture"]
-        mirror += ["--cache", str(tmp_path_factory.mktemp("mirror"))]
-        offers = json.loads(subprocess.run(mirror, check=True, text=True, stdout=subprocess.PIPE).stdout)
-        serve = [str(HOSTS), "serve", hosts.name, offers["path"]]
-        url = subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
         hosts.variables.update(
-            agent_toolchain_dist_server=url,
-            agent_toolchain_update_root=f"{url}/rustup",
-            agent_toolchain_rustup_version=offers["rustup_version"],
-            agent_toolchain_rustup_checksums=offers["rustup_checksums"],
-            agent_policy_rust_channel=offers["channel"],
+            **hosts.serve_toolchain("fixture"),
             agent_policy_users=["agent1"],
             agent_policy_create_users=True,
             agent_limits_services=["agent-runner"],

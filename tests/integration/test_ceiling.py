@@ -11,12 +11,6 @@ import pytest
 PLAY = [{"name": "Ceiling", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_ceiling", "nova.agent_host.agent_status"]}]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def retired(lab):
-    yield
-    lab.play("nova.agent_host.retire").succeeded()
-
-
 def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
     controllers = lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers").split()
     if "memory" in controllers:

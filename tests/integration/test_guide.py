@@ -6,15 +6,11 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 import shlex
-import subprocess
-import sys
 import tarfile
 
 import pytest
-from conftest import CHECKOUT, HOSTS
 
 GUIDE = "/opt/nova-agent/GUIDE.md"
 CRATE = {
@@ -29,24 +25,9 @@ CRATE = {
 AGENTS = {"agent_policy_users": ["agent1"], "agent_policy_create_users": True}
 
 
-def best_toolchain(lab) -> dict:
-    """This machine's own Rust, served to the host; where there is none a FIXTURE, which compiles nothing."""
-    command = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", "toolchain"]
-    mirror = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout)
-    serve = [str(HOSTS), "serve", lab.name, mirror["path"]]
-    url = subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
-    return {
-        "agent_policy_rust_channel": mirror["channel"],
-        "agent_toolchain_dist_server": url,
-        "agent_toolchain_update_root": f"{url}/rustup",
-        "agent_toolchain_rustup_version": mirror["rustup_version"],
-        "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
-    }
-
-
 @pytest.fixture(scope="module")
 def policy(lab):
-    variables = {**AGENTS, **best_toolchain(lab)}
+    variables = {**AGENTS, **lab.serve_toolchain("toolchain")}
     lab.site(**variables).succeeded()
     packed = io.BytesIO()
     pin = f'[toolchain]\nchannel = "{variables["agent_policy_rust_channel"]}"\n'
@@ -58,9 +39,7 @@ def policy(lab):
     lab.run(
         "host1", f"echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | sudo -u agent1 tar -x -C ~agent1"
     )
-    yield variables
-    lab.play("nova.agent_host.retire").succeeded()
-    lab.run("host1", "loginctl terminate-user agent1; userdel --force --remove agent1 2>&1 || true")
+    return variables
 
 
 def blocks(guide: str) -> list[tuple[str, int]]:

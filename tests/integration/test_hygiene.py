@@ -39,12 +39,8 @@ exit 9
 @pytest.fixture(scope="module", autouse=True)
 def clean(lab):
     """The host as it was, and nothing of these tests on it afterwards."""
-    lab.play("nova.agent_host.retire").succeeded()
-    lab.run("host1", "getent passwd agent1 >/dev/null && userdel --remove agent1 2>&1 || true")
-    before = lab.snapshot("host1")
-    yield before
-    lab.play("nova.agent_host.retire").succeeded()
-    lab.run("host1", "userdel --remove agent1 2>&1; rm -rf /srv/team /usr/local/bin/cargo")
+    yield lab.snapshot("host1")
+    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo")
 
 
 def play(lab, *arguments, **changed):
@@ -209,6 +205,7 @@ def test_retire_stops_the_timers_and_leaves_the_host_as_it_was(lab, clean):
     assert lab.run("host1", TIMERS).splitlines() == BOTH
     lab.play("nova.agent_host.retire").succeeded()
     assert lab.run("host1", "systemctl list-units --all --plain --no-legend 'nova-agent*'") == ""
-    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo; userdel --remove agent1 2>&1")
+    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo")
+    lab.remove_accounts("host1", "agent1")
     left = set(lab.snapshot("host1").splitlines()) ^ set(clean.splitlines())
     assert sorted(left) == []

@@ -12,11 +12,9 @@ LIMITS = "/etc/security/limits.d/90-nova-agent.conf"
 RUN_LIMITED = "/opt/nova-agent/bin/run_limited.sh"
 HOLD_LIMITS = "Hold the limits of the agents' logins"
 
-pytestmark = pytest.mark.usefixtures("toolchain")
-
 
 @pytest.fixture(scope="module", autouse=True)
-def clean(lab):
+def clean(lab, toolchain):
     """The host as it was before anything of ours came."""
     return lab.snapshot("host1")
 
@@ -149,7 +147,7 @@ def test_retire_leaves_the_host_as_it_was(lab, clean):
     lab.play("nova.agent_host.retire", "--check").succeeded()
     said = lab.play("nova.agent_host.retire").succeeded()
     assert "agent1: made by this collection, left with home" in said.text
-    lab.run("host1", "userdel --remove agent1 2>&1")
+    lab.remove_accounts("host1", "agent1")
     left = set(lab.snapshot("host1").splitlines()) ^ set(clean.splitlines())
     assert sorted(left) == []
 

@@ -10,17 +10,13 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("toolchain")
-
 GUIDE = "/opt/nova-agent/GUIDE.md"
 DEAD = "dead <script>alert(1)</script> \"&'"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def applied(lab):
+def applied(lab, toolchain):
     lab.site().succeeded()
-    yield
-    lab.play("nova.agent_host.retire").succeeded()
 
 
 @pytest.fixture

@@ -8,16 +8,12 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("toolchain")
-
 ROLES = "Hold the wrappers, their slots and the guard"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def applied(lab):
+def applied(lab, toolchain):
     lab.site().succeeded()
-    yield
-    lab.play("nova.agent_host.retire").succeeded()
 
 
 def is_sealed(lab):

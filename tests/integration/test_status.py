@@ -25,10 +25,7 @@ def clean(lab):
     before = lab.snapshot("host1")
     yield before
     lab.play("nova.agent_host.retire").succeeded()
-    lab.run(
-        "host1",
-        "for agent in agent1 agent2; do loginctl terminate-user $agent; userdel --force --remove $agent 2>&1; done || true",
-    )
+    lab.remove_accounts("host1", "agent1", "agent2")
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(before.splitlines())) == []
 
 

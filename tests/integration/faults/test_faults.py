@@ -41,8 +41,6 @@ while time.monotonic() < end:
 print(*seen)
 """
 
-pytestmark = pytest.mark.usefixtures("toolchain")
-
 
 @pytest.fixture(scope="module")
 def chance():
@@ -51,7 +49,7 @@ def chance():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def contents(lab):
+def contents(lab, toolchain):
     """The watched file's hash under each policy; the host is left under the first."""
     hashes = []
     for policy in (TWO, ONE):
