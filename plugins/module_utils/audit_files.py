@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import DRIFTED, Item, state_items
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import observe, wanted_state
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import wanted_state
 from ansible_collections.nova.agent_host.plugins.module_utils.host_apply import look_from, pieces
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
 
@@ -20,7 +21,8 @@ def audit_files(role: str, entries: Sequence[Mapping[str, Any]], manifest_path: 
     """The items of ``role``, each that differs with a ``diff`` in pieces. Raises StateError and ManifestError."""
     wanted = {entry["path"]: wanted_state(entry) for entry in entries}
     by_path = {entry["path"]: entry for entry in entries}
-    items = state_items(role, wanted, Manifest.load(manifest_path), look_from(manifest_path))
+    manifest = Manifest.load(manifest_path)
+    items = state_items(role, wanted, manifest, look_from(manifest_path, manifest, wanted))
     for item in items:
         path = item["item"]
         if item["status"] == DRIFTED and path in wanted and item["differs"] != ["manifest"]:

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changing one path on this host: whole or not at all, and never through a link that somebody else planted.
 
-Every change goes through a descriptor of the parent folder, which is opened component by component: a user who owns
-a folder on the way (a checkout, say) can't lead root elsewhere.
+Every change goes through a descriptor of the parent folder, which file_observe opens name by name.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import fcntl
 import grp
 import os
 import pwd
-import stat
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import State, StateError, observe
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe_in, opened_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import State
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
@@ -36,32 +35,6 @@ def group_id(name: str) -> int:
     return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
-@contextmanager
-def opened_folder(path: str) -> Iterator[int]:
-    """A descriptor of a folder. Links on the way are followed where root (or who runs this) owns them."""
-    folder = os.open("/", FOLDER)
-    try:
-        for part in [part for part in path.split("/") if part]:
-            inner = _step_into(folder, part, path)
-            os.close(folder)
-            folder = inner
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _step_into(folder: int, part: str, path: str) -> int:
-    try:
-        return os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
-            raise
-    found = os.stat(part, dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
-        raise StateError(f"{path}: {part} is a link of uid {found.st_uid} and is not followed: name the real path")
-    return os.open(part, FOLDER, dir_fd=folder)
-
-
 def put(path: str, state: State, content: bytes | None) -> None:
     """Make ``path`` be as ``state`` says. Raises OSError, KeyError (no such owner) or StateError."""
     if state["kind"] == "absent":
@@ -70,7 +43,7 @@ def put(path: str, state: State, content: bytes | None) -> None:
     ids = user_id(state["owner"]), group_id(state["group"])
     with opened_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
-        found = observe(name, folder)
+        found = observe_in(folder, name, content="sha256" in state)
         if state["kind"] == "directory":
             if found["kind"] in ("file", "link"):
                 os.unlink(name, dir_fd=folder)
@@ -79,7 +52,7 @@ def put(path: str, state: State, content: bytes | None) -> None:
             _set_attributes(name, folder, ids, state["mode"])
         elif state["kind"] == "link":
             _replace(path, folder, lambda new: _make_link(new, folder, state["target"], ids))
-        elif found["kind"] == "file" and found["sha256"] == state.get("sha256", found["sha256"]):
+        elif found["kind"] == "file" and found.get("sha256") == state.get("sha256"):
             _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
@@ -91,7 +64,7 @@ def remove(path: str) -> None:
     with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
         _clear(name, folder)
-        if observe(name, folder)["kind"] != "directory":
+        if observe_in(folder, name, content=False)["kind"] != "directory":
             os.unlink(name, dir_fd=folder)
             return
         try:
@@ -110,7 +83,15 @@ def _replace(path: str, folder: int, make: Callable[[str], None]) -> None:
     except BaseException:
         os.unlink(new, dir_fd=folder)
         raise
-    os.fsync(folder)
+    _sync(folder)
+
+
+def _sync(folder: int) -> None:
+    opened = os.open(".", FOLDER, dir_fd=folder)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _clear(name: str, folder: int) -> str:

@@ -1,28 +1,25 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What stands at a path, what should stand there, and how the two differ.
+"""What should stand at a path, and how that differs from what stands there.
 
 Pure: used by the controller (compare with what was observed) and by the host (compare with what is there now), so
 that both decide alike. Shapes: a *state* is a dictionary that JSON can hold, ``{"kind": "file", "sha256": …, "mode":
 "0644", "owner": "root", "group": "root"}``; links have ``target`` instead of ``sha256`` and no mode; ``{"kind":
-"absent"}`` stands alone. Modes are four octal
-digits, owners and groups are names (or numbers without a name). A wanted file without ``sha256`` is one whose content
-is its users' business.
+"absent"}`` stands alone. Modes are four octal digits, owners and groups are names (or numbers without a name). A wanted
+file without ``sha256`` is one whose content is its users' business.
 """
 
 from __future__ import annotations
 
-import grp
 import hashlib
 import os
-import pwd
 import re
-import stat
 from collections.abc import Mapping
 from typing import Any
 
 State = dict[str, Any]
 ABSENT: State = {"kind": "absent"}
+TOO_LARGE = "too large to read"  # in the place of a sha256: no file of ours is, and a sparse one costs nothing to make
 
 KINDS = ("file", "directory", "link", "absent")
 MODE = re.compile(r"0[0-7]{3,4}")
@@ -40,43 +37,6 @@ class StateError(ValueError):
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def owner_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-def observe(path: str, dir_fd: int | None = None) -> State:
-    """The state of ``path`` itself (links are not followed). Raises OSError where it can't be read."""
-    try:
-        found = os.lstat(path) if dir_fd is None else os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return dict(ABSENT)
-    state: State = {"owner": owner_name(found.st_uid), "group": group_name(found.st_gid)}
-    if stat.S_ISLNK(found.st_mode):
-        return {"kind": "link", "target": os.readlink(path, dir_fd=dir_fd), **state}
-    state["mode"] = f"{stat.S_IMODE(found.st_mode):04o}"
-    if stat.S_ISDIR(found.st_mode):
-        return {"kind": "directory", **state}
-    if not stat.S_ISREG(found.st_mode):
-        return {"kind": "special", **state}  # a device, socket or FIFO: never opened, never replaced
-    return {"kind": "file", "sha256": sha256(read(path, dir_fd)), **state}
-
-
-def read(path: str, dir_fd: int | None = None) -> bytes:
-    """The bytes of a regular file, never through a link."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd), "rb") as file:
-        return file.read()
 
 
 def wanted_state(entry: Mapping[str, Any]) -> State:

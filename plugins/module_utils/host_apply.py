@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.nova.agent_host.plugins.module_utils import file_apply, host_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import (
     COMPARED,
+    TOO_LARGE,
     State,
     StateError,
-    observe,
-    read,
     wanted_state,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, Run, locked
@@ -70,7 +70,7 @@ def apply(
         if not check_mode:
             stack.enter_context(locked())
         manifest = Manifest.load(manifest_path)
-        steps = host_plan.plan(role, wanted, manifest, look_from(manifest_path)) or []
+        steps = host_plan.plan(role, wanted, manifest, look_from(manifest_path, manifest, wanted)) or []
         outcome = Outcome(changed=bool(steps), pending=_missing_accounts(steps))
         if outcome.pending and not check_mode:
             raise StateError(f"{outcome.pending[0]}: create it before the files that it is to own")
@@ -82,10 +82,18 @@ def apply(
         return outcome
 
 
-def look_from(manifest_path: str) -> Callable[[str], State]:
-    """Observe, but take the manifest's own folder as given: saving the manifest makes and removes it."""
+def look_from(manifest_path: str, manifest: Manifest, wanted: Mapping[str, State]) -> Callable[[str], State]:
+    """Observe, but take the manifest's own folder as given (saving the manifest makes and removes it), and don't read
+    files whose content is their users' business."""
     own = os.path.dirname(manifest_path)
-    return lambda path: dict(host_plan.IMPLIED) if path == own else observe(path)
+
+    def look(path: str) -> State:
+        if path == own:
+            return dict(host_plan.IMPLIED)
+        theirs = wanted.get(path, {}).get("kind") == "file" and "sha256" not in wanted[path]
+        return observe(path, content=not theirs and manifest.knows_content(path))
+
+    return look
 
 
 def _missing_accounts(steps: Sequence[host_plan.Step]) -> list[str]:
@@ -221,8 +229,7 @@ def pieces(path: str, found: State, after: State, content: bytes | None, shown: 
     both = [_piece(path, _attributes(found), _attributes(after))]
     if "sha256" in after and found.get("sha256") != after["sha256"]:
         if shown:
-            before = _text(read(path)) if found["kind"] == "file" else ""
-            both.append(_piece(path, before, _text(content or b"")))
+            both.append(_piece(path, _found_text(path, found), _text(content or b"")))
         else:
             both.append(_piece(path, "(content not shown)\n", "(other content, not shown)\n"))
     return [piece for piece in both if piece["before"] != piece["after"]]
@@ -234,6 +241,12 @@ def _piece(path: str, before: str, after: str) -> dict[str, str]:
 
 def _attributes(state: State) -> str:
     return "".join(f"{name}: {state[name]}\n" for name in COMPARED.get(state["kind"], ("kind",)) if name != "sha256")
+
+
+def _found_text(path: str, found: State) -> str:
+    if found["kind"] != "file":
+        return ""
+    return f"({TOO_LARGE})\n" if found["sha256"] == TOO_LARGE else _text(read(path))
 
 
 def _text(content: bytes) -> str:

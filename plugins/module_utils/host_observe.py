@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import observe, owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe, owner_name
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
 
 ACCOUNTS_RECORD = "accounts.json"
@@ -25,12 +25,16 @@ DPKG_STATUS = "/var/lib/dpkg/status"
 
 def observe_files(manifest: Manifest) -> dict[str, Any]:
     """The state of every path in the manifest: ``{path: state}``; kind ``unreadable`` where we may not look."""
-    return {path: _observe_readable(path) for role in manifest.roles.values() for path in role["paths"]}
+    return {
+        path: _observe_readable(path, manifest.knows_content(path))
+        for role in manifest.roles.values()
+        for path in role["paths"]
+    }
 
 
-def _observe_readable(path: str) -> dict[str, Any]:
+def _observe_readable(path: str, content: bool) -> dict[str, Any]:
     try:
-        return observe(path)
+        return observe(path, content)
     except PermissionError:
         return {"kind": "unreadable"}
 

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.file_state import (
     ABSENT,
     COMPARED,
+    TOO_LARGE,
     State,
     StateError,
     differences,
@@ -114,10 +115,14 @@ def _before(path: str, manifest: Manifest, found: State) -> State:
 def refuse_to_destroy(path: str, wanted: State, found: State, ours: bool) -> None:
     """Raise StateError where taking ``path`` to ``wanted`` would lose what stands there."""
     kinds = (wanted["kind"], found["kind"])
+    if kinds[1] == "unreadable":
+        raise StateError(found.get("why") or f"{path} may not be read")
     if kinds[1] == "special":
         raise StateError(f"{path} is a device, socket or FIFO and is not replaced: move it away")
     if kinds[1] == "directory" and kinds[0] != "directory":
         raise StateError(f"{path} is a directory and is not replaced by a {kinds[0]}: move it away")
+    if found.get("sha256") == TOO_LARGE and not ours:
+        raise StateError(f"{path} is a file too large to be kept for retire, and is not replaced: move it away")
     if kinds[0] == "directory" and kinds[1] in ("file", "link") and not ours:
         raise StateError(f"{path} is a {kinds[1]} and is not replaced by a directory: move it away")
 

@@ -121,6 +121,11 @@ class Manifest:
         if path in self.trees(role):
             self.trees(role).remove(path)
 
+    def knows_content(self, path: str) -> bool:
+        """Whether a record says what stands in the file ``path``, or there is none: else nobody need read it."""
+        records = [role["paths"][path] for role in self.roles.values() if path in role["paths"]]
+        return not records or any("sha256" in record or "sha256" in record["before"] for record in records)
+
     def holders(self, path: str) -> list[str]:
         """The roles that wrote ``path``."""
         return [name for name, role in self.roles.items() if path in role["paths"]]

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from typing import TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import COMPARED, differences, observe
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import COMPARED, differences
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
 
 
@@ -35,8 +36,10 @@ def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
     drift: Drift = {"recorded": len(wanted), "changed": [], "unreadable": []}
     for path, (role, state) in sorted(wanted.items()):
         try:
-            found = observe(os.path.join(root, path.lstrip("/")))
+            found = observe(os.path.join(root, path.lstrip("/")), content="sha256" in state)
         except OSError:
+            found = {"kind": "unreadable"}
+        if found["kind"] == "unreadable":
             drift["unreadable"].append(path)
             continue
         names = differences(state, found)

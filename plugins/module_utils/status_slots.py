@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import owner_name
 from ansible_collections.nova.agent_host.plugins.module_utils.status_processes import (
     FileKey,
     booted,

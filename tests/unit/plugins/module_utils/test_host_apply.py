@@ -10,13 +10,15 @@ import signal
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import file_apply, host_apply, host_plan, manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import (
-    StateError,
-    group_name,
-    observe,
-    owner_name,
+from ansible_collections.nova.agent_host.plugins.module_utils import (
+    file_apply,
+    host_apply,
+    host_observe,
+    host_plan,
+    manifest,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import group_name, observe, owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.file_state import StateError
 
 ME = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
 
@@ -92,6 +94,44 @@ def test_applying_twice_changes_once(host):
     second = host.apply(*entries)
     assert not second.changed and second.changed_paths == []
     assert host.tree() == before
+
+
+def enlarge(path: Path) -> None:
+    """Larger than any memory, on no block of the disk."""
+    os.truncate(path, 1 << 40)
+
+
+def test_a_record_of_the_users_is_never_read(host):
+    entries = [host.record("holder.1"), host.file("run.sh")]
+    host.apply(*entries)
+    enlarge(host.root / "holder.1")
+    assert not host.apply(*entries).changed
+    seen = host_observe.observe_files(manifest.Manifest.load(str(host.manifest)))
+    assert seen[host.path("holder.1")] == {"kind": "file", "mode": "0660", **ME}
+    host.apply(host.file("run.sh"))
+    assert not (host.root / "holder.1").exists()
+
+
+def test_a_file_of_ours_that_was_blown_up_is_replaced_and_one_of_others_is_refused(host):
+    host.apply(host.file("run.sh"))
+    enlarge(host.root / "run.sh")
+    repaired = host.apply(host.file("run.sh"))
+    assert repaired.changed_paths == [host.path("run.sh")]
+    assert [piece["before"] for piece in repaired.diff] == ["(too large to read)\n"]
+    assert (host.root / "run.sh").read_text() == "one\n"
+    (host.root / "theirs").touch()
+    enlarge(host.root / "theirs")
+    for entry in (
+        host.file("theirs"),
+        host.link("theirs", "/elsewhere"),
+        {"path": host.path("theirs"), "state": "absent"},
+    ):
+        with pytest.raises(StateError) as refused:
+            host.apply(entry, role="limits")
+        assert str(refused.value) == (
+            f"{host.path('theirs')} is a file too large to be kept for retire, and is not replaced: move it away"
+        )
+    assert (host.root / "theirs").stat().st_size == 1 << 40
 
 
 def test_check_mode_tells_what_the_run_then_does_and_changes_nothing(host):
@@ -258,19 +298,22 @@ def test_the_leftover_of_a_killed_write_is_gone_after_the_next(host):
     assert host.tree() == {}
 
 
-def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path, monkeypatch):
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
+def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path):
     (tmp_path / "etc").mkdir()
+    (host.root / "scripts").mkdir()
+    host.apply(host.file("scripts/run.sh"))
+    (host.root / "scripts").rename(tmp_path / "taken")
     (host.root / "scripts").symlink_to(tmp_path / "etc")
-    monkeypatch.setattr(file_apply.os, "geteuid", lambda: 4242)
-    if os.getuid() == 0:
-        os.chown(host.path("scripts"), 1000, 1000, follow_symlinks=False)
-    with pytest.raises(host_apply.ApplyError) as error:
-        host.apply(host.file("scripts/run.sh"))
-    uid = os.lstat(host.path("scripts")).st_uid
+    os.chown(host.path("scripts"), 1000, 1000, follow_symlinks=False)
+    with pytest.raises(StateError) as error:
+        host.apply(host.file("scripts/run.sh", "two\n"))
     assert str(error.value) == (
-        f"{host.path('scripts')}: scripts is a link of uid {uid} and is not followed: name the real path; "
-        "0 of 1 steps were done, the next apply goes on from there"
+        f"{host.path('scripts')}: scripts is a link of uid 1000 and is not followed: name the real path"
     )
+    with pytest.raises(StateError):
+        file_apply.put(host.path("scripts/run.sh"), {"kind": "file", "mode": "0644", **ME}, b"")
+    assert host.apply().kept == [host.path("scripts/run.sh")]  # and nobody keeps the role on the host by such a link
     assert list((tmp_path / "etc").iterdir()) == []
 
 
