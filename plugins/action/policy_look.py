@@ -20,7 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host_problems impo
 from ansible_collections.nova.agent_host.plugins.module_utils.host_seal import collection_digest, fingerprint, sealed
 from ansible_collections.nova.agent_host.plugins.module_utils.host_summary import host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import login_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.policy import policy_problems
+from ansible_collections.nova.agent_host.plugins.module_utils.policy import policy_problems, typed
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDIT
 
 COLLECTION = Path(__file__).parents[2]
@@ -52,6 +52,7 @@ class ActionModule(ActionBase):
         variables: dict[str, Any] = self._templar.template(raw)
         if problems := policy_problems(variables, SPECS):
             raise AnsibleActionFail("\n".join(problems))
+        variables = typed(variables, SPECS)
         asked = {option: variables.get(name) for option, name in ASKED.items()}
         try:
             observed: dict[str, Any] = self._execute_module(

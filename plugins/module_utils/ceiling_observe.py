@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import glob
-import grp
 import os
 import pwd
 import re
 from collections.abc import Iterable
 from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.group_members import group_members
 
 ADMINISTRATORS = ("sudo", "admin", "wheel")  # groups whose members may become root
 CGROUPS = "sys/fs/cgroup"
@@ -89,10 +90,7 @@ def _services(folder: str) -> list[str]:
 
 def _administrators(names: set[str], agents: frozenset[str]) -> dict[str, int]:
     for group in ADMINISTRATORS:
-        try:
-            names.update(grp.getgrnam(group).gr_mem)
-        except KeyError:
-            continue
+        names.update(group_members(group) or [])
     found = {}
     for name in sorted(names - agents):
         try:

@@ -16,10 +16,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe, owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.file_observe import observe
+from ansible_collections.nova.agent_host.plugins.module_utils.group_members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
 
 ACCOUNTS_RECORD = "accounts.json"
+CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
 DPKG_STATUS = "/var/lib/dpkg/status"
 
 
@@ -69,21 +71,22 @@ def observe_accounts(group: str, users: Iterable[str], records: str) -> dict[str
     applies noted what they made; ``memberships`` is who is in the groups of that note now.
     """
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
-    members = _members(group)
+    members = group_members(group)
     return {
         "group": {"exists": members is not None, "members": members or []},
         "users": {name: _user(name) for name in users},
-        "login_user": os.environ.get("SUDO_USER") or owner_name(os.getuid()),
+        "login_user": login_user(),
         "record": record,
-        "memberships": {name: _members(name) or [] for name in record.get("members", {})},
+        "memberships": {name: _added_members(name) for name in record.get("members", {})},
     }
 
 
-def _members(group: str) -> list[str] | None:
+def _added_members(group: str) -> list[str]:
+    """Who can be taken out of a group again: nobody leaves his primary one."""
     try:
         return list(grp.getgrnam(group).gr_mem)
     except KeyError:
-        return None
+        return []
 
 
 def _read_record(path: str) -> dict[str, Any]:
@@ -132,10 +135,8 @@ def observe_fences(members: Iterable[str]) -> dict[str, Any]:
         shm_used = (shm.f_blocks - shm.f_bfree) * shm.f_frsize
     except FileNotFoundError:
         shm_used = 0
-    containers = []
-    for engine in ("docker", "incus-admin", "lxd", "libvirt"):
-        try:
-            containers += [f"{name} ({engine})" for name in grp.getgrnam(engine).gr_mem if name in set(members)]
-        except KeyError:
-            continue
+    agents = set(members)
+    containers = [
+        f"{name} ({engine})" for engine in CONTAINER_GROUPS for name in group_members(engine) or [] if name in agents
+    ]
     return {"overcommit_memory": overcommit, "shm_used": shm_used, "container_users": containers}

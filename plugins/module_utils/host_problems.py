@@ -7,17 +7,19 @@ Pure. Each problem is one sentence that names what was found on the host, what i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_problems
 
 ARCHITECTURES = ("x86_64", "aarch64")
+OLDEST = {"ubuntu": "22.04", "debian": "12"}
 
 
 def host_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
-    """Why the host can't take the policy, empty where it can. ``observed`` is what ``agent_host_info`` returned."""
+    """Why the host can't take the policy, empty where it can. ``observed`` is what ``agent_host_info`` returned,
+    ``variables`` are those of the policy, typed."""
     budget = [observed["budget_error"]] if "budget_error" in observed else []
     platform, accounts = observed["platform"], observed["accounts"]
     return [
@@ -30,14 +32,14 @@ def host_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> 
 
 def _ceiling_problems(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
     # Where the role is not in the play its defaults are unknown, and the host's ceiling is left alone.
-    if "agent_ceiling_administrator_memory" not in variables or not boolean(variables["agent_ceiling_enabled"]):
+    if "agent_ceiling_administrator_memory" not in variables or not variables["agent_ceiling_enabled"]:
         return []
     return ceiling_problems(observed["ceiling"], observed["budget"]["available"], variables)
 
 
 def _platform_problems(platform: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
     problems = []
-    if not {"ubuntu", "debian"} & set(platform["ids"]):
+    if not OLDEST.keys() & set(platform["ids"]) or _is_older(platform["version"], OLDEST.get(platform["ids"][0], "")):
         problems.append(
             f"the host runs {platform['ids'][0]} {platform['version']}: "
             "Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"
@@ -58,6 +60,11 @@ def _platform_problems(platform: Mapping[str, Any], variables: Mapping[str, Any]
             f"the play works as uid {platform['uid']}, and root is needed: set become: true, and no become_user"
         )
     return problems
+
+
+def _is_older(version: str, oldest: str) -> bool:
+    numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (version, oldest)]
+    return bool(numbers[0]) and numbers[0] < numbers[1]  # Debian's testing has no number
 
 
 def _account_problems(accounts: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:

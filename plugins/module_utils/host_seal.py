@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.accounts import account_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.audit_units import STARTED
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_plan import ceiling_plan
@@ -88,7 +87,7 @@ def _accounts_are_right(observed: Mapping[str, Any], variables: Mapping[str, Any
 
 
 def _ceiling_is_right(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
-    if not boolean(variables["agent_ceiling_enabled"]):
+    if not variables["agent_ceiling_enabled"]:
         return True
     plan = ceiling_plan(
         observed["ceiling"],

@@ -9,6 +9,7 @@ Types and choices come from the roles' argument specs; what a spec can't say sta
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_policy imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import check_extra
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import format_size, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import source_url
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request, RequestError, source_url
 
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
@@ -31,7 +32,10 @@ SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv"),
     *("sys", "tmp", "usr", "var", "usr/bin", "usr/lib", "usr/local", "usr/sbin", "var/lib", "var/tmp"),
 )
-PRIVILEGED_GROUPS = ("root", "sudo", "adm", "admin", "wheel", "users", "nogroup")
+PRIVILEGED_GROUPS = (
+    *("adm", "admin", "disk", "docker", "incus-admin", "kvm", "libvirt", "lxd", "nogroup", "root", "shadow", "staff"),
+    *("sudo", "systemd-journal", "users", "wheel"),
+)
 SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
 PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
 
@@ -105,6 +109,17 @@ def _soft_and_hard(name: str, value: Any) -> None:
         raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard one")
 
 
+def _from_zero(name: str, value: Any) -> None:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,14}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 0")
+
+
+def _checkouts(name: str, value: Any) -> None:
+    for path in value:
+        if not str(path).startswith("/") or posixpath.normpath(str(path)) != path or str(path).count("/") < 2:
+            raise PolicyError(f"{name} has {path!r}; allowed is an absolute, normalized path, such as /srv/nova")
+
+
 def _services(name: str, value: Any) -> None:
     for service in value:
         if not SERVICE.fullmatch(str(service)) or str(service).endswith((".service", ".slice", ".scope", ".socket")):
@@ -138,18 +153,21 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "agent_toolchain_channel": _channel,
     "agent_toolchain_dist_server": _mirror,
     "agent_toolchain_update_root": _mirror,
+    "agent_wrappers_checkouts": _checkouts,
     "agent_wrappers_slots": _slots,
     "agent_wrappers_jobs": _jobs,
     "agent_wrappers_nova_memory_total": _size,
     "agent_limits_login_address_space": _size,
     "agent_limits_nofile": _soft_and_hard,
     "agent_limits_nproc": _soft_and_hard,
+    "agent_limits_core": _from_zero,
     "agent_limits_extra": check_extra,
     "agent_limits_services": _services,
     "agent_ceiling_administrator_memory": _size,
     "agent_ceiling_schedulers": _services,
     "agent_ceiling_services": _services,
     "agent_ceiling_tasks_max": _tasks_max,
+    "agent_ceiling_wait": _from_zero,
     "agent_hygiene_target_max": _size,
     "agent_hygiene_workspaces": check_workspaces,
     "agent_hygiene_schedule": check_calendar,
@@ -158,6 +176,7 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "agent_hygiene_audit_schedule": check_calendar,
 }
 
+TOOLCHAIN_OPTIONS = ("channel", "profile", "components", "targets", "extra", "rustup_version", "rustup_checksums")
 ASCENDING = ("agent_policy_memory_per_agent", "agent_policy_memory_hard_limit", "agent_limits_login_address_space")
 
 
@@ -183,10 +202,24 @@ def policy_problems(variables: Mapping[str, Any], specs: Mapping[str, Spec]) -> 
                 CHECKS[name](name, value)
         except ValueError as error:  # PolicyError, and those of the modules that read such values
             problems.append(str(error))
-    return problems or _out_of_order(variables)
+    return problems or [*_out_of_order(variables), *_toolchain_problems(variables)]
+
+
+def typed(variables: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
+    """``variables`` that have no problems, with the truth value or number in the place of text that stands for it, as
+    ``-e x=false`` and inventories in INI give it. Roles say ``| bool`` and ``| int``."""
+    return {
+        name: DEFAULT_TYPE_VALIDATORS[specs[name]["type"]](value)
+        if name in specs and specs[name]["type"] in ("bool", "int") and value not in (None, "")
+        else value
+        for name, value in variables.items()
+    }
 
 
 def _fits(value: Any, spec: Spec) -> bool:
+    # Ansible would split text at commas for a list; the roles, which get it as it stands, would take its letters.
+    if spec["type"] in ("list", "dict") and isinstance(value, str):
+        return False
     try:
         DEFAULT_TYPE_VALIDATORS[spec["type"]](value)
     except (TypeError, ValueError):
@@ -197,9 +230,30 @@ def _fits(value: Any, spec: Spec) -> bool:
 def _allowed(spec: Spec) -> str:
     if "choices" in spec:
         return " or ".join(map(str, spec["choices"]))
-    return {"int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a dictionary"}.get(
-        spec["type"], "text"
-    )
+    return {
+        "int": "a whole number",
+        "bool": "true or false",
+        "list": "a list, such as [one, two]",
+        "dict": "a dictionary, such as {key: value}",
+    }.get(spec["type"], "text")
+
+
+def _toolchain_problems(variables: Mapping[str, Any]) -> list[str]:
+    """What only several variables together tell: the toolchains as a whole, and the one pin of roles that need it."""
+    names = {option: f"agent_toolchain_{option}" for option in TOOLCHAIN_OPTIONS}
+    if not all(name in variables for name in names.values()):
+        return []  # the role is not in the play
+    try:
+        Request.from_options({option: variables[name] for option, name in names.items()}, "agent_toolchain_")
+    except RequestError as error:
+        return [str(error)]
+    pin, channel = variables["agent_policy_rust_channel"], variables["agent_toolchain_channel"]
+    if "agent_wrappers_guard" in variables and channel != pin:
+        return [
+            f"agent_toolchain_channel is {channel}, but the wrappers run agent_policy_rust_channel, {pin}: set that "
+            "one, which the toolchain follows, and list further channels in agent_toolchain_extra"
+        ]
+    return []
 
 
 def _out_of_order(variables: Mapping[str, Any]) -> list[str]:

@@ -8,10 +8,11 @@ A process may lower its limits and never raise them, so the loosest one of a ses
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.group_members import user_ids
 
 _LIMITS = {"as": "Max address space", "nofile": "Max open files"}
 _UNIT = re.compile(r"/([^/]+\.(?:scope|service))")
@@ -20,7 +21,7 @@ _UNIT = re.compile(r"/([^/]+\.(?:scope|service))")
 def observe_sessions(members: Iterable[str], root: str = "/") -> list[dict[str, Any]]:
     """The units in which ``members`` have processes: ``[{"user": "agent1", "unit": "session-3.scope", "limits": {"as":
     bytes or None, "nofile": count or None}}]``, the hard limits of the loosest process; None is no limit."""
-    names = _user_ids(members)
+    names = user_ids(members)
     found: dict[tuple[str, str], dict[str, float]] = {}
     proc = os.path.join(root, "proc")
     for pid in os.listdir(proc) if names else []:
@@ -57,16 +58,6 @@ def stale_sessions(sessions: Sequence[Mapping[str, Any]], wanted: Mapping[str, S
 
 
 _NONE = float("inf")
-
-
-def _user_ids(members: Iterable[str]) -> dict[int, str]:
-    names = {}
-    for name in members:
-        try:
-            names[pwd.getpwnam(name).pw_uid] = name
-        except KeyError:
-            continue
-    return names
 
 
 def _read(path: str) -> str:

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import grp
 import json
 import os
-import pwd
 import time
 from typing import Any, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_observe import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.group_members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
 from ansible_collections.nova.agent_host.plugins.module_utils.manifest import DEFAULT_PATH, Manifest, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.sessions import observe_sessions
@@ -93,7 +92,10 @@ class Facts(TypedDict):
 def gather(policy: Policy, root: str = "/") -> Facts:
     """Look at the host whose files lie below ``root``. Raises nothing for what may not be read."""
     notes: list[str] = []
-    members = _members(policy["group"], notes)
+    members = group_members(policy["group"])
+    if members is None:
+        members = []
+        notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
     if others_are_hidden(root):
         notes.append("/proc hides the processes of others here: without root, only your own are counted")
     agents = _agents(members, root)
@@ -115,21 +117,8 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     }
 
 
-def _members(group: str, notes: list[str]) -> list[str]:
-    try:
-        return list(grp.getgrnam(group).gr_mem)
-    except KeyError:
-        notes.append(f"there is no group {group}, so nobody counts as an agent")
-        return []
-
-
 def _agents(members: list[str], root: str) -> Agents:
-    names = {}
-    for name in members:
-        try:
-            names[pwd.getpwnam(name).pw_uid] = name
-        except KeyError:
-            continue
+    names = user_ids(members)
     found: dict[str, Agent] = {}
     for pid in pids(root) if names else ():
         process = read_process(pid, root, names)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import posixpath
 import pwd
@@ -12,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.nova.agent_host.plugins.module_utils.group_members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_folders import (
     FOLDER,
     WILDCARD,
@@ -82,19 +82,12 @@ def _paths(workspaces: Workspaces, group: str) -> list[str]:
     if not workspaces.path.startswith("~"):
         return expand(workspaces.path)
     homes = []
-    for user in workspaces.users or _members(group):
+    for user in workspaces.users or sorted(group_members(group) or []):
         try:
             homes.append(pwd.getpwnam(user).pw_dir)
         except KeyError:
             continue  # an account that other hosts have
     return [path for home in homes for path in expand(home + workspaces.path[1:])]
-
-
-def _members(group: str) -> list[str]:
-    try:
-        return sorted(grp.getgrnam(group).gr_mem)
-    except KeyError:
-        return []
 
 
 def _sweep_workspace(

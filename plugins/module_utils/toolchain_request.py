@@ -39,6 +39,10 @@ class Toolchain:
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: str = "") -> Toolchain:
         """``options`` has ``channel`` and optionally ``profile``, ``components``, ``targets``. Raises RequestError."""
+        if not isinstance(options, Mapping):
+            raise RequestError(
+                f"{where.rstrip('.')} is {options!r}; allowed is a dictionary such as {{channel: 1.93.0}}"
+            )
         unknown = set(options) - {"channel", "profile", "components", "targets"}
         if unknown:
             raise RequestError(
@@ -79,21 +83,24 @@ class Request:
     purge: bool = False
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Request:
-        """``options`` as the module ``rustup_toolchain`` takes them. Raises RequestError."""
+    def from_options(cls, options: Mapping[str, Any], where: str = "") -> Request:
+        """``options`` as the module ``rustup_toolchain`` takes them; messages name them with ``where`` before. Raises
+        RequestError."""
         first = Toolchain.from_options(
-            {name: options.get(name) for name in ("channel", "profile", "components", "targets")}
+            {name: options.get(name) for name in ("channel", "profile", "components", "targets")}, where
         )
         extra = options.get("extra") or []
-        toolchains = [first, *(Toolchain.from_options(item, f"extra[{n}].") for n, item in enumerate(extra))]
+        toolchains = [first, *(Toolchain.from_options(item, f"{where}extra[{n}].") for n, item in enumerate(extra))]
         channels = [toolchain.channel for toolchain in toolchains]
         twice = sorted({channel for channel in channels if channels.count(channel) > 1})
         if twice:
-            raise RequestError(f"extra names {', '.join(twice)} twice: list each channel once, with all it needs")
+            raise RequestError(
+                f"{where}extra names {', '.join(twice)} twice: list each channel once, with all it needs"
+            )
         return cls(
             tuple(toolchains),
-            _text(options.get("rustup_version"), VERSION, "rustup_version", "1.29.0"),
-            _checksums(options.get("rustup_checksums")),
+            _text(options.get("rustup_version"), VERSION, f"{where}rustup_version", "1.29.0"),
+            _checksums(options.get("rustup_checksums"), f"{where}rustup_checksums"),
             bool(options.get("purge")),
         )
 
@@ -162,14 +169,14 @@ def _names(value: Any, name: str, example: str) -> tuple[str, ...]:
     return tuple(sorted({_text(item, NAME, name, example) for item in value}))
 
 
-def _checksums(value: Any) -> tuple[tuple[str, str], ...]:
+def _checksums(value: Any, name: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping) or not value:
         raise RequestError(
-            f"rustup_checksums is {value!r}; allowed is a dictionary of architecture ({', '.join(sorted(TRIPLES))}) "
+            f"{name} is {value!r}; allowed is a dictionary of architecture ({', '.join(sorted(TRIPLES))}) "
             "to the sha256 of rustup-init"
         )
     for machine, checksum in value.items():
         if machine not in TRIPLES:
-            raise RequestError(f"rustup_checksums names {machine!r}; allowed are {', '.join(sorted(TRIPLES))}")
-        _text(checksum, SHA256, f"rustup_checksums.{machine}", "4acc9acc… with 64 hexadecimal digits")
+            raise RequestError(f"{name} names {machine!r}; allowed are {', '.join(sorted(TRIPLES))}")
+        _text(checksum, SHA256, f"{name}.{machine}", "4acc9acc… with 64 hexadecimal digits")
     return tuple(sorted(value.items()))

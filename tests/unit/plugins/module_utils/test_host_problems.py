@@ -28,6 +28,8 @@ AGENT = {"exists": True, "groups": []}
     ("observed", "variables", "message"),
     [
         (host("platform", ids=["fedora"], version="44"), {}, "the host runs fedora 44: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"),
+        (host("platform", version="20.04"), {}, "the host runs ubuntu 20.04: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"),
+        (host("platform", ids=["debian"], version="11"), {}, "the host runs debian 11: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"),
         (host("platform", systemd=False), {}, "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1"),
         (
             host("platform", architecture="riscv64"),
@@ -63,7 +65,10 @@ def test_a_host_that_cannot_take_the_policy_is_refused_with_the_reason(observed,
     ("observed", "variables"),
     [
         (GOOD_HOST, {}),
-        (host("platform", ids=["debian"], architecture="aarch64"), {}),
+        (host("platform", ids=["debian"], version="13", architecture="aarch64"), {}),
+        (host("platform", ids=["debian"], version=""), {}),  # testing has no number
+        (host("platform", version="22.04"), {}),
+        (host("platform", ids=["linuxmint", "ubuntu", "debian"], version="21"), {}),  # a number of its own
         (host("accounts", users={"ubuntu": AGENT}), {"agent_policy_users": ["ubuntu"], "agent_policy_allow_privileged_users": True}),
         (host("accounts", users={"bob": {"exists": False}}), {"agent_policy_users": ["bob"], "agent_policy_create_users": True}),
     ],

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.nova.agent_host.plugins.module_utils.policy import CHECKS, policy_problems
+from ansible_collections.nova.agent_host.plugins.module_utils.policy import CHECKS, policy_problems, typed
 
 FILES = sorted((Path(__file__).parents[4] / "roles").glob("*/meta/argument_specs.yml"))
 SPECS = {
@@ -25,6 +26,18 @@ PATH = (
 NAME = "allowed is a name of lower-case letters, digits, _ and -, such as nova-agents"
 URL = "allowed is http://, https:// or file://, such as https://static.rust-lang.org"
 COUNT = "allowed is a whole number from 1, or nothing for the rule's"
+
+
+TOOLCHAIN = {
+    **{
+        name: spec["default"]
+        for name, spec in SPECS.items()
+        if name.startswith("agent_toolchain_") and "default" in spec
+    },
+    "agent_policy_rust_channel": "1.92.0",
+    "agent_toolchain_channel": "1.92.0",
+    "agent_toolchain_update_root": "https://static.rust-lang.org/rustup",
+}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,30 @@ COUNT = "allowed is a whole number from 1, or nothing for the rule's"
         ({"agent_policy_group": "agents\n"}, f"agent_policy_group is 'agents\\n'; {NAME}"),
         ({"agent_policy_group": "sudo"}, "agent_policy_group is 'sudo', a group of the system; name one that only agents belong to"),
         ({"agent_policy_users": ["ok", "not ok"]}, f"agent_policy_users: an entry is 'not ok'; {NAME}"),
+        ({"agent_policy_group": "docker"}, "agent_policy_group is 'docker', a group of the system; name one that only agents belong to"),
+        ({"agent_policy_users": "agent1,agent2"}, "agent_policy_users is 'agent1,agent2'; allowed is a list, such as [one, two]"),
+        ({"agent_limits_extra": "nice=5"}, "agent_limits_extra is 'nice=5'; allowed is a dictionary, such as {key: value}"),
+        ({"agent_limits_core": -1}, "agent_limits_core is -1; allowed is a whole number from 0"),
+        ({"agent_ceiling_wait": "-5"}, "agent_ceiling_wait is '-5'; allowed is a whole number from 0"),
+        ({"agent_wrappers_checkouts": ["rel/../x"]}, "agent_wrappers_checkouts has 'rel/../x'; allowed is an absolute, normalized path, such as /srv/nova"),
+        ({"agent_wrappers_checkouts": ["/srv/nova/"]}, "agent_wrappers_checkouts has '/srv/nova/'; allowed is an absolute, normalized path, such as /srv/nova"),
+        (
+            {**TOOLCHAIN, "agent_toolchain_rustup_checksums": {"x86_64": "zz"}},
+            "agent_toolchain_rustup_checksums.x86_64 is 'zz'; allowed is a name such as 4acc9acc… with 64 hexadecimal digits (quoted in YAML)",
+        ),
+        (
+            {**TOOLCHAIN, "agent_toolchain_extra": [{"channel": "1.92.0"}]},
+            "agent_toolchain_extra names 1.92.0 twice: list each channel once, with all it needs",
+        ),
+        (
+            {**TOOLCHAIN, "agent_toolchain_extra": ["nightly"]},
+            "agent_toolchain_extra[0] is 'nightly'; allowed is a dictionary such as {channel: 1.93.0}",
+        ),
+        (
+            {**TOOLCHAIN, "agent_toolchain_channel": "1.93.0", "agent_wrappers_guard": "redirect"},
+            "agent_toolchain_channel is 1.93.0, but the wrappers run agent_policy_rust_channel, 1.92.0: set that one, which the toolchain "
+            "follows, and list further channels in agent_toolchain_extra",
+        ),
         ({"agent_policy_recommended_agents": "many"}, f"agent_policy_recommended_agents is 'many'; {COUNT}"),
         ({"agent_policy_create_users": "perhaps"}, "agent_policy_create_users is 'perhaps'; allowed is true or false"),
         ({"agent_policy_rust_channel": "newest"}, "agent_policy_rust_channel is 'newest'; allowed is a version such as 1.92.0, or a dated channel such as nightly-2026-01-15"),
@@ -94,6 +131,44 @@ def test_the_defaults_of_all_roles_are_right():
     }
     assert len(defaults) > 10
     assert policy_problems(defaults, SPECS) == []
+
+
+def test_a_role_that_stands_alone_may_have_a_channel_of_its_own():
+    assert policy_problems({**TOOLCHAIN, "agent_toolchain_channel": "1.93.0"}, SPECS) == []
+
+
+SWITCHES = [name for name, spec in SPECS.items() if spec["type"] == "bool"]
+NUMBERS = [name for name, spec in SPECS.items() if spec["type"] == "int"]
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_may_be_text(name):
+    for text, value in (("false", False), ("no", False), ("0", False), ("true", True), ("yes", True)):
+        assert policy_problems({name: text}, SPECS) == []
+        assert typed({name: text}, SPECS) == {name: value}
+
+
+def test_a_number_may_be_text():
+    assert typed(dict.fromkeys(NUMBERS, "5"), SPECS) == dict.fromkeys(NUMBERS, 5)
+    assert typed({"agent_policy_prefix": "5", "other": "5"}, SPECS) == {"agent_policy_prefix": "5", "other": "5"}
+
+
+@pytest.mark.parametrize("name", [*SWITCHES, "agent_ceiling_wait"])
+def test_no_role_takes_text_for_a_switch_or_computes_with_it(name):
+    """`-e x=false` and inventories in INI give text, and any text is true. An option of a module has a type of its own."""
+    sources = [
+        file
+        for folder in ("roles", "playbooks")
+        for file in (FILES[0].parents[3] / folder).rglob("*")
+        if file.suffix in (".yml", ".j2") and file.parent.name not in ("defaults", "meta")
+    ]
+    uses = [
+        line.strip()
+        for file in sources
+        for line in file.read_text().splitlines()
+        if name in line and not line.lstrip().startswith("#") and f'"{{{{ {name} }}}}"' not in line
+    ]
+    assert [line for line in uses if not re.search(rf"\b{name} \| (bool|int)\b", line)] == []
 
 
 def test_all_problems_are_told_at_once():

@@ -1,0 +1,50 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Who is in a group of this host, and who logged in, as PAM would have it."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Iterable
+
+NOBODY = 2**32 - 1  # the login uid of what no login started
+
+
+def group_members(group: str) -> list[str] | None:
+    """Everybody in ``group``, also those whose primary group it is; None where there is no such group."""
+    try:
+        found = grp.getgrnam(group)
+    except KeyError:
+        return None
+    primary = [account.pw_name for account in pwd.getpwall() if account.pw_gid == found.gr_gid]
+    return list(dict.fromkeys([*found.gr_mem, *primary]))
+
+
+def login_user(root: str = "/") -> str:
+    """The account that logged in to become who runs this: sudo says it, and for su the kernel knows."""
+    if os.environ.get("SUDO_USER"):
+        return os.environ["SUDO_USER"]
+    uid = os.getuid()
+    try:
+        with open(os.path.join(root, "proc/self/loginuid"), encoding="ascii") as file:
+            known = int(file.read())
+        uid = uid if known == NOBODY else known
+    except (OSError, ValueError):
+        pass  # a kernel without audit
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def user_ids(names: Iterable[str]) -> dict[int, str]:
+    """The accounts of this host among ``names``, by uid."""
+    found = {}
+    for name in names:
+        try:
+            found[pwd.getpwnam(name).pw_uid] = name
+        except KeyError:
+            continue
+    return found
