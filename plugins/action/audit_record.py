@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_host import compared, not_compared
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import compared, not_compared
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDITED
 
 POLICY: dict[str, Any] = {

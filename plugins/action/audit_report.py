@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_junit import junit
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_report import fleet_report, table
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_report
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_host import UNREACHABLE
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import OK
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_report import verdict
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import OK
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import verdict
 
 
 class ActionModule(ActionBase):

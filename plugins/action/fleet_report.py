@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_report import fleet_report, table
-from ansible_collections.nova.agent_host.plugins.module_utils.report_rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_report

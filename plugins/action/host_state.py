@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item, state_items
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_units import owned_units
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import wanted_state
-from ansible_collections.nova.agent_host.plugins.module_utils.host_plan import plan
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import Item, state_items
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.units import owned_units
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import wanted_state
+from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import plan
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import ObservedAction
 
 

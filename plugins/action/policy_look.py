@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.host_problems import host_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.host_seal import collection_digest, fingerprint, sealed
-from ansible_collections.nova.agent_host.plugins.module_utils.host_summary import host_summary
-from ansible_collections.nova.agent_host.plugins.module_utils.limits_plan import login_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.policy import policy_problems, typed
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.limits import login_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.problems import host_problems
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.seal import collection_digest, fingerprint, sealed
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import host_summary
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.variables import policy_problems, typed
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDIT
 
 COLLECTION = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils import rustup_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_channel import ChannelError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import (
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror import build as rustup_mirror
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     TRIPLES,
     UPSTREAM,
     Request,

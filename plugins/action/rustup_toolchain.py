@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item, drifted, good
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import Item, drifted, good
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import ObservedAction
 
 

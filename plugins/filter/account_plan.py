@@ -56,7 +56,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.accounts import account_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.accounts import account_plan
 
 
 class FilterModule:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget_table import budget_table as lay_out
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table as lay_out
 
 DOCUMENTATION = r"""
 name: budget_table

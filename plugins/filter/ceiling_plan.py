@@ -54,7 +54,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils import ceiling_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.policy import ceiling as ceiling_plan
 
 
 class FilterModule:

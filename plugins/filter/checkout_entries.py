@@ -40,7 +40,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.wrapper_entries import checkout_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import checkout_entries
 
 
 class FilterModule:

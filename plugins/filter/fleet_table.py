@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils import instance_shapes
-from ansible_collections.nova.agent_host.plugins.module_utils.budget_input import count
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import instances as instance_shapes
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import count
 
 DOCUMENTATION = r"""
 name: fleet_table

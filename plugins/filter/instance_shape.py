@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils import instance_shapes
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import instances as instance_shapes
 
 DOCUMENTATION = r"""
 name: instance_shape

@@ -46,7 +46,7 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils import inventory_table as table
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import inventory as table
 
 
 def inventory_table(hosts: list[dict[str, object]], answers: list[dict[str, object]] | None = None) -> str:

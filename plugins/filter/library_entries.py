@@ -12,11 +12,13 @@ description:
   - Gives entries for M(nova.agent_host.host_state), so that a program on the host
     works with the same logic as the modules.
   - A program that puts O(folder) into its C(sys.path) imports the module by its full name,
-    C(ansible_collections.nova.agent_host.plugins.module_utils.NAME).
+    C(ansible_collections.nova.agent_host.plugins.module_utils.MODULE).
 positional: _input, folder
 options:
   _input:
-    description: Name of a file of C(plugins/module_utils). What it imports from there comes with it.
+    description:
+      - Name of a module below C(plugins/module_utils), such as V(budget.arithmetic).
+      - What it imports from there comes with it.
     type: str
     required: true
   folder:
@@ -31,7 +33,7 @@ EXAMPLES = r"""
 - name: Put the arithmetic of the budget on a host
   nova.agent_host.host_state:
     role: example
-    entries: "{{ 'budget' | nova.agent_host.library_entries('/opt/example/lib') }}"
+    entries: "{{ 'budget.arithmetic' | nova.agent_host.library_entries('/opt/example/lib') }}"
 """
 
 RETURN = r"""

@@ -58,7 +58,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils import limits_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.policy import limits as limits_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError
 
 

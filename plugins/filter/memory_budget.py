@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget_input import budget_of
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import budget_of
 
 DOCUMENTATION = r"""
 name: memory_budget

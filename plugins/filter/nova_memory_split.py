@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils import nova_memory
-from ansible_collections.nova.agent_host.plugins.module_utils.budget_input import host_size
-from ansible_collections.nova.agent_host.plugins.module_utils.nova_memory import NovaMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import nova as nova_memory
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
 
 DOCUMENTATION = r"""

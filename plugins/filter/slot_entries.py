@@ -43,7 +43,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.wrapper_entries import slot_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import slot_entries
 
 
 class FilterModule:

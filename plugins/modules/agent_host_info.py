@@ -160,17 +160,17 @@ import os
 import uuid
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils import host_observe
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import BudgetError, memory_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.ceiling_observe import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostError, read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_observe import observe_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.limits_observe import observe_ways_in
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError
-from ansible_collections.nova.agent_host.plugins.module_utils.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError, read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_recorded_units
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.observe import observe_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import observe_toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import observe_recorded_units
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 SIZES = ("per_agent", "system_reserve", "headroom")
 

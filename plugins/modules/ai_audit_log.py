@@ -62,7 +62,7 @@ findings:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.ai_audit_log import LEFT, hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_log
 
 
 def main() -> None:

@@ -59,8 +59,8 @@ own_rustups:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils import audit_observe
-from ansible_collections.nova.agent_host.plugins.module_utils.units_observe import observe_units
+from ansible_collections.nova.agent_host.plugins.module_utils.audit import observe as audit_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
 
 
 def main() -> None:

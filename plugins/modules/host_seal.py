@@ -63,7 +63,7 @@ sealed:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest, ManifestError, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError, locked
 
 
 def main() -> None:

@@ -152,10 +152,10 @@ import shlex
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_files import audit_files
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.host_apply import ApplyError, apply
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.files import audit_files
+from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 
 ENTRY = {
     "path": {"type": "str", "required": True},

@@ -189,12 +189,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply, toolchain_manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import ManifestError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import InstallError, Source
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_lock import LockError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import (
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError, Source
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     PROFILES,
     UPSTREAM,
     Request,
@@ -202,7 +203,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request 
     architecture,
     source_url,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import generations_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import generations_folder
 
 TOOLCHAIN: dict[str, Any] = {
     "profile": {"type": "str", "choices": list(PROFILES), "default": "minimal"},

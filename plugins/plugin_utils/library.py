@@ -11,30 +11,44 @@ from typing import Any
 PACKAGE = "ansible_collections.nova.agent_host.plugins.module_utils"
 MODULE_UTILS = Path(__file__).parents[1] / "module_utils"
 # Not by parsing: every play does this for every host.
-IMPORT = re.compile(rf"^\s*from {re.escape(PACKAGE)}(?:\.(\w+))? import (\([^)]*|.*)", re.MULTILINE)
+IMPORT = re.compile(rf"^\s*from {re.escape(PACKAGE)}(?:\.([\w.]+))? import (\([^)]*|.*)", re.MULTILINE)
 
 
 def library_entries(module: str, folder: str) -> list[dict[str, Any]]:
-    """Entries of host_state for ``module`` of module_utils and all of module_utils that it imports, below ``folder``.
+    """Entries of host_state for ``module`` of module_utils (as in status.command) and all of module_utils that it
+    imports, below ``folder``.
 
     With ``folder`` in sys.path a program imports the module by its full name. Raises ValueError where there is no such
     module.
     """
-    contents: dict[str, str] = {}
-    wanted = [module]
+    contents: dict[str, str] = {}  # by path below module_utils
+    wanted = [_file(module)]
     while wanted:
-        name = wanted.pop()
-        if name not in contents:
-            contents[name] = _source(name)
-            for submodule, names in IMPORT.findall(contents[name]):
-                wanted += [submodule] if submodule else re.findall(r"\w+", names)
+        file = wanted.pop()
+        if file in contents:
+            continue
+        contents[file] = (MODULE_UTILS / file).read_text(encoding="utf-8")
+        if "/" in file:
+            contents[f"{file.partition('/')[0]}/__init__.py"] = ""
+        for name, imported in IMPORT.findall(contents[file]):
+            wanted += _imported_files(name, imported)
     place = f"{folder}/{PACKAGE.replace('.', '/')}"
-    return [{"path": f"{place}/{name}.py", "content": contents[name], "mode": "0644"} for name in sorted(contents)]
+    return [{"path": f"{place}/{file}", "content": contents[file], "mode": "0644"} for file in sorted(contents)]
 
 
-def _source(name: str) -> str:
-    path = MODULE_UTILS / f"{name}.py"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in MODULE_UTILS.glob("*.py")))
-        raise ValueError(f"library_entries: no module {name!r} in module_utils, only: {known}")
-    return path.read_text(encoding="utf-8")
+def _imported_files(name: str, imported: str) -> list[str]:
+    """Of ``from PACKAGE.name import imported``, where ``name`` is a module, or a package whose modules are imported."""
+    path = name.replace(".", "/")
+    if (MODULE_UTILS / f"{path}.py").is_file():
+        return [f"{path}.py"]
+    modules = re.findall(r"(\w+)(?:\s+as\s+\w+)?", imported)
+    return [_file(f"{name}.{module}".lstrip(".")) for module in modules]
+
+
+def _file(module: str) -> str:
+    path = f"{module.replace('.', '/')}.py"
+    if not (MODULE_UTILS / path).is_file():
+        files = [file.relative_to(MODULE_UTILS).with_suffix("") for file in MODULE_UTILS.rglob("*.py")]
+        known = ", ".join(sorted(".".join(file.parts) for file in files if file.name != "__init__"))
+        raise ValueError(f"library_entries: no module {module!r} in module_utils, only: {known}")
+    return path

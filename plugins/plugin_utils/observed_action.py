@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import Item
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import Item
 
 STALE = "nova_agent_host_stale"
 AUDIT = "__agent_audit"  # a play's variable: compare and tell, whatever the task registers or notifies
@@ -53,7 +53,7 @@ class ObservedAction(ActionBase):
         return {}
 
     def units(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The units of systemd that the arguments bring or change, as audit_units has them."""
+        """The units of systemd that the arguments bring or change, as audit.units has them."""
         return {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

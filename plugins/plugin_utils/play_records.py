@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_host import Record
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import UNKNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import UNKNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
 
 
 def play_records(variables: Mapping[str, Any], name: str) -> dict[str, Record]:

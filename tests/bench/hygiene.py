@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.nova.agent_host.plugins.module_utils.target_measure import measure
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import measure
 
 FILES = int(os.environ.get("HYGIENE_FILES", "100000"))
 A_FOLDER = 500
@@ -66,7 +66,7 @@ def measuring(folder: Path) -> None:
 
 MEASURE = """
 import os, sys
-from ansible_collections.nova.agent_host.plugins.module_utils.target_measure import measure
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import measure
 measure(os.open(sys.argv[1], os.O_RDONLY))
 """
 

@@ -19,8 +19,8 @@ import pytest
 from wrappers.host import CHANNEL, TRIPLE, program, render
 
 # isort: split
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene_policy import HygienePolicy, Workspaces
-from ansible_collections.nova.agent_host.plugins.module_utils.target_sweep import Swept, sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Swept, sweep
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_entries as library_entries
 
 OWNER, OTHER = "games", "daemon"  # accounts of every Debian and Ubuntu

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.ai_audit_log import hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_log
 
 from .conftest import OTHER, OWNER, give
 

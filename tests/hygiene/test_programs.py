@@ -27,7 +27,7 @@ class Installed:
         self.prefix = lab.home.with_suffix(".prefix")
         for name in ("agent-sweep", "agent-audit-log"):
             self._write(f"bin/{name}", (FILES / name).read_text(), 0o755)
-        for module in ("target_sweep_cli", "ai_audit_log_cli"):
+        for module in ("hygiene.sweep_cli", "hygiene.audit_log_cli"):
             for entry in library_entries(module, f"{self.prefix}/lib/agent_hygiene"):
                 self._write(entry["path"], entry["content"], int(entry["mode"], 8))
         self.report = self.prefix / "targets.json"

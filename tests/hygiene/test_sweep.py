@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import target_clean, target_measure
-from ansible_collections.nova.agent_host.plugins.module_utils.target_sweep import sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import clean as target_clean
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import measure as target_measure
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import sweep
 from wrappers.host import eventually, program
 
 from .conftest import OTHER, OWNER, Lab, give

@@ -60,7 +60,7 @@ def install(root: Path) -> Status:
         name: templar.template(trust_as_template(f"{{{{ __agent_status_{name} }}}}"))
         for name in ("library", "policy_file", "program", "policy")
     }
-    for entry in library_entries("status_command", names["library"]):
+    for entry in library_entries("status.command", names["library"]):
         path = Path(entry["path"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(entry["content"])

@@ -16,9 +16,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import Source
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request, architecture
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Source
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, architecture
 
 CHANGES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "open",
            "subprocess.Popen", "os.truncate")  # fmt: skip

@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import fixture_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils import rustup_fetch
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_channel import ChannelError, manifest_path
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_mirror import (
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import (
     Built,
     describe_installed,
     mirror_installed,
     mirror_rustup,
     mirror_upstream,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_package import true_version
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import UPSTREAM, Request
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError, manifest_path
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as rustup_fetch
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Request
 from rustup_wheel import CHECKSUMS, VERSION, cache, rustup_init
 
 COMPONENTS = ["clippy", "rustfmt"]

@@ -9,9 +9,9 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_mirror import Built, mirror_rustup
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_package import Component, Content, write_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import TRIPLES, Request
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import Built, mirror_rustup
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import Component, Content, write_channel
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
 from rustup_wheel import CHECKSUMS, VERSION
 
 DATE = "2025-12-11"

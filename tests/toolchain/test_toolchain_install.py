@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import InstallError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_lock import LockError, locked
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
 from rustup_wheel import CHECKSUMS
 from trees import NOBODY, Tree

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import InstallError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import is_locked
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import is_locked
 from mirror_server import Server
 from trees import Tree
 

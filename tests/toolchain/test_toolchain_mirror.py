@@ -12,14 +12,14 @@ from typing import Any
 
 import fixture_mirror
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_mirror import (
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import (
     Built,
     mirror_rustup,
     mirror_upstream,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_package import true_version
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
 from rustup_wheel import CHECKSUMS, VERSION
 from trees import Tree

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.nova.agent_host.plugins.module_utils.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.modules import rustup_toolchain
 from mirror_server import Server
 from rustup_wheel import CHECKSUMS, VERSION

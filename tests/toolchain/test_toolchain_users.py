@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import TRIPLES
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES
 from mirror_server import Server
 from trees import NOBODY, Tree
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils import toolchain_apply
-from ansible_collections.nova.agent_host.plugins.module_utils.rustup_install import Source
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_state import observe_toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Source
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 from rustup_wheel import CHECKSUMS, VERSION
 
 RUNNER = Path(__file__).with_name("apply_runner.py")

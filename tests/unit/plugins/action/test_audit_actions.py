@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.nova.agent_host.plugins.action import host_state, rustup_toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.file_state import wanted_state
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import wanted_state
 
 TREE = "/opt/nova-agent/toolchain"
 ENTRY = {"path": "/opt/x", "content": "one\n", "mode": "0644"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.action.rustup_toolchain import ActionModule
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain_request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 
 ACTION = ActionModule.__new__(ActionModule)  # what is tested needs no task, connection or play
 TREE = "/opt/nova-agent/toolchain"

@@ -18,9 +18,9 @@ from ansible_collections.nova.agent_host.plugins.filter import (
     nova_memory_split,
     recommended_agents,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.host_memory import HostMemory
-from ansible_collections.nova.agent_host.plugins.module_utils.nova_memory import NovaMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.modules import agent_host_info
 from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit_items import drifted, good, note, unknown
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
 
 Host = tuple[dict[str, Any], dict[str, Any]]

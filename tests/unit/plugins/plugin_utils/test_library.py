@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -14,27 +14,36 @@ from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MOD
 
 
 def test_a_program_works_with_the_files_alone(tmp_path):
-    for entry in library_entries("budget", str(tmp_path)):
+    for entry in library_entries("budget.arithmetic", str(tmp_path)):
         Path(entry["path"]).parent.mkdir(parents=True, exist_ok=True)
         Path(entry["path"]).write_text(entry["content"], encoding="utf-8")
-    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]; from {PACKAGE}.budget import memory_budget; "
+    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]; from {PACKAGE}.budget.arithmetic import memory_budget; "
     program += "print(memory_budget(1536 * 2**30, 192)['recommended_agents'])"
     done = subprocess.run([sys.executable, "-ISc", program], check=True, text=True, stdout=subprocess.PIPE)
     assert done.stdout == "300\n"
 
 
+def paths(module):
+    """The files that come along, below module_utils."""
+    return {entry["path"].partition("module_utils/")[2] for entry in library_entries(module, "/lib")}
+
+
 def test_only_what_is_imported_comes_along():
-    names = {Path(entry["path"]).stem for entry in library_entries("manifest", "/lib")}
-    assert "manifest" in names and "budget" not in names
+    assert paths("state.manifest") == {"state/__init__.py", "state/manifest.py", "version.py"}
 
 
 def test_every_import_of_module_utils_is_found():
-    for file in MODULE_UTILS.glob("*.py"):
-        names = {Path(entry["path"]).stem for entry in library_entries(file.stem, "/lib")}
-        for imported in re.findall(rf"{PACKAGE}(?:\.| import )(\w+)", file.read_text(encoding="utf-8")):
-            assert imported in names, (file, imported)
+    files = [file.relative_to(MODULE_UTILS) for file in MODULE_UTILS.rglob("*.py") if file.name != "__init__.py"]
+    for file in files:
+        brought = paths(".".join(file.with_suffix("").parts))
+        for node in ast.walk(ast.parse((MODULE_UTILS / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+                name = (node.module or "").removeprefix(PACKAGE).replace(".", "/").lstrip("/")
+                one_module = {f"{name}.py"}
+                modules = {f"{name}/{alias.name}.py".lstrip("/") for alias in node.names}
+                assert one_module <= brought or modules <= brought, (file, name)
 
 
 def test_a_module_that_does_not_exist_is_named():
-    with pytest.raises(ValueError, match="^library_entries: no module 'budgte' in module_utils, only: accounts, "):
+    with pytest.raises(ValueError, match="^library_entries: no module 'budgte' in module_utils, only: audit.diff, "):
         library_entries("budgte", "/lib")

@@ -10,7 +10,7 @@ import html.parser
 import re
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.report_rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import FOLDER, report_page
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import (
     HOSTILE,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""An audit as JUnit XML: a suite a host, a case an item.
+
+Pure. Drift is a failure, what could not be checked an error. Where a host was not reached or something ended its
+comparison, one case of its own says so, and what was not compared for that is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, UNKNOWN, Item
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
+
+# XML 1.0 has no way to write these, not even escaped; a carriage return would be read back as a line break.
+_UNFIT = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(report: Mapping[str, Any]) -> str:
+    """The whole document for what ``fleet_report`` gave."""
+    root = ElementTree.Element("testsuites", name=report["collection"])
+    for record in report["hosts"]:
+        root.append(_suite(record, report["finished"]))
+    for count in ("tests", "failures", "errors", "skipped"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _suite(record: Record, finished: str) -> ElementTree.Element:
+    suite = ElementTree.Element("testsuite", name=_fit(record["host"]), timestamp=finished)
+    ended = "why" in record
+    case = ElementTree.SubElement(suite, "testcase", classname=_fit(record["host"]), name="compared to the end")
+    if ended:
+        _outcome(case, "error", record["status"], record["why"], "")
+    for item in record["items"]:
+        _case(suite, record["host"], item, ended)
+    suite.set("tests", str(len(suite)))
+    for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(count, str(len(suite.findall(f"testcase/{tag}"))))
+    return suite
+
+
+def _case(suite: ElementTree.Element, host: str, item: Item, ended: bool) -> None:
+    classname, name = f"{host}.{item['role']}", f"{item['kind']} {item['item']}"
+    case = ElementTree.SubElement(suite, "testcase", classname=_fit(classname), name=_fit(name))
+    if item["status"] == DRIFTED:
+        _outcome(case, "failure", ",".join(item["differs"]), item["why"], item.get("diff", ""))
+    elif item["status"] == UNKNOWN and ended:
+        ElementTree.SubElement(case, "skipped", message=_fit(item["why"]))
+    elif item["status"] == UNKNOWN:
+        _outcome(case, "error", "not checkable", item["why"], "")
+    elif item["status"] == NOTE:
+        ElementTree.SubElement(case, "system-out").text = _fit(item["why"])
+
+
+def _outcome(case: ElementTree.Element, tag: str, kind: str, message: str, text: str) -> None:
+    ElementTree.SubElement(case, tag, type=_fit(kind), message=_fit(message)).text = _fit(text) or None
+
+
+def _fit(text: str) -> str:
+    return _UNFIT.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""An audit of a fleet for machines (a dictionary for JSON) and for people (a table).
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, OK, UNKNOWN, Item
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
+
+HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
+ITEM_STATUSES = (OK, DRIFTED, UNKNOWN, NOTE)
+SHOWN = 20  # items of one host in the table
+WIDTH = 300  # characters of one reason in the table
+_WORDS = {
+    OK: "as it should be",
+    DRIFTED: "drifted",
+    UNKNOWN: "not checkable",
+    UNREACHABLE: "not reached",
+    NOTE: "note",
+}
+
+
+def fleet_report(records: Sequence[Record], finished: str) -> dict[str, Any]:
+    """``{"collection", "version", "finished", "status", "totals": {"hosts": {status: count}, "items": {...}},
+    "hosts": [records]}``. ``finished`` is a time in words; ``status`` the worst of any host."""
+    hosts = [record["status"] for record in records]
+    items = [item["status"] for record in records for item in record["items"]]
+    return {
+        "collection": COLLECTION,
+        "version": VERSION,
+        "finished": finished,
+        "status": max(hosts, key=HOST_STATUSES.index, default=OK),
+        "totals": {
+            "hosts": {status: hosts.count(status) for status in HOST_STATUSES},
+            "items": {status: items.count(status) for status in ITEM_STATUSES},
+        },
+        "hosts": list(records),
+    }
+
+
+def verdict(record: Record) -> str:
+    """One line about one host."""
+    if "why" in record:
+        return f"{_WORDS[record['status']]}: {_line(record['why'])}"
+    items = record["items"]
+    counts = {status: sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN)}
+    parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    return f"{', '.join(parts) if parts else 'all as it should be'} (of {_count(len(items), 'item')})"
+
+
+def table(report: dict[str, Any]) -> str:
+    """What is not right and what is worth a note, host by host, and one line for all."""
+    lines = [line for record in report["hosts"] for line in _host_lines(record)]
+    counts = report["totals"]["hosts"]
+    told = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    total, items = sum(counts.values()), sum(report["totals"]["items"].values())
+    summary = f"audit: {_count(total, 'host')}, {_count(items, 'item')}: "
+    return "\n".join([*lines, summary + ("all as they should be" if counts[OK] == total else ", ".join(told))])
+
+
+def _host_lines(record: Record) -> list[str]:
+    # What a broken off comparison left out is told in the host's own line.
+    kinds = (DRIFTED, NOTE) if "why" in record else (DRIFTED, UNKNOWN, NOTE)
+    told = [item for kind in kinds for item in record["items"] if item["status"] == kind]
+    if record["status"] == OK and not told:
+        return []
+    more = [f"  and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
+    return [f"{_line(record['host'])}: {verdict(record)}", *(_item_line(item) for item in told[:SHOWN]), *more]
+
+
+def _item_line(item: Item) -> str:
+    return f"  {_WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _line(text: str) -> str:
+    """On one line, short, and nothing in it that a terminal would obey."""
+    plain = "".join(
+        character if character.isprintable() else " " if character in "\n\t\r" else "?" for character in text
+    )
+    return plain if len(plain) <= WIDTH else f"{plain[:WIDTH]}..."

@@ -1,0 +1,42 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+# (no AnsibleModule here, whose functions pylint would have)
+"""The command line of check-test-layout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.check import check
+from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.workspace import WorkspaceError
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import printable
+
+DESCRIPTION = """Find loose tests/*.rs in a Cargo workspace: cargo compiles and links a binary for each file there
+that is no harness. A harness is named by a [[test]] entry of Cargo.toml, or has a folder of its own:
+tests/parser_tests.rs and tests/parser/."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Gives 0; 1 where there are loose files; 2 where the working copy can't be read."""
+    parser = argparse.ArgumentParser(prog="check-test-layout", description=DESCRIPTION)
+    parser.add_argument("folder", nargs="?", default=".", help="a working copy, or a folder in one (default: here)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args(arguments)
+    try:
+        packages, loose = check(options.folder)
+    except WorkspaceError as error:
+        print(f"check-test-layout: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps({"packages": packages, "loose": [asdict(file) for file in loose]}, indent=2))
+    else:
+        for file in loose:
+            print(printable(file.line()))
+        if loose:
+            print(f"{len(loose)} loose test files in {packages} packages", file=sys.stderr)
+    return int(bool(loose))

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What a ceiling on all agents needs to know of a host: its cgroup tree, what users take, and who administers it."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
+
+ADMINISTRATORS = ("sudo", "admin", "wheel")  # groups whose members may become root
+CGROUPS = "sys/fs/cgroup"
+USERS = "user.slice"
+SYSTEMD_LIBRARIES = ("usr/lib/systemd/libsystemd-shared-*.so", "usr/lib/*/systemd/libsystemd-shared-*.so")
+RECLAIMABLE = ("active_file", "inactive_file", "slab_reclaimable")
+
+
+def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> dict[str, Any]:
+    """What there is, for roles to decide on.
+
+    ``{"systemd": 252, "hierarchy": "unified", "hybrid" or "legacy", "controllers": [...], "users": {"memory_max": bytes
+    or None, "swap_max": bytes or None, "in_use": bytes}, "services": [those in system.slice], "administrators": {name:
+    uid}}``. ``users`` is what all sessions together are under and take, less what the kernel can take back; None where
+    the kernel does not say. ``systemd`` is 0 where its library was not found. Agents are no administrators, whatever
+    groups they are in.
+    """
+    tree = os.path.join(root, CGROUPS)
+    return {
+        "systemd": _systemd_version(root),
+        "hierarchy": _hierarchy(tree),
+        "controllers": (_read(f"{tree}/cgroup.controllers") or "").split(),
+        "users": _usage(f"{tree}/{USERS}"),
+        "services": _services(f"{tree}/system.slice"),
+        "administrators": _administrators({"root", login_user}, frozenset(agents)),
+    }
+
+
+def _systemd_version(root: str) -> int:
+    """From the name of the library that systemd's programs share: asking one of them would start a process."""
+    for pattern in SYSTEMD_LIBRARIES:
+        for path in glob.glob(os.path.join(root, pattern)):
+            match = re.search(r"-(\d+)[^/]*\.so$", path)
+            if match:
+                return int(match[1])
+    return 0
+
+
+def _hierarchy(tree: str) -> str:
+    if os.path.exists(f"{tree}/cgroup.controllers"):
+        return "unified"
+    return "hybrid" if os.path.exists(f"{tree}/unified/cgroup.controllers") else "legacy"
+
+
+def _usage(slice_folder: str) -> dict[str, int | None] | None:
+    current, stat = _read(f"{slice_folder}/memory.current"), _read(f"{slice_folder}/memory.stat")
+    if current is None or stat is None:
+        return None
+    parts = dict(line.split() for line in stat.splitlines())
+    return {
+        "memory_max": _limit(f"{slice_folder}/memory.max"),
+        "swap_max": _limit(f"{slice_folder}/memory.swap.max"),
+        "in_use": max(0, int(current) - sum(int(parts.get(part, 0)) for part in RECLAIMABLE)),
+    }
+
+
+def _limit(path: str) -> int | None:
+    held = (_read(path) or "max").strip()
+    return None if held == "max" else int(held)
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _services(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".service"))
+    except OSError:
+        return []
+
+
+def _administrators(names: set[str], agents: frozenset[str]) -> dict[str, int]:
+    for group in ADMINISTRATORS:
+        names.update(group_members(group) or [])
+    found = {}
+    for name in sorted(names - agents):
+        try:
+            found[name] = pwd.getpwnam(name).pw_uid
+        except KeyError:
+            continue
+    return found

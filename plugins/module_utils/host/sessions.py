@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What agents run on a host now, and under which limits.
+
+A process may lower its limits and never raise them, so the loosest one of a session tells what its login was given.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
+
+_LIMITS = {"as": "Max address space", "nofile": "Max open files"}
+_UNIT = re.compile(r"/([^/]+\.(?:scope|service))")
+
+
+def observe_sessions(members: Iterable[str], root: str = "/") -> list[dict[str, Any]]:
+    """The units in which ``members`` have processes: ``[{"user": "agent1", "unit": "session-3.scope", "limits": {"as":
+    bytes or None, "nofile": count or None}}]``, the hard limits of the loosest process; None is no limit."""
+    names = user_ids(members)
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    proc = os.path.join(root, "proc")
+    for pid in os.listdir(proc) if names else []:
+        folder = os.path.join(proc, pid)
+        try:
+            if not pid.isdigit() or os.stat(folder).st_uid not in names:
+                continue
+            user = names[os.stat(folder).st_uid]
+            limits, unit = _limits(_read(f"{folder}/limits")), _unit(_read(f"{folder}/cgroup"))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it has ended since, or is hidden from us
+        if not limits:
+            continue  # a zombie has none
+        loosest = found.setdefault((user, unit), limits)
+        found[user, unit] = {item: max(loosest[item], limits[item]) for item in _LIMITS}
+    return [
+        {
+            "user": user,
+            "unit": unit,
+            "limits": {item: None if value == _NONE else int(value) for item, value in hard.items()},
+        }
+        for (user, unit), hard in sorted(found.items())
+    ]
+
+
+def stale_sessions(sessions: Sequence[Mapping[str, Any]], wanted: Mapping[str, Sequence[int | None]]) -> list[str]:
+    """Who has how many open sessions with other limits than the ``wanted`` ones (``{"as": [soft, hard], ...}``), as
+    ``["agent1 (2)", ...]``."""
+    counts: dict[str, int] = {}
+    for session in sessions:
+        if any(session["limits"][item] != wanted[item][1] for item in _LIMITS):
+            counts[session["user"]] = counts.get(session["user"], 0) + 1
+    return [f"{user} ({count})" for user, count in sorted(counts.items())]
+
+
+_NONE = float("inf")
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _limits(text: str) -> dict[str, float]:
+    """The hard limits in a process's ``limits`` file, whose columns are name, soft, hard and unit."""
+    found = {}
+    for item, name in _LIMITS.items():
+        match = re.search(rf"^{name}\s+\S+\s+(\S+)", text, re.MULTILINE)
+        if match:
+            found[item] = _NONE if match[1] == "unlimited" else float(match[1])
+    return found if len(found) == len(_LIMITS) else {}
+
+
+def _unit(text: str) -> str:
+    """The unit of systemd's that a process belongs to: for user units the user manager they are under."""
+    for line in text.splitlines():
+        identity, controllers, path = line.split(":", 2)
+        if identity == "0" or controllers == "name=systemd":
+            match = _UNIT.search(path)
+            if match:
+                return match[1]
+    return "no unit"

@@ -1,0 +1,122 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Channel manifests, the files by which rustup learns what a distribution server has: reading and writing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    import tomllib
+except ImportError:  # Python before 3.11; only hosts have that, and only controllers build mirrors
+    tomllib = None  # type: ignore[assignment]
+
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Toolchain
+
+
+class ChannelError(Exception):
+    """A manifest that does not have what was asked for; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a mirror: its ``path`` below the mirror's root, and its sha256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """A component for one target (``*``: for all), as a manifest lists it; ``form`` is its compression."""
+
+    name: str
+    target: str
+    artifact: Artifact
+    form: str
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def manifest_path(channel: str) -> str:
+    """Where rustup looks for a channel below a distribution server."""
+    dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)
+    return f"dist/{dated[2]}/channel-rust-{dated[1]}.toml" if dated else f"dist/channel-rust-{channel}.toml"
+
+
+def parse(text: str, url: str) -> dict[str, Any]:
+    """Raises ChannelError."""
+    if tomllib is None:
+        raise ChannelError("building a mirror needs Python 3.11 or newer on the controller")
+    try:
+        manifest = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ChannelError(f"{url} is not a channel manifest: {error}") from error
+    if manifest.get("manifest-version") != "2":
+        raise ChannelError(f"{url} has manifest-version {manifest.get('manifest-version')!r}; only '2' is understood")
+    return manifest
+
+
+def artifacts(manifest: Mapping[str, Any], toolchain: Toolchain, triple: str) -> list[Artifact]:
+    """The files that rustup fetches to install ``toolchain`` on a ``triple`` host. Raises ChannelError."""
+    there = manifest["pkg"]["rust"]["target"].get(triple, {})
+    offered = {(item["pkg"], item["target"]) for part in ("components", "extensions") for item in there.get(part, [])}
+    wanted = [(name, triple) for name in manifest["profiles"][toolchain.profile] if (name, triple) in offered]
+    for name in toolchain.components:
+        package = manifest.get("renames", {}).get(name, {}).get("to", name)
+        wanted.append((package, "*" if (package, "*") in offered else triple))
+    wanted += [("rust-std", target) for target in toolchain.targets]
+    missing = sorted(f"{name} ({target})" for name, target in wanted if (name, target) not in offered)
+    if missing or not wanted:
+        raise ChannelError(f"channel {toolchain.channel} has no {', '.join(missing) or 'toolchain'} for {triple}")
+    return [_artifact(manifest, name, target) for name, target in dict.fromkeys(wanted)]
+
+
+def _artifact(manifest: Mapping[str, Any], name: str, target: str) -> Artifact:
+    entry = manifest["pkg"][name]["target"][target]
+    form = next((form for form in ("zst_", "xz_", "") if f"{form}url" in entry), None)
+    if not entry.get("available") or form is None:
+        raise ChannelError(f"{name} for {target} is listed in the channel of {manifest['date']}, but not available")
+    url: str = entry[f"{form}url"]
+    path = re.sub(r"^https?://[^/]+/", "", url)
+    if not re.fullmatch(r"dist/[A-Za-z0-9._/+-]+", path) or ".." in path:
+        raise ChannelError(f"{name} for {target} lies at {url!r}, which is not below a server's dist/ folder")
+    return Artifact(path, entry[f"{form}hash"])
+
+
+def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
+    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
+    lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
+    for name in dict.fromkeys(package.name for package in packages):
+        lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
+        for package in packages:
+            if package.name == name:
+                form = {"zst": "zst_", "xz": "xz_", "gz": ""}[package.form]
+                lines += [
+                    f"[pkg.{name}.target.{json.dumps(package.target)}]",
+                    "available = true",
+                    f"{form}url = {json.dumps(f'{UPSTREAM}/{package.artifact.path}')}",
+                    f"{form}hash = {json.dumps(package.artifact.sha256)}",
+                ]
+    lines += ["[pkg.rust]", f"version = {json.dumps(version)}", f"[pkg.rust.target.{triple}]", "available = true"]
+    for package in packages:
+        kind = "components" if package.name in minimal and package.target == triple else "extensions"
+        lines += [
+            f"[[pkg.rust.target.{triple}.{kind}]]",
+            f"pkg = {json.dumps(package.name)}",
+            f"target = {json.dumps(package.target)}",
+        ]
+    for name in dict.fromkeys(package.name for package in packages if package.name.endswith("-preview")):
+        lines += [f"[renames.{name[: -len('-preview')]}]", f"to = {json.dumps(name)}"]
+    lines += [
+        "[profiles]",
+        *(f"{profile} = {json.dumps(list(minimal))}" for profile in ("minimal", "default", "complete")),
+    ]
+    return "\n".join(lines) + "\n"

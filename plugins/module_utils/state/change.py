@@ -1,0 +1,154 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Changing one path on this host: whole or not at all, and never through a link that somebody else planted.
+
+Every change goes through a descriptor of the parent folder, which look.py opens name by name.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import State
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
+IMMUTABLE = 0x10
+APPEND_ONLY = 0x20
+
+
+def user_id(name: str) -> int:
+    """Raises KeyError where there is no such account."""
+    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+
+
+def group_id(name: str) -> int:
+    """Raises KeyError where there is no such group."""
+    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+
+
+def put(path: str, state: State, content: bytes | None) -> None:
+    """Make ``path`` be as ``state`` says. Raises OSError, KeyError (no such owner) or StateError."""
+    if state["kind"] == "absent":
+        remove(path)
+        return
+    ids = user_id(state["owner"]), group_id(state["group"])
+    with opened_folder(os.path.dirname(path)) as folder:
+        name = os.path.basename(path)
+        found = observe_in(folder, name, content="sha256" in state)
+        if state["kind"] == "directory":
+            if found["kind"] in ("file", "link"):
+                os.unlink(name, dir_fd=folder)
+            if found["kind"] != "directory":
+                os.mkdir(name, 0o700, dir_fd=folder)
+            _set_attributes(name, folder, ids, state["mode"])
+        elif state["kind"] == "link":
+            _replace(path, folder, lambda new: _make_link(new, folder, state["target"], ids))
+        elif found["kind"] == "file" and found.get("sha256") == state.get("sha256"):
+            _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
+        else:
+            data = content or b""
+            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]))
+
+
+def remove(path: str) -> None:
+    """Remove a file, a link or an empty folder; a folder that holds something stays."""
+    with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:
+        name = os.path.basename(path)
+        _clear(name, folder)
+        if observe_in(folder, name, content=False)["kind"] != "directory":
+            os.unlink(name, dir_fd=folder)
+            return
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+
+
+def _replace(path: str, folder: int, make: Callable[[str], None]) -> None:
+    name = os.path.basename(path)
+    new = _clear(name, folder)
+    make(new)
+    try:
+        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(new, dir_fd=folder)
+        raise
+    _sync(folder)
+
+
+def _sync(folder: int) -> None:
+    opened = os.open(".", FOLDER, dir_fd=folder)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _clear(name: str, folder: int) -> str:
+    """The name under which a new file waits for its place, cleared of what a killed run may have left there."""
+    new = f".{name}.nova-agent-tmp"  # matches no drop-in folder's *.conf
+    with suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=folder)
+    return new
+
+
+def _make_file(name: str, folder: int, content: bytes, ids: tuple[int, int], mode: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+            os.fchown(file.fileno(), *ids)
+            os.fchmod(file.fileno(), int(mode, 8))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _make_link(name: str, folder: int, target: str, ids: tuple[int, int]) -> None:
+    os.symlink(target, name, dir_fd=folder)
+    os.chown(name, *ids, dir_fd=folder, follow_symlinks=False)
+
+
+def _set_attributes(name: str, folder: int, ids: tuple[int, int], mode: str) -> None:
+    entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fchown(entry, *ids)
+        os.fchmod(entry, int(mode, 8))  # after fchown, which clears set-id bits
+    finally:
+        os.close(entry)
+
+
+def reason(path: str, error: OSError) -> str:
+    """Why ``path`` could not be changed; for root a refusal is mostly an attribute that stat does not show."""
+    said = error.strerror or str(error)
+    if error.errno != errno.EPERM:
+        return said
+    fixed = [name for name in (path, os.path.dirname(path)) if _is_fixed(name)]
+    return f"{said}; {fixed[0]} is immutable or append-only: chattr -ia {fixed[0]}" if fixed else said
+
+
+def _is_fixed(path: str) -> bool:
+    try:
+        entry = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        (flags,) = struct.unpack("i", fcntl.ioctl(entry, GET_FLAGS, bytes(4)))
+    except OSError:
+        return False  # a file system without such flags
+    finally:
+        os.close(entry)
+    return bool(flags & (IMMUTABLE | APPEND_ONLY))

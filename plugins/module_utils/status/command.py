@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+# pylint: disable=ansible-bad-function
+# (no AnsibleModule here, whose functions pylint would have)
+"""The program agent-status: options, output, and redrawing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts, Policy, gather
+from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
+
+SHORTEST, LONGEST = 0.2, 86400.0  # seconds between two looks
+# A screen of its own, without a cursor, and back.
+ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
+HOME, REST_OF_LINE, REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
+
+
+def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
+    """Returns the exit status: 0, or 1 where the program's own file can't be read. Wrong options end it with 2."""
+    options = _parse(arguments)
+    try:
+        with open(policy_file, encoding="utf-8") as file:
+            policy: Policy = json.load(file)
+    except (OSError, ValueError) as error:
+        print(f"agent-status: {policy_file} can't be read ({error}): apply role agent_status", file=sys.stderr)
+        return 1
+    try:
+        if options.watch is None:
+            _show(gather(policy, root), options.json)
+        else:
+            _watch(policy, root, options)
+    except BrokenPipeError:  # such as `agent-status | head -n 1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="agent-status",
+        description="Memory, agents, slots, toolchain, drift and disk of this host. Without root it shows what it may.",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the view; watching, one a line")
+    parser.add_argument(
+        "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="look again every 2 seconds, or so many"
+    )
+    return parser.parse_args(arguments)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not SHORTEST <= seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {SHORTEST:g} to {LONGEST:g} seconds")
+    return seconds
+
+
+def _show(facts: Facts, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts, indent=1, sort_keys=True))
+    else:
+        print("\n".join(render(facts, _colours())))
+    sys.stdout.flush()
+
+
+def _colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
+    # What ends other programs by a signal ends this one as Ctrl-C does, so that the terminal is itself again. SIGINT,
+    # too: a script's background commands are started with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    on_screen = sys.stdout.isatty() and not options.json
+    try:
+        if on_screen:
+            sys.stdout.write(ENTER)
+        while True:
+            facts = gather(policy, root)
+            if options.json:
+                print(json.dumps(facts, sort_keys=True), flush=True)
+            elif on_screen:
+                _redraw(render(facts, _colours()))
+            else:
+                print("\n".join([*render(facts), ""]), flush=True)
+            time.sleep(options.watch)
+    finally:
+        if on_screen:
+            sys.stdout.write(LEAVE)
+            sys.stdout.flush()
+
+
+def _redraw(lines: list[str]) -> None:
+    """Over the last picture, in one write: nothing is wiped first, so nothing flickers."""
+    height = os.get_terminal_size(sys.stdout.fileno()).lines or len(lines)  # 0: the terminal doesn't say
+    if len(lines) > height:
+        lines = [*lines[: height - 1], f"({len(lines) - height + 1} more lines)"]
+    sys.stdout.write(HOME + f"{REST_OF_LINE}\r\n".join(lines) + REST_OF_LINE + REST_OF_SCREEN)
+    sys.stdout.flush()

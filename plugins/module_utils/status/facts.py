@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Everything that agent-status tells of a host, read without starting a process and without needing root."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError, read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
+    DEFAULT_PATH,
+    Manifest,
+    ManifestError,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import Drift, observe_drift
+from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import (
+    Memory,
+    Trouble,
+    memory_of_sessions,
+    observe_trouble,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
+    others_are_hidden,
+    pids,
+    printable,
+    read_process,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Slots, observe_slots
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
+
+# Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
+TARGETS = "/var/lib/nova-agent/targets.json"
+
+
+class Policy(TypedDict):
+    """What role agent_status wrote for the program: sizes as text, empty for the rule's."""
+
+    group: str
+    channel: str
+    toolchain: str  #: Folder of the toolchain tree.
+    slots: str  #: Folder of the slots.
+    per_agent: str
+    system_reserve: str
+    headroom: str
+    recommended_agents: int | None
+
+
+class Agent(TypedDict):
+    user: str
+    sessions: int  #: Logins and services in which they run.
+    processes: int
+    memory: int  #: Bytes that its processes hold; pages that they share count for each.
+
+
+class Agents(TypedDict):
+    accounts: int  #: Members of the agents' group.
+    logged_in: list[Agent]  #: Those with processes, who takes most first.
+
+
+class Toolchain(TypedDict):
+    path: str
+    channel: str  #: The pinned one.
+    installed: list[str]
+    problems: list[str]
+
+
+class Disk(TypedDict):
+    measured_at: float
+    folders: list[dict[str, Any]]  #: {"path", "bytes", "owner"}, the largest first.
+
+
+class Facts(TypedDict):
+    """The keys of ``agent-status --json``. What could not be read is null, and ``notes`` say why."""
+
+    host: str
+    time: float
+    budget: dict[str, Any] | None
+    memory: Memory
+    trouble: Trouble
+    agents: Agents
+    slots: Slots
+    toolchain: Toolchain | None
+    drift: Drift | None
+    disk: Disk | None
+    notes: list[str]
+
+
+def gather(policy: Policy, root: str = "/") -> Facts:
+    """Look at the host whose files lie below ``root``. Raises nothing for what may not be read."""
+    notes: list[str] = []
+    members = group_members(policy["group"])
+    if members is None:
+        members = []
+        notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
+    if others_are_hidden(root):
+        notes.append("/proc hides the processes of others here: without root, only your own are counted")
+    agents = _agents(members, root)
+    sessions = memory_of_sessions(observe_ceiling(members, "root", root))
+    manifest = _manifest(root, notes)
+    held = sum(agent["memory"] for agent in agents["logged_in"])
+    return {
+        "host": printable(os.uname().nodename),
+        "time": time.time(),
+        "budget": _budget(policy, root, notes),
+        "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
+        "trouble": observe_trouble(sessions is not None, root),
+        "agents": agents,
+        "slots": observe_slots(policy["slots"], root),
+        "toolchain": _toolchain(policy, manifest, root),
+        "drift": observe_drift(manifest, root) if manifest else None,
+        "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),
+        "notes": notes,
+    }
+
+
+def _agents(members: list[str], root: str) -> Agents:
+    names = user_ids(members)
+    found: dict[str, Agent] = {}
+    for pid in pids(root) if names else ():
+        process = read_process(pid, root, names)
+        if process:
+            user = names[process.uid]
+            agent = found.setdefault(user, {"user": user, "sessions": 0, "processes": 0, "memory": 0})
+            agent["processes"] += 1
+            agent["memory"] += process.rss
+    for session in observe_sessions(found, root):
+        # Each login also starts a user manager, which is no login.
+        found[session["user"]]["sessions"] += not session["unit"].startswith("user@")
+    ordered = sorted(found.values(), key=lambda agent: (-agent["memory"], agent["user"]))
+    return {"accounts": len(members), "logged_in": ordered}
+
+
+def _budget(policy: Policy, root: str, notes: list[str]) -> dict[str, Any] | None:
+    try:
+        host = read_host(root)
+        memory = host["memory"]
+        budget = memory_budget(
+            memory["total"],
+            host["cpus"],
+            memory["hugepages"],
+            memory["cgroup_limit"],
+            per_agent=parse_size(policy["per_agent"], "per_agent"),
+            system_reserve=_size(policy["system_reserve"]),
+            headroom=_size(policy["headroom"]),
+            recommended_agents=policy["recommended_agents"],
+        )
+    except (HostError, BudgetError) as error:
+        notes.append(f"there is no budget: {printable(str(error), 2000)}")
+        return None
+    return {name: value for name, value in budget.items() if name != "explanation"}
+
+
+def _size(text: str) -> int | None:
+    return parse_size(text, "size") if text else None
+
+
+def _manifest(root: str, notes: list[str]) -> Manifest | None:
+    try:
+        return Manifest.load(os.path.join(root, DEFAULT_PATH.lstrip("/")))
+    except ManifestError as error:
+        notes.append(printable(str(error), 2000))
+    except OSError as error:
+        notes.append(f"{DEFAULT_PATH} can't be read ({error.strerror}), so drift and toolchain are not known")
+    return None
+
+
+def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchain | None:
+    tree = policy["toolchain"]
+    if manifest is None or not any(tree in role["trees"] for role in manifest.roles.values()):
+        return None
+    seen = observe_toolchain(os.path.join(root, tree.lstrip("/")))
+    channels = [toolchain["channel"] for toolchain in seen["toolchains"]]
+    problems = [printable(problem) for problem in seen["problems"]]
+    if policy["channel"] not in channels:
+        problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
+    return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
+
+
+def _disk(path: str, notes: list[str]) -> Disk | None:
+    """What the last sweep measured. Its folders' names are agents' texts."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        if not text:
+            return None  # the role made it; no sweep has run
+        measured = json.loads(text)
+        folders: list[dict[str, Any]] = [
+            {"path": printable(folder["path"]), "bytes": int(folder["bytes"]), "owner": printable(folder["owner"])}
+            for folder in measured["folders"]
+        ]
+        ordered = sorted(folders, key=lambda folder: (-folder["bytes"], folder["path"]))
+        return {"measured_at": float(measured["measured_at"]), "folders": ordered}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        notes.append(
+            f"{TARGETS} can't be read ({type(error).__name__}): the next sweep of target folders writes it anew"
+        )
+        return None

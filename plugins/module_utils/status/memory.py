@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""How much memory all sessions take, how long they wait for it, and what was killed for lack of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
+
+Pressure = dict[str, dict[str, float]]
+
+
+class Memory(TypedDict):
+    """``scope`` says of what: ``sessions`` (user.slice, counted by the kernel), or ``processes``, the sum of what the
+    agents' processes hold, where pages that they share count for each."""
+
+    scope: str
+    in_use: int  #: Bytes, of sessions without what the kernel can take back.
+    ceiling: int | None  #: Bytes that all sessions may take; None where no ceiling is set.
+
+
+class Trouble(TypedDict):
+    """``scope`` says of what: ``sessions``, or ``host`` where the kernel doesn't count for sessions."""
+
+    scope: str
+    pressure: Pressure | None  #: {"some": {"avg10": 0.0, "avg60": 0.0}, "full": ...}: percent; None: not measured.
+    killed: int | None  #: Processes killed for lack of memory since the boot.
+
+
+def memory_of_sessions(ceiling: dict[str, Any]) -> Memory | None:
+    """From what ``observe_ceiling`` saw; None where the kernel doesn't count memory for sessions."""
+    users = ceiling["users"]
+    return {"scope": "sessions", "in_use": users["in_use"], "ceiling": users["memory_max"]} if users else None
+
+
+def observe_trouble(counted: bool, root: str = "/") -> Trouble:
+    """``counted`` says whether the kernel counts memory for sessions."""
+    users = os.path.join(root, CGROUPS, USERS)
+    proc = os.path.join(root, "proc")
+    return {
+        "scope": "sessions" if counted else "host",
+        "pressure": _pressure(_read(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory")),
+        "killed": _count(_read(f"{users}/memory.events" if counted else f"{proc}/vmstat")),
+    }
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:  # the kernel was started without, or doesn't have it
+        return ""
+
+
+def _pressure(text: str) -> Pressure | None:
+    """Lines such as ``some avg10=0.00 avg60=1.50 avg300=0.00 total=0``."""
+    rows = re.findall(r"^(some|full) avg10=([0-9.]+) avg60=([0-9.]+)", text, re.MULTILINE)
+    return {kind: {"avg10": float(avg10), "avg60": float(avg60)} for kind, avg10, avg60 in rows} or None
+
+
+def _count(text: str) -> int | None:
+    match = re.search(r"^oom_kill ([0-9]+)$", text, re.MULTILINE)
+    return int(match[1]) if match else None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
+"""What agent-status prints on a terminal: lines of at most 80 columns, in ASCII. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice
+from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
+from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Caller
+
+WIDTH = 80
+LABEL = 10
+ROWS = 8  # of a list; --json has all
+BAR = WIDTH - LABEL - 8
+GREEN, YELLOW, RED, BOLD, PLAIN = "\033[32m", "\033[33m", "\033[31m", "\033[1m", "\033[0m"
+
+
+def render(facts: Facts, colour: bool = False) -> list[str]:
+    """The view as lines. ``facts`` hold no character that a terminal would obey."""
+    view = _View(colour)
+    moment = _clock(facts["time"], facts["time"], whole=True)
+    view.heading(f"{facts['host'][: WIDTH - len(moment) - 2]}  {moment}")
+    _memory(view, facts)
+    _agents(view, facts)
+    _slots(view, facts)
+    _upkeep(view, facts)
+    for note in facts["notes"]:
+        view.say("note", note)
+    for sentence in advice(facts):
+        view.say("to do", sentence, RED)
+    return view.lines
+
+
+class _View:
+    def __init__(self, colour: bool) -> None:
+        self.colour = colour
+        self.lines: list[str] = []
+
+    def paint(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{PLAIN}" if self.colour and colour else text
+
+    def heading(self, text: str) -> None:
+        self.lines += [self.paint(text, BOLD), ""]
+
+    def say(self, label: str, text: str, colour: str = "") -> None:
+        first, *more = textwrap.wrap(text, WIDTH - LABEL) or [""]
+        self.lines.append(self.paint(f"{label:{LABEL}}", colour or BOLD) + first)
+        self.lines += [" " * LABEL + line for line in more]
+
+    def row(self, text: str) -> None:
+        """One line of a list, cut where it is too long."""
+        room = WIDTH - LABEL
+        self.lines.append(" " * LABEL + (text if len(text) <= room else f"{text[: room - 3]}..."))
+
+    def rows(self, texts: Sequence[str], what: str) -> None:
+        for text in texts[:ROWS]:
+            self.row(text)
+        if len(texts) > ROWS:
+            self.row(f"and {len(texts) - ROWS} more {what}, see --json")
+
+    def bar(self, part: float, whole: float) -> None:
+        share = part / whole if whole else 0.0
+        filled = min(BAR, round(share * BAR))
+        colour = GREEN if share < 0.75 else YELLOW if share <= 0.95 else RED
+        shown = self.paint("#" * filled, colour) + "." * (BAR - filled)
+        self.lines.append(f"{' ' * LABEL}[{shown}] {share:4.0%}".rstrip())
+
+
+def _memory(view: _View, facts: Facts) -> None:
+    memory, trouble, budget = facts["memory"], facts["trouble"], facts["budget"]
+    available = budget["available"] if budget else None
+    in_use = readable_size(memory["in_use"])
+    of_budget = f"; the budget has {readable_size(available)} for agents" if available else ""
+    if memory["ceiling"]:
+        view.say("memory", f"{in_use} in use by all sessions, of at most {readable_size(memory['ceiling'])}")
+    elif memory["scope"] == "sessions":
+        view.say("memory", f"{in_use} in use by all sessions{of_budget}. No ceiling is set (agent_ceiling_enabled)")
+    else:
+        view.say(
+            "memory",
+            f"{in_use} in agents' processes, shared pages counted for each{of_budget}. The host has no cgroup v2 with "
+            "the memory controller, so pressure and kills are the host's",
+        )
+    most = memory["ceiling"] or available
+    if most:
+        view.bar(memory["in_use"], most)
+    pressure, killed = trouble["pressure"], trouble["killed"]
+    if pressure:
+        some, full = (pressure.get(kind, {}).get("avg60", 0.0) for kind in ("some", "full"))
+        view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
+    else:
+        view.say("pressure", "is not measured: the kernel was started without psi=1")
+    view.say(
+        "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
+    )
+
+
+def _agents(view: _View, facts: Facts) -> None:
+    agents, budget = facts["agents"], facts["budget"]
+    text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
+    if budget:
+        text += f"; {budget['recommended_agents']} recommended, {budget['max_agents']} at most"
+    view.say("agents", text)
+    if budget:
+        view.bar(len(agents["logged_in"]), budget["recommended_agents"])
+    texts = [
+        f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
+        f"{_count(agent['sessions'], 'session')}"
+        for agent in agents["logged_in"]
+    ]
+    view.rows(texts, "agents")
+    if budget:
+        view.say(
+            "budget",
+            f"{readable_size(budget['available'])} for agents of {readable_size(budget['per_agent'])}: "
+            f"{readable_size(budget['usable'])} without {readable_size(budget['system_reserve'])} for the system and "
+            f"{readable_size(budget['headroom'])} of headroom",
+        )
+
+
+def _slots(view: _View, facts: Facts) -> None:
+    slots, now = facts["slots"], facts["time"]
+    if slots["total"] is None:
+        view.say("slots", slots["problem"] or "")
+        return
+    waiting = slots["waiting"]
+    queue = "who waits is root's to read" if waiting is None else f"{len(waiting)} waiting"
+    view.say("slots", f"{len(slots['held'])} of {slots['total']} held, {queue}")
+    view.bar(len(slots["held"]), slots["total"])
+    view.rows([f"{held['slot']:2}  {_caller(held, now)}" for held in slots["held"]], "held")
+    view.rows([f"->  {_caller(caller, now)}" for caller in waiting or []], "waiting")
+
+
+def _caller(caller: Caller, now: float) -> str:
+    if caller["pid"] is None or caller["since"] is None:
+        return "held, and its record names no process that is there"
+    since = f"since {_clock(caller['since'], now)} ({_elapsed(now - caller['since'])})"
+    return f"{caller['user']} {since} {caller['pid']}: {caller['command']}"
+
+
+def _upkeep(view: _View, facts: Facts) -> None:
+    toolchain, drift, disk = facts["toolchain"], facts["drift"], facts["disk"]
+    if toolchain is None:
+        view.say("toolchain", "none that role agent_toolchain put here")
+    else:
+        state = "as installed" if not toolchain["problems"] else _count(len(toolchain["problems"]), "problem")
+        view.say("toolchain", f"Rust {', '.join(toolchain['installed']) or 'none'}: {state}")
+        view.rows(toolchain["problems"], "problems")
+    if drift is None:
+        view.say("drift", "not known")
+    else:
+        hidden = f"; {len(drift['unreadable'])} are root's to read" if drift["unreadable"] else ""
+        changed = _count(len(drift["changed"]), "path")
+        view.say("drift", f"{changed} of {drift['recorded']} changed since the last apply{hidden}")
+        view.rows([f"{change['path']}: {change['what']}" for change in drift["changed"]], "changed")
+    if disk is None:
+        view.say("disk", "target folders were not measured yet (role agent_hygiene measures them)")
+    else:
+        total = sum(folder["bytes"] for folder in disk["folders"])
+        age = _elapsed(facts["time"] - disk["measured_at"])
+        view.say("disk", f"{readable_size(total)} in {_count(len(disk['folders']), 'target folder')}, {age} ago")
+        rows = [
+            f"{readable_size(folder['bytes']):>11} {folder['path']} ({folder['owner']})" for folder in disk["folders"]
+        ]
+        view.rows(rows, "folders")
+
+
+def _count(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
+
+
+def _clock(moment: float, now: float, whole: bool = False) -> str:
+    """Local time, with the day where it is another one."""
+    shown, today = time.localtime(moment), time.localtime(now)
+    same_day = shown[:3] == today[:3] and not whole
+    return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S", shown)
+
+
+def _elapsed(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,0 +1,169 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Taking a toolchain tree to what is wanted: lock, look, build beside, switch by one rename, clear away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import plan as toolchain_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
+    Generation,
+    InstallError,
+    Source,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import locked
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
+    LOCK,
+    Inspection,
+    generations_folder,
+    inspect,
+)
+
+
+@dataclass
+class Outcome:
+    """What was (or in check mode would be) done; ``in_use`` are old generations kept for programs that run in them."""
+
+    changed: bool = False
+    installed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    in_use: list[str] = field(default_factory=list)
+    diff: dict[str, str] = field(default_factory=dict)
+
+
+def preview(tree: str, request: Request, architecture: str) -> Outcome:
+    """What ``apply`` would do, told from files alone."""
+    return _outcome(inspect(tree), request, TRIPLES[architecture])[1]
+
+
+def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:
+    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, OSError.
+
+    Whatever is raised, ``tree`` is the old toolchain or the new one, whole.
+    """
+    folder = generations_folder(tree)
+    _ensure_folder(folder)
+    with locked(folder, patience) as lock, _umask(0o022):
+        found = inspect(tree, own_lock=True)
+        steps, outcome = _outcome(found, request, TRIPLES[architecture])
+        if steps.generation:
+            if os.path.lexists(tree) and not os.path.islink(tree):
+                raise InstallError(f"{tree} is not a link of this collection's: move it away, or choose another prefix")
+            root = tempfile.mkdtemp(prefix="", dir=folder)  # 0700 until it is whole
+            try:
+                Generation(root, architecture, source, lock).build(request, steps, found)
+                _switch(tree, root)
+            except BaseException:
+                shutil.rmtree(root, ignore_errors=True)
+                _dissolve(folder)
+                raise
+        outcome.in_use = _clear(tree, folder)
+        return outcome
+
+
+def remove(tree: str, patience: float) -> Outcome:
+    """Take ``tree`` out with all its generations. Raises LockError, OSError."""
+    folder = generations_folder(tree)
+    outcome = preview_removal(tree)
+    if not os.path.isdir(folder):
+        return outcome
+    with locked(folder, patience):
+        if os.path.islink(tree):
+            os.unlink(tree)
+        for name in os.listdir(folder):
+            if name != LOCK:
+                shutil.rmtree(os.path.join(folder, name))
+        _dissolve(folder)
+    return outcome
+
+
+def abandon(tree: str, patience: float) -> list[str]:
+    """Take out a tree that is at another path now; returns generations in which programs still run, which stay.
+
+    Raises LockError, OSError.
+    """
+    folder = generations_folder(tree)
+    if not os.path.isdir(folder):
+        return []
+    with locked(folder, patience):
+        if os.path.islink(tree):
+            os.unlink(tree)
+        in_use = _clear(tree, folder)
+        _dissolve(folder)
+    return in_use
+
+
+def preview_removal(tree: str) -> Outcome:
+    """What ``remove`` would do. A tree that is not a link of ours is left alone."""
+    found = inspect(tree)
+    ours = os.path.isdir(generations_folder(tree))
+    was = toolchain_plan.before(found)
+    return Outcome(
+        changed=ours,
+        removed=[entry.describe() for entry in toolchain_plan.installed(found.receipt)],
+        diff={"before": was, "after": ""} if ours else {},
+    )
+
+
+def _outcome(found: Inspection, request: Request, triple: str) -> tuple[toolchain_plan.Plan, Outcome]:
+    steps = toolchain_plan.plan(request, found, triple)
+    outcome = Outcome(in_use=found.in_use)
+    if steps.changes:
+        outcome = Outcome(
+            changed=True,
+            installed=[toolchain.describe() for toolchain in steps.install],
+            removed=[toolchain.describe() for toolchain in steps.remove],
+            repaired=list(steps.repairs),
+            in_use=found.in_use,
+            diff={"before": toolchain_plan.before(found), "after": toolchain_plan.after(request, steps)},
+        )
+    return steps, outcome
+
+
+def _ensure_folder(folder: str) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o755)
+    os.chmod(folder, 0o755)
+    os.chown(folder, os.geteuid(), os.getegid())
+
+
+def _dissolve(folder: str) -> None:
+    """Remove the folder of a tree that has no generation; the caller holds the lock in it."""
+    if os.listdir(folder) == [LOCK]:
+        os.unlink(os.path.join(folder, LOCK))
+        os.rmdir(folder)
+
+
+def _switch(tree: str, root: str) -> None:
+    """One rename(2): whoever looks sees the old link or the new one."""
+    link = f"{root}.link"
+    os.symlink(os.path.join(os.path.basename(os.path.dirname(root)), os.path.basename(root)), link)
+    os.replace(link, tree)
+
+
+def _clear(tree: str, folder: str) -> list[str]:
+    """Remove generations that nothing needs; returns those in which programs still run."""
+    found = inspect(tree, own_lock=True)
+    for path in found.leftovers:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    return found.in_use
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    was = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(was)

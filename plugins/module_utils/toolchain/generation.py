@@ -1,0 +1,260 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Building a generation: rustup and its toolchains are installed beside the old ones, checked, and made read-only.
+
+Nothing here touches what is in use: a run that is killed leaves a folder beside, which the next one removes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import download, sha256_file
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import Plan, toolchain_path
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
+    PYTHON_CACHE,
+    RECEIPT,
+    Inspection,
+    fingerprint,
+)
+
+TAIL = 15  # lines of a failed command that an error shows
+PASSED_ON = ("RUSTUP_USE_CURL", "RUSTUP_DOWNLOAD_TIMEOUT")  # settings of rustup that an operator's network may need
+SHIM_ENVIRONMENT = """\
+# SPDX-License-Identifier: Apache-2.0
+# Read by the shims. It names this generation, not the link to it: a build goes on in the one it began with.
+RUSTUP_HOME={home}
+_toolchain_triple={triple}
+_toolchain_channel={channel}
+"""
+
+
+class InstallError(Exception):
+    """An installation that failed; the toolchain that was there is untouched. The message says what failed and why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """``dist_server`` has the toolchains, ``update_root`` rustup itself; ``timeout`` (s) bounds one rustup command."""
+
+    dist_server: str
+    update_root: str
+    timeout: float = 1800.0
+
+
+class Generation:
+    """One generation while it is built. ``lock`` is a descriptor that rustup inherits."""
+
+    def __init__(self, root: str, architecture: str, source: Source, lock: int) -> None:
+        self.root = root
+        self.home = os.path.join(root, "rustup")
+        self.scratch = os.path.join(root, "tmp")
+        self.architecture = architecture
+        self.triple = TRIPLES[architecture]
+        self.source = source
+        self.lock = lock
+
+    def build(self, request: Request, steps: Plan, old: Inspection) -> None:
+        """Install everything that ``request`` and ``steps`` ask for. Raises InstallError, FetchError, OSError."""
+        os.mkdir(self.scratch, 0o755)
+        self._install_rustup(request, old)
+        for toolchain in steps.keep:
+            self._take_over(toolchain, old)
+        for toolchain in steps.install:
+            self._install(toolchain)
+        self._rustup("default", self._name(request.toolchains[0]))
+        installed = [
+            {**toolchain.to_dict(), "name": self._name(toolchain), "version": self.check(toolchain)}
+            for toolchain in (*request.toolchains, *(spare for spare in steps.keep if spare not in request.toolchains))
+        ]
+        self._finish(request, installed)
+
+    def _name(self, toolchain: Toolchain) -> str:
+        return f"{toolchain.channel}-{self.triple}"
+
+    def _sysroot(self, toolchain: Toolchain) -> str:
+        return os.path.join(self.root, toolchain_path(toolchain.channel, self.triple))
+
+    def _install_rustup(self, request: Request, old: Inspection) -> None:
+        installer = os.path.join(self.scratch, "rustup-init")
+        wanted = request.checksum(self.architecture)
+        if old.generation and old.intact("bin/rustup"):
+            os.link(os.path.join(old.generation, "bin/rustup"), installer)
+        if not os.path.exists(installer) or sha256_file(installer) != wanted:
+            if os.path.exists(installer):
+                os.unlink(installer)
+            url = f"{self.source.update_root}/archive/{request.rustup_version}/{self.triple}/rustup-init"
+            download(url, installer, wanted, f"rustup_checksums.{self.architecture}")
+            os.chmod(installer, 0o755)
+        self._run(
+            installer, "-y", "--no-modify-path", "--default-toolchain", "none", "--profile", "minimal",
+            "--default-host", self.triple,
+        )  # fmt: skip
+        # before any toolchain: rustup replaces itself without a checksum, and installs what a checkout's file names
+        self._rustup("set", "auto-self-update", "disable")
+        self._rustup("set", "auto-install", "disable")
+
+    def _take_over(self, toolchain: Toolchain, old: Inspection) -> None:
+        """Hard links: a toolchain that is as it should be is neither fetched nor copied again."""
+        if old.generation is None:
+            raise InstallError(f"{toolchain.channel} was to be taken over, and no generation is there: apply again")
+        path = toolchain_path(toolchain.channel, self.triple)
+        shutil.copytree(
+            os.path.join(old.generation, path),
+            os.path.join(self.root, path),
+            symlinks=True,
+            copy_function=_link,
+            ignore=shutil.ignore_patterns(PYTHON_CACHE),
+        )
+
+    def _install(self, toolchain: Toolchain) -> None:
+        words = ["toolchain", "install", toolchain.channel, "--profile", toolchain.profile, "--no-self-update"]
+        for option, names in (("--component", toolchain.components), ("--target", toolchain.targets)):
+            for name in names:
+                words += [option, name]
+        try:
+            self._rustup(*words)
+        except InstallError as error:
+            if "could not download nonexistent rust version" not in str(error):
+                raise
+            raise InstallError(
+                f"{self.source.dist_server} has no toolchain {toolchain.channel} for {self.triple}: "
+                "change the channel, or build a mirror that has it"
+            ) from error
+
+    def check(self, toolchain: Toolchain) -> str:
+        """Run what was installed; returns rustc's version line. Raises InstallError."""
+        sysroot = self._sysroot(toolchain)
+        rustc = os.path.join(sysroot, "bin/rustc")
+        told = self._run(rustc, "-vV")
+        version = told.splitlines()[0] if told else ""
+        if not matches(toolchain.channel, version):
+            raise InstallError(f"{rustc} -vV says {version!r}, which is not {toolchain.channel}")
+        self._run(os.path.join(sysroot, "bin/cargo"), "-V")
+        missing = missing_components(sysroot, toolchain, self.triple)
+        if missing:
+            raise InstallError(f"toolchain {toolchain.channel} was installed without {', '.join(missing)}")
+        if shutil.which("cc"):
+            self._compile(rustc)
+        return version
+
+    def _compile(self, rustc: str) -> None:
+        crate, program = (os.path.join(self.scratch, name) for name in ("check.rs", "check"))
+        with open(crate, "w", encoding="utf-8") as file:
+            file.write('fn main() { print!("compiled") }\n')
+        self._run(rustc, "--edition", "2021", "-o", program, crate)
+        said = self._run(program)
+        if said != "compiled":
+            raise InstallError(f"a program that {rustc} compiled says {said!r}, not 'compiled'")
+
+    def _finish(self, request: Request, installed: Sequence[Mapping[str, Any]]) -> None:
+        """Leave only what belongs here, root's and read-only, and write down how it looks."""
+        shutil.rmtree(self.scratch)
+        for name in os.listdir(self.root):
+            if name.startswith("env"):  # rustup-init's scripts for shell profiles, which no shim needs
+                os.unlink(os.path.join(self.root, name))
+        for name in ("tmp", "downloads"):
+            shutil.rmtree(os.path.join(self.home, name), ignore_errors=True)
+        with open(os.path.join(self.root, "env"), "w", encoding="utf-8") as file:
+            file.write(
+                SHIM_ENVIRONMENT.format(home=self.home, triple=self.triple, channel=request.toolchains[0].channel)
+            )
+        set_modes(self.root)
+        receipt = {"request": request.to_dict(), "toolchains": installed, "files": fingerprint(self.root)}
+        path = os.path.join(self.root, RECEIPT)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(receipt, file, indent=0, sort_keys=True)
+        os.chmod(path, 0o644)
+
+    def _rustup(self, *words: str) -> str:
+        return self._run(os.path.join(self.root, "bin/rustup"), *words)
+
+    def _run(self, *command: str) -> str:
+        """The output of ``command``. Raises InstallError with the last lines that it printed."""
+        shown = " ".join([os.path.basename(command[0]), *command[1:]])
+        try:
+            done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
+                command, env=self._environment(), cwd=self.scratch, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, errors="replace", timeout=self.source.timeout, pass_fds=(self.lock,), check=False,
+            )  # fmt: skip
+        except OSError as error:
+            hint = " (is its file system noexec?)" if isinstance(error, PermissionError) else ""
+            raise InstallError(f"{command[0]} can't be run: {error.strerror}{hint}") from error
+        except subprocess.TimeoutExpired as error:
+            raise InstallError(f"`{shown}` was ended after {self.source.timeout:g} s: raise timeout") from error
+        if done.returncode:
+            tail = "\n".join((done.stderr + done.stdout).strip().splitlines()[-TAIL:])
+            raise InstallError(f"`{shown}` ended with status {done.returncode}:\n{tail}")
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in PASSED_ON or not name.startswith(("RUST", "CARGO", "LD_"))
+        }
+        return {
+            **kept,
+            "RUSTUP_HOME": self.home,
+            "CARGO_HOME": self.root,  # where rustup-init puts bin/
+            "RUSTUP_DIST_SERVER": self.source.dist_server,
+            "RUSTUP_UPDATE_ROOT": self.source.update_root,
+            "RUSTUP_IO_THREADS": "1",  # a third of the address space, and no slower
+            "RUSTUP_INIT_SKIP_PATH_CHECK": "yes",
+            "RUSTUP_INIT_SKIP_SUDO_CHECK": "yes",
+            "RUSTUP_TERM_COLOR": "never",
+            "TMPDIR": self.scratch,  # /tmp may be noexec
+        }
+
+
+def matches(channel: str, version: str) -> bool:
+    """Whether rustc's version line, ``rustc 1.92.0 (ded5c06cf 2025-12-08)``, is one of ``channel``."""
+    words = version.split()
+    release = words[1] if len(words) > 1 and words[0] == "rustc" else ""
+    name = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", channel)
+    pattern = {
+        "stable": r"\d+\.\d+\.\d+",
+        "beta": r"\d+\.\d+\.\d+-beta(\.\d+)?",
+        "nightly": r"\d+\.\d+\.\d+-nightly",
+    }.get(name, re.escape(name) + {1: r"\.\d+", 2: ""}.get(name.count("."), r"(\.\d+)?"))
+    return re.fullmatch(pattern, release) is not None
+
+
+def missing_components(sysroot: str, toolchain: Toolchain, triple: str) -> list[str]:
+    """What was asked for and is not in the sysroot's own list. Raises OSError where it has none."""
+    with open(os.path.join(sysroot, "lib/rustlib/components"), encoding="utf-8") as file:
+        have = set(file.read().split())
+    wanted = {name: (name, f"{name}-preview") for name in ("rustc", "cargo", *toolchain.components)}
+    missing = [
+        name
+        for name, names in wanted.items()
+        if not have.intersection(names) and not have.intersection(f"{spelt}-{triple}" for spelt in names)
+    ]
+    return missing + [target for target in (triple, *toolchain.targets) if f"rust-std-{target}" not in have]
+
+
+def set_modes(root: str) -> None:
+    """Give everything below ``root`` to whoever runs this (root), writable by nobody else, whatever the umask was."""
+    owner, group = os.geteuid(), os.getegid()
+    for folder, folders, files in os.walk(root):
+        os.chown(folder, owner, group)
+        os.chmod(folder, 0o755)
+        for name in [*files, *folders]:
+            path = os.path.join(folder, name)
+            mode = os.lstat(path).st_mode
+            os.lchown(path, owner, group)
+            if stat.S_ISREG(mode):
+                os.chmod(path, 0o755 if mode & 0o111 else 0o644)
+
+
+def _link(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+    os.link(source, target, follow_symlinks=False)

@@ -1,0 +1,55 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Which trees a role has put on this host, in the collection's manifest."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Run, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
+from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import IMPLIED
+
+
+def claim(role: str, tree: str, path: str, run: Run | None) -> None:
+    """Record ``tree`` before anything is written, and make the folders above it that are missing."""
+    with locked():
+        manifest = Manifest.load(path)
+        manifest.add_tree(role, tree)
+        missing = [folder for folder in _above(tree) if not os.path.lexists(folder)]
+        for folder in missing:
+            manifest.paths(role)[folder] = {**IMPLIED, "before": dict(ABSENT)}
+        manifest.save(path, run)
+        for folder in reversed(missing):
+            os.mkdir(folder, 0o755)
+            os.chmod(folder, 0o755)
+
+
+def others(role: str, tree: str, path: str) -> list[str]:
+    """Trees of ``role`` other than ``tree``: the prefix was changed."""
+    return [other for other in Manifest.load(path).roles.get(role, {}).get("trees", []) if other != tree]
+
+
+def release(role: str, tree: str, path: str, run: Run | None) -> None:
+    """Forget ``tree``, and remove the folders above it that were made for it and are empty."""
+    with locked():
+        manifest = Manifest.load(path)
+        manifest.drop_tree(role, tree)
+        paths = manifest.paths(role)
+        for folder in _above(tree):
+            if paths.get(folder, {}).get("implied") and manifest.holders(folder) == [role]:
+                with suppress(OSError):  # not empty: it goes with the last thing in it
+                    os.rmdir(folder)
+                    del paths[folder]
+        manifest.save(path, run)
+
+
+def _above(tree: str) -> list[str]:
+    """The folders above ``tree``, nearest first, without the root."""
+    folders = []
+    folder = os.path.dirname(tree)
+    while folder != "/":
+        folders.append(folder)
+        folder = os.path.dirname(folder)
+    return folders

@@ -1,0 +1,77 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What an apply has to do: which toolchains stay, which are installed, which go. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import Inspection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``keep`` moves into the new generation as it is, ``install`` is fetched, ``remove`` is not in it any more.
+
+    ``generation`` tells whether a new generation is needed, ``repairs`` what was found damaged or left over.
+    """
+
+    generation: bool
+    keep: tuple[Toolchain, ...]
+    install: tuple[Toolchain, ...]
+    remove: tuple[Toolchain, ...]
+    repairs: tuple[str, ...]
+
+    @property
+    def changes(self) -> bool:
+        return self.generation or bool(self.repairs)
+
+
+def plan(request: Request, found: Inspection, triple: str) -> Plan:
+    """Compare what is asked for with what was found."""
+    there = installed(found.receipt)
+    intact = {toolchain for toolchain in there if found.intact(toolchain_path(toolchain.channel, triple))}
+    wanted = {toolchain.channel for toolchain in request.toolchains}
+    spare = [toolchain for toolchain in there if toolchain.channel not in wanted]
+    keep = [toolchain for toolchain in request.toolchains if toolchain in intact]
+    if not request.purge:
+        keep += [toolchain for toolchain in spare if toolchain in intact]
+    asked = (found.receipt or {}).get("request")
+    return Plan(
+        generation=asked != request.to_dict() or bool(found.damaged or found.broken),
+        keep=tuple(keep),
+        install=tuple(toolchain for toolchain in request.toolchains if toolchain not in intact),
+        remove=tuple(toolchain for toolchain in spare if toolchain not in keep),
+        repairs=tuple(found.problems),
+    )
+
+
+def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
+    """The toolchains that a receipt says were installed."""
+    names = ("channel", "profile", "components", "targets")
+    return [
+        Toolchain.from_options({name: entry[name] for name in names}) for entry in (receipt or {}).get("toolchains", [])
+    ]
+
+
+def toolchain_path(channel: str, triple: str) -> str:
+    """Where a toolchain lies below a generation."""
+    return f"rustup/toolchains/{channel}-{triple}"
+
+
+def before(found: Inspection) -> str:
+    """What stands there, for a diff."""
+    receipt = found.receipt or {}
+    lines = [f"rustup {receipt['request']['rustup_version']}"] if receipt else []
+    lines += [toolchain.describe() for toolchain in installed(receipt)]
+    return "".join(f"{line}\n" for line in [*lines, *(f"problem: {line}" for line in found.problems)])
+
+
+def after(request: Request, steps: Plan) -> str:
+    """What will stand there, for a diff."""
+    wanted = list(request.toolchains) + [spare for spare in steps.keep if spare not in request.toolchains]
+    lines = [f"rustup {request.rustup_version}", *(toolchain.describe() for toolchain in wanted)]
+    return "".join(f"{line}\n" for line in lines)

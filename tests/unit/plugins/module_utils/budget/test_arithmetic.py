@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The sum: the guide's figures, what bounds it, and the exact words of its errors."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
+    Budget,
+    BudgetError,
+    memory_budget,
+    smallest_host,
+)
+
+MIB = 1 << 20
+GIB = 1 << 30
+TIB = 1 << 40
+
+
+def test_the_guides_host_exactly() -> None:
+    budget = memory_budget(1536 * GIB, cpus=192)
+    explanation = budget.pop("explanation")  # type: ignore[misc]
+    assert budget == {
+        "total": 1536 * GIB,
+        "usable": 1536 * GIB,
+        "system_reserve": 32 * GIB,
+        "headroom": 200 * GIB,
+        "available": 1304 * GIB,
+        "per_agent": 4 * GIB,
+        "max_agents": 326,
+        "recommended_agents": 300,
+        "jobs": 32,
+        "slots": 10,
+        "limited_by": "memtotal",
+    }
+    assert explanation == [
+        "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB without 0 MiB of reserved huge pages, and no container limit;"
+        " memtotal is what binds",
+        "system_reserve = 32 GiB: 1/48 of usable, at least 1 GiB",
+        "headroom = 200 GiB: 25/192 of usable, at least 1 GiB",
+        "available = 1,304 GiB: usable - system_reserve - headroom",
+        "max_agents = 326: available / per_agent (4 GiB), rounded down",
+        "recommended_agents = 300: 12/13 of max_agents, rounded down, at least 1",
+        "slots = 10, jobs = 32: 192 CPUs, builds of up to 32 jobs as long as slots x jobs stays within max_agents",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gib", "agents", "recommended", "slots", "jobs"),
+    [(1536, 326, 300, 10, 32), (768, 163, 150, 5, 32), (384, 81, 74, 2, 40), (6, 1, 1, 1, 1)],
+)
+def test_hosts_with_192_cpus(gib: int, agents: int, recommended: int, slots: int, jobs: int) -> None:
+    budget = memory_budget(gib * GIB, cpus=192)
+    assert (budget["max_agents"], budget["recommended_agents"]) == (agents, recommended)
+    assert (budget["slots"], budget["jobs"]) == (slots, jobs)
+
+
+def test_the_guides_host_as_ec2_shows_it() -> None:
+    """MemTotal is about 98.4 % of what is sold."""
+    budget = memory_budget(1536 * GIB * 984 // 1000, cpus=192)
+    assert (budget["max_agents"], budget["recommended_agents"]) == (320, 295)
+
+
+def test_huge_pages_are_not_usable() -> None:
+    assert memory_budget(64 * GIB, hugepages=16 * GIB)["usable"] == 48 * GIB
+
+
+@pytest.mark.parametrize(
+    ("limit", "limited_by", "usable"),
+    [(None, "memtotal", 60), (8, "cgroup", 8), (60, "memtotal", 60), (64, "memtotal", 60)],
+)
+def test_the_lower_bound_binds_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
+    budget = memory_budget(64 * GIB, hugepages=4 * GIB, cgroup_limit=None if limit is None else limit * GIB)
+    assert (budget["limited_by"], budget["usable"]) == (limited_by, usable * GIB)
+    assert budget["explanation"][0].endswith(f"{limited_by} is what binds")
+
+
+def test_overrides() -> None:
+    budget = memory_budget(64 * GIB, per_agent=2 * GIB, system_reserve=4 * GIB, headroom=10 * GIB, recommended_agents=7)
+    assert (budget["system_reserve"], budget["headroom"], budget["available"]) == (4 * GIB, 10 * GIB, 50 * GIB)
+    assert (budget["max_agents"], budget["recommended_agents"]) == (25, 7)
+    assert [line for line in budget["explanation"] if line.endswith("as set")] == [
+        "system_reserve = 4 GiB: as set",
+        "headroom = 10 GiB: as set",
+        "recommended_agents = 7: as set",
+    ]
+
+
+def test_without_cpus_slots_and_jobs_are_not_guessed() -> None:
+    budget = memory_budget(64 * GIB)
+    assert (budget["slots"], budget["jobs"]) == (None, None)
+
+
+def refused(**arguments: int) -> str:
+    with pytest.raises(BudgetError) as error:
+        memory_budget(**arguments)
+    return str(error.value)
+
+
+def test_one_agent_needs_6_gib() -> None:
+    assert smallest_host(4 * GIB) == 6 * GIB
+    assert refused(total=2 * GIB) == (
+        "no agent fits into 2 GiB of usable memory (limited by memtotal):"
+        " system_reserve 1 GiB + headroom 1 GiB + per_agent 4 GiB = 6 GiB; use a host with at least 6G"
+    )
+
+
+def test_agents_too_large_for_the_host() -> None:
+    assert refused(total=24 * GIB, per_agent=4 * TIB) == (
+        "no agent fits into 24 GiB of usable memory (limited by memtotal):"
+        " system_reserve 1 GiB + headroom 3.1 GiB + per_agent 4,096 GiB = 4,100.1 GiB;"
+        " lower per_agent (agent_policy_memory_per_agent) to at most 20352M, or use a host with at least 4825G"
+    )
+
+
+def test_headroom_larger_than_the_host() -> None:
+    assert refused(total=32 * GIB, headroom=64 * GIB) == (
+        "no agent fits into 32 GiB of usable memory (limited by memtotal):"
+        " system_reserve 1 GiB + headroom 64 GiB + per_agent 4 GiB = 69 GiB;"
+        " lower headroom (agent_policy_headroom) to at most 27G, or use a host with at least 70G"
+    )
+
+
+def test_reserve_larger_than_the_container() -> None:
+    assert refused(total=64 * GIB, cgroup_limit=16 * GIB, system_reserve=20 * GIB) == (
+        "no agent fits into 16 GiB of usable memory (limited by cgroup):"
+        " system_reserve 20 GiB + headroom 2.1 GiB + per_agent 4 GiB = 26.1 GiB;"
+        " lower system_reserve (agent_policy_system_reserve) to at most 10154M, or use a host with at least 28G"
+    )
+
+
+def test_huge_pages_larger_than_the_host() -> None:
+    assert refused(total=8 * GIB, hugepages=9 * GIB).startswith("no agent fits into 0 MiB of usable memory")
+
+
+@pytest.mark.parametrize("recommended", [0, -1, 7, 1000])
+def test_recommended_outside_of_what_fits(recommended: int) -> None:
+    assert refused(total=32 * GIB, recommended_agents=recommended) == (
+        f"recommended_agents (agent_policy_recommended_agents) is {recommended}, but 26.8 GiB hold 6 agents of 4 GiB;"
+        " set it from 1 to 6, or lower per_agent (agent_policy_memory_per_agent)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"total": 0}, "total is 0; it must be at least 1"),
+        ({"total": GIB, "per_agent": 0}, "per_agent is 0; it must be at least 1"),
+        ({"total": GIB, "cpus": 0}, "cpus is 0; it must be at least 1"),
+    ],
+)
+def test_nonsense(arguments: dict[str, int], message: str) -> None:
+    assert refused(**arguments) == message
+
+
+@pytest.mark.parametrize("change", ["per_agent", "headroom", "system_reserve"])
+def test_the_advice_in_an_error_works(change: str) -> None:
+    """Whatever value a message advises is accepted."""
+    arguments = {"total": 32 * GIB, "per_agent": 4 * GIB, change: 64 * GIB}
+    advised = refused(**arguments).split(" to at most ")[1].split("M,")[0].split("G,")[0]
+    unit = GIB if f"{advised}G," in refused(**arguments) else MIB
+    budget: Budget = memory_budget(**{**arguments, change: int(advised) * unit})
+    assert budget["max_agents"] == 1 if change != "per_agent" else budget["max_agents"] >= 1

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Reading a host: recorded and constructed ones, and files that hold what they can't hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import Host, HostError, read_host
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.recorded_hosts import HOSTS, lay_out, write
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def host(total: int, cpus: int, hugepages: int = 0, swap: int = 0, limit: int | None = None, file: str = "") -> Host:
+    return {
+        "memory": {
+            "total": total,
+            "hugepages": hugepages,
+            "swap": swap,
+            "cgroup_limit": limit,
+            "cgroup_limit_file": file or None,
+        },
+        "cpus": cpus,
+    }
+
+
+RECORDED = {
+    "hybrid": host(24682416 << 10, 2),
+    "nspawn": host(24682416 << 10, 2),
+    "nested-v1": host(24682416 << 10, 2, limit=8 * GIB, file="{root}/sys/fs/cgroup/memory/outer/memory.limit_in_bytes"),
+    "vm": host(995356 << 10, 2),
+    "vm-hugepages": host(995356 << 10, 2, hugepages=64 * MIB),
+    "container-v2": host(995356 << 10, 2, limit=600 * MIB, file="{root}/sys/fs/cgroup/memory.max"),
+    "ec2-384": host(384 * 1048576 * 984 // 1000 << 10, 192),
+    "ec2-768": host(768 * 1048576 * 984 // 1000 << 10, 192),
+    "ec2-1536": host(1536 * 1048576 * 984 // 1000 << 10, 192),
+    "laptop": host(2014252 << 10, 2, swap=1048572 << 10),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_hosts(name: str, tmp_path: Path) -> None:
+    root = lay_out(name, tmp_path)
+    expected = RECORDED[name]
+    if expected["memory"]["cgroup_limit_file"]:
+        expected["memory"]["cgroup_limit_file"] = expected["memory"]["cgroup_limit_file"].format(root=root)
+    assert read_host(root) == expected
+
+
+def test_every_host_is_tested() -> None:
+    assert {path.stem for path in HOSTS.glob("*.txt")} == {*RECORDED, "outside-v2"}
+
+
+@pytest.mark.skipif(not Path("/proc/1/cgroup").exists(), reason="needs Linux's /proc")
+def test_this_machine() -> None:
+    """Whatever runs the tests: the kernel's own count of pages and CPUs."""
+    read = read_host()
+    assert read["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 1 <= read["cpus"] <= (os.cpu_count() or 0)
+
+
+def test_our_own_ceiling_does_not_shrink_the_next_budget(tmp_path: Path) -> None:
+    """Apply three times: each writes what is available onto user.slice, in which the next apply's session lies."""
+    root = lay_out("ec2-1536", tmp_path)
+    session = "/user.slice/user-1000.slice/session-4.scope"
+    write(tmp_path, "/proc/self/cgroup", f"0::{session}\n")
+    write(tmp_path, f"/sys/fs/cgroup{session}/memory.max", "max\n")
+    seen = []
+    for _ in range(3):
+        read = read_host(root)
+        available = memory_budget(read["memory"]["total"], cgroup_limit=read["memory"]["cgroup_limit"])["available"]
+        write(tmp_path, "/sys/fs/cgroup/user.slice/memory.max", f"{available}\n")
+        seen.append(available)
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "binding"),
+    [
+        ({"": "max", "/a": "max", "/a/b": "max"}, None),
+        ({"": "max", "/a": "2147483648", "/a/b": "max"}, "/a"),
+        ({"/a": "2147483648", "/a/b": "1073741824"}, "/a/b"),
+        ({"": "1073741824", "/a": "2147483648", "/a/b": "max"}, ""),
+    ],
+)
+def test_tightest_limit_on_the_path_of_pid_1(limits: dict[str, str], binding: str | None, tmp_path: Path) -> None:
+    root = lay_out("ec2-384", tmp_path)
+    write(tmp_path, "/proc/1/cgroup", "0::/a/b\n")
+    for folder, limit in limits.items():
+        write(tmp_path, f"/sys/fs/cgroup{folder}/memory.max", f"{limit}\n")
+    file = None if binding is None else f"{root}/sys/fs/cgroup{binding}/memory.max"
+    assert read_host(root)["memory"]["cgroup_limit_file"] == file
+
+
+def test_container_sees_only_its_part_of_the_tree(tmp_path: Path) -> None:
+    """Version 1 without a cgroup namespace: the path is the outer one, the mount begins at the container's folder."""
+    root = lay_out("hybrid", tmp_path)
+    write(tmp_path, "/proc/1/cgroup", "4:memory:/docker/c1\n0::/\n")
+    write(
+        tmp_path,
+        "/proc/self/mountinfo",
+        "35 31 0:32 /docker/c1 /sys/fs/cgroup/the\\040memory ro - cgroup cgroup rw,memory\n",
+    )
+    write(tmp_path, "/sys/fs/cgroup/the memory/memory.limit_in_bytes", f"{GIB}\n")
+    assert read_host(root)["memory"]["cgroup_limit"] == GIB
+
+
+def test_cpus_are_those_that_are_online_and_allowed(tmp_path: Path) -> None:
+    root = lay_out("ec2-384", tmp_path)
+    write(tmp_path, "/sys/devices/system/cpu/online", "0-3,8-9\n")
+    write(tmp_path, "/proc/1/status", "Name:\tsystemd\nCpus_allowed_list:\t2-8\n")
+    assert read_host(root)["cpus"] == 3
+
+
+BAD = [
+    ("/proc/meminfo", "MemTotal: 0 kB\n", "{file}: MemTotal is '0 kB'; a host has memory"),
+    ("/proc/meminfo", "MemTotal: lots\n", "{file}: MemTotal is 'lots'; it must be a number of kB"),
+    ("/proc/meminfo", "MemFree: 1 kB\n", "{file}: MemTotal is missing; it must be a number of kB"),
+    ("/proc/meminfo", "", "{file}: MemTotal is missing; it must be a number of kB"),
+    ("/proc/meminfo", "MemTotal: 8 kB\nSwapTotal: -1 kB\n", "{file}: SwapTotal is '-1 kB'; it must be a number of kB"),
+    ("/proc/meminfo", "MemTotal: 8 kB\nHugetlb: 9 kB\n", "{file}: Hugetlb is '9 kB', more than MemTotal, '8 kB'"),
+    ("/proc/1/cgroup", "0:/init.scope\n", "{file} holds '0:/init.scope'; a line must be ID:CONTROLLERS:/PATH"),
+    ("/proc/self/mountinfo", "31 22 0:26\n", "{file} holds '31 22 0:26'; a line must have at least six fields, a dash and three more"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "lots\n", "{file} holds 'lots'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "", "{file} holds ''; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "0\n", "{file} holds '0'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "-1\n", "{file} holds '-1'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "405719790593\n", "{file} holds '405719790593'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
+    ("/sys/devices/system/cpu/online", "all\n", "{file} holds 'all'; a list of CPUs looks like 0-3,8"),
+    ("/proc/1/status", "Name:\tsystemd\n", "{file} has no line Cpus_allowed_list"),
+    ("/proc/1/status", "Cpus_allowed_list:\t200-210\n", "{file}: Cpus_allowed_list is '200-210', none of which is in {root}/sys/devices/system/cpu/online"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "content", "message"), BAD)
+def test_nonsense_is_an_error_that_names_the_file_and_what_it_held(
+    path: str, content: str, message: str, tmp_path: Path
+) -> None:
+    root = lay_out("ec2-384", tmp_path)
+    write(tmp_path, path, content)
+    with pytest.raises(HostError) as error:
+        read_host(root)
+    assert str(error.value) == message.format(file=f"{root}{path}", root=root)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/proc/meminfo", "/proc/1/cgroup", "/proc/1/status", "/proc/self/mountinfo", "/sys/devices/system/cpu/online"],
+)
+def test_missing_files_are_errors(path: str, tmp_path: Path) -> None:
+    root = lay_out("ec2-384", tmp_path)
+    (tmp_path / path.lstrip("/")).unlink()
+    with pytest.raises(HostError) as error:
+        read_host(root)
+    assert str(error.value) == f"{root}{path} can't be read: No such file or directory"
+
+
+def test_limit_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A folder in place of the file: permissions would not stop root, who often runs the tests."""
+    root = lay_out("ec2-384", tmp_path)
+    (tmp_path / "sys/fs/cgroup/init.scope/memory.max").unlink()
+    (tmp_path / "sys/fs/cgroup/init.scope/memory.max").mkdir()
+    with pytest.raises(HostError) as error:
+        read_host(root)
+    assert str(error.value) == f"{root}/sys/fs/cgroup/init.scope/memory.max can't be read: Is a directory"
+
+
+def test_tree_that_is_mounted_from_above_the_container_is_an_error(tmp_path: Path) -> None:
+    root = lay_out("outside-v2", tmp_path)
+    with pytest.raises(HostError) as error:
+        read_host(root)
+    assert str(error.value) == (
+        f"{root}/proc/self/mountinfo has '/../..' of the cgroup tree on /sys/fs/cgroup, but PID 1 is in '/':"
+        " its limit can't be seen"
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Open sessions: read from a FIXTURE of /proc that belongs to this process's own account, and compared."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions, stale_sessions
+
+GIB = 1 << 30
+ME = pwd.getpwuid(os.geteuid()).pw_name
+SESSION = "0::/user.slice/user-1001.slice/session-3.scope\n"
+
+
+def process(root, pid, address_space, cgroup=SESSION, files="4096"):
+    folder = root / "proc" / str(pid)
+    folder.mkdir(parents=True)
+    limits = "Limit                     Soft Limit           Hard Limit           Units     \n"
+    if address_space:
+        limits += f"Max address space         1024                 {address_space:<21}bytes     \n"
+        limits += f"Max open files            1024                 {files:<21}files     \n"
+    (folder / "limits").write_text(limits)
+    (folder / "cgroup").write_text(cgroup)
+
+
+def test_the_loosest_process_of_a_unit_tells_what_its_login_was_given(tmp_path):
+    process(tmp_path, 10, 64 * GIB)
+    process(tmp_path, 11, 4 * GIB, files="100")
+    process(tmp_path, 12, "unlimited", cgroup="1:name=systemd:/system.slice/cron.service\n0::/\n")
+    process(tmp_path, 13, None)  # a zombie
+    (tmp_path / "proc/self").symlink_to("10")
+    assert observe_sessions([ME, "nobody-of-that-name"], str(tmp_path)) == [
+        {"user": ME, "unit": "cron.service", "limits": {"as": None, "nofile": 4096}},
+        {"user": ME, "unit": "session-3.scope", "limits": {"as": 64 * GIB, "nofile": 4096}},
+    ]
+
+
+def test_user_units_count_as_one_with_their_user_manager(tmp_path):
+    cgroup = "0::/user.slice/user-1001.slice/user@1001.service/app.slice/{}\n"
+    process(tmp_path, 10, GIB, cgroup=cgroup.format("a.service"))
+    process(tmp_path, 11, GIB, cgroup=cgroup.format("b.scope"))
+    process(tmp_path, 12, GIB, cgroup="0::/\n")
+    assert [session["unit"] for session in observe_sessions([ME], str(tmp_path))] == ["no unit", "user@1001.service"]
+
+
+def test_without_agents_nothing_is_read(tmp_path):
+    (tmp_path / "proc").mkdir()
+    assert observe_sessions([], str(tmp_path)) == []
+
+
+def session(user, address_space, files=4096):
+    return {"user": user, "unit": "session-1.scope", "limits": {"as": address_space, "nofile": files}}
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stale"),
+    [
+        ([session("a", GIB)], []),
+        ([session("a", None), session("a", 2 * GIB), session("b", GIB)], ["a (2)"]),
+        ([session("b", GIB, 10), session("a", GIB // 2)], ["a (1)", "b (1)"]),
+    ],
+)
+def test_sessions_with_other_limits_are_counted_by_owner(sessions, stale):
+    assert stale_sessions(sessions, {"as": [GIB, GIB], "nofile": [1024, 4096]}) == stale

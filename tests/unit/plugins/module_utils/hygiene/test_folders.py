@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Opening folders and expanding patterns without following links."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
+    MissingError,
+    RefusedError,
+    expand,
+    mounted_below,
+    open_folder,
+    printable,
+)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("a/nova", "b/nova", ".hidden/nova", "c", "nova"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("a")
+    return tmp_path.resolve()
+
+
+def test_a_folder_is_opened_and_a_link_on_the_way_is_not(tree):
+    descriptor = open_folder(str(tree / "a" / "nova"))
+    assert os.path.samestat(os.fstat(descriptor), os.stat(tree / "a" / "nova"))
+    os.close(descriptor)
+    for path in (tree / "link", tree / "link" / "nova"):
+        with pytest.raises(RefusedError) as error:
+            open_folder(str(path))
+        assert str(error.value) == (
+            f"{tree}/link is a symbolic link to a, and links are not followed: write the path without it"
+        )
+    for path in (tree / "gone", tree / "file", tree / "file" / "x"):
+        with pytest.raises(MissingError, match=" is no folder$"):
+            open_folder(str(path))
+
+
+def test_no_descriptor_is_left_open(tree):
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(RefusedError):
+        open_folder(str(tree / "link" / "nova"))
+    expand(f"{tree}/*/*")
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*/nova", ["a/nova", "b/nova", "c/nova", "file/nova", "link/nova", "nova/nova"]),
+        ("[ab]/nov?", ["a/nova", "b/nova"]),
+        (".h*/*", [".hidden/nova"]),
+        ("link/*", []),
+        ("gone/*", []),
+        ("gone/nova", ["gone/nova"]),
+    ],
+)
+def test_patterns_are_a_shell_s_and_follow_nothing(tree, pattern, found):
+    assert expand(f"{tree}/{pattern}") == [f"{tree}/{name}" for name in found]
+
+
+def test_mounts_at_and_below_a_path_are_found_by_their_decoded_names():
+    lines = [
+        "36 35 98:0 / /home/a/target rw - ext4 /dev/sda rw",
+        r"37 35 98:0 / /home/a/target/with\040space\012line rw - tmpfs none rw",
+        "38 35 98:0 / /home/a/target2 rw - tmpfs none rw",
+        "39 35 98:0 / / rw - ext4 /dev/sda rw",
+    ]
+    assert mounted_below("/home/a/target", lines) == ["/home/a/target", "/home/a/target/with space\nline"]
+
+
+def test_any_name_is_printed_on_one_line():
+    assert printable("é a\n\x1b\udcff\u2028") == r"é a\x0a\x1b\xff\xe2\x80\xa8"

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Every way in which a setting can be wrong, with the exact sentence, and what the programs read of those that are right."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import (
+    AuditLog,
+    HygieneError,
+    Workspaces,
+    check_audit_logs,
+    check_calendar,
+    check_span,
+    check_workspaces,
+    load_policy,
+    target_max,
+)
+
+GIVEN = {
+    "target_max": "100G",
+    "workspaces": ["/home/*/nova", {"path": "~/nova-[ab]?", "users": ["agent1", "agent2"]}],
+    "audit_logs": [{"path": "/home/agent1/audit.log", "owner": "agent1"}],
+    "group": "nova-agents",
+    "cargo_agent": "/opt/nova-agent/bin/cargo_agent.sh",
+    "report": "/var/lib/nova-agent/targets.json",
+}
+PATTERN = "allowed is an absolute path of two names or more, with * ? [...] but not **, or one below ~/, such as /home/*/nova or ~/nova"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nova",
+        "/",
+        "/home",
+        "",
+        "~",
+        "~agent1/nova",
+        "/home/**/nova",
+        "/home/../etc",
+        "/home/./x",
+        "/home//x",
+        "/home/x/",
+        "/a/b\nc",
+        3,
+        None,
+    ],
+)
+def test_a_workspace_s_path_is_named(path):
+    with pytest.raises(HygieneError) as error:
+        check_workspaces("agent_hygiene_workspaces", [{"path": path}])
+    assert str(error.value) == f"agent_hygiene_workspaces has the path {path!r}; {PATTERN}"
+
+
+@pytest.mark.parametrize("item", [3, {}, {"users": []}, {"path": "/a/b", "owner": "x"}, ["/a/b"]])
+def test_a_workspace_s_shape_is_named(item):
+    with pytest.raises(HygieneError) as error:
+        check_workspaces("agent_hygiene_workspaces", [item])
+    assert (
+        str(error.value)
+        == f"agent_hygiene_workspaces has {item!r}; allowed is a path such as /home/*/nova, or {{path: ..., users: [...]}}"
+    )
+
+
+@pytest.mark.parametrize("users", ["agent1", ["Agent"], [3], ["a b"]])
+def test_its_users_are_named(users):
+    with pytest.raises(HygieneError) as error:
+        check_workspaces("agent_hygiene_workspaces", [{"path": "/a/b", "users": users}])
+    assert (
+        str(error.value)
+        == f"agent_hygiene_workspaces has the users {users!r}; allowed is a list of account names, such as [agent1]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("/a/b", "agent_hygiene_audit_logs has '/a/b'; allowed is {path: /home/agent1/nova-audit.log, owner: agent1}"),
+        ({"path": "/a/b"}, "agent_hygiene_audit_logs has {'path': '/a/b'}; allowed is {path: /home/agent1/nova-audit.log, owner: agent1}"),
+        ({"path": "b.log", "owner": "a"}, "agent_hygiene_audit_logs has the path 'b.log'; allowed is an absolute path of two names or more"),
+        ({"path": "/a/../b", "owner": "a"}, "agent_hygiene_audit_logs has the path '/a/../b'; allowed is an absolute path of two names or more"),
+        ({"path": "/a/b", "owner": "A"}, "agent_hygiene_audit_logs has the owner 'A'; allowed is an account name, such as agent1"),
+    ],
+)  # fmt: skip
+def test_an_audit_log_is_named(item, message):
+    with pytest.raises(HygieneError) as error:
+        check_audit_logs("agent_hygiene_audit_logs", [item])
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("value", ["", "daily; rm", "%n", "a\nb", "x" * 101])
+def test_a_calendar_event_has_no_marks_that_it_does_not_need(value):
+    with pytest.raises(
+        HygieneError, match="^agent_hygiene_schedule is .*; allowed is a calendar event of systemd's, such as"
+    ):
+        check_calendar("agent_hygiene_schedule", value)
+
+
+@pytest.mark.parametrize("value", ["1", "h", "1.5h", "-1h", "1 h", "1d", "123456s"])
+def test_a_span_has_a_unit(value):
+    with pytest.raises(HygieneError) as error:
+        check_span("agent_hygiene_jitter", value)
+    assert (
+        str(error.value)
+        == f"agent_hygiene_jitter is {value!r}; allowed is a number of s, min or h, such as 90min, or 0"
+    )
+
+
+def written(folder, **changed):
+    path = folder / "hygiene.json"
+    path.write_text(json.dumps({**GIVEN, **changed}))
+    return str(path)
+
+
+def test_the_programs_read_what_the_role_wrote(tmp_path):
+    policy = load_policy(written(tmp_path))
+    assert policy.target_max == 100 << 30
+    assert policy.workspaces == (Workspaces("/home/*/nova"), Workspaces("~/nova-[ab]?", ("agent1", "agent2")))
+    assert policy.audit_logs == (AuditLog("/home/agent1/audit.log", "agent1"),)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = written(tmp_path, target_max="lots")
+    with pytest.raises(HygieneError, match=f"^{path}: target_max is 'lots', which is not a size"):
+        load_policy(path)
+    (tmp_path / "hygiene.json").write_text("{}")
+    with pytest.raises(HygieneError) as error:
+        load_policy(path)
+    assert str(error.value) == f"{path} is damaged ('target_max'); have an operator apply role agent_hygiene"
+    (tmp_path / "hygiene.json").unlink()
+    with pytest.raises(HygieneError, match=f"^{path}: No such file or directory; "):
+        load_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [({}, 100 << 30), ({"TARGET_MAX_GB": ""}, 100 << 30), ({"TARGET_MAX_GB": "7"}, 7 << 30)]
+)
+def test_target_max_gb_goes_before_the_policy(tmp_path, given, size):
+    assert target_max(given, load_policy(written(tmp_path))) == size
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "100G", "1e3", " 5", "99999999", "$(id)"])
+def test_a_target_max_gb_that_is_no_number_is_named(tmp_path, value):
+    with pytest.raises(HygieneError) as error:
+        target_max({"TARGET_MAX_GB": value}, load_policy(written(tmp_path)))
+    assert str(error.value) == f"TARGET_MAX_GB is {value!r}; allowed is a whole number of GiB from 1, such as 100"

@@ -1,0 +1,34 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that end an apply."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import host_summary
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+
+QUIET = {"overcommit_memory": 0, "shm_used": 0, "container_users": []}
+BIG = memory_budget(1536 * GIB, cpus=192)
+
+
+def test_a_host_in_order_is_one_line():
+    observed = {"memory": {"swap": 0}, "fences": QUIET}
+    assert host_summary(observed, BIG, "build1") == (
+        "build1: 300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"
+    )
+
+
+@pytest.mark.parametrize(
+    ("swap", "fences", "note"),
+    [
+        (2 * GIB, {}, "swap is on (2 GiB): a host short of memory then thrashes instead of ending a process; turn it off with swapoff and in /etc/fstab"),
+        (0, {"overcommit_memory": 2}, "vm.overcommit_memory is 2: address space that builds reserve and never touch counts as used, and allocations fail early; set it to 0"),
+        (0, {"container_users": ["a1 (docker)", "a2 (lxd)"]}, "a1 (docker), a2 (lxd) may start containers, which are under no limit of the agents': take them out of that group"),
+        (0, {"shm_used": 3 * GIB}, "files in /dev/shm hold 3 GiB of memory that no process's limit counts: remove them"),
+    ],
+)  # fmt: skip
+def test_what_defeats_a_limit_is_told(swap, fences, note):
+    observed = {"memory": {"swap": swap}, "fences": {**QUIET, **fences}}
+    assert host_summary(observed, BIG, "h").splitlines()[1:] == [f"h: note: {note}"]

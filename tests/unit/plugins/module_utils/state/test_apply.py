@@ -1,0 +1,429 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""host_state's engine on real files: plan, apply, apply again, take out, and every way in which that can go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.state import apply as state_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
+from ansible_collections.nova.agent_host.plugins.module_utils.state import manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state import plan as state_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import group_name, observe, owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+
+ME = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
+
+
+class Host:
+    """A folder that stands for a host's root, and the manifest beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.root.mkdir(mode=0o755)
+        self.manifest = folder / "state" / "manifest.json"
+        self.validated: list[str] = []
+
+    def path(self, name: str) -> str:
+        return str(self.root / name)
+
+    def file(self, name: str, content: str = "one\n", **more: object) -> dict:
+        return {"path": self.path(name), "content": content, "mode": "0644", **ME, **more}
+
+    def record(self, name: str) -> dict:
+        return {"path": self.path(name), "mode": "0660", **ME}
+
+    def folder(self, name: str, mode: str = "0755") -> dict:
+        return {"path": self.path(name), "state": "directory", "mode": mode, **ME}
+
+    def link(self, name: str, target: str) -> dict:
+        return {"path": self.path(name), "state": "link", "target": target, **ME}
+
+    def apply(self, *entries: dict, role: str = "wrappers", check: bool = False) -> state_apply.Outcome:
+        return state_apply.apply(
+            role,
+            entries,
+            str(self.manifest),
+            check_mode=check,
+            validate=lambda command, path: self.validated.append(path),
+        )
+
+    def tree(self) -> dict:
+        """Everything below the root, for comparisons."""
+        return {str(path.relative_to(self.root)): observe(str(path)) for path in sorted(self.root.rglob("*"))}
+
+    def roles(self) -> dict:
+        return json.loads(self.manifest.read_text())["roles"]
+
+
+def start(work) -> int:
+    """Run ``work`` in a process of its own; its pid."""
+    pid = os.fork()
+    if not pid:
+        work()
+        os._exit(0)
+    return pid
+
+
+def status(pid: int) -> int:
+    """How the process ended: its exit status, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(state_plan, "IMPLIED", {**state_plan.IMPLIED, **ME})  # so that the tests run without root too
+    return Host(tmp_path)
+
+
+def test_applying_twice_changes_once(host):
+    entries = [host.folder("bin"), host.file("bin/run.sh", mode="0755"), host.link("run", host.path("bin/run.sh"))]
+    first = host.apply(*entries)
+    assert first.changed and first.changed_paths == [host.path("bin"), host.path("bin/run.sh"), host.path("run")]
+    assert (host.root / "run").read_text() == "one\n"
+    before = host.tree()
+    second = host.apply(*entries)
+    assert not second.changed and second.changed_paths == []
+    assert host.tree() == before
+
+
+def enlarge(path: Path) -> None:
+    """Larger than any memory, on no block of the disk."""
+    os.truncate(path, 1 << 40)
+
+
+def test_a_record_of_the_users_is_never_read(host):
+    entries = [host.record("holder.1"), host.file("run.sh")]
+    host.apply(*entries)
+    enlarge(host.root / "holder.1")
+    assert not host.apply(*entries).changed
+    seen = host_observe.observe_files(manifest.Manifest.load(str(host.manifest)))
+    assert seen[host.path("holder.1")] == {"kind": "file", "mode": "0660", **ME}
+    host.apply(host.file("run.sh"))
+    assert not (host.root / "holder.1").exists()
+
+
+def test_a_file_of_ours_that_was_blown_up_is_replaced_and_one_of_others_is_refused(host):
+    host.apply(host.file("run.sh"))
+    enlarge(host.root / "run.sh")
+    repaired = host.apply(host.file("run.sh"))
+    assert repaired.changed_paths == [host.path("run.sh")]
+    assert [piece["before"] for piece in repaired.diff] == ["(too large to read)\n"]
+    assert (host.root / "run.sh").read_text() == "one\n"
+    (host.root / "theirs").touch()
+    enlarge(host.root / "theirs")
+    for entry in (
+        host.file("theirs"),
+        host.link("theirs", "/elsewhere"),
+        {"path": host.path("theirs"), "state": "absent"},
+    ):
+        with pytest.raises(StateError) as refused:
+            host.apply(entry, role="limits")
+        assert str(refused.value) == (
+            f"{host.path('theirs')} is a file too large to be kept for retire, and is not replaced: move it away"
+        )
+    assert (host.root / "theirs").stat().st_size == 1 << 40
+
+
+def test_check_mode_tells_what_the_run_then_does_and_changes_nothing(host):
+    entries = [host.file("deep/er/limits.conf")]
+    told = host.apply(*entries, check=True)
+    assert host.tree() == {} and not host.manifest.exists()
+    done = host.apply(*entries)
+    assert (
+        told.changed_paths
+        == done.changed_paths
+        == [host.path("deep"), host.path("deep/er"), host.path("deep/er/limits.conf")]
+    )
+    assert told.diff == done.diff
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_text("two\n"),
+        lambda path: path.chmod(0o666),
+        lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
+    ],
+    ids=["deleted", "edited", "chmod", "replaced by a link"],
+)
+def test_drift_is_found_and_repaired_and_nothing_else_is_touched(host, damage):
+    entries = [host.file("a"), host.file("b")]
+    host.apply(*entries)
+    right = host.tree()
+    damage(host.root / "a")
+    assert host.apply(*entries).changed_paths == [host.path("a")]
+    assert host.tree() == right
+
+
+def test_a_folder_of_ours_that_became_a_link_is_made_again(host):
+    host.apply(host.folder("bin"))
+    (host.root / "bin").rmdir()
+    (host.root / "bin").symlink_to("/tmp")
+    host.apply(host.folder("bin"))
+    assert observe(host.path("bin"))["kind"] == "directory"
+
+
+def test_attributes_are_set_in_place_so_that_a_lock_on_the_file_is_kept(host):
+    host.apply(host.file("slot.1", "", mode="0640"))
+    inode = (host.root / "slot.1").stat().st_ino
+    (host.root / "slot.1").chmod(0o600)
+    host.apply(host.file("slot.1", "", mode="0640"))
+    assert observe(host.path("slot.1"))["mode"] == "0640"
+    assert (host.root / "slot.1").stat().st_ino == inode
+
+
+def test_what_a_role_no_longer_lists_is_removed(host):
+    host.apply(host.file("old/name"), host.file("stays"))
+    assert host.apply(host.file("stays")).changed_paths == [host.path("old/name"), host.path("old")]
+    assert list(host.tree()) == ["stays"]
+
+
+def test_an_edited_file_that_is_no_longer_listed_is_left_and_reported_once(host):
+    host.apply(host.file("old"), host.file("stays"))
+    (host.root / "old").write_text("mine now\n")
+    outcome = host.apply(host.file("stays"))
+    assert outcome.kept == [host.path("old")] and outcome.changed_paths == []
+    assert not host.apply(host.file("stays")).changed
+    assert host.apply().kept == [host.path("old")]  # taking the role out looks at it again
+    assert (host.root / "old").read_text() == "mine now\n"
+
+
+def test_taking_a_role_out_puts_back_what_was_there_before(host):
+    (host.root / "etc").mkdir(mode=0o700)
+    (host.root / "etc/conf").write_text("theirs\n")
+    (host.root / "etc/cargo").symlink_to("/home/me/.cargo/bin/cargo")
+    before = host.tree()
+    host.apply(host.folder("etc"), host.file("etc/conf"), host.link("etc/cargo", "/opt/cargo"), host.file("etc/new"))
+    assert host.tree() != before
+    host.apply()
+    assert host.tree() == before
+    assert not host.manifest.parent.exists()
+
+
+def test_a_path_of_two_roles_goes_with_the_last_of_them(host):
+    host.apply(host.folder("opt"), role="policy")
+    host.apply(host.folder("opt"), host.file("opt/x"), role="wrappers")
+    host.apply(role="policy")
+    assert "opt/x" in host.tree()
+    host.apply(role="wrappers")
+    assert host.tree() == {}
+
+
+def test_a_folder_that_two_roles_implied_goes_with_the_last_of_them(host):
+    """As when the prefix is changed: one role after the other leaves the old one."""
+    host.apply(host.file("opt/nova/shims/x"), role="toolchain")
+    host.apply(host.file("opt/nova/bin/y"), role="wrappers")
+    host.apply(host.file("srv/shims/x"), role="toolchain")
+    host.apply(host.file("srv/bin/y"), role="wrappers")
+    assert [name for name in host.tree() if name.startswith("opt")] == []
+    host.apply(role="toolchain")
+    host.apply(role="wrappers")
+    assert host.tree() == {}
+
+
+def test_a_folder_into_which_somebody_put_something_stays(host):
+    host.apply(host.folder("bin"))
+    (host.root / "bin/theirs").write_text("x")
+    assert host.apply().kept == [host.path("bin")]
+    assert list(host.tree()) == ["bin", "bin/theirs"]
+
+
+def test_a_file_without_content_belongs_to_its_users(host):
+    (host.root / "theirs").write_text("before us\n")
+    entries = [host.record("ours"), host.record("theirs")]
+    host.apply(*entries)
+    (host.root / "ours").write_text("written by an agent\n")
+    assert not host.apply(*entries).changed
+    (host.root / "ours").chmod(0o600)
+    assert host.apply(*entries).changed_paths == [host.path("ours")]
+    assert (host.root / "ours").read_text() == "written by an agent\n"
+    (host.root / "ours").unlink()
+    host.apply(*entries)
+    assert (host.root / "ours").read_text() == ""
+    (host.root / "ours").write_text("again\n")
+    host.apply()
+    assert list(host.tree()) == ["theirs"] and (host.root / "theirs").read_text() == "before us\n"
+
+
+def test_state_absent_removes_and_taking_out_restores(host):
+    (host.root / "legacy").write_text("old\n")
+    host.apply({"path": host.path("legacy"), "state": "absent"})
+    assert host.tree() == {}
+    host.apply()
+    assert (host.root / "legacy").read_text() == "old\n"
+
+
+@pytest.mark.parametrize("killed_at", [0, 1, 2])
+def test_a_killed_run_is_known_to_the_next(host, monkeypatch, killed_at):
+    """SIGKILL between two files: what was written is in the manifest, and apply as well as taking out finish the work."""
+    (host.root / "b").write_text("theirs\n")
+    entries = [host.file("a"), host.file("b"), host.file("c")]
+    real, done = state_change.put, []
+
+    def put(*args):
+        if "originals" not in args[0]:
+            if len(done) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done.append(args[0])
+        real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state_change, "put", put)
+        assert status(start(lambda: host.apply(*entries))) == -signal.SIGKILL
+    assert sorted(host.roles()["wrappers"]["paths"]) == [host.path(name) for name in "abc"]
+    assert (host.root / "a").exists() == (killed_at > 0)
+    host.apply(*entries)
+    assert not host.apply(*entries).changed
+    host.apply()
+    assert list(host.tree()) == ["b"] and (host.root / "b").read_text() == "theirs\n"
+
+
+def test_the_leftover_of_a_killed_write_is_gone_after_the_next(host):
+    (host.root / ".a.nova-agent-tmp").write_text("half")
+    host.apply(host.file("a"))
+    assert list(host.tree()) == ["a"]
+    (host.root / ".a.nova-agent-tmp").write_text("half")
+    host.apply()
+    assert host.tree() == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
+def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path):
+    (tmp_path / "etc").mkdir()
+    (host.root / "scripts").mkdir()
+    host.apply(host.file("scripts/run.sh"))
+    (host.root / "scripts").rename(tmp_path / "taken")
+    (host.root / "scripts").symlink_to(tmp_path / "etc")
+    os.chown(host.path("scripts"), 1000, 1000, follow_symlinks=False)
+    with pytest.raises(StateError) as error:
+        host.apply(host.file("scripts/run.sh", "two\n"))
+    assert str(error.value) == (
+        f"{host.path('scripts')}: scripts is a link of uid 1000 and is not followed: name the real path"
+    )
+    with pytest.raises(StateError):
+        state_change.put(host.path("scripts/run.sh"), {"kind": "file", "mode": "0644", **ME}, b"")
+    assert host.apply().kept == [host.path("scripts/run.sh")]  # and nobody keeps the role on the host by such a link
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_that_its_validation_refuses_changes_nothing(host, check_mode):
+    host.apply(host.file("a", "good\n"))
+    before = host.tree(), host.roles()
+
+    def refuse(command, path):
+        assert Path(path).read_text() == "bad\n"
+        raise StateError(f"{command} refused the new file with status 1: bad")
+
+    entries = [host.file("0", "first\n"), host.file("a", "bad\n", validate="check %s")]
+    with pytest.raises(StateError, match=r"^check %s refused the new file with status 1: bad$"):
+        state_apply.apply("wrappers", entries, str(host.manifest), check_mode=check_mode, validate=refuse)
+    assert (host.tree(), host.roles()) == before
+
+
+def test_a_missing_group_is_pending_in_check_mode_and_an_error_before_anything_is_written_otherwise(host):
+    entry = host.file("slot.1", group="no-such-group")
+    assert host.apply(host.file("a"), entry, check=True).pending == [
+        f"group no-such-group does not exist ({host.path('slot.1')})"
+    ]
+    with pytest.raises(StateError) as error:
+        host.apply(host.file("a"), entry)
+    assert str(error.value) == (
+        f"group no-such-group does not exist ({host.path('slot.1')}): create it before the files that it is to own"
+    )
+    assert host.tree() == {}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "entry", "message"),
+    [
+        (lambda path: path.mkdir(), "file", "is a directory and is not replaced by a file: move it away"),
+        (lambda path: path.write_text(""), "folder", "is a file and is not replaced by a directory: move it away"),
+        (lambda path: os.mkfifo(path), "file", "is a device, socket or FIFO and is not replaced: move it away"),
+    ],
+)
+def test_what_is_not_ours_is_not_destroyed(host, prepare, entry, message):
+    prepare(host.root / "x")
+    before = host.tree()
+    with pytest.raises(StateError) as error:
+        host.apply(getattr(host, entry)("x"))
+    assert str(error.value) == f"{host.path('x')} {message}"
+    assert host.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"path": "etc/x", "content": "", "mode": "0644"}, "path is 'etc/x': an absolute, normalized path below / is needed, such as /opt/nova-agent/bin"),
+        ({"path": "/etc/../x", "content": "", "mode": "0644"}, "path is '/etc/../x': an absolute, normalized path below / is needed, such as /opt/nova-agent/bin"),
+        ({"path": "/x", "content": "", "mode": "644"}, "/x: mode is '644'; allowed is a quoted octal number such as \"0644\""),
+        ({"path": "/x", "content": ""}, "/x: state file needs mode, and was given content"),
+        ({"path": "/x", "state": "link", "target": "/y", "mode": "0644"}, "/x: state link needs target, and was given mode, target"),
+        ({"path": "/x", "state": "socket"}, "/x: state is 'socket'; allowed are file, directory, link, absent"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_cannot_be_meant_is_refused(host, entry, message):
+    with pytest.raises(StateError) as error:
+        host.apply(entry)
+    assert str(error.value) == message
+
+
+def test_a_path_listed_twice_is_refused(host):
+    with pytest.raises(StateError, match=f"^wrappers: listed twice: {host.path('a')}$"):
+        host.apply(host.file("a"), host.file("a", "two\n"))
+
+
+def test_a_manifest_that_is_no_manifest_stops_everything(host):
+    host.manifest.parent.mkdir()
+    host.manifest.write_text("{")
+    with pytest.raises(
+        manifest.ManifestError, match="can't be read as this collection's manifest .* retire leaves them$"
+    ):
+        host.apply(host.file("a"))
+    assert host.tree() == {}
+
+
+def test_content_marked_secret_is_not_in_the_diff(host):
+    outcome = host.apply(host.file("a", "s3cret\n", diff=False))
+    assert "s3cret" not in json.dumps(outcome.diff)
+    assert "(other content, not shown)" in json.dumps(outcome.diff)
+
+
+def test_modes_do_not_depend_on_the_umask(host):
+    mask = os.umask(0o077)
+    try:
+        host.apply(host.folder("bin"), host.file("bin/x", mode="0755"), host.file("implied/y"))
+    finally:
+        os.umask(mask)
+    assert [host.tree()[name]["mode"] for name in ("bin", "bin/x", "implied", "implied/y")] == [
+        "0755",
+        "0755",
+        "0755",
+        "0644",
+    ]
+    assert observe(str(host.manifest))["mode"] == "0644"
+
+
+def test_two_controllers_take_turns(host, tmp_path):
+    """Real processes on the real lock: what each reads before it writes is what the other wrote last."""
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+
+    def count():
+        for _turn in range(25):
+            with manifest.locked():
+                counter.write_text(str(int(counter.read_text()) + 1))
+
+    controllers = [start(count) for _controller in range(8)]
+    assert [status(pid) for pid in controllers] == [0] * 8
+    assert counter.read_text() == "200"
+    assert not os.path.exists(manifest.LOCK)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The view of agent-status: what it tells of each part, that it fits, and what it advises."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice
+from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_example import GIB, NOW, facts
+
+CALLER = {"pid": 1, "user": "a" * 32, "since": NOW - 90000, "command": "cargo " + "x" * 190}
+
+
+def said(label: str, **changed) -> str:
+    """What stands under a label, as one line."""
+    text = "\n".join(render(facts(**changed)))
+    match = re.search(rf"^{label} +(.*(?:\n {{10}}.*)*)", text, re.MULTILINE)
+    assert match, text
+    return " ".join(match[1].split())
+
+
+def test_memory_against_the_ceiling_has_a_bar():
+    assert said("memory") == ("652 GiB in use by all sessions, of at most 1,304 GiB [" + "#" * 31 + "." * 31 + "] 50%")
+
+
+def test_memory_without_a_ceiling_is_compared_with_the_budget():
+    memory = {"scope": "sessions", "in_use": 326 * GIB, "ceiling": None}
+    assert said("memory", memory=memory).startswith(
+        "326 GiB in use by all sessions; the budget has 1,304 GiB for agents. No ceiling is set (agent_ceiling_enabled) [###"
+    )
+
+
+def test_memory_where_the_kernel_does_not_count_it():
+    memory = {"scope": "processes", "in_use": 3 * GIB, "ceiling": None}
+    assert "3 GiB in agents' processes, shared pages counted for each" in said("memory", memory=memory)
+    assert "no cgroup v2 with the memory controller, so pressure and kills are the host's" in said(
+        "memory", memory=memory
+    )
+
+
+def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
+    assert said("pressure") == "some waited for memory 0.25 % of the last minute, all at once 0 %"
+    assert said("killed") == "0 processes for lack of memory since the boot"
+    assert said("agents").startswith("1 of 300 accounts logged in; 300 recommended, 326 at most [")
+    assert said("agents").endswith("agent1 3 GiB in 12 processes, 1 session")
+    assert said("budget") == (
+        "1,304 GiB for agents of 4 GiB: 1,536 GiB without 32 GiB for the system and 200 GiB of headroom"
+    )
+    assert said("slots").startswith("1 of 10 held, 0 waiting [")
+    assert re.search(r"3 agent1 since \d\d:\d\d:\d\d \(2 min\) 4711: cargo build --locked$", said("slots"))
+    assert said("toolchain") == "Rust 1.92.0: as installed"
+    assert said("drift") == "0 paths of 61 changed since the last apply"
+    assert said("disk") == "40 GiB in 1 target folder, 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
+
+
+def test_what_may_not_be_read_or_is_not_there_is_said():
+    slots = {
+        "folder": "/run",
+        "total": None,
+        "held": [],
+        "waiting": None,
+        "problem": "may be read by agents and root alone",
+    }
+    assert said("slots", slots=slots) == "may be read by agents and root alone"
+    assert said("slots", slots={**facts()["slots"], "waiting": None}).startswith(
+        "1 of 10 held, who waits is root's to read"
+    )
+    assert said("toolchain", toolchain=None) == "none that role agent_toolchain put here"
+    assert said("drift", drift=None) == "not known"
+    assert said("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
+        "2 are root's to read"
+    )
+    assert said("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
+    trouble = {"scope": "host", "pressure": None, "killed": None}
+    assert said("pressure", trouble=trouble) == "is not measured: the kernel was started without psi=1"
+    assert said("killed", trouble=trouble) == "is not counted here"
+    assert "recommended" not in said("agents", budget=None)
+    assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
+    long = {"path": "/" + "p" * 190, "bytes": 99999 * GIB, "owner": "o" * 32}
+    lines = render(
+        facts(
+            host="h" * 64,
+            agents={"accounts": 9999, "logged_in": [{"user": "u" * 32, "sessions": 99, "processes": 99999, "memory": 99999 * GIB}] * 300},
+            slots={"folder": "/x", "total": 99, "held": [{**CALLER, "slot": 99, "verified": True}] * 99, "waiting": [CALLER] * 300, "problem": None},
+            toolchain={"path": "/x", "channel": "1", "installed": ["nightly-2026-01-01"] * 20, "problems": ["p" * 200] * 20},
+            drift={"recorded": 9999, "changed": [{"path": "/" + "d" * 190, "role": "r", "what": "is missing"}] * 50, "unreadable": ["/x"] * 99},
+            disk={"measured_at": 0.0, "folders": [long] * 300},
+            notes=["n" * 2000],
+        ),
+        colour,
+    )  # fmt: skip
+    plain = [re.sub(r"\033\[\d*m", "", line) for line in lines]
+    assert max(map(len, plain)) <= 80
+    for rest in ("292 more agents", "91 more held", "292 more waiting", "42 more changed", "292 more folders"):
+        assert f"          and {rest}, see --json" in plain
+    assert (lines == plain) is not colour
+
+
+def test_a_bar_never_runs_over_its_end():
+    memory = {"scope": "sessions", "in_use": 9 * 1304 * GIB, "ceiling": 1304 * GIB}
+    assert said("memory", memory=memory).endswith("[" + "#" * 62 + "] 900%")
+
+
+def test_a_host_that_is_right_needs_nobody():
+    assert advice(facts()) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "start"),
+    [
+        ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "agents stand still for lack of memory: end the largest, see: systemd-cgtop"),
+        ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "find what was killed with: journalctl -k -g 'Killed process'."),
+        ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents are logged in than recommended"),
+        ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "the toolchain is damaged; an operator repairs it with: ansible-playbook"),
+        ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "files differ from the last apply; ansible-playbook"),
+    ],
+)  # fmt: skip
+def test_each_trouble_has_its_advice(changed, start):
+    (sentence,) = advice(facts(**changed))
+    assert sentence.startswith(start)
+    assert said("to do", **changed).startswith(start[:40])

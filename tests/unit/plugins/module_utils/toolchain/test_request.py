@@ -1,0 +1,134 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    Request,
+    RequestError,
+    architecture,
+    source_url,
+)
+
+SUM = "4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10"
+OPTIONS: dict[str, Any] = {"channel": "1.92.0", "rustup_version": "1.29.0", "rustup_checksums": {"x86_64": SUM}}
+
+
+def test_what_is_recorded_is_what_was_asked_in_one_spelling():
+    short = Request.from_options({**OPTIONS, "extra": [{"channel": "nightly-2026-05-19"}]})
+    long = Request.from_options(
+        {
+            **OPTIONS,
+            "profile": "minimal",
+            "components": [],
+            "targets": None,
+            "extra": [{"channel": "nightly-2026-05-19", "profile": None, "components": [], "targets": []}],
+            "purge": False,
+            "path": "/opt/x",
+        }
+    )
+    assert short.to_dict() == long.to_dict()
+    assert Request.from_options(short.to_dict()) == short
+    assert json.loads(json.dumps(short.to_dict())) == short.to_dict()
+
+
+def test_the_order_and_repetition_of_components_do_not_matter():
+    one = Request.from_options({**OPTIONS, "components": ["rustfmt", "clippy", "clippy"]})
+    assert one == Request.from_options({**OPTIONS, "components": ["clippy", "rustfmt"]})
+    assert one != Request.from_options({**OPTIONS, "components": ["clippy"]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"channel": None},
+            "channel is None; allowed is a name such as 1.92.0, stable or nightly-2026-05-19 (quoted in YAML)",
+        ),
+        (
+            {"channel": 1.92},
+            "channel is 1.92; allowed is a name such as 1.92.0, stable or nightly-2026-05-19 (quoted in YAML)",
+        ),
+        (
+            {"channel": "1.92.0; id"},
+            "channel is '1.92.0; id'; allowed is a name such as 1.92.0, stable or nightly-2026-05-19 (quoted in YAML)",
+        ),
+        ({"profile": "tiny"}, "profile is 'tiny'; allowed are minimal, default, complete"),
+        ({"components": "clippy"}, "components is 'clippy'; allowed is a list of names such as [clippy]"),
+        ({"components": ["--force"]}, "components is '--force'; allowed is a name such as clippy (quoted in YAML)"),
+        (
+            {"extra": [{"channel": "nightly", "component": []}]},
+            "extra[0]. holds component; allowed are channel, profile, components, targets",
+        ),
+        (
+            {"extra": [{"channel": "1.92.0"}]},
+            "extra names 1.92.0 twice: list each channel once, with all it needs",
+        ),
+        ({"rustup_version": "latest"}, "rustup_version is 'latest'; allowed is a name such as 1.29.0 (quoted in YAML)"),
+        (
+            {"rustup_checksums": {}},
+            "rustup_checksums is {}; allowed is a dictionary of architecture (aarch64, x86_64) to the sha256 of rustup-init",
+        ),
+        ({"rustup_checksums": {"arm64": SUM}}, "rustup_checksums names 'arm64'; allowed are aarch64, x86_64"),
+        (
+            {"rustup_checksums": {"x86_64": "abc"}},
+            "rustup_checksums.x86_64 is 'abc'; allowed is a name such as 4acc9acc… with 64 hexadecimal digits (quoted in YAML)",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(change: dict[str, Any], message: str):
+    with pytest.raises(RequestError) as error:
+        Request.from_options({**OPTIONS, **change})
+    assert str(error.value) == message
+
+
+def test_architectures_have_their_own_sum():
+    request = Request.from_options({**OPTIONS, "rustup_checksums": {"x86_64": SUM, "aarch64": "a" * 64}})
+    assert (request.checksum(architecture("x86_64")), request.checksum(architecture("arm64"))) == (SUM, "a" * 64)
+    with pytest.raises(RequestError) as error:
+        Request.from_options(OPTIONS).checksum("aarch64")
+    assert str(error.value) == (
+        "rustup_checksums has no sha256 of rustup-init 1.29.0 for aarch64, only for x86_64: add it"
+    )
+    with pytest.raises(RequestError) as error:
+        architecture("riscv64")
+    assert str(error.value) == "this host is a riscv64; toolchains are installed on aarch64 and x86_64 only"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("https://static.rust-lang.org", "https://static.rust-lang.org"),
+        ("http://mirror.example:8080/rust/", "http://mirror.example:8080/rust"),
+        ("file:///srv/rustup", "file:///srv/rustup"),
+    ],
+)
+def test_sources(value: str, read: str):
+    assert source_url(value, "dist_server") == read
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@mirror.example", "https://secret@mirror.example/x", "http://:secret@m"]
+)
+def test_a_password_is_refused_and_not_shown(url: str):
+    with pytest.raises(RequestError) as error:
+        source_url(url, "dist_server")
+    assert "secret" not in str(error.value)
+    assert str(error.value) == (
+        "dist_server holds a user name or password, which logs and process lists would show: use a server that this "
+        "host may read without one, or a file:// mirror"
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["", None, "mirror.example", "ftp://mirror.example", "http://a b", "https://", "http://m?x"]
+)
+def test_other_sources_are_refused(value: Any):
+    with pytest.raises(RequestError) as error:
+        source_url(value, "update_root")
+    assert str(error.value) == (
+        f"update_root is {value!r}; allowed is http://, https:// or file://, such as https://static.rust-lang.org"
+    )
