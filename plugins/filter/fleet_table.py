@@ -32,6 +32,9 @@ options:
   headroom:
     description: Memory kept free for spikes on each host, as a size, in place of the rule's.
     type: str
+  recommended_agents:
+    description: Agents a host, in place of the rule's. A type that can't hold so many gets a dash.
+    type: int
 author:
   - Contributors to nova.agent_host (@nova)
 """

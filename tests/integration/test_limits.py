@@ -146,6 +146,18 @@ def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
     as_root(lab, "systemctl stop agent-runner")
 
 
+def test_instances_of_a_template_get_its_limits(lab):
+    as_root(lab, "printf '[Service]\\nExecStart=sleep infinity\\n' >/etc/systemd/system/agent-batch@.service; systemctl daemon-reload; systemctl start agent-batch@1")  # fmt: skip
+    try:
+        lab.play(
+            PLAY, **{**VARIABLES, "agent_limits_services": ["agent-batch@"]}, agent_limits_restart_services=True
+        ).succeeded()
+        assert as_root(lab, "systemctl show --property LimitAS --value agent-batch@1").strip() == str(48 << 30)
+    finally:
+        as_root(lab, "systemctl stop agent-batch@1; rm /etc/systemd/system/agent-batch@.service")
+        lab.play(PLAY, **VARIABLES).succeeded()
+
+
 def test_a_service_that_is_no_longer_named_loses_its_drop_in(lab):
     lab.play(PLAY, **{**VARIABLES, "agent_limits_services": []}).succeeded()
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"

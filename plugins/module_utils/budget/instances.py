@@ -79,7 +79,8 @@ def instance_shape(instance: object) -> InstanceShape:
 def fleet_table(agents: int, **options: object) -> str:
     """Lay out how many hosts of each shape hold ``agents`` agents at the recommended number a host.
 
-    ``options`` are those of ``budget_of``, without cpus. A shape that can't hold one agent gets a dash.
+    ``options`` are those of ``budget_of``, without cpus. A shape that can't hold one agent, or as many as recommended,
+    gets a dash.
     """
     lines = [f"{'Instance type':<16}{'CPUs':>5}{'Nominal':>13}{'MemTotal':>13}{'Agents a host':>15}{'Hosts':>7}"]
     for shape in SHAPES:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said
@@ -36,6 +36,12 @@ def unit_of(path: str) -> str:
         name = posixpath.basename(folder)[:-2]
     stem, suffix = posixpath.splitext(name)
     return name if suffix in KINDS and stem[-1:] not in ("@", "-") else ""
+
+
+def drop_in_entries(units: Sequence[str], name: str, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Entries of host_state: a drop-in ``name`` for each of ``units``, of which those without a kind are services."""
+    whole = [unit if unit.endswith(KINDS) else f"{unit}.service" for unit in units]
+    return [{**entry, "path": f"{FOLDERS[0]}/{unit}.d/{name}"} for unit in whole]
 
 
 def recorded_units(manifest: Manifest) -> dict[str, list[str]]:

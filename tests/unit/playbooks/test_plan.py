@@ -40,6 +40,13 @@ def test_the_policy_counts() -> None:
     assert "Maximum                 175 agents" in run.stdout.splitlines()
 
 
+def test_a_recommendation_of_ones_own_counts() -> None:
+    run = plan("memory=1536G", "agents=1000", "agent_policy_recommended_agents=100")
+    lines = run.stdout.splitlines()
+    assert "Recommended             100 agents" in lines
+    assert "r7i.48xlarge      192    1,536 GiB  1,511.4 GiB            100     10" in lines
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host import programs
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import (
     UNKNOWN,
+    drop_in_entries,
     observe_recorded_units,
     observe_units,
     unit_of,
@@ -60,6 +61,17 @@ def systemctl(tmp_path, monkeypatch):
 )
 def test_a_file_belongs_to_a_unit_by_its_place(path, unit):
     assert unit_of(path) == unit
+
+
+def test_a_drop_in_is_made_for_each_unit():
+    entry = {"content": "[Slice]\n", "mode": "0644"}
+    assert drop_in_entries(["build-runner", "lint@1.service", "user-0.slice", "v1.2"], "90-x.conf", entry) == [
+        {**entry, "path": f"{ETC}/build-runner.service.d/90-x.conf"},
+        {**entry, "path": f"{ETC}/lint@1.service.d/90-x.conf"},
+        {**entry, "path": f"{ETC}/user-0.slice.d/90-x.conf"},
+        {**entry, "path": f"{ETC}/v1.2.service.d/90-x.conf"},
+    ]
+    assert drop_in_entries([], "90-x.conf", entry) == []
 
 
 def test_units_are_told_in_the_order_asked(systemctl):
