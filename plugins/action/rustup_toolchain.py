@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import Item, drifted, good
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.manifest import displaced
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import ObservedAction
 
@@ -24,12 +26,14 @@ class ActionModule(ObservedAction):
         tree = arguments["path"]
         seen = observed["toolchains"][tree]
         wanted = Request.from_options({**arguments, "purge": boolean(arguments.get("purge", False))})
+        manifest = Manifest.from_dict(observed["manifest"])
         return bool(
             arguments.get("state", "present") == "present"
+            and not displaced(manifest, tree, lambda folder: str(observed["files"][folder]["kind"]))
             and seen["present"]
             and not seen["problems"]
             and seen["request"] == wanted.to_dict()
-            and observed["manifest"]["roles"][arguments.get("role", "agent_toolchain")]["trees"] == [tree]
+            and manifest.trees(_role(arguments)) == [tree]
         )
 
     def right_items(self, observed: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Item]:

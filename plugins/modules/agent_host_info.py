@@ -125,6 +125,10 @@ manifest:
   description: What this collection wrote on the host, by role.
   returned: always
   type: dict
+record:
+  description: The manifest itself and what lies beside it, as found and as wanted, by path.
+  returned: always
+  type: dict
 files:
   description: What stands now at every path of the manifest, by path.
   returned: always
@@ -170,6 +174,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.units import 
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.observe import observe_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 SIZES = ("per_agent", "system_reserve", "headroom")
@@ -208,6 +213,7 @@ def main() -> None:
             },
             "ceiling": observe_ceiling(accounts["group"]["members"], accounts["login_user"]),
             "manifest": manifest.to_dict(),
+            "record": observe_record(given["manifest"]),
             "files": host_observe.observe_files(manifest),
             "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},
             "units": units,

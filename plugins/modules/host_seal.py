@@ -60,10 +60,27 @@ sealed:
   description: Whether the host now carries the policy's fingerprint.
   returned: always
   type: bool
+repaired:
+  description: The manifest's own paths whose owner or mode was wrong, and has been put right.
+  returned: always
+  type: list
+  elements: str
+missed:
+  description: What is not as the manifest has it after all, so that the host is not sealed.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import unlike_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import (
+    observe_record,
+    record_problems,
+    repair_record,
+)
 
 
 def main() -> None:
@@ -79,15 +96,19 @@ def main() -> None:
     policy, run, path = (module.params[name] for name in ("policy", "run", "manifest"))
     try:
         with locked():
+            repaired = list(record_problems(observe_record(path))) if module.check_mode else repair_record(path)
             manifest = Manifest.load(path)
-            alone = manifest.alone(run)
-            if alone and manifest.seal != policy and not module.check_mode:
+            missed = unlike_record(manifest)
+            sealed = manifest.alone(run) and not missed and not module.check_mode
+            if sealed and manifest.seal != policy:
                 manifest.save(path, run, policy)
-    except ManifestError as error:
+    except (ManifestError, StateError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or path}: {error.strerror}")
-    module.exit_json(changed=False, sealed=alone and not module.check_mode)
+    if missed and not module.check_mode:
+        module.warn(f"not as this apply should have left it, apply again: {', '.join(missed)}")
+    module.exit_json(changed=bool(repaired), sealed=sealed, repaired=repaired, missed=missed)
 
 
 if __name__ == "__main__":

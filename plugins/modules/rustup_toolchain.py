@@ -224,7 +224,7 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
     tree, role, manifest = options["path"], options["role"], options["manifest"]
     moved = toolchain_manifest.others(role, tree, manifest)
     if check_mode:
-        outcome = toolchain_apply.preview(tree, request, machine)
+        outcome = toolchain_apply.preview(tree, request, machine, toolchain_manifest.is_displaced(tree, manifest))
     else:
         toolchain_manifest.claim(role, tree, manifest, options["run"])
         try:

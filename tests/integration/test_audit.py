@@ -165,7 +165,9 @@ def damage(fleet: Fleet, host: str, way: str) -> dict[str, list[str]]:
     records = {path: record for role in manifest["roles"].values() for path, record in role["paths"].items()}
     for name, item in fleet.right[host].items():
         kind, path = item["kind"], item["item"]
-        if kind not in commands or (way == "edited" and "sha256" not in records[path]):
+        if kind not in commands or (differs not in ("mode", "owner") and path not in records):
+            continue  # without its manifest, a host is as good as new
+        if way == "edited" and "sha256" not in records[path]:
             continue  # what stands in a slot's record, say, is its users' business
         script.append(commands[kind].format(shlex.quote(path)))
         expected[name] = [{"file": "kind", "link": "target"}[kind] if differs == "link" else differs]
@@ -187,6 +189,75 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
     assert {line.split()[0] for line in played.text.splitlines() if " failed=1 " in line} == {
         host for host, names in expected.items() if names
     }
+
+
+PREFIX = "/opt/nova-agent"
+SLOTS = "/run/nova-agent/slots"
+
+
+def moved(path: str) -> str:
+    """A folder moved to another disk, say, with a link in its place."""
+    return f"mv {path} /srv/moved && ln -s /srv/moved {path}"
+
+
+def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
+    broken.run("host1", moved(f"{PREFIX}/libexec"))
+    broken.run("host2", moved(PREFIX))
+    assert broken.audit().status == 2
+    assert broken.differing("host1") == {f"directory {PREFIX}/libexec": ["kind"]}
+    toolchain = {f"toolchain {PREFIX}/toolchain": ["missing"]}  # what is seen through the link goes with it
+    assert broken.differing("host2") == {f"directory {PREFIX}": ["kind"], **toolchain}
+    broken.site().succeeded()
+    assert "all as they should be" in broken.audit().succeeded().text  # after one apply
+    for host in broken.addresses:
+        broken.run(host, "test -d /srv/moved && rm -r /srv/moved")
+
+
+def test_what_only_single_cases_show(broken):
+    """Each of these hid behind others when all was broken at once."""
+    broken.run("host1", f"{moved(SLOTS)}; systemctl disable nova-agent-sweep.timer")
+    broken.run("host1", "chmod 0777 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
+    broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
+    broken.run("host2", "gpasswd --delete agent1 nova-agents; groupdel nova-agents")
+    played = broken.audit()
+    assert (played.status, played.changed) == (2, {})
+    assert broken.differing("host1") == {
+        f"directory {SLOTS}": ["kind"],
+        "link /etc/systemd/system/timers.target.wants/nova-agent-sweep.timer": ["kind"],
+        "unit nova-agent-sweep.timer": ["enabled"],
+        "directory /var/lib/nova-agent": ["mode"],
+        "file /var/lib/nova-agent/manifest.json": ["owner"],
+        f"toolchain {PREFIX}/toolchain": ["damaged"],
+    }
+    found = broken.differing("host2")
+    slots = {name: what for name, what in found.items() if SLOTS in name}
+    assert {name: what for name, what in found.items() if name not in slots} == {
+        "group nova-agents": ["kind"],
+        "member agent1 in nova-agents": ["kind"],
+        "limits agent1": ["as", "nofile"],
+    }
+    assert len(slots) >= 4 and set(map(tuple, slots.values())) == {("group",)}
+    broken.site().succeeded()
+    assert "all as they should be" in broken.audit().succeeded().text  # after one apply
+    broken.run("host1", "rm -r /srv/moved")
+
+
+def test_a_package_that_is_missing_is_one_item(fleet):
+    """Without package lists, as a fresh instance has none."""
+    played = fleet.audit("--limit", "host1", agent_toolchain_packages=["build-essential", "strace"])
+    assert (played.status, played.changed) == (2, {})
+    assert fleet.differing("host1") == {"package strace": ["kind"]}
+
+
+def test_a_record_that_an_agent_blew_up_is_nobody_s_trouble(fleet):
+    """100 TiB on no block of the disk; root would fill its memory if it read that."""
+    fleet.run("host1", f"su agent1 -c 'truncate --size 100T {SLOTS}/holder.1'")
+    try:
+        assert fleet.site("--limit", "host1").succeeded().changed == {}
+        assert "all as they should be" in fleet.audit("--limit", "host1").succeeded().text
+        fleet.run("host1", f"{PREFIX}/bin/agent-status")
+    finally:
+        fleet.run("host1", f"truncate --size 0 {SLOTS}/holder.1")
 
 
 def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):

@@ -24,6 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.units import unit_items
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import stale_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import fence_notes
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import record_problems
 
 UNREACHABLE = "unreachable"
 
@@ -49,7 +50,7 @@ def compared(
     if seen.get("unreachable"):
         return not_compared(host, noted, observed, str(seen.get("msg")), lost=True)
     more = {
-        "agent_policy": [*_accounts(policy), *_fences(observed)],
+        "agent_policy": [*_accounts(policy), *_record(observed["record"]), *_fences(observed)],
         "agent_toolchain": [*_packages(observed), *_own_rustups(seen)],
         "agent_limits": [*_ways_in(observed), *_logins(seen, policy["limits"]), *_sessions(observed, policy["limits"])],
         "agent_ceiling": list(_ceiling(policy["ceiling"])),
@@ -57,7 +58,7 @@ def compared(
     }
     roles = {"agent_policy"} | {item["role"] for item in noted["items"]}
     items = [
-        *noted["items"],
+        *(item for item in noted["items"] if item["item"] not in observed["record"]),  # the roles take these as given
         *(item for role in sorted(roles) for item in more.get(role, [])),
         *unit_items(noted["units"], seen["units"]),
     ]
@@ -94,6 +95,14 @@ def _accounts(policy: Mapping[str, Any]) -> Iterator[Item]:
         yield drifted(
             role, "member", f"{leaver['name']} in {leaver['group']}", "is still, and no longer to be", ["kind"]
         )
+
+
+def _record(record: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
+    wrong = record_problems(record)
+    for path, both in record.items():
+        names, kind = wrong.get(path, []), both["wanted"]["kind"]
+        why = ", ".join(f"{name} {both['found'].get(name)}, not {both['wanted'][name]}" for name in names)
+        yield drifted("agent_policy", kind, path, why, names) if names else good("agent_policy", kind, path)
 
 
 def _fences(observed: Mapping[str, Any]) -> Iterator[Item]:

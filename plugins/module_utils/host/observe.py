@@ -19,6 +19,9 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import differences
+from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
@@ -32,6 +35,20 @@ def observe_files(manifest: Manifest) -> dict[str, Any]:
         for role in manifest.roles.values()
         for path in role["paths"]
     }
+
+
+def unlike_record(manifest: Manifest) -> list[str]:
+    """The paths and trees that are not as the manifest has them, without those that were left to somebody."""
+    found = observe_files(manifest)
+    records = {path: record for role in manifest.roles.values() for path, record in role["paths"].items()}
+    paths = [
+        path for path, record in records.items() if not record.get("kept") and differences(bare(record), found[path])
+    ]
+    trees = [tree for role in manifest.roles.values() for tree in role["trees"]]
+    seen = {tree: observe_toolchain(tree) for tree in trees}
+    return sorted(paths) + [
+        tree for tree, toolchain in seen.items() if toolchain["problems"] or not toolchain["present"]
+    ]
 
 
 def _observe_readable(path: str, content: bool) -> dict[str, Any]:

@@ -25,15 +25,16 @@ UNKNOWN = {"load": "unknown", "enabled": "", "active": "unknown", "result": "", 
 
 
 def unit_of(path: str) -> str:
-    """The unit that has its own file or a drop-in at ``path``; "" for any other path.
+    """The unit that has its own file, a drop-in or a link that enables it at ``path``; "" for any other path.
 
     Units that are there under other names only (templates, drop-ins for every session) count as none.
     """
     folder, name = posixpath.split(path)
     if folder not in FOLDERS:
-        if posixpath.dirname(folder) not in FOLDERS or not folder.endswith(".d"):
+        if posixpath.dirname(folder) not in FOLDERS or not folder.endswith((".d", ".wants", ".requires")):
             return ""
-        name = posixpath.basename(folder)[:-2]
+        if folder.endswith(".d"):
+            name = posixpath.basename(folder)[:-2]
     stem, suffix = posixpath.splitext(name)
     return name if suffix in KINDS and stem[-1:] not in ("@", "-") else ""
 

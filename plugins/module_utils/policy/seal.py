@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.units import STARTED
-from ansible_collections.nova.agent_host.plugins.module_utils.host.units import UNKNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.host.units import UNKNOWN, unit_of
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.accounts import account_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.ceiling import ceiling_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import differences
 from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import record_problems
 
 # What a file's content is made from: these variables name files that may hold anything, and use any variable.
 SOURCES = ("_template", "_file")
@@ -56,13 +58,16 @@ def fingerprint(
 
 def sealed(observed: Mapping[str, Any], variables: Mapping[str, Any], policy: str) -> bool:
     """Whether the host is as the last whole apply of the policy with this fingerprint left it."""
+    paths = [path for role in observed["manifest"]["roles"].values() for path in role["paths"]]
+    linked = {unit_of(path) for path in paths if posixpath.dirname(path).endswith(".wants")}
     return bool(
         policy
         and observed["manifest"]["seal"] == policy
         and _as_recorded(observed)
+        and not record_problems(observed["record"])
         and not any(tree["problems"] or not tree["present"] for tree in observed["toolchains"].values())
         and all(observed["packages"].values())
-        and all(_unit_is_right(name, unit) for name, unit in observed["units"].items())
+        and all(_unit_is_right(name, unit, name in linked) for name, unit in observed["units"].items())
         and not observed["audit_logs"]
         and _accounts_are_right(observed, variables)
         and _ceiling_is_right(observed, variables)
@@ -77,8 +82,13 @@ def _as_recorded(observed: Mapping[str, Any]) -> bool:
     )
 
 
-def _unit_is_right(name: str, unit: Mapping[str, Any]) -> bool:
-    return not unit["stale"] and unit != UNKNOWN and (not name.endswith(STARTED) or unit["active"] == "active")
+def _unit_is_right(name: str, unit: Mapping[str, Any], linked: bool) -> bool:
+    return (
+        not unit["stale"]
+        and unit != UNKNOWN
+        and (not linked or unit["enabled"] == "enabled")
+        and (not name.endswith(STARTED) or unit["active"] == "active")
+    )
 
 
 def _accounts_are_right(observed: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:

@@ -59,6 +59,13 @@ def put(path: str, state: State, content: bytes | None) -> None:
             _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]))
 
 
+def set_attributes(path: str, state: State) -> None:
+    """Give a file or folder that is there the owner, group and mode of ``state``."""
+    with opened_folder(os.path.dirname(path)) as folder:
+        ids = user_id(state["owner"]), group_id(state["group"])
+        _set_attributes(os.path.basename(path), folder, ids, state["mode"])
+
+
 def remove(path: str) -> None:
     """Remove a file, a link or an empty folder; a folder that holds something stays."""
     with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:

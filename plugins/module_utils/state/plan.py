@@ -78,9 +78,16 @@ def plan(
     would destroy what is not ours.
     """
     recorded = manifest.roles.get(role, {}).get("paths", {})
-    steps = []
+    steps: list[Step] = []
+    replaced: list[
+        str
+    ] = []  # what stands in the place of a folder, a link perhaps, goes with all that is seen through it
+
+    def look_below(path: str) -> State | None:
+        return dict(ABSENT) if path.startswith(tuple(replaced)) else look(path)
+
     for path, state in expand(wanted, manifest, lambda folder: look(folder) != ABSENT).items():
-        found = look(path)
+        found = look_below(path)
         if found is None:
             return None
         record = recorded.get(path)
@@ -91,13 +98,15 @@ def plan(
             before = {name: value for name, value in before.items() if name != "sha256"}  # nor is it ours to put back
         refuse_to_destroy(path, state, found, ours=bool(record))
         steps.append(Step("put", path, found, state, before))
+        if state["kind"] == "directory" and found["kind"] not in ("directory", "absent"):
+            replaced.append(f"{path}/")
     for path in sorted(set(recorded) - {step.path for step in steps} - set(wanted), reverse=True):
         record = recorded[path]
         if record.get("kept") and wanted:
             continue
         if record.get("implied") and any(name.startswith(path + "/") for name in wanted):
             continue
-        found = look(path)
+        found = look_below(path)
         if found is None:
             return None
         steps.append(_take(role, path, record, found, manifest))

@@ -39,9 +39,10 @@ class Outcome:
     diff: dict[str, str] = field(default_factory=dict)
 
 
-def preview(tree: str, request: Request, architecture: str) -> Outcome:
-    """What ``apply`` would do, told from files alone."""
-    return _outcome(inspect(tree), request, TRIPLES[architecture])[1]
+def preview(tree: str, request: Request, architecture: str, displaced: bool = False) -> Outcome:
+    """What ``apply`` would do, told from files alone. ``displaced``: the folder above will be made anew first."""
+    found = Inspection(tree) if displaced else inspect(tree)
+    return _outcome(found, request, TRIPLES[architecture])[1]
 
 
 def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:

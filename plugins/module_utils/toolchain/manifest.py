@@ -5,11 +5,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Run, locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
 from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import IMPLIED
+
+
+def displaced(manifest: Manifest, tree: str, kind: Callable[[str], str]) -> list[str]:
+    """The folders above ``tree`` that an apply made and in whose place something else stands, a link perhaps: what is
+    seen through it goes when the folder is put back. ``kind`` gives what a path is."""
+    made = {path for role in manifest.roles.values() for path, record in role["paths"].items() if record.get("implied")}
+    return [folder for folder in _above(tree) if folder in made and kind(folder) not in ("directory", "absent")]
+
+
+def is_displaced(tree: str, path: str) -> bool:
+    """Whether ``tree`` is seen through what stands in the place of a folder of ours."""
+    return bool(displaced(Manifest.load(path), tree, _kind))
+
+
+def _kind(path: str) -> str:
+    return str(observe(path, content=False)["kind"])
 
 
 def claim(role: str, tree: str, path: str, run: Run | None) -> None:
@@ -17,6 +36,8 @@ def claim(role: str, tree: str, path: str, run: Run | None) -> None:
     with locked():
         manifest = Manifest.load(path)
         manifest.add_tree(role, tree)
+        for folder in displaced(manifest, tree, _kind):
+            put(folder, IMPLIED, None)
         missing = [folder for folder in _above(tree) if not os.path.lexists(folder)]
         for folder in missing:
             manifest.paths(role)[folder] = {**IMPLIED, "before": dict(ABSENT)}

@@ -91,6 +91,7 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
         ):
             found.generation = os.path.join(folder, os.path.basename(name))
             _compare(found, found.generation)
+            _check_owners(found, folder)
         else:
             found.broken.append(f"{tree}: not a link to a generation in {folder}")
     _look_beside(found, folder, own_lock)
@@ -169,6 +170,16 @@ def _compare(found: Inspection, generation: str) -> None:
             found.damaged[path] = "does not belong here"
         elif wanted[path] != now[path]:
             found.damaged[path] = difference(wanted[path], now[path])
+
+
+def _check_owners(found: Inspection, folder: str) -> None:
+    """Who owns the link, or the folder of generations, can put another toolchain into their place."""
+    owner = ((found.receipt or {}).get("files") or {}).get(".", "").split()[1:2]
+    for path in (found.tree, folder, os.path.join(folder, LOCK)) if owner else ():
+        if os.path.lexists(path):
+            stands = os.lstat(path)
+            if f"{stands.st_uid}:{stands.st_gid}" != owner[0]:
+                found.broken.append(f"{path}: owner {stands.st_uid}:{stands.st_gid}, not {owner[0]}")
 
 
 def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:

@@ -17,6 +17,7 @@ NOTED = {
     "items": [good(role, "file", f"/x/{role}") for role in ROLES],
     "units": {"sweep.timer": {"role": "agent_hygiene", "own": True, "enabled": True}},
 }
+FOLDER = {"kind": "directory", "mode": "0755", "owner": "root", "group": "root"}
 OBSERVED: dict[str, Any] = {
     "memory": {"swap": 0},
     "fences": {"overcommit_memory": 0, "container_users": [], "shm_used": 0},
@@ -24,6 +25,7 @@ OBSERVED: dict[str, Any] = {
     "logins": {"sshd_without_pam": False, "pam_without_limits": [], "sessions": []},
     "audit_logs": [],
     "manifest": {"roles": {}},
+    "record": {"/var/lib/nova-agent": {"found": FOLDER, "wanted": FOLDER}},
 }
 SEEN: dict[str, Any] = {
     "logins": {"agent1": {"limits": {"as": [64 * GIB, 64 * GIB], "nofile": [1024, 4096], "core": [0, 0]}}},
@@ -69,6 +71,7 @@ def test_a_host_that_is_right_tells_every_item_as_ok():
         ("group", "nova-agents"),
         ("account", "agent1"),
         ("member", "agent1 in nova-agents"),
+        ("directory", "/var/lib/nova-agent"),
         ("package", "build-essential"),
         ("unit", "sweep.timer"),
     ]
@@ -81,6 +84,7 @@ def test_a_host_that_is_right_tells_every_item_as_ok():
         ({"policy__accounts__users": ["agent1"]}, "account", "agent1", "does not exist"),
         ({"policy__accounts__members": ["agent1"]}, "member", "agent1 in nova-agents", "is not"),
         ({"policy__accounts__leavers": [{"name": "old", "group": "g"}]}, "member", "old in g", "is still, and no longer to be"),
+        ({"observed__record": {"/v": {"found": {**FOLDER, "mode": "0777", "owner": "bob"}, "wanted": FOLDER}}}, "directory", "/v", "mode 0777, not 0755, owner bob, not root"),
         ({"observed__packages": {"git": False}}, "package", "git", "is not installed"),
         ({"observed__logins__pam_without_limits": ["cron"]}, "way in", "/etc/pam.d/cron", "sets no limits: add `session required pam_limits.so`"),
         (

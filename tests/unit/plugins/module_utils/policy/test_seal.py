@@ -19,6 +19,10 @@ VARIABLES = {
     "agent_wrappers_guard_template": "cargo-guard.j2",
 }
 SPECS = {name: {"default": value} for name, value in VARIABLES.items()}
+WANTS = "/etc/systemd/system/timers.target.wants/sweep.timer"
+LINK = {"kind": "link", "target": "/etc/systemd/system/sweep.timer", "owner": "root", "group": "root"}
+MANIFEST = "/var/lib/nova-agent/manifest.json"
+OWN = {"kind": "file", "mode": "0644", "owner": "root", "group": "root"}
 FILE = {"kind": "file", "sha256": "11", "mode": "0644", "owner": "root", "group": "root"}
 SEEN = {
     "memory": {"total": 2**40},
@@ -28,14 +32,23 @@ SEEN = {
     "ceiling": {"administrators": {"ubuntu": 1000}},
     "manifest": {
         "seal": "",
-        "roles": {"agent_limits": {"paths": {"/etc/x": {**FILE, "before": {"kind": "absent"}}}, "trees": ["/t"]}},
+        "roles": {
+            "agent_limits": {
+                "paths": {
+                    "/etc/x": {**FILE, "before": {"kind": "absent"}},
+                    WANTS: {**LINK, "before": {"kind": "absent"}},
+                },
+                "trees": ["/t"],
+            }
+        },
     },
-    "files": {"/etc/x": FILE},
+    "record": {MANIFEST: {"found": OWN, "wanted": OWN}},
+    "files": {"/etc/x": FILE, WANTS: LINK},
     "toolchains": {"/t": {"present": True, "problems": []}},
     "packages": {"gcc": True},
     "units": {
-        "sweep.timer": {"active": "active", "stale": False},
-        "cron.service": {"active": "inactive", "stale": False},
+        "sweep.timer": {"enabled": "enabled", "active": "active", "stale": False},
+        "cron.service": {"enabled": "disabled", "active": "inactive", "stale": False},
     },
     "audit_logs": [],
     "accounts": {
@@ -77,6 +90,9 @@ def test_a_host_that_is_as_recorded_is_sealed():
         (("toolchains", "/t", "present"), False),
         (("packages", "gcc"), False),
         (("units", "sweep.timer", "active"), "inactive"),
+        (("units", "sweep.timer", "enabled"), "disabled"),
+        (("record", MANIFEST, "found"), {**OWN, "owner": "bob"}),
+        (("record", MANIFEST, "found"), {**OWN, "mode": "0666"}),
         (("units", "cron.service", "stale"), True),
         (("units", "cron.service"), UNKNOWN),
         (("audit_logs",), [{"path": "/home/bob/audit.log"}]),

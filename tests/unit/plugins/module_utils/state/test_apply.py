@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -97,6 +98,30 @@ def test_applying_twice_changes_once(host):
 def enlarge(path: Path) -> None:
     """Larger than any memory, on no block of the disk."""
     os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize("folder", ["deep", "deep/er", "kept"])
+def test_a_folder_that_was_replaced_by_a_link_is_made_again_with_all_that_lies_in_it(host, folder, tmp_path):
+    entries = [
+        host.folder("kept"),
+        host.file("kept/a"),
+        host.record("kept/b"),
+        host.file("deep/er/c"),
+        host.link("deep/er/d", "/x"),
+    ]
+    host.apply(*entries)
+    before, manifest_before = host.tree(), host.roles()
+    (host.root / folder).rename(tmp_path / "elsewhere")
+    (host.root / folder).symlink_to(tmp_path / "elsewhere")
+    told = host.apply(*entries, check=True)
+    done = host.apply(*entries)
+    below = [path for path in before if path == folder or path.startswith(f"{folder}/")]
+    assert told.changed_paths == done.changed_paths == [host.path(path) for path in below]
+    assert (host.tree(), host.roles()) == (before, manifest_before)
+    assert not host.apply(*entries).changed
+    assert sorted(os.listdir(tmp_path / "elsewhere"))  # what was moved there is left there
+    shutil.rmtree(tmp_path / "elsewhere")
+    assert host.apply().kept == [] and host.tree() == {}
 
 
 def test_a_record_of_the_users_is_never_read(host):

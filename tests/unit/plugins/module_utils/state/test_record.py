@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The manifest's own files are root's alone, and are given back to root."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import (
+    observe_record,
+    record_problems,
+    repair_record,
+)
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+AGENT = 54321
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "state" / "manifest.json"
+    Manifest({"agent_limits": {"paths": {}, "trees": ["/t"]}}).save(str(path))
+    (path.parent / "originals").mkdir(mode=0o700)
+    return path
+
+
+def test_what_is_not_there_is_no_problem(tmp_path):
+    assert observe_record(str(tmp_path / "none" / "manifest.json")) == {}
+
+
+def test_as_it_was_written_it_is_right(manifest):
+    assert len(observe_record(str(manifest))) == 3
+    assert record_problems(observe_record(str(manifest))) == {}
+    assert repair_record(str(manifest)) == []
+
+
+@pytest.mark.parametrize("name", ["", "manifest.json", "originals"])
+@pytest.mark.parametrize(
+    ("harm", "names"),
+    [
+        (lambda path: path.chmod(0o777), ["mode"]),
+        (lambda path: os.chown(path, AGENT, -1), ["owner"]),
+        (lambda path: os.chown(path, AGENT, AGENT), ["owner", "group"]),
+    ],
+    ids=["mode", "owner", "owner and group"],
+)
+def test_owner_and_mode_are_put_right(manifest, name, harm, names):
+    path = manifest.parent / name if name else manifest.parent
+    before = path.stat()
+    harm(path)
+    assert record_problems(observe_record(str(manifest))) == {str(path): names}
+    assert repair_record(str(manifest)) == [str(path)]
+    assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode) == (0, 0, before.st_mode)
+
+
+def test_another_kind_of_file_is_not_replaced(manifest, tmp_path):
+    manifest.rename(tmp_path / "moved")
+    manifest.symlink_to(tmp_path / "moved")
+    with pytest.raises(StateError) as refused:
+        repair_record(str(manifest))
+    assert str(refused.value) == f"{manifest} is a link: move it away, and restore it from a backup"
+    assert stat.S_ISLNK(os.lstat(manifest).st_mode)
