@@ -22,8 +22,10 @@ from xml.etree import ElementTree
 import pytest
 from conftest import Lab, Played
 
-GUIDE = "/opt/nova-agent/GUIDE.md"
-BIN = "/opt/nova-agent/bin"
+PREFIX = "/opt/nova-agent"
+GUIDE = f"{PREFIX}/GUIDE.md"
+BIN = f"{PREFIX}/bin"
+SLOTS = "/run/nova-agent/slots"
 AUDIT_LOG = "/home/agent1/nova-audit.log"
 
 
@@ -147,6 +149,40 @@ def test_what_is_no_path_is_found_too(broken):
         )
 
 
+def moved(path: str) -> str:
+    """A folder moved to another disk, say, with a link in its place."""
+    return f"mv {path} /srv/moved && ln -s /srv/moved {path}"
+
+
+def test_what_only_single_cases_show(broken):
+    """Each of these hid behind others when all was broken at once."""
+    broken.run("host1", f"{moved(SLOTS)}; systemctl disable nova-agent-sweep.timer")
+    broken.run("host1", "chmod 0777 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
+    broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
+    broken.run("host2", "gpasswd --delete agent1 nova-agents; groupdel nova-agents")
+    played = broken.audit()
+    assert (played.status, played.changed) == (2, {})
+    assert broken.differing("host1") == {
+        f"directory {SLOTS}": ["kind"],
+        "link /etc/systemd/system/timers.target.wants/nova-agent-sweep.timer": ["kind"],
+        "unit nova-agent-sweep.timer": ["enabled"],
+        "directory /var/lib/nova-agent": ["mode"],
+        "file /var/lib/nova-agent/manifest.json": ["owner"],
+        f"toolchain {PREFIX}/toolchain": ["damaged"],
+    }
+    found = broken.differing("host2")
+    slots = {name: what for name, what in found.items() if SLOTS in name}
+    assert {name: what for name, what in found.items() if name not in slots} == {
+        "group nova-agents": ["kind"],
+        "member agent1 in nova-agents": ["kind"],
+        "limits agent1": ["as", "nofile"],
+    }
+    assert len(slots) >= 4 and set(map(tuple, slots.values())) == {("group",)}
+    broken.site().succeeded()
+    assert "all as they should be" in broken.audit().succeeded().text  # after one apply
+    broken.run("host1", "rm -r /srv/moved")
+
+
 # How each kind of path is broken, as shell commands with the path in {}, and what then differs.
 WAYS = {
     "deleted": ({"file": "rm {}", "link": "rm {}"}, "kind"),
@@ -191,15 +227,6 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
     }
 
 
-PREFIX = "/opt/nova-agent"
-SLOTS = "/run/nova-agent/slots"
-
-
-def moved(path: str) -> str:
-    """A folder moved to another disk, say, with a link in its place."""
-    return f"mv {path} /srv/moved && ln -s /srv/moved {path}"
-
-
 def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
     broken.run("host1", moved(f"{PREFIX}/libexec"))
     broken.run("host2", moved(PREFIX))
@@ -211,35 +238,6 @@ def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
     assert "all as they should be" in broken.audit().succeeded().text  # after one apply
     for host in broken.addresses:
         broken.run(host, "test -d /srv/moved && rm -r /srv/moved")
-
-
-def test_what_only_single_cases_show(broken):
-    """Each of these hid behind others when all was broken at once."""
-    broken.run("host1", f"{moved(SLOTS)}; systemctl disable nova-agent-sweep.timer")
-    broken.run("host1", "chmod 0777 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
-    broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
-    broken.run("host2", "gpasswd --delete agent1 nova-agents; groupdel nova-agents")
-    played = broken.audit()
-    assert (played.status, played.changed) == (2, {})
-    assert broken.differing("host1") == {
-        f"directory {SLOTS}": ["kind"],
-        "link /etc/systemd/system/timers.target.wants/nova-agent-sweep.timer": ["kind"],
-        "unit nova-agent-sweep.timer": ["enabled"],
-        "directory /var/lib/nova-agent": ["mode"],
-        "file /var/lib/nova-agent/manifest.json": ["owner"],
-        f"toolchain {PREFIX}/toolchain": ["damaged"],
-    }
-    found = broken.differing("host2")
-    slots = {name: what for name, what in found.items() if SLOTS in name}
-    assert {name: what for name, what in found.items() if name not in slots} == {
-        "group nova-agents": ["kind"],
-        "member agent1 in nova-agents": ["kind"],
-        "limits agent1": ["as", "nofile"],
-    }
-    assert len(slots) >= 4 and set(map(tuple, slots.values())) == {("group",)}
-    broken.site().succeeded()
-    assert "all as they should be" in broken.audit().succeeded().text  # after one apply
-    broken.run("host1", "rm -r /srv/moved")
 
 
 def test_a_package_that_is_missing_is_one_item(fleet):
