@@ -47,3 +47,35 @@ def test_retire_asks_the_host_which_groups_to_leave(lab):
     assert done.changed == told.changed
     assert members(lab, "builders") == "eve"
     assert lab.run("host1", "getent group nova-agents || echo none").strip() == "none"
+
+
+PROTECTED = "ubuntu would be under the agents' limits in group builders, and this is root or the account that the play logs in with"
+
+
+def test_a_login_account_whose_primary_group_it_is_is_protected(lab):
+    lab.run("host1", "usermod --gid builders ubuntu")
+    try:
+        assert PROTECTED in lab.play(POLICY, agent_policy_group="builders").failed().text
+    finally:
+        lab.run("host1", "usermod --gid ubuntu ubuntu")
+
+
+def test_a_login_that_became_root_by_su_is_protected(lab):
+    if lab.run("host1", "cat /proc/self/loginuid").strip() == str(2**32 - 1):
+        pytest.skip("this machine's kernel does not tell its containers who logged in")
+    lab.run("host1", "echo root:secret | chpasswd")
+    try:
+        become = {"ansible_become_method": "ansible.builtin.su", "ansible_become_password": "secret"}
+        users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
+        assert PROTECTED in lab.play(POLICY, **become, **users).failed().text
+    finally:
+        lab.run("host1", "passwd --lock root")
+
+
+def test_text_from_the_command_line_switches_nothing_on(lab):
+    """`-e x=false` is text; a play that took it for true would make the account."""
+    said = lab.play(POLICY, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().text
+    assert "agent_policy_users has ghost, no account of the host" in said
+    users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
+    said = lab.play(POLICY, "-e", "agent_policy_allow_privileged_users=false", **users).failed().text
+    assert PROTECTED in said
