@@ -21,6 +21,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.policy.problems im
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.seal import collection_digest, fingerprint, sealed
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.variables import policy_problems, typed
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import Parallelism, parallelism
 from ansible_collections.nova.agent_host.plugins.plugin_utils.observed_action import AUDIT
 
 COLLECTION = Path(__file__).parents[2]
@@ -67,14 +68,22 @@ class ActionModule(ActionBase):
         if observed.get("failed") or observed.get("unreachable"):
             return observed
         observed["looked_at"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if "budget" in observed:
+            observed["parallelism"] = _parallelism(observed, variables)
         if problems := host_problems(observed, variables):
             return {**observed, "failed": True, "msg": "\n".join(problems)}
         name = (task_vars or {})["inventory_hostname"]
-        observed["summary"] = host_summary(observed, observed["budget"], name, _login_limits(variables))
+        observed["summary"] = host_summary(observed, name, _login_limits(variables))
         observed["policy"] = ""
         if set(variables) >= set(SPECS):  # all roles are in the play
             observed["policy"] = fingerprint(variables, SPECS, observed, DIGEST)
         return {**observed, "sealed": sealed(observed, variables, observed["policy"])}
+
+
+def _parallelism(observed: dict[str, Any], variables: dict[str, Any]) -> Parallelism:
+    """By the budget alone where the wrappers are not in the play: then the variables have no values."""
+    slots, jobs = (variables.get(f"agent_wrappers_{name}") or "auto" for name in ("slots", "jobs"))
+    return parallelism(observed["budget"], observed["cpus"], slots, jobs)
 
 
 def _login_limits(variables: dict[str, Any]) -> dict[str, Any] | None:

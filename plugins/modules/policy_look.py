@@ -37,6 +37,13 @@ looked_at:
   returned: success
   type: str
   sample: "2026-01-02T03:04:05Z"
+parallelism:
+  description:
+    - Cargo commands that may compile at once (C(slots)) and the jobs of each (C(jobs)), as filter
+      P(nova.agent_host.parallelism#filter) gives them from the budget and the policy's variables.
+  returned: success
+  type: dict
+  sample: {slots: 10, jobs: 32}
 policy:
   description:
     - Fingerprint of the policy, the collection and the host's size. Empty where not all roles are in the play, or where

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import stale_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, readable_size
 
@@ -18,12 +17,13 @@ SHM_WORTH_TELLING = 256 * MIB
 Limits = Mapping[str, Sequence["int | None"]]
 
 
-def host_summary(observed: Mapping[str, Any], budget: Budget, name: str, limits: Limits | None = None) -> str:
-    """Lines for people. ``observed`` is what ``agent_host_info`` returned, ``budget`` what was computed from it;
+def host_summary(observed: Mapping[str, Any], name: str, limits: Limits | None = None) -> str:
+    """Lines for people. ``observed`` is what ``agent_host_info`` returned with the ``parallelism`` that holds there;
     ``limits`` are those of a login (``{"as": [soft, hard], ...}``), where logins are limited."""
+    budget, builds = observed["budget"], observed["parallelism"]
     holds = (
         f"{name}: {budget['recommended_agents']} agents ({budget['max_agents']} at most) of "
-        f"{readable_size(budget['per_agent'])}; {budget['slots']} cargo commands at once, {budget['jobs']} jobs each"
+        f"{readable_size(budget['per_agent'])}; {builds['slots']} cargo commands at once, {builds['jobs']} jobs each"
     )
     notes = fence_notes(observed) + ([] if limits is None else login_notes(observed["logins"], limits))
     return "\n".join([holds, *(f"{name}: note: {note}" for note in notes)])

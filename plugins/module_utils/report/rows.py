@@ -17,6 +17,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import Parallelism
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
 
 SHOWN = 20  # findings of one host that are listed before they are only counted
@@ -45,6 +46,7 @@ class Row(TypedDict):
     memory: int | None
     cpus: int | None
     budget: Budget | None
+    parallelism: Parallelism | None  #: Slots and jobs that hold there, in the place of the budget's.
     bar: Bar | None
     toolchain: Toolchain | None
 
@@ -78,7 +80,7 @@ def fleet_totals(rows: Sequence[Row]) -> Totals:
         "memory": sum(budget["total"] for budget in budgets),
         "max_agents": sum(budget["max_agents"] for budget in budgets),
         "recommended_agents": sum(budget["recommended_agents"] for budget in budgets),
-        "slots": sum(budget["slots"] or 0 for budget in budgets),
+        "slots": sum(row["parallelism"]["slots"] for row in rows if row["parallelism"]),
     }
 
 
@@ -117,6 +119,7 @@ def _row(record: Record, observed: Mapping[str, Any], names: Mapping[str, int], 
         "memory": observed.get("memory", {}).get("total"),
         "cpus": observed.get("cpus"),
         "budget": budget,
+        "parallelism": observed.get("parallelism"),
         "bar": bar(budget, users.get("in_use")) if budget else None,
         "toolchain": _toolchain(observed, channels),
     }

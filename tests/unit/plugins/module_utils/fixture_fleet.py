@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import parallelism
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
 
 Host = tuple[dict[str, Any], dict[str, Any]]
@@ -27,11 +28,13 @@ SHAPES = [(1536, 192), (768, 96), (384, 48), (64, 16)]
 def observation(memory: int = 768 * GIB, cpus: int = 96, taken: int | None = 0, **more: Any) -> dict[str, Any]:
     """What policy_look returns of a host, as far as a report reads it."""
     toolchain = {"present": True, "problems": [], "toolchains": [{"channel": "1.92.0"}]}
+    budget = memory_budget(memory, cpus, **more)
     return {
         "looked_at": "2026-01-02T03:04:05Z",
         "memory": {"total": memory},
         "cpus": cpus,
-        "budget": memory_budget(memory, cpus, **more),
+        "budget": budget,
+        "parallelism": parallelism(budget, cpus),
         "ceiling": {"users": None if taken is None else {"in_use": taken}},
         "toolchains": {"/opt/nova-agent/toolchain": toolchain},
     }

@@ -10,14 +10,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary imp
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 
 QUIET = {"overcommit_memory": 0, "shm_used": 0, "container_users": []}
-BIG = memory_budget(1536 * GIB, cpus=192)
+BIG = {"budget": memory_budget(1536 * GIB, cpus=192), "parallelism": {"slots": 10, "jobs": 32}}
 
 
 def test_a_host_in_order_is_one_line():
-    observed = {"memory": {"swap": 0}, "fences": QUIET}
-    assert host_summary(observed, BIG, "build1") == (
+    observed = {**BIG, "memory": {"swap": 0}, "fences": QUIET}
+    assert host_summary(observed, "build1") == (
         "build1: 300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"
     )
+
+
+def test_slots_and_jobs_are_those_that_hold_there():
+    observed = {**BIG, "memory": {"swap": 0}, "fences": QUIET, "parallelism": {"slots": 1, "jobs": 7}}
+    assert host_summary(observed, "h").endswith("; 1 cargo commands at once, 7 jobs each")
 
 
 @pytest.mark.parametrize(
@@ -30,5 +35,5 @@ def test_a_host_in_order_is_one_line():
     ],
 )  # fmt: skip
 def test_what_defeats_a_limit_is_told(swap, fences, note):
-    observed = {"memory": {"swap": swap}, "fences": {**QUIET, **fences}}
-    assert host_summary(observed, BIG, "h").splitlines()[1:] == [f"h: note: {note}"]
+    observed = {**BIG, "memory": {"swap": swap}, "fences": {**QUIET, **fences}}
+    assert host_summary(observed, "h").splitlines()[1:] == [f"h: note: {note}"]

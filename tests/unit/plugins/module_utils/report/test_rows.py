@@ -46,6 +46,13 @@ def test_totals_are_the_sums_of_what_is_known():
     }
 
 
+def test_slots_are_those_that_hold_there_not_the_budget_s():
+    seen = {**observation(1536 * GIB, 192), "parallelism": {"slots": 3, "jobs": 5}}
+    rows = fleet_rows([(record("a"), seen), (record("b"), observation(1536 * GIB, 192))])
+    assert [row["parallelism"] for row in rows] == [{"slots": 3, "jobs": 5}, {"slots": 10, "jobs": 32}]
+    assert fleet_totals(rows)["slots"] == 3 + 10
+
+
 def test_no_hosts_are_no_error():
     assert fleet_rows([]) == []
     assert fleet_totals([])["hosts"] == 0
@@ -72,7 +79,7 @@ def test_names_are_ordered_with_their_numbers():
 def test_a_host_that_was_not_reached_is_a_row_that_knows_nothing():
     away = row(*AWAY)
     assert (away["status"], away["why"]) == ("unreachable", "no route")
-    unknowns = ("memory", "cpus", "budget", "bar", "toolchain")
+    unknowns = ("memory", "cpus", "budget", "parallelism", "bar", "toolchain")
     assert [away[name] for name in unknowns] == [None] * len(unknowns)
     assert away["looked_at"] == ""
 
