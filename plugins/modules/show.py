@@ -10,7 +10,8 @@ module: show
 short_description: Print text line by line
 version_added: 0.1.0
 description:
-  - Prints on the controller, as it stands. M(ansible.builtin.debug) prints line breaks as C(\\n) unless the callback is
+  - Prints on the controller, as it stands. Only what a terminal would obey and what hides other text becomes C(?).
+  - M(ansible.builtin.debug) prints line breaks as C(\\n) unless the callback is
     set to YAML, which is no way to show a table.
 options:
   text:

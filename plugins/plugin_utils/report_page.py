@@ -20,6 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.record impor
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import PARTS
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import Row, Totals
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 from markupsafe import Markup
 
@@ -61,10 +62,5 @@ def _source(text: str) -> str:
 
 
 def _visible(value: Any) -> Any:
-    """What a template puts out: line breaks stay, and anything else that can't be printed is spelled as in Python."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(
-        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
-        for character in value
-    )
+    """What a template puts out."""
+    return spelled_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -62,12 +62,12 @@ def more_hosts(lab, tmp_path, **addresses):
 
 
 def test_a_dead_host_stops_nobody_and_is_named_at_the_end(lab, tmp_path):
-    dead = more_hosts(lab, tmp_path, away=(lab.controller, 1))
+    dead = more_hosts(lab, tmp_path, **{"away\nor \u202egone": (lab.controller, 1)})
     lab.run("host1", f"chmod 0600 {RUN_LIMITED}")
     for changed in ({"host1": ["Hold the wrappers, their slots and the guard"]}, {}):
         played = lab.site(*dead)
         assert (played.status, played.changed) == (4, changed)
-        assert "done: 1 of 2 hosts; not reached or failed: away\n" in played.text
+        assert "done: 1 of 2 hosts; not reached or failed: away or ?gone\n" in played.text
     assert "done: 1 of 1 hosts\n" in lab.site().succeeded().text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, OK, UNKNOWN, Item
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_line
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
 HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
@@ -84,8 +85,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _line(text: str) -> str:
-    """On one line, short, and nothing in it that a terminal would obey."""
-    plain = "".join(
-        character if character.isprintable() else " " if character in "\n\t\r" else "?" for character in text
-    )
-    return plain if len(plain) <= WIDTH else f"{plain[:WIDTH]}..."
+    return plain_line(text, WIDTH)

@@ -15,6 +15,8 @@ import posixpath
 import re
 from collections.abc import Iterable
 
+from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WILDCARD = re.compile(r"[*?[]")
 
@@ -47,10 +49,10 @@ def _reason(folder: int, name: str, path: str, error: OSError) -> ValueError:
         leads_to = os.readlink(name, dir_fd=folder)
     except OSError:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return MissingError(f"{printable(path)} is no folder")
-        return RefusedError(f"{printable(path)}: {error.strerror}")
+            return MissingError(f"{spelled_line(path)} is no folder")
+        return RefusedError(f"{spelled_line(path)}: {error.strerror}")
     return RefusedError(
-        f"{printable(path)} is a symbolic link to {printable(leads_to)}, and links are not followed: "
+        f"{spelled_line(path)} is a symbolic link to {spelled_line(leads_to)}, and links are not followed: "
         "write the path without it"
     )
 
@@ -90,11 +92,3 @@ def mounted_below(path: str, mountinfo: Iterable[str]) -> list[str]:
     number."""
     points = [re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4]) for line in mountinfo]
     return [point for point in points if point == path or point.startswith(path + "/")]
-
-
-def printable(text: str) -> str:
-    """A path on one line, whatever is in it."""
-    return "".join(
-        char if char.isprintable() else "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
-        for char in text
-    )

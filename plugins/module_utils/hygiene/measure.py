@@ -8,7 +8,8 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, printable
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
 
 # An open descriptor a level; cargo itself stays below 20.
 DEEPEST = 128
@@ -50,7 +51,7 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
                 continue
             here = (*names, entry.name)
             if found.st_dev != device:
-                raise UnmeasurableError(f"{printable('/'.join(here))} in it is on another file system")
+                raise UnmeasurableError(f"{spelled_line('/'.join(here))} in it is on another file system")
             total.entries += 1
             if stat.S_ISDIR(found.st_mode):
                 total.size += found.st_size

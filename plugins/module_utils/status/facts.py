@@ -28,9 +28,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.memory impo
     observe_trouble,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
+    harmless,
     others_are_hidden,
     pids,
-    printable,
     read_process,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Slots, observe_slots
@@ -107,7 +107,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     manifest = _manifest(root, notes)
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
-        "host": printable(os.uname().nodename),
+        "host": harmless(os.uname().nodename),
         "time": time.time(),
         "budget": _budget(policy, root, notes),
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
@@ -153,7 +153,7 @@ def _budget(policy: Policy, root: str, notes: list[str]) -> dict[str, Any] | Non
             recommended_agents=policy["recommended_agents"],
         )
     except (HostError, BudgetError) as error:
-        notes.append(f"there is no budget: {printable(str(error), 2000)}")
+        notes.append(f"there is no budget: {harmless(str(error), 2000)}")
         return None
     return {name: value for name, value in budget.items() if name != "explanation"}
 
@@ -166,7 +166,7 @@ def _manifest(root: str, notes: list[str]) -> Manifest | None:
     try:
         return Manifest.load(os.path.join(root, DEFAULT_PATH.lstrip("/")))
     except ManifestError as error:
-        notes.append(printable(str(error), 2000))
+        notes.append(harmless(str(error), 2000))
     except OSError as error:
         notes.append(f"{DEFAULT_PATH} can't be read ({error.strerror}), so drift and toolchain are not known")
     return None
@@ -178,7 +178,7 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
         return None
     seen = observe_toolchain(os.path.join(root, tree.lstrip("/")))
     channels = [toolchain["channel"] for toolchain in seen["toolchains"]]
-    problems = [printable(problem) for problem in seen["problems"]]
+    problems = [harmless(problem) for problem in seen["problems"]]
     if policy["channel"] not in channels:
         problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
@@ -193,7 +193,7 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
             return None  # the role made it; no sweep has run
         measured = json.loads(text)
         folders: list[dict[str, Any]] = [
-            {"path": printable(folder["path"]), "bytes": int(folder["bytes"]), "owner": printable(folder["owner"])}
+            {"path": harmless(folder["path"]), "bytes": int(folder["bytes"]), "owner": harmless(folder["owner"])}
             for folder in measured["folders"]
         ]
         ordered = sorted(folders, key=lambda folder: (-folder["bytes"], folder["path"]))

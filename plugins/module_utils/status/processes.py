@@ -11,6 +11,8 @@ import time
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
+from ansible_collections.nova.agent_host.plugins.module_utils.text import ascii_line
+
 LONGEST = 200  # characters of a text that agents wrote
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -29,10 +31,9 @@ class Process(NamedTuple):
     rss: int
 
 
-def printable(text: str, longest: int = LONGEST) -> str:
-    """``text`` in ASCII and on one line: agents choose it, and it goes to an administrator's terminal."""
-    shown = "".join(character if " " <= character <= "~" else "?" for character in text[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+def harmless(text: str, longest: int = LONGEST) -> str:
+    """Agents choose it, and it goes to an administrator's terminal."""
+    return ascii_line(text, longest)
 
 
 def pids(root: str) -> Iterator[int]:
@@ -77,7 +78,7 @@ def command_line(pid: int, root: str) -> str:
     words = text.rstrip("\0").split("\0")
     if len(words) > 1 and os.path.basename(words[0]) in ("bash", "sh") and not words[1].startswith("-"):
         words = words[1:]
-    return printable(" ".join([os.path.basename(words[0]), *words[1:]]))
+    return harmless(" ".join([os.path.basename(words[0]), *words[1:]]))
 
 
 def open_files(pid: int, root: str) -> set[FileKey] | None:

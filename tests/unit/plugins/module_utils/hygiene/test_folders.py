@@ -13,7 +13,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders im
     expand,
     mounted_below,
     open_folder,
-    printable,
 )
 
 
@@ -72,7 +71,3 @@ def test_mounts_at_and_below_a_path_are_found_by_their_decoded_names():
         "39 35 98:0 / / rw - ext4 /dev/sda rw",
     ]
     assert mounted_below("/home/a/target", lines) == ["/home/a/target", "/home/a/target/with space\nline"]
-
-
-def test_any_name_is_printed_on_one_line():
-    assert printable("é a\n\x1b\udcff\u2028") == r"é a\x0a\x1b\xff\xe2\x80\xa8"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import host_summary
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import done_line, host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 
 QUIET = {"overcommit_memory": 0, "shm_used": 0, "container_users": []}
@@ -18,6 +18,19 @@ def test_a_host_in_order_is_one_line():
     assert host_summary(observed, "build1") == (
         "build1: 300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"
     )
+
+
+def test_the_last_line_names_the_hosts_that_are_not_done():
+    assert done_line(["a", "b"], ["a", "b"]) == "done: 2 of 2 hosts"
+    assert done_line(["c", "a", "b"], ["a"]) == "done: 1 of 3 hosts; not reached or failed: c, b"
+
+
+def test_a_host_s_name_can_not_steer_a_terminal_or_end_a_line():
+    name = "h\nost: 9 agents\x1b[31m\u202e"
+    assert done_line([name], []) == "done: 0 of 1 hosts; not reached or failed: h ost: 9 agents?[31m?"
+    observed = {**BIG, "memory": {"swap": GIB}, "fences": QUIET}
+    lines = host_summary(observed, name).splitlines()
+    assert [line.partition("[31m?: ")[0] for line in lines] == ["h ost: 9 agents?"] * 2
 
 
 def test_slots_and_jobs_are_those_that_hold_there():

@@ -14,7 +14,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import observe_drift
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import gather
 from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import observe_trouble
-from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import command_line, printable
+from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import command_line, harmless
 from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import observe_slots
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -127,7 +127,7 @@ def test_a_host_without_slots_says_who_makes_them(root):
     ],
 )
 def test_texts_of_agents_are_made_harmless(text, shown):
-    assert printable(text) == shown
+    assert harmless(text) == shown
 
 
 @pytest.mark.parametrize(
