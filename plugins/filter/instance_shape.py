@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import instances as instance_shapes
+from ansible_collections.nova.agent_host.plugins.plugin_utils.amazon_aws import has_amazon_aws
 
 DOCUMENTATION = r"""
 name: instance_shape
@@ -68,18 +68,11 @@ def instance_shape(instance: object, *, ask_ec2: bool = False) -> dict[str, Any]
     try:
         shape = instance_shapes.instance_shape(instance)
     except ValueError as error:
-        if ask_ec2 and _has_amazon_aws():
+        if ask_ec2 and has_amazon_aws():
             return None
         raise AnsibleFilterError(str(error)) from error
     source = instance_shapes.SOURCE if shape in instance_shapes.SHAPES else "EC2's answer"
     return {**shape._asdict(), "memory": shape.memory, "description": f"{shape} (source: {source})"}
-
-
-def _has_amazon_aws() -> bool:
-    try:
-        return find_spec("ansible_collections.amazon.aws") is not None
-    except ModuleNotFoundError:  # no collection of this namespace at all
-        return False
 
 
 class FilterModule:

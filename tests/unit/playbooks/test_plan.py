@@ -5,15 +5,65 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
 
 
-def plan(*extra_vars: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def plan(*extra_vars: str, inventory: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     arguments = [word for extra in extra_vars for word in ("-e", extra)]
+    arguments += ["-i", str(inventory)] if inventory else []
     return ansible_playbook("nova.agent_host.plan", *arguments, environment=environment)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """Two groups of hosts, of which two suit their policy."""
+    large = {"instance_type": "r7i.48xlarge"}
+    agents = {"a": large, "b": {"instance_type": "m7i.48xlarge", "agent_policy_memory_per_agent": "8G"}}
+    groups = {
+        "agent_hosts": {"hosts": agents},
+        "wrong": {"hosts": {"a": large, "c": {**large, "agent_policy_recommended_agents": 500}}},
+        "web": {"hosts": {"w": {}}},
+    }
+    path = tmp_path / "hosts.json"
+    path.write_text(json.dumps({"all": {"children": groups}}))
+    return path
+
+
+def test_the_hosts_of_a_group_each_by_its_own_policy(inventory: Path) -> None:
+    run = plan("group=agent_hosts", inventory=inventory)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "2 hosts                    2,267.1 GiB                368" in run.stdout.splitlines()
+
+
+def test_a_host_that_can_not_be_planned_is_told_and_ends_with_status_2(inventory: Path) -> None:
+    run = plan("group=wrong", inventory=inventory)
+    assert run.returncode == 2
+    lines = run.stdout.splitlines()
+    assert "a        r7i.48xlarge      1,511.4 GiB      4 GiB     295" in lines
+    assert "c        r7i.48xlarge      1,511.4 GiB      4 GiB       -" in lines
+    assert (
+        "c: recommended_agents (agent_policy_recommended_agents) is 500, but 1,283.1 GiB hold 320 agents of 4 GiB; "
+        "set it from 1 to 320, or lower per_agent (agent_policy_memory_per_agent)"
+    ) in lines
+    assert "1 of 2 hosts can't be planned; the lines below the table say why" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ("nosuch", "group is 'nosuch', no group of the inventory; the inventory has: agent_hosts, web, wrong. Name one, and the inventory by -i"),
+        ("web", "host w has no instance_type: set it in the inventory, such as instance_type: r7i.48xlarge (the plugin amazon.aws.aws_ec2 does), or ask with -e memory= for hosts that are not in EC2"),
+    ],
+)  # fmt: skip
+def test_groups_that_can_not_be_planned(inventory: Path, group: str, message: str) -> None:
+    run = plan(f"group={group}", inventory=inventory)
+    assert run.returncode == 2
+    assert message in run.stdout + run.stderr
 
 
 def test_everything_at_once() -> None:

@@ -14,17 +14,27 @@ from ansible_collections.nova.agent_host.plugins.filter import (
     budget_table,
     fleet_table,
     instance_shape,
+    inventory_plan,
     memory_budget,
     nova_memory_split,
     recommended_agents,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.inventory import Plan
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.modules import agent_host_info
 from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
 
-FILTERS = (memory_budget, recommended_agents, nova_memory_split, budget_table, instance_shape, fleet_table)
+FILTERS = (
+    memory_budget,
+    recommended_agents,
+    nova_memory_split,
+    budget_table,
+    instance_shape,
+    fleet_table,
+    inventory_plan,
+)
 
 
 def returned(plugin: Any, key: str = "_value") -> Any:
@@ -54,6 +64,10 @@ def test_nova_memory_split_documents_its_dictionary() -> None:
 
 def test_instance_shape_documents_its_dictionary() -> None:
     assert set(returned(instance_shape)["contains"]) == set(instance_shape.instance_shape("r7i.48xlarge") or {})
+
+
+def test_inventory_plan_documents_its_dictionary() -> None:
+    assert_same_keys(returned(inventory_plan)["contains"], Plan)
 
 
 def test_agent_host_info_documents_the_same_dictionaries() -> None:
