@@ -13,7 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
-from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_report
+from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
 
 SPEC: dict[str, dict[str, Any]] = {
     "variable": {"type": "str", "required": True},
@@ -35,8 +35,13 @@ class ActionModule(ActionBase):
             datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         Display().display(table(report))
+        wanted = {}
         if given["json"]:
-            write_report("agent_audit_json", given["json"], json.dumps(report, indent=1) + "\n")
+            wanted["agent_audit_json"] = (given["json"], json.dumps(report, indent=1) + "\n")
         if given["junit"]:
-            write_report("agent_audit_junit", given["junit"], junit(report))
-        return {"changed": False, "status": report["status"], "totals": report["totals"]}
+            wanted["agent_audit_junit"] = (given["junit"], junit(report))
+        problems = write_reports(wanted)
+        for problem in problems:
+            Display().error(problem, wrap_text=False)
+        # Not failed: that would end all hosts here, and how each of them is would not be said.
+        return {"changed": False, "status": report["status"], "totals": report["totals"], "problems": problems}

@@ -14,7 +14,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.report impor
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
-from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_report
+from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
 
 SPEC: dict[str, dict[str, Any]] = {
     "audited": {"type": "str", "required": True},
@@ -37,8 +37,11 @@ class ActionModule(ActionBase):
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         rows = fleet_rows(hosts)
         totals = fleet_totals(rows)
-        write_report("agent_report_path", given["path"], report_page(rows, totals, now))
+        problems = write_reports({"agent_report_path": (given["path"], report_page(rows, totals, now))})
         path = os.path.abspath(given["path"])
         summary = table(fleet_report(list(records.values()), now)).splitlines()[-1]
-        Display().display(f"{summary.replace('audit:', 'report:', 1)}; {path}")
-        return {"changed": False, "path": path, "totals": totals}
+        Display().display(f"{summary.replace('audit:', 'report:', 1)}; {'not written' if problems else path}")
+        for problem in problems:
+            Display().error(problem, wrap_text=False)
+        # Not failed: that would end all hosts here, and how each of them is would not be said.
+        return {"changed": False, "path": path, "totals": totals, "problems": problems}

@@ -53,6 +53,12 @@ status:
   description: The worst status of any host.
   returned: success
   type: str
+problems:
+  description: Why something could not be written, a line each. The task does not fail then, so that the play can go on
+    to how the hosts are.
+  returned: success
+  type: list
+  elements: str
 totals:
   description: How many hosts and items have which status.
   returned: success

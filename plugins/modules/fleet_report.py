@@ -63,6 +63,12 @@ path:
   description: Where the page is.
   returned: success
   type: str
+problems:
+  description: Why something could not be written, a line each. The task does not fail then, so that the play can go on
+    to how the hosts are.
+  returned: success
+  type: list
+  elements: str
 totals:
   description: The fleet in numbers - hosts by status, and memory in bytes, agents and slots of those that were reached.
   returned: success

@@ -96,9 +96,33 @@ def test_a_host_that_can_not_be_looked_at_is_a_row_with_the_reason(report):
     assert rows["host1"][2].endswith(" GiB") and rows["host1"][3] == "–"
 
 
-def test_a_page_that_can_not_be_written_names_its_variable(lab):
-    played = lab.play("nova.agent_host.report", agent_report_path="/nowhere/page.html").failed()
-    assert (
-        "agent_report_path is /nowhere/page.html, which can't be written (No such file or directory): "
-        "name a file in a folder that exists" in played.text
-    )
+UNWRITABLE = "{} is {}, which can't be written (No such file or directory): name a file in a folder that exists"
+
+
+@pytest.fixture
+def dead(lab, tmp_path):
+    """Arguments of ansible-playbook for a host that is not reached."""
+    host = {"ansible_host": lab.controller, "ansible_port": 1}
+    (tmp_path / "dead.json").write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": {"away": host}}}}}))
+    return ["-i", str(tmp_path / "dead.json")]
+
+
+def test_a_page_that_can_not_be_written_names_its_variable_and_hides_no_dead_host(lab, dead):
+    message = UNWRITABLE.format("agent_report_path", "/nowhere/page.html")
+    for arguments, status in (([], 2), (dead, 4)):
+        played = lab.play("nova.agent_host.report", *arguments, agent_report_path="/nowhere/page.html")
+        assert played.status == status and message in played.text
+        assert "; not written\n" in played.text
+
+
+def test_an_audit_s_file_that_can_not_be_written_takes_neither_the_other_nor_the_status(lab, dead, tmp_path):
+    lab.site().succeeded()
+    paths = {"agent_audit_json": "/nowhere/audit.json", "agent_audit_junit": str(tmp_path / "audit.xml")}
+    message = UNWRITABLE.format("agent_audit_json", "/nowhere/audit.json")
+    played = lab.play("nova.agent_host.audit", **paths)
+    assert played.status == 2 and message in played.text
+    assert ">" in (tmp_path / "audit.xml").read_text()
+    (tmp_path / "audit.xml").unlink()
+    played = lab.play("nova.agent_host.audit", *dead, **paths)
+    assert played.status == 4 and message in played.text
+    assert 'name="away"' in (tmp_path / "audit.xml").read_text()
