@@ -173,7 +173,11 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions impo
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_recorded_units
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.observe import observe_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
+    DEFAULT_PATH,
+    Manifest,
+    ManifestError,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
@@ -190,7 +194,7 @@ def main() -> None:
             "system_reserve": {"type": "str"},
             "headroom": {"type": "str"},
             "recommended_agents": {"type": "int"},
-            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+            "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
     )

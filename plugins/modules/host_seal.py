@@ -74,7 +74,12 @@ missed:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import unlike_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, ManifestError, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
+    DEFAULT_PATH,
+    Manifest,
+    ManifestError,
+    locked,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import (
     observe_record,
@@ -89,7 +94,7 @@ def main() -> None:
             "observed": {"type": "dict"},
             "policy": {"type": "str", "required": True},
             "run": {"type": "dict", "required": True},
-            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+            "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
     )

@@ -154,7 +154,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.files import audit_files
 from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 
 ENTRY = {
@@ -178,7 +178,7 @@ def main() -> None:
             "observed": {"type": "dict"},
             "run": {"type": "dict"},
             "audit": {"type": "bool", "default": False},
-            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+            "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
     )

@@ -189,7 +189,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
@@ -281,7 +281,7 @@ def main() -> None:
             "lock_timeout": {"type": "int", "default": 1800},
             "timeout": {"type": "int", "default": 1800},
             "role": {"type": "str", "default": "agent_toolchain"},
-            "manifest": {"type": "path", "default": "/var/lib/nova-agent/manifest.json"},
+            "manifest": {"type": "path", "default": DEFAULT_PATH},
             "observed": {"type": "dict"},
             "run": {"type": "dict"},
         },

@@ -16,6 +16,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
     State,
     StateError,
     differences,
+    in_words,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare, expand, refuse_to_destroy
 
@@ -76,7 +77,7 @@ def _wanted(role: str, path: str, state: State, found: State, record: Mapping[st
         return unknown(role, kind, path, found.get("why") or "may not be read")
     names = differences(state, found)
     if names:
-        why = _in_words(state, found, names)
+        why = in_words(state, found, names)
         try:
             refuse_to_destroy(path, state, found, ours=bool(record))
         except StateError:
@@ -101,16 +102,3 @@ def _unwanted(role: str, path: str, record: Mapping[str, Any], found: State, man
 
 
 _NAMES = {"sha256": "content"}
-_KINDS = {"special": "device, socket or FIFO"}
-
-
-def _in_words(wanted: State, found: State, names: Sequence[str]) -> str:
-    if "kind" in names:
-        if found == ABSENT:
-            return "is missing"
-        there = f"is a {_KINDS.get(found['kind'], found['kind'])}" + (
-            f" to {found['target']}" if "target" in found else ""
-        )
-        return f"{there}, and should not be there" if wanted == ABSENT else f"{there}, not a {wanted['kind']}"
-    words = {"sha256": "other content", "target": f"leads to {found.get('target')}, not to {wanted.get('target')}"}
-    return ", ".join(words.get(name) or f"{name} {found.get(name)}, not {wanted[name]}" for name in names)

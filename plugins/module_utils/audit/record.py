@@ -24,6 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.units import unit_items
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import stale_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import fence_notes
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import in_words
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import record_problems
 
 UNREACHABLE = "unreachable"
@@ -101,7 +102,7 @@ def _record(record: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
     wrong = record_problems(record)
     for path, both in record.items():
         names, kind = wrong.get(path, []), both["wanted"]["kind"]
-        why = ", ".join(f"{name} {both['found'].get(name)}, not {both['wanted'][name]}" for name in names)
+        why = in_words(both["wanted"], both["found"], names)
         yield drifted("agent_policy", kind, path, why, names) if names else good("agent_policy", kind, path)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 State = dict[str, Any]
@@ -78,3 +78,18 @@ def wanted_state(entry: Mapping[str, Any]) -> State:
 def differences(wanted: State, found: State) -> list[str]:
     """The names of the attributes in which ``found`` is not as ``wanted``; empty where all is right."""
     return [name for name in COMPARED[wanted["kind"]] if name in wanted and wanted[name] != found.get(name)]
+
+
+_KINDS = {"special": "device, socket or FIFO"}
+
+
+def in_words(wanted: State, found: State, names: Sequence[str]) -> str:
+    """``differences`` for people: "mode 0777, not 0755, other content"."""
+    if "kind" in names:
+        if found == ABSENT:
+            return "is missing"
+        leads = f" to {found['target']}" if "target" in found else ""
+        there = f"is a {_KINDS.get(found['kind'], found['kind'])}{leads}"
+        return f"{there}, and should not be there" if wanted == ABSENT else f"{there}, not a {wanted['kind']}"
+    words = {"sha256": "other content", "target": f"leads to {found.get('target')}, not to {wanted.get('target')}"}
+    return ", ".join(words.get(name) or f"{name} {found.get(name)}, not {wanted[name]}" for name in names)

@@ -9,7 +9,8 @@ from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import COMPARED, differences
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import differences, in_words
+from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare
 
 
 class Change(TypedDict):
@@ -28,7 +29,7 @@ def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
     """Compare each path of ``manifest`` with the host below ``root``. Paths that an apply left because somebody had
     edited them are no longer wanted, and don't count."""
     wanted = {
-        path: (role, {name: record[name] for name in COMPARED[record["kind"]] if name in record})
+        path: (role, bare(record))
         for role, records in sorted(manifest.roles.items())
         for path, record in records["paths"].items()
         if not record.get("kept")
@@ -44,13 +45,5 @@ def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
             continue
         names = differences(state, found)
         if names:
-            drift["changed"].append({"path": path, "role": role, "what": _in_words(names, state, found)})
+            drift["changed"].append({"path": path, "role": role, "what": in_words(state, found, names)})
     return drift
-
-
-def _in_words(names: list[str], wanted: dict[str, str], found: dict[str, str]) -> str:
-    if "kind" in names:
-        return "is missing" if found["kind"] == "absent" else f"is {found['kind']}, not {wanted['kind']}"
-    return ", ".join(
-        "other content" if name == "sha256" else f"{name} {found[name]}, not {wanted[name]}" for name in names
-    )

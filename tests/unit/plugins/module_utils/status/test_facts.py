@@ -180,7 +180,7 @@ def test_drift_is_what_differs_from_the_record(root):
     assert {change["path"]: change["what"] for change in drift["changed"]} == {
         "/etc/content": "other content",
         "/etc/gone": "is missing",
-        "/etc/link": "target elsewhere, not right",
+        "/etc/link": "leads to elsewhere, not to right",
         "/etc/mode": "mode 0777, not 0644",
     }
 
