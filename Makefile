@@ -20,7 +20,7 @@ AWS := .cache/aws
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs sanity integration molecule test-vm test-faults bench bench-fleet build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration molecule test-vm test-faults bench bench-fleet build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -45,12 +45,14 @@ test: lint unit programs aws sanity integration molecule  ## Everything that CI 
 
 test-fast: lint unit  ## Lint and unit tests
 
-lint: $(READY)  ## Formatting, types, YAML, Ansible, shell
+lint: $(READY)  ## Formatting, types, YAML, Ansible, documentation, shell
 	ruff format --check --quiet .
 	ruff check --quiet .
 	mypy -p ansible_collections.nova.agent_host.plugins
 	yamllint --strict .
 	ansible-lint --offline --strict -q
+	antsibull-docs lint-collection-docs --plugin-docs .
+	antsibull-changelog lint
 	shellcheck $(SHELL_SCRIPTS)
 
 unit: $(READY)  ## Unit tests, and what the collection says of itself
