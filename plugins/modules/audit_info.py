@@ -47,10 +47,19 @@ logins:
   type: dict
   sample: {agent1: {limits: {as: [68719476736, 68719476736], core: [0, 0]}}}
 units:
-  description: For each unit how systemd has it; C(stale) where its files changed since systemd read them.
+  description: For each unit how systemd has it; C(stale) where its files changed since systemd read them. C(drop_ins)
+    are the paths of all its drop-ins, C(limits) those that hold after them, as in RV(logins).
   returned: always
   type: dict
-  sample: {cron.service: {load: loaded, enabled: enabled, active: active, result: success, stale: false}}
+  sample:
+    cron.service:
+      load: loaded
+      enabled: enabled
+      active: active
+      result: success
+      stale: false
+      drop_ins: []
+      limits: {as: [null, null]}
 own_rustups:
   description: Paths of cargo, rustup and toolchains in the homes of accounts, for those who have any.
   returned: always
@@ -70,7 +79,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         logins={user: audit_observe.observe_login(user) for user in users},
-        units=observe_units(module.params["units"]),
+        units=observe_units(module.params["units"], list(audit_observe.ROWS)),
         own_rustups=audit_observe.observe_own_rustups(users),
     )
 

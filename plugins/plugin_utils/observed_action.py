@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import Item
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.units import merged_units
 
 STALE = "nova_agent_host_stale"
 AUDIT = "__agent_audit"  # a play's variable: compare and tell, whatever the task registers or notifies
@@ -99,7 +100,7 @@ class ObservedAction(ActionBase):
         noted = {
             "token": token,
             "items": noted["items"] + [item for item in items if item["item"] not in known],
-            "units": {**noted["units"], **self.units(arguments)},
+            "units": merged_units(noted["units"], self.units(arguments)),
         }
         return {
             **self.nothing_done,

@@ -46,6 +46,19 @@ def note(role: str, kind: str, name: str, why: str) -> Item:
     return {**good(role, kind, name), "status": NOTE, "why": why}
 
 
+def limits_that_differ(
+    wanted: Mapping[str, Sequence[int | None]], found: Mapping[str, Sequence[int | None]]
+) -> tuple[list[str], str]:
+    """Which limits (soft and hard by item, None for none) are others than wanted, and the same in words."""
+    wrong = [item for item, pair in wanted.items() if found.get(item) != list(pair)]
+    return wrong, ", ".join(f"{item} {_pair(found.get(item))}, not {_pair(wanted[item])}" for item in wrong)
+
+
+def _pair(limits: Sequence[int | None] | None) -> str:
+    soft, hard = ("unlimited" if value is None else str(value) for value in limits or (None, None))
+    return soft if soft == hard else f"{soft}:{hard}"
+
+
 def state_items(
     role: str, wanted: Mapping[str, State], manifest: Manifest, look: Callable[[str], State | None]
 ) -> list[Item]:

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said, why
 
 # Rows of /proc/PID/limits, by their item in limits.conf.
@@ -33,6 +34,7 @@ ROWS = {
     "sigpending": "Max pending signals",
     "stack": "Max stack size",
 }
+TRIED_BY = "runuser"
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 
 
@@ -46,11 +48,13 @@ def existing(users: Iterable[str]) -> list[str]:
     return found
 
 
-def observe_login(user: str) -> dict[str, Any]:
+def observe_login(user: str, root: str = "/") -> dict[str, Any]:
     """What PAM gives a new session of ``user``: ``{"limits": {"as": [soft, hard], ...}}``, None for no limit, or
     ``{"error": why it can't be told}``. runuser's PAM service does little beside pam_limits, and no shell runs."""
+    if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
+        return {"error": missing}
     try:
-        report = said(["runuser", "-u", user, "--", "cat", "/proc/self/limits"])
+        report = said([TRIED_BY, "-u", user, "--", "cat", "/proc/self/limits"])
     except (OSError, subprocess.SubprocessError) as error:
         return {"error": why(error)}
     limits = {}

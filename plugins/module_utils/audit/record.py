@@ -18,6 +18,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import
     Item,
     drifted,
     good,
+    limits_that_differ,
     note,
     unknown,
 )
@@ -61,7 +62,7 @@ def compared(
     items = [
         *(item for item in noted["items"] if item["item"] not in observed["record"]),  # the roles take these as given
         *(item for role in sorted(roles) for item in more.get(role, [])),
-        *unit_items(noted["units"], seen["units"]),
+        *unit_items(noted["units"], seen["units"], _own_paths(noted, observed), policy["limits"]),
     ]
     statuses = {item["status"] for item in items}
     status = next((status for status in (DRIFTED, UNKNOWN) if status in statuses), OK)
@@ -81,6 +82,12 @@ def not_compared(
         known.update(path for path, _kind in paths)  # folders that several roles imply are told once
     status = UNREACHABLE if lost or observed.get("unreachable") else UNKNOWN
     return {"host": host, "status": status, "why": why, "items": [unified(item) for item in items]}
+
+
+def _own_paths(noted: Mapping[str, Any], observed: Mapping[str, Any]) -> set[str]:
+    """The paths of this collection: what is wanted now, and what roles that are not in the play have there."""
+    held = {path for role in observed["manifest"]["roles"].values() for path in role["paths"]}
+    return held | {item["item"] for item in noted["items"]}
 
 
 def _accounts(policy: Mapping[str, Any]) -> Iterator[Item]:
@@ -138,16 +145,9 @@ def _logins(seen: Mapping[str, Any], wanted: Mapping[str, Sequence[int | None]])
         if "error" in login:
             yield unknown(role, kind, user, f"no login could be tried: {login['error']}")
             continue
-        limits = login["limits"]
-        wrong = [name for name, pair in wanted.items() if limits.get(name) != list(pair)]
-        words = ", ".join(f"{name} {_pair(limits.get(name))}, not {_pair(wanted[name])}" for name in wrong)
+        wrong, words = limits_that_differ(wanted, login["limits"])
         why = f"a new login gets {words}"
         yield drifted(role, kind, user, why, wrong) if wrong else good(role, kind, user)
-
-
-def _pair(limits: Sequence[int | None] | None) -> str:
-    soft, hard = ("unlimited" if value is None else str(value) for value in limits or (None, None))
-    return soft if soft == hard else f"{soft}:{hard}"
 
 
 def _sessions(observed: Mapping[str, Any], wanted: Mapping[str, Sequence[int | None]]) -> Iterator[Item]:

@@ -31,6 +31,16 @@ def observe_ways_in(root: str = "/") -> dict[str, Any]:
     }
 
 
+def why_without_limits(service: str, root: str = "/") -> str:
+    """Why a PAM service sets no limits, with what to do; empty where it sets them."""
+    path = _pam_file(root, service)
+    if path is None:
+        return f"there is no {PAM_FOLDERS[0]}/{service}: install what brings it"
+    loads = _loads_limits(root, service, frozenset())
+    shown = f"/{os.path.relpath(path, root)}"
+    return "" if loads else f"{shown} does not load pam_limits: add `session required pam_limits.so`"
+
+
 def _pam_file(root: str, service: str) -> str | None:
     paths = [os.path.join(root, folder.lstrip("/"), service) for folder in PAM_FOLDERS]
     return next((path for path in paths if os.path.isfile(path)), None)

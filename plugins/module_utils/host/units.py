@@ -21,6 +21,7 @@ FOLDERS = (
 )
 KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
 PROPERTIES = {"LoadState": "load", "UnitFileState": "enabled", "ActiveState": "active", "Result": "result"}
+HALVES = ("Soft", "")  # how the properties of a soft and a hard limit end
 UNKNOWN = {"load": "unknown", "enabled": "", "active": "unknown", "result": "", "stale": False}
 
 
@@ -60,16 +61,21 @@ def observe_recorded_units(manifest: Manifest) -> tuple[dict[str, dict[str, Any]
     return seen, {role: [name for name in names if seen[name]["stale"]] for role, names in units.items()}
 
 
-def observe_units(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def observe_units(names: Iterable[str], limits: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
     """``{"x.timer": {"load": "loaded", "enabled": "enabled", "active": "active", "result": "success", "stale":
     whether systemd has not read its files since they changed}}``; "unknown" where systemd does not answer.
 
+    With ``limits``, items of limits.conf such as "as", also what holds after all of a unit's files: ``"drop_ins"``,
+    their paths, and ``"limits"``, ``{"as": [soft, hard]}`` with None for no limit, empty for what starts no process.
     Starts one process, and none where there are no names.
     """
     wanted = list(names)
     if not wanted:
         return {}
-    asked = ["systemctl", "show", f"--property={','.join([*PROPERTIES, 'NeedDaemonReload'])}", "--", *wanted]
+    properties = [*PROPERTIES, "NeedDaemonReload"]
+    if limits is not None:
+        properties += ["DropInPaths", *(f"Limit{item.upper()}{half}" for item in limits for half in HALVES)]
+    asked = ["systemctl", "show", f"--property={','.join(properties)}", "--", *wanted]
     try:
         blocks = said(asked).strip("\n").split("\n\n")
     except (OSError, subprocess.SubprocessError):
@@ -83,4 +89,15 @@ def observe_units(names: Iterable[str]) -> dict[str, dict[str, Any]]:
             **{key: values.get(property_, "") for property_, key in PROPERTIES.items()},
             "stale": values.get("NeedDaemonReload") == "yes",
         }
+        if limits is not None:
+            found[name]["drop_ins"] = values.get("DropInPaths", "").split()
+            found[name]["limits"] = {
+                item: [_limit(values[f"Limit{item.upper()}{half}"]) for half in HALVES]
+                for item in limits
+                if all(f"Limit{item.upper()}{half}" in values for half in HALVES)
+            }
     return found
+
+
+def _limit(value: str) -> int | None:
+    return None if value == "infinity" else int(value)

@@ -36,26 +36,48 @@ def program(tmp_path, monkeypatch):
     return make
 
 
-def test_the_limits_of_a_login_are_read_in_the_kernels_units(program, tmp_path):
+@pytest.fixture
+def root(tmp_path):
+    """A host on which runuser sets limits."""
+    (tmp_path / "etc/pam.d").mkdir(parents=True)
+    (tmp_path / "etc/pam.d/runuser").write_text("session required pam_limits.so\n")
+    return str(tmp_path)
+
+
+def test_a_runuser_without_limits_is_no_login_to_try(program, root, tmp_path):
+    program("runuser", f"touch {tmp_path}/ran")
+    path = tmp_path / "etc/pam.d/runuser"
+    path.write_text("#session required pam_limits.so\n")
+    assert audit_observe.observe_login("agent1", root) == {
+        "error": "/etc/pam.d/runuser does not load pam_limits: add `session required pam_limits.so`"
+    }
+    path.unlink()
+    assert audit_observe.observe_login("agent1", root) == {
+        "error": "there is no /etc/pam.d/runuser: install what brings it"
+    }
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_limits_of_a_login_are_read_in_the_kernels_units(program, root, tmp_path):
     program("runuser", f"echo \"$@\" >{tmp_path}/asked\ncat <<'END'\n{LIMITS}END\n")
-    assert audit_observe.observe_login("agent1") == {
+    assert audit_observe.observe_login("agent1", root) == {
         "limits": {"as": [64 << 30, 64 << 30], "core": [0, 0], "cpu": [None, None], "nofile": [1024, 4096]}
     }
     assert (tmp_path / "asked").read_text() == "-u agent1 -- cat /proc/self/limits\n"
 
 
-def test_a_login_that_does_not_come_about_says_why(program, monkeypatch):
+def test_a_login_that_does_not_come_about_says_why(program, root, monkeypatch):
     program("runuser", "echo 'runuser: cannot open session: Permission denied' >&2; exit 1")
-    assert audit_observe.observe_login("agent1") == {
+    assert audit_observe.observe_login("agent1", root) == {
         "error": "runuser ended with status 1: runuser: cannot open session: Permission denied"
     }
     program("runuser", "exec sleep 60")
     monkeypatch.setattr(programs, "PATIENCE", 0.05)
-    assert audit_observe.observe_login("agent1") == {"error": "runuser did not answer within 0.05 s"}
+    assert audit_observe.observe_login("agent1", root) == {"error": "runuser did not answer within 0.05 s"}
     program("runuser", "").chmod(0o644)
     monkeypatch.setitem(programs.ENVIRONMENT, "PATH", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "runuser" in audit_observe.observe_login("agent1")["error"]
+    assert "runuser" in audit_observe.observe_login("agent1", root)["error"]
 
 
 def test_a_rustup_in_a_home_is_found(tmp_path, monkeypatch):

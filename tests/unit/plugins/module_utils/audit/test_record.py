@@ -15,7 +15,7 @@ GIB = 1 << 30
 ROLES = ("agent_ceiling", "agent_hygiene", "agent_limits", "agent_toolchain")
 NOTED = {
     "items": [good(role, "file", f"/x/{role}") for role in ROLES],
-    "units": {"sweep.timer": {"role": "agent_hygiene", "own": True, "enabled": True}},
+    "units": {"sweep.timer": {"role": "agent_hygiene", "own": True, "enabled": True, "limited": False}},
 }
 FOLDER = {"kind": "directory", "mode": "0755", "owner": "root", "group": "root"}
 OBSERVED: dict[str, Any] = {
@@ -30,7 +30,15 @@ OBSERVED: dict[str, Any] = {
 SEEN: dict[str, Any] = {
     "logins": {"agent1": {"limits": {"as": [64 * GIB, 64 * GIB], "nofile": [1024, 4096], "core": [0, 0]}}},
     "units": {
-        "sweep.timer": {"load": "loaded", "enabled": "enabled", "active": "active", "result": "success", "stale": False}
+        "sweep.timer": {
+            "load": "loaded",
+            "enabled": "enabled",
+            "active": "active",
+            "result": "success",
+            "stale": False,
+            "drop_ins": [],
+            "limits": {},
+        }
     },
     "own_rustups": {},
 }

@@ -82,6 +82,19 @@ def test_units_are_told_in_the_order_asked(systemctl):
     assert words.startswith("show --property=LoadState,") and words.endswith(" -- b.timer a.service")
 
 
+def test_what_holds_after_all_drop_ins_is_told_for_an_audit(systemctl):
+    service = (
+        "LimitAS=infinity\nLimitASSoft=68719476736\nLimitNOFILE=4096\nLimitNOFILESoft=1024\nLoadState=loaded\n"
+        "DropInPaths=/a/90-nova-agent.conf /b/99-other.conf\nNeedDaemonReload=no\n\n"
+    )
+    asked = systemctl(service + "LoadState=loaded\nDropInPaths=\n")
+    seen = observe_units(["a.service", "b.timer"], ["as", "nofile"])
+    assert seen["a.service"]["drop_ins"] == ["/a/90-nova-agent.conf", "/b/99-other.conf"]
+    assert seen["a.service"]["limits"] == {"as": [64 << 30, None], "nofile": [1024, 4096]}
+    assert (seen["b.timer"]["drop_ins"], seen["b.timer"]["limits"]) == ([], {})
+    assert ",DropInPaths,LimitASSoft,LimitAS,LimitNOFILESoft,LimitNOFILE -- " in asked()[0]
+
+
 def test_without_units_no_process_is_started(systemctl):
     asked = systemctl(TWO)
     assert observe_units([]) == {} and asked() == []

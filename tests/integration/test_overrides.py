@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What others' files make of ours: an audit looks at what holds in the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+RUNNER = "/etc/systemd/system/agent-runner.service"
+TIMER = "/etc/systemd/system/nova-agent-sweep.timer"
+VARIABLES = {
+    "agent_policy_users": ["agent1"],
+    "agent_policy_create_users": True,
+    "agent_limits_services": ["agent-runner"],
+    "agent_ceiling_services": ["agent-runner"],
+    "agent_hygiene_workspaces": ["/home/agent1/nova"],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def applied(lab, toolchain):
+    lab.run("host1", f"printf '[Service]\\nExecStart=sleep infinity\\n' >{RUNNER}; systemctl daemon-reload")
+    lab.variables.update(VARIABLES)
+    lab.site().succeeded()
+    yield
+    lab.run("host1", f"rm {RUNNER}")
+
+
+@pytest.fixture
+def audit(lab, tmp_path):
+    """Audit, and give status and what is not right of each item."""
+
+    def look():
+        played = lab.play("nova.agent_host.audit", agent_audit_json=str(tmp_path / "audit.json"))
+        (record,) = json.loads((tmp_path / "audit.json").read_text())["hosts"]
+        wrong = [item for item in record["items"] if item["status"] in ("drifted", "unknown")]
+        return played.status, {f"{item['kind']} {item['item']}": (item["status"], item["why"]) for item in wrong}
+
+    return look
+
+
+def test_limits_and_times_that_others_override_are_drift_with_the_file_that_does_it(lab, audit):
+    assert audit() == (0, {})
+    lab.run(
+        "host1",
+        f"printf '[Service]\\nLimitAS=infinity\\n' >{RUNNER}.d/99-other.conf\n"
+        f"mkdir -p {TIMER}.d; printf '[Timer]\\nOnCalendar=\\nOnCalendar=yearly\\n' >{TIMER}.d/override.conf\n"
+        "systemctl daemon-reload",
+    )
+    try:
+        assert audit() == (
+            2,
+            {
+                "unit agent-runner.service": (
+                    "drifted",
+                    f"is started with as unlimited, not 68719476736: take that out of {RUNNER}.d/99-other.conf",
+                ),
+                "unit nova-agent-sweep.timer": (
+                    "drifted",
+                    f"is changed by {TIMER}.d/override.conf: remove that, and set the role's variables instead",
+                ),
+            },
+        )
+    finally:
+        lab.run("host1", f"rm -r {RUNNER}.d/99-other.conf {TIMER}.d; systemctl daemon-reload")
+    assert audit() == (0, {})
+
+
+def test_logins_are_not_tried_by_a_runuser_without_limits(lab, audit):
+    lab.run("host1", "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/runuser")
+    try:
+        why = "/etc/pam.d/runuser does not load pam_limits: add `session required pam_limits.so`"
+        assert audit() == (2, {"limits agent1": ("unknown", f"no login could be tried: {why}")})
+    finally:
+        lab.run("host1", "sed -i 's/^#\\(session.*pam_limits\\)/\\1/' /etc/pam.d/runuser")
+    assert audit() == (0, {})
