@@ -74,6 +74,7 @@ missed:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import unlike_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -110,7 +111,8 @@ def main() -> None:
     except (ManifestError, StateError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or path}: {error.strerror}")
+        where = error.filename or path
+        module.fail_json(msg=f"{where}: {reason(where, error)}")
     if missed and not module.check_mode:
         module.warn(f"not as this apply should have left it, apply again: {', '.join(missed)}")
     module.exit_json(changed=bool(repaired), sealed=sealed, repaired=repaired, missed=missed)

@@ -154,6 +154,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.files import audit_files
 from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 
@@ -200,7 +201,8 @@ def main() -> None:
     except (StateError, ManifestError) as error:
         module.fail_json(msg=str(error), contacted=True, changed_paths=[])
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or manifest}: {error.strerror}", contacted=True, changed_paths=[])
+        where = error.filename or manifest
+        module.fail_json(msg=f"{where}: {reason(where, error)}", contacted=True, changed_paths=[])
     for path in outcome.kept:
         module.warn(f"{path} is no longer wanted but was edited or filled since it was written: left in place")
     module.exit_json(contacted=True, **asdict(outcome))

@@ -189,6 +189,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
@@ -301,7 +302,8 @@ def main() -> None:
     except (RequestError, InstallError, FetchError, LockError, ManifestError) as error:
         module.fail_json(msg=str(error), contacted=True)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or tree}: {error.strerror}", contacted=True)
+        where = error.filename or tree
+        module.fail_json(msg=f"{where}: {reason(where, error)}", contacted=True)
     module.exit_json(contacted=True, **asdict(outcome))
 
 

@@ -20,7 +20,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,15 +94,20 @@ class Manifest:
             return
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         temporary = f"{path}.tmp"
-        with open(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w", encoding="utf-8"
-        ) as file:
-            os.fchmod(file.fileno(), 0o644)
-            json.dump(data, file, indent=1, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w", encoding="utf-8"
+            ) as file:
+                os.fchmod(file.fileno(), 0o644)
+                json.dump(data, file, indent=1, sort_keys=True)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise OSError(error.errno, error.strerror, path) from error  # under the name that a user knows
 
     def paths(self, role: str) -> Paths:
         """The entries of a role, to be read and changed in place."""
