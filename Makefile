@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make` shows the targets. Everything that they need is installed by them: a virtual environment from hashed
-# requirements, and for the test hosts Debian packages, announced before they are installed.
+# requirements, and for the test hosts and the browser tests Debian packages, announced before they are installed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -56,10 +56,10 @@ lint: $(READY)  ## Formatting, types, YAML, Ansible, documentation, shell
 	shellcheck $(SHELL_SCRIPTS)
 
 unit: $(READY)  ## Unit tests, and what the collection says of itself
-	pytest -n 2 --dist loadfile tests/unit tests/test_collection.py
+	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
-	pytest -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
+	pytest -rs -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
 
 $(AWS)/.ready: tests/aws/requirements.txt $(READY)
 	@echo "Setting up $(AWS) for the tests against a stand-in for EC2 ..."
@@ -68,17 +68,18 @@ $(AWS)/.ready: tests/aws/requirements.txt $(READY)
 	@touch $@
 
 aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
-	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest tests/aws
+	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
 
 sanity: $(READY)  ## ansible-test sanity and units
 	tests/ansible-test.sh
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
-	pytest tests/hosts
-	pytest -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
+	@python tests/integration/browser.py
+	pytest -rs tests/hosts
+	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
-	pytest -s tests/integration/faults
+	pytest -rs -s tests/integration/faults
 
 molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
 	@V=$(V) tests/molecule.sh $(SCENARIOS)

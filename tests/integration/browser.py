@@ -2,7 +2,8 @@
 # Copyright: Contributors to nova.agent_host
 """A headless Chromium that opens files: runs scripts in them, takes pictures, and notes what it complains of or asks for.
 
-Speaks the DevTools protocol over the pipe that Chromium offers, so nothing beside the browser is needed.
+Speaks the DevTools protocol over the pipe that Chromium offers, so nothing beside the browser is needed. Run as a program
+it installs the browser where there is none; `make integration` does that.
 """
 
 from __future__ import annotations
@@ -13,14 +14,57 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
+PATIENCE = 120  # seconds for a first page
 # No sandbox: root may not have one, and the pages are ours.
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run", "--remote-debugging-pipe"]  # fmt: skip
+
+
+def unusable() -> str:
+    """Why no page can be opened here, with what to do; empty where one can."""
+    if PROGRAM is None:
+        return "no chromium on PATH: make integration installs it where it may (Debian: apt-get install chromium)"
+    with tempfile.TemporaryDirectory(prefix="chromium-") as folder:
+        page = Path(folder, "page.html")
+        page.write_text("<title>it opens</title>")
+        command = [PROGRAM, *ARGUMENTS[:-1], f"--user-data-dir={folder}/profile", "--dump-dom", page.as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{PROGRAM} does not start: {error}"
+    if "it opens" in done.stdout:
+        return ""
+    said = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+    return f"{PROGRAM} opens no file below {tempfile.gettempdir()} (a snap? use a real package): {said}"
+
+
+def install() -> None:
+    """Install Debian's package where there is no browser. Where that is not possible say why: the tests are skipped then."""
+    if PROGRAM:
+        return
+    if shutil.which("apt-get") is None:
+        say("apt-get is not here to install chromium")
+        return
+    say("installing with apt-get: chromium")
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get"]
+    lock = ["-o", "DPkg::Lock::Timeout=300"]
+    for words in (["update", *lock], ["install", "--yes", "--no-install-recommends", *lock, "chromium"]):
+        done = subprocess.run([*apt, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:  # the update alone may fail: the lists that are there may do
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        say(f"chromium could not be installed: {said}")
+
+
+def say(message: str) -> None:
+    print(f"browser tests: {message}", file=sys.stderr, flush=True)
 
 
 class Browser:
@@ -122,3 +166,7 @@ class Browser:
             self.complaints.append(f"console.{said['type']}")
         elif method == "Page.javascriptDialogOpening":
             self.complaints.append(f"dialog: {said['message']}")
+
+
+if __name__ == "__main__":
+    install()

@@ -8,15 +8,19 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import HOSTILE, fixture_fleet
-from browser import PROGRAM, Browser
-
-pytestmark = pytest.mark.skipif(not PROGRAM, reason="no chromium on PATH (Debian: apt-get install chromium)")
+from browser import Browser, unusable
 
 NAMES = "[...document.querySelectorAll('tbody tr')].filter(row => row.offsetHeight).map(row => row.querySelector('bdi').textContent)"
 CELLS = "[...document.querySelectorAll('tbody tr')].map(row => row.cells[{}].textContent.trim())"
 SORTED_BY = "[...document.querySelectorAll('[aria-sort]')].map(head => head.textContent + ' ' + head.ariaSort)"
 COUNT = "document.querySelector('output').textContent"
 BUTTON = "document.querySelectorAll('thead button')[{}]"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def usable():
+    if why := unusable():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="module")
