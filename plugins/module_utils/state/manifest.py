@@ -96,7 +96,9 @@ class Manifest:
         temporary = f"{path}.tmp"
         try:
             with open(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w", encoding="utf-8"
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644),
+                "w",
+                encoding="utf-8",
             ) as file:
                 os.fchmod(file.fileno(), 0o644)
                 json.dump(data, file, indent=1, sort_keys=True)
