@@ -27,7 +27,7 @@ def record(run: Callable[[str], str], folder: Path) -> list[dict[str, Any]]:
 
 
 def task_a_file(state: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A play with one builtin task for each path, and one for the group."""
+    """One builtin task for each path, and one for the group."""
     tasks: list[dict[str, Any]] = [{"name": "Group", "ansible.builtin.group": {"name": "nova-agents", "system": True}}]
     for entry in state:
         arguments = {"owner": entry["owner"], "group": entry["group"]}
@@ -40,4 +40,8 @@ def task_a_file(state: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             arguments |= {"path": entry["path"], "mode": entry["mode"], "state": entry["kind"]}
         tasks.append({"name": entry["path"], module: arguments})
+    return tasks
+
+
+def play_of(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"hosts": "agent_hosts", "become": True, "gather_facts": False, "tasks": tasks}]
