@@ -18,9 +18,10 @@ export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
 AWS := .cache/aws
 BENCH := .cache/bench
+OLDEST := .cache/oldest
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration molecule test-vm test-faults bench bench-fleet build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest molecule test-vm test-faults bench bench-fleet build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,7 +42,7 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tests/demo/demo.sh down
 
-test: lint unit programs aws sanity integration molecule  ## Everything that CI runs
+test: lint unit programs aws sanity integration oldest molecule  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -61,11 +62,17 @@ unit: $(READY)  ## Unit tests, and what the collection says of itself
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
 	pytest -rs -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
 
-$(AWS)/.ready: tests/aws/requirements.txt $(READY)
-	@echo "Setting up $(AWS) for the tests against a stand-in for EC2 ..."
-	@mkdir -p .cache && $(PYTHON) -m venv --clear $(AWS)
-	@$(AWS)/bin/pip install -qq --disable-pip-version-check --require-hashes -r tests/aws/requirements.txt
-	@touch $@
+# A virtual environment beside the first, for what can't be in one with it: its folder, and that of its requirements.
+define environment
+$(1)/.ready: $(2)/requirements.txt $(READY)
+	@echo "Setting up $(1) ..."
+	@mkdir -p .cache && $(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/pip install -qq --disable-pip-version-check --require-hashes -r $(2)/requirements.txt
+	@touch $$@
+endef
+$(eval $(call environment,$(AWS),tests/aws))
+$(eval $(call environment,$(BENCH),tests/bench/fleet))
+$(eval $(call environment,$(OLDEST),tests/oldest))
 
 aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
 	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
@@ -81,6 +88,11 @@ integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
 	pytest -rs -s tests/integration/faults
 
+oldest: $(OLDEST)/.ready  ## The life of a host with the oldest ansible-core that is supported
+	PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" ansible-playbook --version | sed -n 1p
+	PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" pytest -rs tests/integration/test_life_of_a_host.py \
+		-k "clean_host or first_apply or second_apply or drifted_file"
+
 molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
 	@V=$(V) tests/molecule.sh $(SCENARIOS)
 
@@ -89,12 +101,6 @@ test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen
 
 bench: $(READY)  ## Timings, as ratios within one run
 	@for bench in tests/bench/*.py; do python "$$bench"; done
-
-$(BENCH)/.ready: tests/bench/fleet/requirements.txt $(READY)
-	@echo "Setting up $(BENCH) with pyinfra ..."
-	@mkdir -p .cache && $(PYTHON) -m venv --clear $(BENCH)
-	@$(BENCH)/bin/pip install -qq --disable-pip-version-check --require-hashes -r tests/bench/fleet/requirements.txt
-	@touch $@
 
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
