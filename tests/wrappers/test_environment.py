@@ -213,12 +213,44 @@ FLAG = "-Clink-arg=-Wl,--no-keep-memory"
         ("build --target wasm32-unknown-unknown", {}, "CARGO_BUILD_RUSTFLAGS", None),
         ("build", {"CARGO_BUILD_TARGET": "wasm32-unknown-unknown"}, "CARGO_BUILD_RUSTFLAGS", None),
         ("build", {"NOVA_CARGO_LIMIT_AS": "unlimited"}, "CARGO_BUILD_RUSTFLAGS", None),
+        ("build --target wasm32-unknown-unknown --target x86_64-unknown-linux-gnu", {}, "CARGO_BUILD_RUSTFLAGS", None),
+        ("build --target x86_64-unknown-linux-gnu --target=wasm32-wasip1", {}, "CARGO_BUILD_RUSTFLAGS", None),
+        ("build --target host-tuple", {}, "CARGO_BUILD_RUSTFLAGS", FLAG),
+        ("--config build.target='wasm32-wasip1' build", {}, "CARGO_BUILD_RUSTFLAGS", None),
+        # What is set hides the rest from cargo, even where it is empty.
+        ("build", {"RUSTFLAGS": "", "CARGO_BUILD_RUSTFLAGS": "-g"}, "RUSTFLAGS", FLAG),
+        ("build", {"CARGO_ENCODED_RUSTFLAGS": "", "RUSTFLAGS": "-g"}, "CARGO_ENCODED_RUSTFLAGS", FLAG),
+        ("build", {"CARGO_ENCODED_RUSTFLAGS": "", "RUSTFLAGS": "-g"}, "RUSTFLAGS", "-g"),
+        # As a nested call finds it: with other flags cargo would build everything again.
+        ("build", {"CARGO_BUILD_RUSTFLAGS": f"-g {FLAG}"}, "CARGO_BUILD_RUSTFLAGS", f"-g {FLAG}"),
+        ("build", {"RUSTFLAGS": FLAG}, "RUSTFLAGS", FLAG),
+        ("build", {"CARGO_ENCODED_RUSTFLAGS": f"-g\x1f{FLAG}"}, "CARGO_ENCODED_RUSTFLAGS", f"-g\x1f{FLAG}"),
     ],
 )
 def test_the_linker_keeps_less_in_memory(
     host: Host, words: str, env: dict[str, str], name: str, value: str | None
 ) -> None:
     assert host.cargo(*words.split(), **env).env.get(name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "value"),
+    [
+        ('[build]\ntarget = "wasm32-unknown-unknown"\n', "build", None),
+        ('build.target = "wasm32-unknown-unknown"\n', "build", None),
+        ('[build]\ntarget = ["x86_64-unknown-linux-gnu", "wasm32-wasip1"]\n', "build", None),
+        ('[build]\ntarget = [\n  "wasm32-wasip1",\n]\n', "build", None),
+        ('build = { target = "wasm32-wasip1" }\n', "build", None),
+        ('[build]\ntarget = "wasm32-wasip1"\n', "build --target x86_64-unknown-linux-gnu", FLAG),
+        ('[build]\ntarget = "x86_64-unknown-linux-musl"\n', "build", FLAG),
+        ('[build]\ntarget-dir = "wasm"\n[other]\ntarget = "wasm"\n', "build", FLAG),
+    ],
+)
+@pytest.mark.parametrize("place", ["checkout/.cargo", "home/.cargo"])
+def test_a_target_of_the_configuration_counts(host: Host, text: str, words: str, value: str | None, place: str) -> None:
+    (host.root / place).mkdir()
+    (host.root / place / "config.toml").write_text(text)
+    assert host.cargo(*words.split()).env.get("CARGO_BUILD_RUSTFLAGS") == value
 
 
 @pytest.mark.parametrize("name", ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"])
@@ -271,6 +303,10 @@ def test_rules_hold_for_another_toolchain_too(host: Host) -> None:
         ("rust-toolchain", "1.93.0\n"),
         ("rust-toolchain", '[toolchain]\nchannel="1.93.0"'),
         ("rust-toolchain.toml", f'[toolchain]\nchannel = "1.93.0-{TRIPLE}"\n'),
+        ("rust-toolchain.toml", '[ toolchain ]\n"channel" = "1.93.0" # ours\n'),
+        ("rust-toolchain.toml", '\ufeff[toolchain]\r\nchannel = "1.93.0"\r\n'),
+        ("rust-toolchain.toml", '"toolchain" . "channel" = "1.93.0"\n'),
+        ("rust-toolchain", "1.93.0\r\n"),
     ],
 )
 def test_a_repository_s_other_pin_is_used_if_installed(host: Host, file: str, text: str) -> None:
@@ -286,7 +322,36 @@ def test_a_repository_s_other_pin_is_used_if_installed(host: Host, file: str, te
 
 
 @pytest.mark.parametrize(
-    "text", ["", '[toolchain]\ncomponents = ["clippy"]\n', f'[toolchain]\nchannel = "{CHANNEL}"\n']
+    ("file", "text"),
+    [
+        ("rust-toolchain.toml", 'toolchain = { channel = "1.77.0" }\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = """1.77.0"""\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.7\\u0037.0"\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = ""\n'),
+        ("rust-toolchain.toml", 'channel = "1.77.0"\n'),
+        ("rust-toolchain.toml", "1.77.0\n"),  # rustup reads this from a file without ending alone
+        ("rust-toolchain", "1.77.0\nx\n"),
+    ],
+)
+def test_a_pin_that_is_not_understood_is_refused_and_not_ignored(host: Host, file: str, text: str) -> None:
+    (host.checkout / file).write_text(text)
+    result = host.cargo("build")
+    assert (result.status, result.ran) == (2, False)
+    assert result.err == (
+        f"cargo_agent: '{host.checkout / file}' names no channel that can be read here; "
+        f'write channel = "{CHANNEL}" on a line of its own below [toolchain]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# none\n",
+        '[toolchain]\ncomponents = ["clippy"]\n',
+        'toolchain = { components = ["clippy"] }',
+        f'[toolchain]\nchannel = "{CHANNEL}"\n',
+    ],
 )
 def test_a_pin_of_the_same_version_or_none_is_the_host_s(host: Host, text: str) -> None:
     (host.checkout / "rust-toolchain.toml").write_text(text)
@@ -298,6 +363,54 @@ def test_a_pin_leads_nowhere_else(host: Host, channel: str) -> None:
     program(host.checkout / "evil" / "bin" / "cargo", STAND_IN)
     (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
     assert (host.cargo("build").status, (host.checkout / "injected").exists()) == (2, False)
+
+
+# ---- what `run` calls its program by ----
+
+RELEASE = 'target."cfg(all())".runner = ["bash", "-c", "flock -u '
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("run", 0),
+        ("r", 0),
+        ("--locked run --bin x", 0),
+        ("--config net.offline=true run", 0),
+        # Cargo forgets a --config before `run` where another one follows it.
+        ("run --config net.offline=true", 1),
+        ("--locked r --bin x --config=net.offline=true -- --config", 2),
+        ("--config a.b=1 run --config c.d=2", 3),
+        ("go --config net.offline=true", 0),
+        ("go run --config net.offline=true", 0),  # the program's own words
+    ],
+)
+def test_run_starts_its_program_by_what_gives_the_slot_back(host: Host, words: str, place: int) -> None:
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text(
+        '[alias]\ngo = "-q run"\n# runner = "x"\n[profile.dev]\ndebug = 1 # no runner here\n'
+    )
+    result = host.cargo(*words.split())
+    given = words.split()
+    assert result.args[:place] == given[:place] and result.args[place + 2 :] == given[place:], result.args
+    assert result.args[place] == "--config" and result.args[place + 1].startswith(RELEASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "env"),
+    [
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = 'x'\n", "run", {}),
+        ("target.'cfg(unix)'.runner='x'\n", "run", {}),
+        ("target.x = { \"runner\" = 'x' }\n", "run", {}),
+        ("", "run --config target.x.runner='x'", {}),
+        ("", "--config target.x.runner='x' run", {}),
+        ("", "run", {"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": "x"}),
+    ],
+)
+def test_another_runner_goes_before_it(host: Host, text: str, words: str, env: dict[str, str]) -> None:
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text(text)
+    assert host.cargo(*words.split(), **env).args == words.split()
 
 
 # ---- a copy in a repository ----

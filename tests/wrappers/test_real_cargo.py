@@ -86,6 +86,43 @@ def test_a_runner_of_the_repository_s_own_is_kept(real: Host) -> None:
     assert real.cargo("run", "-q", cwd=place).out == "own runner\nran\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "-q", "--config", 'env.MINE="1"'],
+        ["--config", 'env.MINE="1"', "run", "-q"],
+        ["r", "-q", "--config", 'env.MINE="1"', "--", "--config", "x"],
+    ],
+)
+def test_run_gives_the_slot_back_beside_a_configuration_of_the_caller_s(real: Host, words: list[str]) -> None:
+    tells = 'fn main() { println!("{:?} {:?}", std::env::var("NOVA_CARGO_SLOT").is_ok(), std::env::var("MINE")) }'
+    place = crate(real, main=tells)
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text("# No runner = here.\n")
+    assert real.cargo(*words, cwd=place).out == 'false Ok("1")\n'
+
+
+# As a program of a repository's own tasks, which `cargo run` starts, calls cargo.
+TASKS = """fn main() {
+    for name in ["PATH", "RUSTUP_TOOLCHAIN"] { println!("{name}={}", std::env::var(name).unwrap_or_default()) }
+    for (name, _) in std::env::vars() { if name.starts_with("NOVA_CARGO_") { println!("{name}") } }
+    let done = std::process::Command::new("cargo").args(["build", "--all-targets"]).status();
+    println!("{}", done.unwrap().code().unwrap());
+}"""
+
+
+def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -> None:
+    guard = program(real.root / "bin" / "cargo", f'#!/bin/sh\nexec "{real.guard}" "$@"\n')
+    path = f"{guard.parent}:/usr/local/bin:/usr/bin:/bin"
+    place = crate(real, main=TASKS)
+    result = real.cargo("run", "-q", cwd=place, PATH=path)
+    assert result.out == f"PATH={path}\nRUSTUP_TOOLCHAIN=\n2\n"
+    assert "refused by the all-targets rule" in result.err
+    own = f"{CHANNEL}-{TRIPLE}"
+    kept = real.cargo("run", "-q", cwd=place, PATH=path, RUSTUP_TOOLCHAIN=own, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
+    assert kept.out == f"PATH={path}\nRUSTUP_TOOLCHAIN={own}\nNOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN\n2\n"
+
+
 def test_flags_of_the_repository_s_own_are_kept(real: Host) -> None:
     place = crate(real)
     (place / ".cargo").mkdir()
@@ -131,6 +168,23 @@ def test_aliases_go_before_built_in_ones_as_the_wrapper_assumes(real: Host) -> N
     (place / ".cargo").mkdir()
     (place / ".cargo" / "config.toml").write_text('[alias]\nb = "metadata --no-deps --format-version 1"\n')
     assert real.cargo("b", cwd=place).out.startswith('{"packages"')
+
+
+def test_arrays_of_two_files_are_joined_as_the_wrapper_assumes(real: Host) -> None:
+    place = crate(real)
+    for folder, words in ((real.checkout, '["metadata", "--no-deps"]'), (place, '["--format-version", "1"]')):
+        (folder / ".cargo").mkdir()
+        (folder / ".cargo" / "config.toml").write_text(f"[alias]\nx = {words}\n")
+    result = real.cargo("x", cwd=place)
+    assert result.out.startswith('{"packages"'), result.err
+    assert real.cargo("x", cwd=place, CARGO_ALIAS_X="--no-such-option").status == 1
+
+
+@pytest.mark.parametrize("name", ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"])
+def test_an_empty_variable_hides_the_flags_of_the_configuration_as_the_wrapper_assumes(real: Host, name: str) -> None:
+    result = real.cargo("build", "-v", cwd=crate(real), CARGO_BUILD_RUSTFLAGS="--cfg mine", **{name: ""})
+    assert "--cfg mine" not in result.err
+    assert "-Wl,--no-keep-memory" in result.err
 
 
 def test_cargo_builds_under_the_cap_on_192_cpus(real: Host) -> None:

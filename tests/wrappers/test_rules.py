@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Hos
     assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
 
 
+# Root may read everything, so it gives that up; the files are its own all the same.
+AGENT = "setpriv --bounding-set=-all --inh-caps=-all" if os.geteuid() == 0 else ""
+
+
+def configured(host: Host, text: str) -> None:
+    """The checkout with this configuration of cargo's."""
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text(text, newline="")
+
+
 ALIASES = """
 [build]
 xt = "test --workspace"
@@ -68,6 +79,10 @@ two = "one --lib"
 one = "t"
 t = "test -p nova-core"
 loop = "loop --lib"
+fmt = "test"
+rm = "bench"
+build = "test"
+quiet = ["-q"]
 manifest = ["test", "--manifest-path", "a b/Cargo.toml"]
 """
 
@@ -87,6 +102,10 @@ manifest = ["test", "--manifest-path", "a b/Cargo.toml"]
         ("t", None),
         ("loop", None),
         ("manifest", None),
+        ("fmt", "scope"),
+        ("fmt -p nova-core", None),
+        ("rm", "scope"),
+        ("build", None),
         ("unknown", None),
     ],
 )
@@ -123,6 +142,86 @@ def test_an_alias_that_is_not_simple_is_unknown_and_gets_slot_and_cap(host: Host
     result = host.cargo("odd")
     assert (result.status, result.args, result.env.get("NOVA_CARGO_SLOT")) == (0, ["odd"], "1"), result.err
     assert result.limit("Max address space") == (str(4 << 30),) * 2
+
+
+def test_an_alias_without_a_command_is_unknown_and_gets_slot_and_cap(host: Host) -> None:
+    configured(host, "[alias]\nquiet = ['-q']\n")
+    result = host.cargo("quiet")
+    assert (result.args, result.env["NOVA_CARGO_SLOT"], result.limit("Max address space")[1]) == (
+        ["quiet"],
+        "1",
+        str(4 << 30),
+    )
+
+
+@pytest.mark.parametrize(
+    ("farther", "nearer", "environment", "rule"),
+    [
+        ('["test"]', '["--locked"]', None, "scope"),
+        ('["test", "-p"]', '["nova-core"]', None, None),
+        ('["test", "-p", "nova-core"]', '["--workspace"]', None, "scope"),
+        ('["test", "-p", "nova-core"]', None, "--workspace", "scope"),
+        ('["test",', '["-p", "nova-core"]', None, None),  # not understood, as a whole
+        ('"test"', '"build"', None, None),
+        ('"build"', '"test"', None, "scope"),
+        ('"build"', None, "test", "scope"),
+    ],
+)
+def test_joins_arrays_of_two_files_as_cargo_does(
+    host: Host, farther: str, nearer: str | None, environment: str | None, rule: str | None
+) -> None:
+    below = host.checkout / "crates"
+    (host.checkout / ".cargo").mkdir()
+    (below / ".cargo").mkdir(parents=True)
+    (host.checkout / ".cargo" / "config.toml").write_text(f"[alias]\nx = {farther}\n")
+    if nearer:
+        (below / ".cargo" / "config.toml").write_text(f"[alias]\nx = {nearer}\n")
+    # Where the home's configuration is one of those above, it isn't read twice.
+    result = host.cargo("x", cwd=below, CARGO_ALIAS_X=environment, CARGO_HOME=str(host.checkout / ".cargo"))
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+    assert not result.ran or result.env["NOVA_CARGO_SLOT"] == "1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[ alias ]\n"x" = "test"\n',
+        '"alias"."x" = "test"\n',
+        "alias . x = 'test'\n",
+        '\ufeff[alias]\r\nx = "test"\r\n',
+        '[alias]\nx = ["test"] # all of them\n[other]\nx = "build"\n',
+    ],
+)
+def test_reads_an_alias_however_it_is_spelled(host: Host, text: str) -> None:
+    configured(host, text)
+    assert "refused by the scope rule" in host.cargo("x").err
+
+
+def test_looks_where_the_working_directory_is_and_not_by_which_link_it_was_reached(host: Host) -> None:
+    configured(host, '[alias]\nx = "test"\n')
+    (host.checkout / "rust-toolchain").write_text("1.77.0\n")
+    crate = host.checkout / "crates"
+    crate.mkdir()
+    link = host.root / "link"
+    link.symlink_to(crate)
+    assert "refused by the scope rule" in host.cargo("x", cwd=link, PWD=str(link)).err
+    assert "pins Rust '1.77.0'" in host.cargo("build", cwd=link, PWD=str(link)).err
+    (host.checkout / "rust-toolchain").unlink()
+    moved = host.shell(f'cd "{crate}"; cd "{link}"; bash "{host.cargo_agent}" build', STANDIN_DO='echo "$PWD $OLDPWD"')
+    assert moved.out == f"{link} {crate}\n"
+    assert "OLDPWD" not in host.cargo("build", cwd=link, PWD=str(link)).env
+
+
+def test_a_configuration_that_may_not_be_read_is_told_in_one_line(host: Host) -> None:
+    for name in (".cargo/config.toml", "rust-toolchain"):
+        file = host.checkout / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x\n")
+        file.chmod(0)
+        result = host.shell(f'exec {AGENT} bash "{host.cargo_agent}" x')
+        assert (result.status, result.err) == (2, f"cargo_agent: '{file}' may not be read\n")
+        file.unlink()
 
 
 def test_resolves_aliases_from_elsewhere(host: Host) -> None:

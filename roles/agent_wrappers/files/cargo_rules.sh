@@ -25,6 +25,11 @@ keep_option() {
     -s) options[--sanitizer]=$2 ;;
     -h) options[--help]=1 ;;
     -V | --version | --list) [[ $command ]] || options[--help]=1 ;;
+    --target) options[--target]=$2; [[ $2 == @(*-linux-*|host-tuple) ]] || options[other target]=1 ;;
+    --config)
+      [[ ! $command ]] || options[late --config]=1
+      [[ $2 != *runner* ]] || options[runner]=1
+      [[ $2 != *build.target* ]] || options[other target]=1 ;;
     *) options[$1]=${2:-${options[$1]-}} ;;
   esac
 }
@@ -62,18 +67,22 @@ read_command() {
   done
 }
 
-# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last.
+# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last. `literal` is set where none was.
 understand() {
-  local depth expansion=() said=("${words[@]}")
+  local depth name='' expansion=() said=("${words[@]}")
   local -A short=([b]=build [c]=check [d]=doc [r]=run [rm]=remove [t]=test)
   for depth in {1..9}; do
     read_command "${said[@]}"
-    [[ $command && " $COMPILES $QUIET " != *" $command "* ]] || break
+    # An alias goes before what cargo has as an alias or as a program of its own.
+    [[ $command && (" $COMPILES $QUIET " != *" $command "* || $command == @(fmt|rm)) ]] || break
     load cargo_config.sh
     find_alias "$command"
     ((${#expansion[@]})) || break
+    name=$command
     said=("${said[@]:0:at}" "${expansion[@]}" "${said[@]:at+1}")
   done
+  [[ $name ]] || literal=1
+  command=${command:-$name} # what leaves no command is unknown
   command=${short[${command:-none}]-$command}
   [[ $command != fuzz ]] || words=("${said[@]}")
 }
