@@ -148,11 +148,35 @@ def test_sets_jobs_for_cargo_and_for_what_it_calls(
         (192, {"RUST_TEST_THREADS": "1"}, "1"),
         (192, {"RUST_TEST_THREADS": "99"}, "8"),
         (192, {"RUST_TEST_THREADS": "broken"}, "8"),
+        (192, {"RUST_TEST_THREADS": "99", "NEXTEST_TEST_THREADS": "99"}, "8"),
+        (192, {"NEXTEST_TEST_THREADS": "99", "NOVA_RUST_TEST_THREADS": "32"}, "32"),
+        (192, {"NEXTEST_TEST_THREADS": "num-cpus"}, "8"),
     ],
 )
 def test_caps_test_threads(host: Host, cpus: int, env: dict[str, str], threads: str) -> None:
     result = host.cargo("test", "-p", "x", PATH=nproc(host, cpus), **env)
     assert (result.env["RUST_TEST_THREADS"], result.env["NEXTEST_TEST_THREADS"]) == (threads, threads)
+
+
+def test_fewer_test_threads_can_be_asked_for_by_either_name(host: Host) -> None:
+    env = host.cargo("nextest", "run", "-p", "x", PATH=nproc(host, 192), NEXTEST_TEST_THREADS="3").env
+    assert (env["RUST_TEST_THREADS"], env["NEXTEST_TEST_THREADS"]) == ("8", "3")
+    both = {"RUST_TEST_THREADS": "1", "NEXTEST_TEST_THREADS": "99"}
+    env = host.cargo("nextest", "run", "-p", "x", PATH=nproc(host, 192), **both).env
+    assert (env["RUST_TEST_THREADS"], env["NEXTEST_TEST_THREADS"]) == ("1", "8")
+
+
+@pytest.mark.parametrize(
+    ("words", "capped"),
+    [
+        *((line, True) for line in ("test -p x", "bench -p x", "nextest run -p x", "miri test -p x", "t -p x")),
+        *((line, True) for line in ("hack test", "llvm-cov", "careful test")),  # what is unknown may test
+        *((line, False) for line in ("build", "clippy", "run", "metadata", "fuzz run x", "--version")),
+    ],
+)
+def test_caps_the_threads_of_whatever_may_run_tests(host: Host, words: str, capped: bool) -> None:
+    env = host.cargo(*words.split(), PATH=nproc(host, 192)).env
+    assert (env.get("RUST_TEST_THREADS"), env.get("NEXTEST_TEST_THREADS")) == (("8", "8") if capped else (None, None))
 
 
 def test_many_cores_get_few_arenas_and_a_bounded_stack(host: Host) -> None:

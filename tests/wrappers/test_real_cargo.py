@@ -227,6 +227,20 @@ def test_nextest_runs_under_the_cap_on_192_cpus(real: Host) -> None:
     assert "1 test run: 1 passed" in result.err
 
 
+@pytest.mark.parametrize(
+    "words", ["test --all-targets", "check --all-features --tests", "rustc --all-targets", "nextest run --all-targets",
+              "nextest --user-config-file none run", "nextest -P default list"],
+)  # fmt: skip
+def test_what_a_refusal_offers_is_taken_by_cargo_and_nextest(real: Host, words: str) -> None:
+    place = crate(real)
+    (place / "src" / "lib.rs").touch()
+    path = subcommand(real, "nextest") if "nextest" in words else "/usr/local/bin:/usr/bin:/bin"
+    refusal = real.cargo(*words.split(), cwd=place, PATH=path)
+    instead = refusal.err.strip().rpartition("Instead: cargo_agent.sh ")[2].replace("NAME", "demo")
+    result = real.cargo(*instead.split(), cwd=place, PATH=path)
+    assert (refusal.status, result.status) == (2, 0), result.err
+
+
 # A STAND-IN for libFuzzer: what instrumented code calls, and a main that tells its limit.
 FUZZ_TARGET = """
 std::arch::global_asm!(

@@ -40,6 +40,33 @@ def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) 
     assert (result.status, result.ran) == (0, True), result.err
 
 
+@pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
+def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line: str) -> None:
+    """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
+    instead = shared_host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2].split()
+    plain = [word for word in shlex.split(line) if word in SUBCOMMANDS]
+    leading = [{"b": "build", "c": "check", "t": "test"}.get(plain[0], plain[0])]
+    if plain[0] in ("nextest", "miri", "hack", "fuzz"):
+        leading += plain[1:]
+    count = len(leading)
+    assert instead[:count] == leading
+    assert instead[count:] in (
+        ["-p", "NAME"],
+        ["-p", "NAME", "--lib"],
+        ["-p", "NAME", "--tests"],
+        ["--lib"],
+        ["--fix", "--lib"],
+        ["NAME"],
+    )
+    assert (instead[count:] == ["NAME"]) is (plain[0] in ("fuzz", "install"))  # which have no -p
+
+
+SUBCOMMANDS = [
+    *("build", "b", "check", "c", "clippy", "test", "t", "bench", "run", "rustc", "fix", "install"),
+    *("nextest", "r", "list", "archive", "miri", "hack", "fuzz"),
+]
+
+
 def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
     assert shared_host.cargo("test").err == (
         "cargo_agent: refused by the scope rule: test compiles and links each test target; no package is named. "
@@ -236,8 +263,15 @@ def test_resolves_aliases_from_elsewhere(host: Host) -> None:
     assert host.cargo("mine").ran
 
 
-def test_fuzz_runs_without_a_sanitizer_under_the_cap(shared_host: Host) -> None:
-    assert shared_host.cargo("fuzz", "run", "parser").args == ["fuzz", "run", "--sanitizer", "none", "parser"]
+@pytest.mark.parametrize("action", ["run", "r", "build", "b", "check", "c", "fmt", "cmin", "tmin", "coverage", "cov"])
+def test_fuzz_compiles_without_a_sanitizer_under_the_cap(shared_host: Host, action: str) -> None:
+    assert shared_host.cargo("fuzz", action, "run").args == ["fuzz", action, "--sanitizer", "none", "run"]
+    without = ["fuzz", "--fuzz-dir", action, action, "-O"]
+    assert shared_host.cargo(*without, "x").args == [*without[:4], "--sanitizer", "none", "-O", "x"]
+
+
+def test_fuzz_is_left_alone_where_it_compiles_nothing_or_no_cap_holds(shared_host: Host) -> None:
+    assert shared_host.cargo("fuzz", "ls").args == ["fuzz", "ls"]
     assert shared_host.cargo("fuzz", "list").args == ["fuzz", "list"]
     lifted = shared_host.cargo("fuzz", "run", "-s", "address", "parser", NOVA_CARGO_LIMIT_AS="unlimited")
     assert lifted.args == ["fuzz", "run", "-s", "address", "parser"]

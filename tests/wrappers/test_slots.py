@@ -269,13 +269,46 @@ def test_a_command_that_leaves_nothing_behind_needs_no_unlocking(one: Bench, unl
 
 def test_what_does_not_compile_waits_for_nothing(one: Bench) -> None:
     one.hold()
-    for words in (["--version"], ["metadata"], ["fmt"], ["tree"], ["clean"], ["build", "--help"]):
-        assert one.host.cargo(*words).status == 0, words
+    lines = ("--version", "metadata", "fmt", "tree", "clean", "build --help", "rustc --help", "nextest show-config version",
+             "nextest self update", "fuzz list", "fuzz ls", "fuzz init", "miri clean")  # fmt: skip
+    for line in lines:
+        assert one.host.cargo(*line.split()).status == 0, line
     assert "NOVA_CARGO_SLOT" not in one.host.cargo("metadata").env
 
 
 @pytest.mark.parametrize(
-    "words", ["build", "c", "clippy", "doc", "install x", "rustc", "fix --lib", "package", "hack build", "miri setup"]
+    "words",
+    [
+        *(
+            "build",
+            "c",
+            "clippy",
+            "doc",
+            "install x",
+            "rustc",
+            "rustdoc",
+            "fix --lib",
+            "package",
+            "publish",
+            "run",
+            "test -p x",
+        ),
+        *(
+            "bench -p x",
+            "nextest run -p x",
+            "nextest list -p x",
+            "fuzz run x",
+            "fuzz check",
+            "hack build",
+            "miri setup",
+        ),
+        *(
+            "rustc foo -h",
+            "rustdoc foo -h",
+            "rustc foo --help",
+            "run foo -h",
+        ),  # the compiler's own words, and the program's
+    ],
 )
 def test_what_compiles_takes_a_slot(shared_host: Host, words: str) -> None:
     assert shared_host.cargo(*words.split()).env["NOVA_CARGO_SLOT"] in ("1", "2")

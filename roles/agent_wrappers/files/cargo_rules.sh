@@ -34,11 +34,12 @@ keep_option() {
   esac
 }
 
-# read_command WORD...: fills `options` with what stands before --, `command`, `action` (the plain word after it) and
-# `at` (how many words stand before `command`). Cargo takes no word with a leading dash for an option's value.
+# read_command WORD...: fills `options` with what stands before --, `command`, `action` (the plain word after it; two for what
+# nextest does under another command), `at` and `action_at` (how many words stand before each). Cargo takes no word with a
+# leading dash for an option's value.
 read_command() {
   local word value count=$#
-  options=() command='' action='' at=0
+  options=() command='' action='' at=0 action_at=0
   while (($#)); do
     word=$1 value=''
     shift
@@ -46,23 +47,27 @@ read_command() {
     case $word in
       --) return ;;
       --*=*) keep_option "${word%%=*}" "${word#*=}" ;;
-      --color | --config | --config-file | --manifest-path | --package | --features | --jobs | --target | --target-dir | \
-        --profile | --bin | --example | --test | --bench | --exclude | --message-format | --explain | --sanitizer)
+      --color | --config | --config-file | --user-config-file | --tool-config-file | --manifest-path | --package | --features | \
+        --jobs | --target | --target-dir | --profile | --bin | --example | --test | --bench | --exclude | --message-format | \
+        --explain | --sanitizer | --fuzz-dir | --codegen-units)
         keep_option "$word" "$value"
         [[ ! $value ]] || shift ;;
       --*) keep_option "$word" '' ;;
       -*)
-        # A value ends a row of short options: -qp NAME, -pNAME, -p=NAME.
-        [[ $word =~ ^-([hqrvV]*)([pjFZCs]?)=?(.*)$ ]]
+        # A value ends a row of short options: -qp NAME, -pNAME, -p=NAME. -P is nextest's; -a, -c, -D, -O and -s are fuzz's.
+        [[ $word =~ ^-([hqrvVacDO]*)([pPjFZCs]?)=?(.*)$ ]]
         [[ ${BASH_REMATCH[1]} != *h* ]] || keep_option -h ''
         [[ ${BASH_REMATCH[1]} != *V* ]] || keep_option -V ''
         [[ ${BASH_REMATCH[2]} ]] || continue
         if [[ ${BASH_REMATCH[3]} ]]; then value=${BASH_REMATCH[3]}; elif [[ $value ]]; then shift; fi
         keep_option "-${BASH_REMATCH[2]}" "$value" ;;
       *)
-        if [[ ! $command ]]; then command=$word at=$((count - $# - 1)); elif [[ ! $action ]]; then action=$word; fi
-        # After its first plain word, all of `run` belongs to the program.
-        [[ ! $action || $command != @(r|run) ]] || return 0 ;;
+        if [[ ! $command ]]; then command=$word at=$((count - $# - 1))
+        elif [[ ! $action ]]; then action=$word action_at=$((count - $# - 1))
+        elif [[ $action == nextest ]]; then action+=" $word"
+        fi
+        # After its first plain word, all of `run` belongs to the program, and all of `rustc` to the compiler.
+        [[ ! $action || $command != @(r|run|rustc|rustdoc) ]] || return 0 ;;
     esac
   done
 }
@@ -84,63 +89,69 @@ understand() {
   [[ $name ]] || literal=1
   command=${command:-$name} # what leaves no command is unknown
   command=${short[${command:-none}]-$command}
-  [[ $command != fuzz ]] || words=("${said[@]}")
+  [[ $command == fuzz ]] || return 0
+  words=("${said[@]}")
+  case $action in b) action=build ;; c) action=check ;; cov) action=coverage ;; ls) action=list ;; r) action=run ;; esac
 }
 
 # ---- what is not allowed ----
 
-refuse() { fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $3"; }
+# refuse RULE WHY WORDS: offers the same command with WORDS, and with its action where the command isn't cargo's own.
+refuse() {
+  local what=$command
+  [[ " $COMPILES $QUIET clippy " == *" $command "* || ! $action ]] || what+=" $action"
+  fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $what $3"
+}
 
 # check_scope: a test run names its package.
 check_scope() {
-  local instead="$command${action:+ $action} -p NAME" why=''
-  [[ $command == @(nextest|miri) ]] || instead="$command -p NAME"
+  local why=''
   [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
   if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
   elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
   elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
   elif [[ ! ${options[--package]-}${options[--manifest-path]-} ]]; then why='no package is named.'
   fi
-  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" "$instead"
+  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" '-p NAME'
 }
 
 # check_targets: no command compiles every target.
 check_targets() {
-  local kind all='' selected=${options[one target]-} lib=''
-  [[ $command != @(build|check|clippy|test|bench|rustc|fix) ]] || lib=' --lib'
+  local kind all='' selected=${options[one target]-} instead='-p NAME'
+  [[ $command != @(build|check|clippy|test|bench|rustc|fix) ]] || instead+=' --lib'
+  [[ $command != @(fuzz|install) ]] || instead=NAME # which have no -p
   for kind in --lib --bins --tests --benches --examples; do
     [[ ! ${options[$kind]+set} ]] || all+=. selected=1
   done
   [[ ! ${options[--all-targets]+set} && $all != ..... ]] ||
-    refuse all-targets 'it compiles every target at once.' "$command -p NAME$lib"
+    refuse all-targets 'it compiles every target at once.' "$instead"
   [[ $selected || ($command != fix && ! ${options[--fix]+set}) ]] ||
-    refuse all-targets "$command without a target means --all-targets." "$command${options[--fix]+ --fix} --lib"
+    refuse all-targets "$command without a target means --all-targets." "${options[--fix]+--fix }--lib"
   [[ $command != @(check|clippy) || ! ${options[--all-features]+set} || ! ${options[--tests]+set} ]] ||
-    refuse all-targets "--all-features with --tests is unbounded." "$command -p NAME --tests"
+    refuse all-targets "--all-features with --tests is unbounded." '-p NAME --tests'
 }
 
 # check_sanitizer: fuzz runs without one under the cap, because the shadow memory of any is larger than all caps.
 check_sanitizer() {
-  local place
-  [[ $cap != unlimited && $action == @(run|build|check|cmin|tmin|coverage) ]] || return 0
+  [[ $cap != unlimited && $action == @(run|build|check|fmt|cmin|tmin|coverage) ]] || return 0
   [[ ${options[--sanitizer]-none} == none ]] ||
     fail "fuzz with --sanitizer ${options[--sanitizer]@Q} is refused: a sanitizer reserves 20 TiB of address space or more and" \
       "can't start under a cap. Leave the option out, or have an operator run it in a session without a hard limit," \
       'with NOVA_CARGO_LIMIT_AS=unlimited'
   [[ ! ${options[--sanitizer]+set} ]] || return 0
-  for place in "${!words[@]}"; do
-    [[ ${words[place]} != "$action" ]] || break
-  done
-  words=("${words[@]:0:place+1}" --sanitizer none "${words[@]:place+1}")
+  words=("${words[@]:0:action_at+1}" --sanitizer none "${words[@]:action_at+1}")
 }
 
 check_rules() {
   [[ ! ${options[--help]+set} ]] || return 0
   [[ $EDITOR_CALL ]] || check_targets
-  if [[ $command == @(test|bench) || $command:$action == @(nextest:@(run|r|bench|list|archive)|miri:@(test|t|bench|nextest)) ]]
+  if [[ $command == @(test|bench) || $command:$action == @(nextest:@(run|r|bench|b|list|archive)|miri:@(test|t|bench|nextest*)) ]]
   then check_scope; fi
   [[ $command != fuzz ]] || check_sanitizer
 }
+
+# may_test: true for what runs tests, and for what is unknown.
+may_test() { [[ $command == @(test|bench) || ($command && " $COMPILES $QUIET clippy fuzz " != *" $command "*) ]]; }
 
 # takes_slot: true for what compiles.
 takes_slot() {
