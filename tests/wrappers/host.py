@@ -120,7 +120,9 @@ class Host:
         }
         return {name: value for name, value in {**base, **values}.items() if value is not None}
 
-    def start(self, *command: object, cwd: Path | None = None, **env: str | None) -> subprocess.Popen[str]:
+    def start(
+        self, *command: object, cwd: Path | None = None, process_group: int | None = None, **env: str | None
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(word) for word in command],
             cwd=cwd or self.checkout,
@@ -129,6 +131,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=process_group,
         )
 
     def cargo(self, *args: str, cwd: Path | None = None, script: Path | None = None, **env: str | None) -> Result:

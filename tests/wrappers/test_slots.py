@@ -49,14 +49,17 @@ class Bench:
         os.mkfifo(host.root / "idle")
         (host.root / "hold").touch()
 
-    def start(self, do: str = "", name: str = "x", seconds: float = 0.02, **env: str) -> Process:
+    def start(
+        self, do: str = "", name: str = "x", seconds: float = 0.02, process_group: int | None = None, **env: str
+    ) -> Process:
         own = {
             "TEST_ROOT": str(self.host.root),
             "TEST_SLOTS": str(self.host.slots),
             "TEST_NAME": name,
             "TEST_SECONDS": str(seconds),
         }
-        process = self.host.start("bash", self.host.cargo_agent, "build", STANDIN_DO=do, **own, **env)
+        words = ("bash", self.host.cargo_agent, "build")
+        process = self.host.start(*words, process_group=process_group, STANDIN_DO=do, **own, **env)
         self.processes.append(process)
         return process
 
@@ -157,7 +160,7 @@ def test_three_hundred_wait_and_are_served_in_order(one: Bench) -> None:
 
 
 def test_the_head_of_the_queue_leaves_nobody_behind(tmp_path: Path) -> None:
-    with bench(render(tmp_path, __agent_wrappers_slots=10)) as ten:
+    with bench(render(tmp_path, __agent_wrappers_slots=10, __agent_wrappers_notice_after=600)) as ten:
         with open(ten.host.slot_folder / "turn") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             # Each finds a slot free at once, and ends what waited for the others while it is still being started.
@@ -168,6 +171,68 @@ def test_the_head_of_the_queue_leaves_nobody_behind(tmp_path: Path) -> None:
         for slot in ten.host.slot_folder.glob("slot.*"):
             with slot.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody still has it
+
+
+def test_the_queue_fills_every_slot(tmp_path: Path) -> None:
+    with bench(render(tmp_path, __agent_wrappers_slots=3, __agent_wrappers_notice_after=600)) as three:
+        with open(three.host.slot_folder / "turn") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            waiters = [three.start(HOLD, str(number)) for number in range(3)]
+            eventually(lambda: all(three.queues(waiter) for waiter in waiters))
+        eventually(lambda: len(list(three.host.root.glob("holding.*"))) == 3)
+        three.release()
+        assert three.finish() == [0, 0, 0]
+
+
+def test_who_tries_one_slot_after_another_is_not_overtaken(tmp_path: Path) -> None:
+    # A STAND-IN for flock keeps the first call between two of its tries, until the test lets it go on.
+    pause = """#!/bin/bash
+echo >>"$TEST_ROOT/calls.$TEST_NAME"
+mapfile -t calls <"$TEST_ROOT/calls.$TEST_NAME"
+if [[ $TEST_NAME == first ]] && ((${#calls[@]} == 5)); then
+  : >"$TEST_ROOT/paused"
+  while [[ ! -e $TEST_ROOT/go ]]; do sleep 0.02; done
+fi
+exec /usr/bin/flock "$@"
+"""
+    host = render(tmp_path, __agent_wrappers_slots=5, __agent_wrappers_notice_after=600)
+    path = f"{program(tmp_path / 'tools' / 'flock', pause).parent}:/usr/bin:/bin"
+    with bench(host) as five, contextlib.ExitStack() as others:
+        locks = [others.enter_context((host.slot_folder / f"slot.{number}").open()) for number in range(1, 6)]
+        for lock in locks:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        five.start(TAKE_TOKEN, "first", PATH=path)
+        eventually((tmp_path / "paused").exists)
+        fcntl.flock(locks[0], fcntl.LOCK_UN)  # a slot that the first has found taken
+        later = five.start(TAKE_TOKEN, "later", PATH=path)
+        eventually(lambda: five.queues(later) or five.lines("started"))
+        (tmp_path / "go").touch()
+        assert five.finish() == [0, 0]
+        assert five.lines("started") == ["first", "later"]
+
+
+@pytest.mark.parametrize("number", range(1, 4))
+def test_a_free_slot_is_found_wherever_it_is(tmp_path: Path, number: int) -> None:
+    host = render(tmp_path, __agent_wrappers_slots=3)
+    with contextlib.ExitStack() as others:
+        for other in {1, 2, 3} - {number}:
+            fcntl.flock(others.enter_context((host.slot_folder / f"slot.{other}").open()), fcntl.LOCK_EX)
+        assert host.cargo("build").env["NOVA_CARGO_SLOT"] == str(number)
+        with open(host.slot_folder / "turn") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody still has it
+
+
+def test_slots_that_an_apply_has_yet_to_make_are_not_waited_for(tmp_path: Path) -> None:
+    host = render(tmp_path, __agent_wrappers_slots=3)
+    for name in ("slot.2", "slot.3"):
+        (host.slot_folder / name).unlink()
+    result = host.cargo("build")
+    assert (result.env["NOVA_CARGO_SLOT"], result.err) == ("1", "")
+    (host.slot_folder / "slot.1").unlink()
+    result = host.cargo("build")
+    assert (result.status, result.ran, result.err) == (
+        2, False, f"cargo_agent: {host.slot_folder}/slot.1 can't be read; have an operator apply role agent_wrappers\n",
+    )  # fmt: skip
 
 
 def test_a_free_slot_is_left_to_whoever_has_the_turn(one: Bench) -> None:
@@ -248,8 +313,10 @@ def unlocked(one: Bench) -> str:
 
 # Bash before 5.1, or told to be, keeps a here-document in a file and not in a pipe.
 @pytest.mark.parametrize("compatible", ["", "5.0"])
-def test_a_daemon_left_behind_does_not_keep_the_slot(one: Bench, unlocked: str, compatible: str) -> None:
-    leave = 'setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"'
+@pytest.mark.parametrize("written", ["", "\\n", "x", "\\0"])  # by whoever has the pipe that tells of daemons
+def test_a_daemon_left_behind_does_not_keep_the_slot(one: Bench, unlocked: str, compatible: str, written: str) -> None:
+    write = f'for fd in /proc/$BASHPID/fd/*; do [[ ${{fd##*/}} -lt 3 || ! -p $fd ]] || printf "{written}" >"$fd"; done;'
+    leave = f'{write} setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"'
     try:
         one.start(leave, PATH=unlocked, BASH_COMPAT=compatible).communicate(timeout=GUARD)
         one.start(TAKE_TOKEN)
@@ -341,7 +408,8 @@ def test_a_slot_in_the_environment_alone_is_not_believed(one: Bench) -> None:
         process = one.start(TAKE_TOKEN, NOVA_CARGO_SLOT=lie)
         eventually(lambda before=before: one.queue() > before)
         process.terminate()
-        eventually(lambda before=before: one.queue() == before)
+        process.communicate(timeout=GUARD)
+        eventually(lambda before=before: one.queue() <= before)
 
 
 # ---- how many ----
@@ -392,14 +460,67 @@ def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> Non
         eventually(lambda: made.queue() == 2)
         for process in (head, second):
             assert process.stderr
-            for _ in range(2):
-                line = process.stderr.readline()
-                assert line.startswith("cargo_agent: waiting for ")
-                assert (
-                    f" s for one of 1 slots in {host.slot_folder}; user {os.getuid()} (process {command}) since "
-                    in line
-                )
-                assert line.endswith(": cargo build\n")
+        lines = [[process.stderr.readline() for _ in range(2)] for process in (head, second) if process.stderr]
+        holder = f" for one of 1 slots in {host.slot_folder}; user {os.getuid()} (process {command}) since "
+        for line in lines[0] + lines[1]:
+            assert line.startswith("cargo_agent: waiting for ") and holder in line and line.endswith(": cargo build\n")
+        assert sorted(" s, behind others, for " in line for line in lines[0] + lines[1]) == [False, False, True, True]
+
+
+def test_a_waiter_names_no_holder_that_has_ended(tmp_path: Path) -> None:
+    host = render(tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+    with bench(host) as made, (host.slot_folder / "slot.1").open() as lock:
+        assert made.start().wait(timeout=GUARD) == 0
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiter = made.start()
+        assert waiter.stderr
+        assert waiter.stderr.readline() == f"cargo_agent: waiting for 0 s for one of 1 slots in {host.slot_folder}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "record"),
+    [
+        ("build --locked", "cargo build"),
+        ("test -p nova-core secret", "cargo test -p nova-core"),
+        ("publish --token secret", "cargo publish"),
+        ("publish -p nova-core --token secret", "cargo publish -p nova-core"),
+        ("nextest run -p nova-core secret", "cargo nextest run -p nova-core"),
+        ("unknown --password secret", "cargo unknown"),
+    ],
+)
+def test_a_record_names_the_command_and_no_word_that_may_be_secret(shared_host: Host, words: str, record: str) -> None:
+    slot = shared_host.cargo(*words.split()).env["NOVA_CARGO_SLOT"]
+    fields = (shared_host.slot_folder / f"holder.{slot}").read_text().split(maxsplit=3)
+    assert fields[2:] == [str(os.getuid()), f"{record}\n"]
+
+
+def test_a_record_is_written_whatever_the_caller_s_shell_options(host: Host) -> None:
+    for _ in range(2):  # where a record of the last holder stands
+        assert host.cargo("build", SHELLOPTS="noclobber").err == ""
+        assert (host.slot_folder / "holder.1").read_text().endswith(" cargo build\n")
+        (host.slot_folder / "holder.1").write_text("older\n")
+
+
+# Says which of TSTP and TTOU a command would ignore, as its parent would.
+IGNORED = """
+for process in $$ $PPID; do
+  while read -r name mask; do [[ $name != SigIgn: ]] || ignored=$((0x$mask & (1 << 19 | 1 << 21))); done </proc/$process/status
+  ((ignored == 0)) || echo "$process" >>"$TEST_ROOT/ignored"
+done
+echo none >>"$TEST_ROOT/ignored"
+"""
+
+
+def test_what_waits_can_not_be_stopped_and_what_runs_can(one: Bench) -> None:
+    """A stopped head of the queue would stop the whole host."""
+    one.hold()
+    waiters = {name: one.start(HOLD + "; " + IGNORED, name, process_group=0) for name in ("head", "second")}
+    eventually(lambda: all(one.queues(waiter) for waiter in waiters.values()))
+    for waiter in waiters.values():
+        os.killpg(waiter.pid, signal.SIGTSTP)  # as a terminal does
+    one.release()
+    assert one.finish() == [0, 0, 0]
+    assert one.lines("ignored") == ["none", "none"]
 
 
 @pytest.mark.parametrize(
@@ -418,7 +539,11 @@ def test_a_waiter_shows_no_nonsense(tmp_path: Path, record: str) -> None:
         assert len(line) < 500
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL],
+    ids=lambda number: number.name,
+)
 @pytest.mark.parametrize("place", ["head", "second"])
 def test_a_signal_ends_a_waiter_and_the_queue_moves_on(one: Bench, number: signal.Signals, place: str) -> None:
     one.hold()
@@ -427,7 +552,8 @@ def test_a_signal_ends_a_waiter_and_the_queue_moves_on(one: Bench, number: signa
         waiters[name] = one.start(TAKE_TOKEN, name)
         eventually(lambda expected=position: one.queue() == expected)
     waiters[place].send_signal(number)
-    assert waiters[place].wait(timeout=GUARD) == -number
+    status = 131 if number == signal.SIGQUIT else -number  # bash itself ignores QUIT
+    assert waiters[place].wait(timeout=GUARD) == status
     if number != signal.SIGKILL:  # which leaves the head's lock to end by itself
         eventually(lambda: one.queue() == 2)
     one.release()
@@ -447,6 +573,23 @@ def test_a_signal_reaches_a_running_cargo(one: Bench, number: signal.Signals) ->
     process.send_signal(number)
     assert process.wait(timeout=GUARD) == -number
     assert not Path(f"/proc/{command}").exists()
+
+
+def test_a_quit_reaches_a_running_cargo_and_is_not_taken_for_a_failure(one: Bench) -> None:
+    process = one.start('echo "$$" >"$TEST_ROOT/started"; exec sleep 1000')
+    eventually(lambda: one.lines("started"))
+    process.send_signal(signal.SIGQUIT)
+    assert process.communicate(timeout=GUARD) == ("", "")
+    assert process.returncode == 131
+
+
+def test_an_odd_status_after_a_signal_is_passed_on_without_a_word_of_bash_s(one: Bench) -> None:
+    process = one.start(f"trap 'exit 255' TERM; {HOLD}", "trapping")
+    eventually((one.host.root / "holding.trapping").exists)
+    process.terminate()
+    _, err = process.communicate(timeout=GUARD)
+    assert (process.returncode, len(err.splitlines())) == (255, 1)
+    assert err.startswith("cargo_agent: cargo failed under the 4G address space cap.")
 
 
 def test_a_command_reads_standard_input(one: Bench) -> None:
@@ -517,6 +660,52 @@ def test_no_lock_or_record_through_a_link(host: Host, name: str) -> None:
     status, line = own_folder(host)
     assert (status, line) == (2, f"cargo_agent: '{cache / name}' is a link or not your own; remove it")
     assert not victim.exists()
+
+
+def test_no_record_from_a_fifo(host: Host) -> None:
+    assert own_folder(host)[0] == 0
+    record = host.root / "home" / ".cache" / "nova-agent" / "slots" / "holder.1"
+    record.unlink()
+    os.mkfifo(record)  # which would keep its reader waiting for ever
+    assert own_folder(host, NOVA_CARGO_SLOT="1") == (2, f"cargo_agent: '{record}' is a link or not your own; remove it")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be two users")
+@pytest.mark.parametrize("name", ["turn", "slot.1", "holder.2"])
+def test_no_lock_or_record_of_somebody_else_s(host: Host, name: str) -> None:
+    assert own_folder(host)[0] == 0
+    file = host.root / "home" / ".cache" / "nova-agent" / "slots" / name
+    os.chown(file, 54001, 54001)
+    assert own_folder(host) == (2, f"cargo_agent: '{file}' is a link or not your own; remove it")
+
+
+def test_no_folder_without_a_home(host: Host) -> None:
+    shutil.rmtree(host.slot_folder)
+    result = host.cargo("build", HOME=None)
+    assert (result.status, result.ran, result.err) == (
+        2, False, "cargo_agent: HOME is not set, so there is no place for slots; set it or NOVA_CARGO_LOCK_DIR\n",
+    )  # fmt: skip
+    assert host.cargo("build", HOME=None, NOVA_CARGO_LOCK_DIR=str(host.root / "locks")).status == 0
+
+
+def test_a_missing_program_is_named_with_its_package(host: Host) -> None:
+    tools = host.root / "few tools"
+    tools.mkdir()
+    for name in ("bash", "env", "cat"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    result = host.cargo("build", PATH=str(tools))
+    assert (result.status, result.err) == (
+        2, "cargo_agent: flock is missing, without which there are no slots: install package util-linux\n",
+    )  # fmt: skip
+    (tools / "flock").symlink_to("/usr/bin/flock")
+    assert host.cargo("build", PATH=str(tools)).err == ""
+    with open(host.slot_folder / "turn") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        result = host.cargo("build", PATH=str(tools))
+    assert (result.status, result.err) == (
+        2, "cargo_agent: setpriv is missing, without which nothing can queue: install package util-linux\n",
+    )  # fmt: skip
+    assert host.cargo("metadata", PATH=str(tools)).status == 0
 
 
 def test_no_folder_through_a_link_and_none_that_is_relative(host: Host) -> None:
