@@ -62,7 +62,7 @@ def test_a_session_s_own_limit_and_the_cap(
     assert (result.status, result.err) == (0 if value else 2, f"cargo_agent: {line}\n" if line else "")
 
 
-@pytest.mark.parametrize("text", ["8", "32G", "lots", "-1", "4G;id"])
+@pytest.mark.parametrize("text", ["8", "32G", "lots", "-1", "4G;id", "64K"])
 def test_refuses_a_cap_that_is_none(host: Host, text: str) -> None:
     result = host.cargo("build", NOVA_CARGO_LIMIT_AS=text)
     assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
@@ -83,6 +83,32 @@ def test_says_what_a_failure_under_the_cap_can_mean(host: Host) -> None:
         assert part in failed.err
     assert host.cargo("build").err == ""
     assert len(host.cargo("build", STANDIN_STATUS="101", NOVA_CARGO_LIMIT_AS="off").lines) == 1  # that there is no cap
+
+
+def closing(host: Host, script: Path | None = None, session: str = "unlimited", **env: str) -> str:
+    """What the closing line advises after a failure under the cap."""
+    text = f'ulimit -v {session}; exec bash "{script or host.cargo_agent}" build'
+    failed = host.shell(text, STANDIN_STATUS="101", **env)
+    assert failed.status == 101
+    return failed.lines[-1].partition("mean that the cap was hit: ")[2]
+
+
+def test_the_closing_line_advises_what_can_help(host: Host) -> None:
+    retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash '{host.cargo_agent}' ..."
+    most = "that is the most that there is: try fewer jobs, NOVA_CARGO_JOBS=1, or ask an operator"
+    assert closing(host) == retry.format("8G")
+    assert closing(host, NOVA_CARGO_LIMIT_AS="3G") == retry.format("6G")
+    assert closing(host, NOVA_CARGO_LIMIT_AS="12G") == retry.format("16G")  # the policy's most
+    assert closing(host, NOVA_CARGO_LIMIT_AS="16G") == most
+    assert closing(host, session=str(6 << 20)) == retry.format("6G")
+    assert closing(host, session=str(4 << 20)) == most
+    assert closing(host, session=str(2 << 20)) == most
+    assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself takes no cap
+
+
+@pytest.mark.parametrize("name", ["ulimit", "cd"])
+def test_a_function_of_the_caller_s_changes_no_cap(host: Host, name: str) -> None:
+    assert host.cargo("build", **{f"BASH_FUNC_{name}%%": "() { :; }"}).limit(AS) == (str(4 * GIB),) * 2
 
 
 def test_leaves_cargo_s_output_alone(host: Host) -> None:
@@ -183,6 +209,8 @@ def test_many_cores_get_few_arenas_and_a_bounded_stack(host: Host) -> None:
     text = f"ulimit -Ss 65536; exec bash {host.cargo_agent} build"
     result = host.shell(text, STANDIN_DO="echo $MALLOC_ARENA_MAX $(ulimit -Ss) $(ulimit -Hs)")
     assert result.out == "2 8192 unlimited\n"
+    # A thread's stack has 2 MiB where there is no limit.
+    assert host.shell(text.replace("65536", "unlimited"), STANDIN_DO="ulimit -Ss").out == "unlimited\n"
     assert host.cargo("build", MALLOC_ARENA_MAX="4").env["MALLOC_ARENA_MAX"] == "4"
     assert "MALLOC_ARENA_MAX" not in host.cargo("build", NOVA_CARGO_LIMIT_AS="unlimited").env
 
@@ -304,6 +332,18 @@ def test_the_toolchain_s_own_cargo_runs_first_on_path(host: Host) -> None:
 def test_the_pin_goes_before_rustup_toolchain_and_says_so_once(host: Host) -> None:
     own = str(host.toolchain(f"{CHANNEL}-{TRIPLE}"))
     assert ran(host, "build", RUSTUP_TOOLCHAIN="nightly") == (own, f"{CHANNEL}-{TRIPLE}", IGNORING)
+
+
+def test_a_nested_call_stays_in_the_generation_that_the_build_began_with(host: Host) -> None:
+    older = host.prefix / "toolchain-older" / "rustup"
+    own = older / "toolchains" / f"{CHANNEL}-{TRIPLE}" / "bin" / "cargo"
+    program(own, STAND_IN)
+    program(older.parent / "bin" / "cargo", STAND_IN)
+    nested = f'STANDIN_DO=\'echo "$0"\' RUSTUP_HOME="{older}" bash "{host.cargo_agent}" build'
+    assert host.cargo("build", STANDIN_DO=nested).out == f"{own}\n"
+    assert host.cargo("build", RUSTUP_HOME=str(older)).env["RUSTUP_HOME"] == str(host.home)
+    elsewhere = nested.replace(str(older), "/nowhere")
+    assert host.cargo("build", STANDIN_DO=elsewhere).out == f"{host.toolchain(own.parts[-3])}\n"
 
 
 @pytest.mark.parametrize(

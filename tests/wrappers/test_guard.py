@@ -51,6 +51,13 @@ def test_a_child_of_a_wrapped_cargo_reaches_the_real_one(guarded: Host) -> None:
     assert result.out == f"{real} build --all-targets\n{real} build\n", result.err
 
 
+def test_a_slot_without_a_cargo_above_opens_nothing(host: Host) -> None:
+    # As a shell or an agent that was started inside a slot: not by cargo, so the rules hold.
+    child = f'[[ $INNER ]] || INNER=1 bash "{host.guard}" build --all-targets; echo "$INNER status $?"'
+    result = host.cargo("build", STANDIN_DO=child, CARGO=None)
+    assert result.out == " status 2\n" and "refused by the all-targets rule" in result.err
+
+
 @pytest.mark.parametrize("env", [{"CARGO": "x"}, {"CARGO": "x", "NOVA_CARGO_SLOT": "1"}])
 def test_the_environment_alone_opens_nothing(guarded: Host, env: dict[str, str]) -> None:
     (guarded.slot_folder / "holder.1").write_text("1 1 0 cargo build\n")

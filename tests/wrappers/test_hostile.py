@@ -19,7 +19,8 @@ VARIABLES = [
     "RUSTUP_HOME", "RUST_TEST_THREADS", "RUSTFLAGS", "CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_BUILD_TARGET",
     "CARGO_ALIAS_ODD", "MALLOC_ARENA_MAX", "XDG_CACHE_HOME", "HOME", "CARGO", "HOSTTYPE", "UID", "SECONDS", "IFS",
     "GLOBIGNORE", "POSIXLY_CORRECT", "slots", "limits", "options", "command", "cargo", "words", "file", "cap", "low_stack",
-    "turn_fd", "alive", "outer_locale", "limits_loaded",
+    "turn_fd", "alive", "outer_locale", "limits_loaded", "literal", "path_entry", "own_toolchain", "most", "found",
+    "NOVA_CARGO_PATH_ENTRY", "NOVA_CARGO_OWN_TOOLCHAIN", "NEXTEST_TEST_THREADS", "CARGO_ENCODED_RUSTFLAGS",
 ]  # fmt: skip
 
 

@@ -38,7 +38,9 @@ def test_reads_sizes_as_the_collection_does(host: Host, case: dict[str, object])
         assert (result.status, result.limit(STACK)) == (0, ("unlimited", "unlimited"))
     elif "error" in case:
         assert (result.status, result.ran, len(result.lines)) == (2, False, 1), result.err
-    elif int(str(case["bytes"])) >= 128 << 10:  # execve wants this much
+    elif int(str(case["bytes"])) < 128 << 10:
+        assert "too little to start a command" in result.err
+    else:
         assert result.limit(STACK) == (str(case["bytes"]),) * 2, result.err
 
 
@@ -127,6 +129,9 @@ def test_a_lower_session_limit_refuses_an_explicit_request(host: Host) -> None:
         (["-x\x1b[31m\n", "true"], "unknown option $'-x\\E[31m\\n'. Usage: "),
         (["--cpu", "1h", "true"], "--cpu is '1h'; write whole seconds from 1 to 999999999, as in 3600, or 0"),
         (["--cpu", "-1", "true"], "--cpu is '-1'; write"),
+        (["--as", "64K", "true"], "--as is 64K, too little to start a command; ask for at least 16M"),
+        (["--as", "16383K", "true"], "--as is 16383K, too little to start a command; ask for at least 16M"),
+        (["--stack", "1K", "true"], "--stack is 1K, too little to start a command; ask for at least 128K"),
         (["--as", "17G", "true"], "--as is 17G, above this host's policy; ask for at most 16G"),
     ],
 )
@@ -217,6 +222,20 @@ def test_runs_nothing_if_the_limit_cannot_be_set(host: Host) -> None:
     _, err = process.communicate(timeout=GUARD)
     assert (process.returncode, (host.root / "ran").exists()) == (2, False)
     assert err == "run_limited: the limits could not be set, so the command was not run\n"
+
+
+@pytest.mark.parametrize("size", [["--as", "16M"], ["--stack", "128K"], ["--as", "16M", "--stack", "128K"]])
+def test_the_least_that_is_allowed_starts_a_command(host: Host, size: list[str]) -> None:
+    assert limited(host, *size, "bash", "-c", "printf '%s' $(cat /proc/$$/stat) | wc -l").out == "0\n"
+
+
+def test_reads_the_session_s_limits_where_proc_can_not_be_read(host: Host) -> None:
+    script = program(host.root / "no-proc.sh", host.run_limited.read_text().replace("/proc/self/limits", "/nowhere"))
+    process = host.start("prlimit", f"--as={GIB}:{2 * GIB}", "bash", script, "--as", "0", "--cpu", "60", "--", *SHOW)
+    out, err = process.communicate(timeout=GUARD)
+    result = Result(process.returncode, out, err, True, limits=out)
+    assert (result.limit(AS), result.limit(CPU)) == ((str(2 * GIB),) * 2, ("60", "60"))
+    assert err == "run_limited: --as: address space is lifted to the session's hard limit, 2G\n"
 
 
 def test_the_tests_start_without_a_limit() -> None:

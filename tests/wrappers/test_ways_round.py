@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, TRIPLE, Host, eventually
+from .host import CHANNEL, GUARD, TRIPLE, Host, Result, eventually
 
 AS = "Max address space"
+PROC_LOCKS = Path("/proc/locks")
 
 
 @pytest.fixture
@@ -35,6 +38,15 @@ def test_from_inside_the_limit_can_not_be_raised(host: Host) -> None:
     result = host.shell(raised)
     assert (result.status, result.out) == (1, "") and "Operation not permitted" in result.err
     assert host.shell(raised.replace("2147483648", "536870912")).out == "out\n"
+
+
+def test_what_listens_outside_starts_programs_outside_the_limit(host: Host) -> None:
+    os.mkfifo(host.root / "door")
+    with host.start("bash", "-c", f'read -r line <"{host.root}/door"; $line', LC_ALL="C") as listener:
+        asked = host.shell(f'bash "{host.run_limited}" -- bash -c \'echo "cat /proc/self/limits" >"{host.root}/door"\'')
+        out, _ = listener.communicate(timeout=GUARD)
+    assert asked.status == 0
+    assert Result(0, out, "", True, limits=out).limit(AS) == ("unlimited", "unlimited")
 
 
 def test_the_cap_can_be_asked_away(host: Host) -> None:
@@ -56,6 +68,29 @@ def test_a_forged_record_passes_for_a_slot(taken: Host) -> None:
         STANDIN_STATUS="7",
     )
     assert result.out == "built\n" and result.status == 7
+
+
+def test_a_stopped_head_of_the_queue_stops_the_queue(host: Host) -> None:
+    with contextlib.ExitStack() as others:
+        locks = [others.enter_context(path.open()) for path in host.slot_folder.glob("slot.*")]
+        for lock in locks:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        head = host.start("bash", host.cargo_agent, "build")
+        children = Path(f"/proc/{head.pid}/task/{head.pid}/children")
+        eventually(lambda: len(children.read_text().split()) > len(locks))  # one for each slot, and the clock
+        head.send_signal(signal.SIGSTOP)
+    second = host.start("bash", host.cargo_agent, "build", STANDIN_DO="echo built")
+    locks_of_turn = f":{(host.slot_folder / 'turn').stat().st_ino} "
+    eventually(lambda: any("->" in line and locks_of_turn in line for line in PROC_LOCKS.read_text().splitlines()))
+    assert second.poll() is None  # with every slot free
+    head.send_signal(signal.SIGCONT)
+    assert second.communicate(timeout=GUARD)[0] == "built\n"
+    assert head.wait(timeout=GUARD) == 0
+
+
+def test_functions_in_the_environment_take_the_wrapper_s_place(host: Host) -> None:
+    name, value = "BASH_FUNC_exec%%", "() { echo instead; builtin exit 0; }"
+    assert host.cargo("metadata", **{name: value}).out == "instead\n"
 
 
 def test_who_may_lock_may_keep_a_slot(host: Host) -> None:
