@@ -118,6 +118,10 @@ def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -
     result = real.cargo("run", "-q", cwd=place, PATH=path)
     assert result.out == f"PATH={path}\nRUSTUP_TOOLCHAIN=\n2\n"
     assert "refused by the all-targets rule" in result.err
+    round_it = 'fn main() { println!("{}", std::env::var("CARGO").unwrap()) }'  # as the documentation says
+    assert Path(real.cargo("run", "-q", cwd=crate(real, "round", round_it)).out.strip()).samefile(
+        real.toolchain(f"{CHANNEL}-{TRIPLE}")
+    )
     own = f"{CHANNEL}-{TRIPLE}"
     kept = real.cargo("run", "-q", cwd=place, PATH=path, RUSTUP_TOOLCHAIN=own, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
     assert kept.out == f"PATH={path}\nRUSTUP_TOOLCHAIN={own}\nNOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN\n2\n"
