@@ -13,10 +13,10 @@ RUNNER='target."cfg(all())".runner = ["bash", "-c", "flock -u $NOVA_CARGO_SLOT_F
 find_configuration() {
   local file known
   local -a files
-  find_upwards .cargo/config .cargo/config.toml
+  find_configuration_files
   files=("${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}"/config{,.toml}) found=()
   for file in "${files[@]}"; do
-    [[ -f $file ]] || continue
+    [[ $file == */config?(.toml) && -f $file ]] || continue
     # Cargo reads one file of a folder, and each folder once.
     for known in "${found[@]}"; do [[ ! ${file%/*} -ef ${known%/*} ]] || continue 2; done
     [[ -r $file ]] || fail "${file@Q} may not be read"
