@@ -88,6 +88,10 @@ def leaves_nothing() -> Iterator[None]:
     hosts("base")
     before = machine_state()
     yield
+    # What a killed command was just running, apt-get say, ends by itself a moment later.
+    end = time.monotonic() + 30
+    while processes() - before["processes"] and time.monotonic() < end:
+        time.sleep(0.1)
     after = machine_state()
     left = {kind: lines - before.get(kind, set()) for kind, lines in after.items()}
     for run in our_runs():
