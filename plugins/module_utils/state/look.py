@@ -1,13 +1,14 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What stands at a path of this host, looked at as carefully as it is changed.
+"""What is at a path of this host, looked at as carefully as it is changed.
 
-Users own some of the folders on the way (a checkout, say) and some of the files (a slot's record): nobody leads root
-elsewhere by a link, holds it up with a FIFO, or fills its memory with a file that has no end.
+Users own some of the folders on the way (a checkout, for example) and some of the files. No link, FIFO or endless file
+of theirs leads root elsewhere, blocks it or fills its memory.
 """
 
 from __future__ import annotations
 
+import enum
 import errno
 import grp
 import hashlib
@@ -25,6 +26,14 @@ MOST_LINKS = 40  # on the way to a folder, as for the kernel
 PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no right to read a folder, and of a link gives the link
 
 
+class Trust(enum.Enum):
+    """Who can change which names a folder holds."""
+
+    OWN = "only root"
+    STICKY = "anybody can add names, but only root can replace root's (/tmp)"
+    FOREIGN = "somebody else"
+
+
 def owner_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -39,40 +48,90 @@ def group_name(gid: int) -> str:
         return str(gid)
 
 
+def trust(folder: os.stat_result, above: os.stat_result, trust_above: Trust) -> Trust:
+    """The trust in ``folder``, an entry of the folder ``above``. It is lost for all that is below a foreign folder."""
+    if trust_above is Trust.FOREIGN or folder.st_uid not in (0, os.geteuid()):
+        return Trust.FOREIGN
+    if folder.st_dev != above.st_dev and mounted_by_user(folder.st_dev):
+        return Trust.FOREIGN  # it may claim that root owns its folders
+    if not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return Trust.OWN
+    return Trust.STICKY if folder.st_mode & stat.S_ISVTX else Trust.FOREIGN
+
+
+def mounted_by_user(device: int, mountinfo: str = "/proc/self/mountinfo") -> bool:
+    """Whether ``device`` is a FUSE file system that an account other than root has mounted."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open(mountinfo, encoding="utf-8", errors="surrogateescape") as lines:
+        options = [line.split()[-1].split(",") for line in lines if line.split(" ", 3)[2] == number]
+    return any(word.startswith("user_id=") and word != "user_id=0" for words in options for word in words)
+
+
 @contextmanager
 def opened_folder(path: str) -> Iterator[int]:
-    """A descriptor (O_PATH) of a folder. Links on the way are followed where root, or who runs this, owns them.
+    """A descriptor (O_PATH) of a folder. A link on the way is followed only if the folder that holds it is root's alone
+    (or belongs to the account that runs this).
 
-    Raises OSError, and StateError for a link of somebody else.
+    Raises OSError, and StateError for any other link.
     """
-    folder, links = os.open("/", PLACE), 0
+    folder, _trust = _walk(path)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def opened_own_folder(path: str) -> Iterator[int]:
+    """The same, for changes: raises StateError if anybody else can change what the folder holds."""
+    folder, found = _walk(path)
+    try:
+        if found is not Trust.OWN:
+            raise StateError(
+                f"{path}: accounts other than root may write in it or above it, so root changes nothing there"
+            )
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _walk(path: str) -> tuple[int, Trust]:
+    folder, here, links = os.open("/", PLACE), Trust.OWN, 0
     parts = _parts(path)
     try:
         while parts:
             place = os.open(parts[0], PLACE, dir_fd=folder)
-            name = parts.pop(0)
-            found = os.fstat(place)
-            if not stat.S_ISLNK(found.st_mode):
-                os.close(folder)
-                folder = place
-                continue
-            # Read by its descriptor: the link that is followed is the one whose owner was looked at.
-            target = os.readlink("", dir_fd=place)
-            os.close(place)
+            try:
+                name = parts.pop(0)
+                found = os.fstat(place)
+                if not stat.S_ISLNK(found.st_mode):
+                    here = trust(found, os.fstat(folder), here)
+                    folder, place = place, folder
+                    continue
+                if found.st_uid not in (0, os.geteuid()):
+                    raise StateError(
+                        f"{path}: {name} is a link of uid {found.st_uid} and is not followed: name the real path"
+                    )
+                if here is not Trust.OWN:
+                    raise StateError(
+                        f"{path}: {name} is a link in a folder where others may write, and is not followed: name the "
+                        "real path"
+                    )
+                # Read by its descriptor: the link that is followed is the one that was looked at.
+                target = os.readlink("", dir_fd=place)
+            finally:
+                os.close(place)
             links += 1
-            if found.st_uid not in (0, os.geteuid()):
-                raise StateError(
-                    f"{path}: {name} is a link of uid {found.st_uid} and is not followed: name the real path"
-                )
             if links > MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if target.startswith("/"):
                 os.close(folder)
                 folder = os.open("/", PLACE)
             parts = _parts(target) + parts
-        yield folder
-    finally:
+    except BaseException:
         os.close(folder)
+        raise
+    return folder, here
 
 
 def _parts(path: str) -> list[str]:
@@ -80,9 +139,10 @@ def _parts(path: str) -> list[str]:
 
 
 def observe(path: str, content: bool = True) -> State:
-    """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` where ``content`` is false.
+    """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` if ``content`` is false.
 
-    Where somebody's link leads there it is ``{"kind": "unreadable", "why": …}``. Raises OSError where it can't be read.
+    What can't be looked at (no right, a dead mount, a link of somebody else on the way) is ``{"kind": "unreadable",
+    "why": ...}``. Never raises for what is on the disk.
     """
     try:
         with opened_folder(os.path.dirname(path)) as folder:
@@ -91,6 +151,8 @@ def observe(path: str, content: bool = True) -> State:
         return dict(ABSENT)
     except StateError as error:
         return {"kind": "unreadable", "why": str(error)}
+    except OSError as error:
+        return {"kind": "unreadable", "why": f"{path}: {error.strerror}"}
 
 
 def observe_in(folder: int, name: str, content: bool = True) -> State:
