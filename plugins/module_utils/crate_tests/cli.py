@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.check import check
 from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.workspace import WorkspaceError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 DESCRIPTION = """Find loose tests/*.rs in a Cargo workspace: cargo compiles and links a binary for each file there
 that is no harness. A harness is named by a [[test]] entry of Cargo.toml, or has a folder of its own:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"packages": packages, "loose": [asdict(file) for file in loose]}, indent=2))
     else:
         for file in loose:
-            print(spelled_line(file.line()))
+            print(safe_text(file.line(), 4 * LONGEST_PATH))
         if loose:
             print(f"{len(loose)} loose test files in {packages} packages", file=sys.stderr)
     return int(bool(loose))
