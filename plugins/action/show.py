@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_lines
 
 
 class ActionModule(ActionBase):
@@ -20,5 +20,5 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _spec, arguments = self.validate_argument_spec(argument_spec={"text": {"type": "str", "required": True}})
-        Display().display(plain_lines(arguments["text"]))
+        Display().display(safe_lines(arguments["text"]))
         return {**result, "changed": False}

@@ -1,43 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Text that others chose (names, paths, messages) for a terminal or a page: nothing in it is obeyed or hides.
+"""Make text from elsewhere (host names, paths, messages of programs) safe to print, to store and to send.
 
-Pure. What can't be seen, ends a line or turns the text's direction is replaced; each function says by what.
+The result is valid UTF-8 and bounded. Characters that a terminal obeys, that hide or that reverse other text are
+written as Python writes them: ``\\x1b``, ``\\u202e``.
 """
 
 from __future__ import annotations
 
+LONGEST_PATH = 4096  # PATH_MAX of Linux
+_CUT = "..."
 
-def plain_line(text: str, longest: int | None = None) -> str:
-    """On one line: blanks for line breaks and tabs, question marks for the rest; cut after ``longest`` characters."""
-    plain = "".join(
-        character if character.isprintable() else " " if character in "\n\t\r" else "?" for character in text
+
+def safe_text(value: object, most: int = 300) -> str:
+    """``value`` on one line of at most ``most`` characters. A longer one ends in ``...``."""
+    return _bounded(_text(value), most, "")
+
+
+def safe_lines(value: object, most: int = 1_000_000) -> str:
+    """The same for text of several lines: line breaks stay. For the HTML page, and for tables on a terminal."""
+    return _bounded(_text(value), most, "\n")
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _bounded(text: str, most: int, keep: str) -> str:
+    shown = "".join(
+        character if character.isprintable() or character in keep else character.encode("unicode_escape").decode()
+        for character in text[: most + 1]
     )
-    return plain if longest is None or len(plain) <= longest else f"{plain[:longest]}..."
-
-
-def plain_lines(text: str) -> str:
-    """The same for a text of several lines, which stay."""
-    return "\n".join(map(plain_line, text.split("\n")))
-
-
-def ascii_line(text: str, longest: int) -> str:
-    """On one line and in ASCII, not longer than ``longest``: question marks for all else."""
-    shown = "".join(character if " " <= character <= "~" else "?" for character in text[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
-
-
-def spelled_line(text: str) -> str:
-    """On one line, with nothing lost: the bytes of each character that can't be printed, as in ``\\x0a``."""
-    return "".join(
-        char if char.isprintable() else "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
-        for char in text
-    )
-
-
-def spelled_lines(text: str) -> str:
-    """Line breaks stay, and all else that can't be printed is spelled as in Python: ``\\u202e``."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return shown if len(shown) <= most else shown[: max(0, most - len(_CUT))] + _CUT

@@ -10,7 +10,7 @@ module: show
 short_description: Print text line by line
 version_added: 0.1.0
 description:
-  - Prints on the controller, as it stands. Only what a terminal would obey and what hides other text becomes C(?).
+  - Prints on the controller. Characters that a terminal would obey or that would hide other text are escaped.
   - M(ansible.builtin.debug) prints line breaks as C(\\n) unless the callback is
     set to YAML, which is no way to show a table.
 options:

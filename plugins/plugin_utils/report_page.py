@@ -20,7 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.audit.record impor
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import PARTS
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import Row, Totals
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 from markupsafe import Markup
 
@@ -63,4 +63,4 @@ def _source(text: str) -> str:
 
 def _visible(value: Any) -> Any:
     """What a template puts out."""
-    return spelled_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return safe_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value

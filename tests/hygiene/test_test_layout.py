@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ def test_text_for_people(tmp_path: Path) -> None:
     done = run(cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
-        "tests/x.rs: cargo compiles and links a binary for it alone; move it to tests/harness/x.rs and put "
+        "tests/x.rs: cargo compiles and links a separate binary for it; move it to tests/harness/x.rs and put "
         '"mod harness { mod x; }" into tests/harness.rs\n',
         "1 loose test files in 1 packages\n",
     )
@@ -216,7 +217,7 @@ def test_text_for_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "check-test-layout: {}: there is no Cargo.toml here or above; name the folder of a working copy\n"),
+        ({}, "check-test-layout: {}: no Cargo.toml here"),
         ({"Cargo.toml": "[package\n"}, "check-test-layout: {}/Cargo.toml: "),
         (
             {"Cargo.toml": '[workspace]\nmembers = ["gone"]\n'},
@@ -228,3 +229,30 @@ def test_what_cannot_be_read_is_status_2_with_the_file(tmp_path: Path, files: di
     done = run(write(tmp_path, files))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(message.format(tmp_path)) and done.stderr.count("\n") == 1
+
+
+OLD_PYTHON = """
+import runpy, sys
+sys.modules["tomli"] = {tomli}
+sys.modules["tomllib"] = None  # as before Python 3.11
+sys.argv = ["check-test-layout", {folder!r}]
+sys.dont_write_bytecode = True
+runpy.run_path({program!r}, run_name="__main__")
+"""
+
+
+def on_old_python(folder: Path, tomli: str) -> subprocess.CompletedProcess[str]:
+    program = OLD_PYTHON.format(tomli=tomli, folder=str(folder), program=str(PROGRAM))
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+
+def test_a_python_without_toml_names_the_missing_package(tmp_path: Path) -> None:
+    done = on_old_python(write(tmp_path, {"Cargo.toml": package()}), "None")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "python3-tomli" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_old_python_reads_toml_with_tomli(tmp_path: Path) -> None:
+    write(tmp_path, {"Cargo.toml": package(), "tests/x.rs": ""})
+    done = on_old_python(tmp_path, "__import__('tomllib')")
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stderr

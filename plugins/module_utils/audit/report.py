@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, OK, UNKNOWN, Item
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
 HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
@@ -85,4 +85,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _line(text: str) -> str:
-    return plain_line(text, WIDTH)
+    return safe_text(text, WIDTH)

@@ -15,7 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.instances i
     instance_shape,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, parse_size, readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 POLICY = {
     "per_agent": "agent_policy_memory_per_agent",
@@ -68,7 +68,7 @@ def inventory_plan(
         except ShapeError:
             unknown.append(name)
     lines = [_line(host, variables, shapes) for host, variables in hosts.items()]
-    problems = [f"{plain_line(line.host)}: {plain_line(line.problem)}" for line in lines if line.problem]
+    problems = [f"{safe_text(line.host)}: {safe_text(line.problem)}" for line in lines if line.problem]
     return {"to_ask": unknown if can_ask else [], "table": _table(lines), "problems": problems}
 
 
@@ -85,7 +85,7 @@ def _hosts(
     if without:
         one = len(without) == 1
         raise InventoryError(
-            f"{'host' if one else 'hosts'} {', '.join(map(plain_line, without))} {'has' if one else 'have'} no"
+            f"{'host' if one else 'hosts'} {', '.join(map(safe_text, without))} {'has' if one else 'have'} no"
             " instance_type: set it in the inventory, such as instance_type: r7i.48xlarge (the plugin"
             " amazon.aws.aws_ec2 does), or ask with -e memory= for hosts that are not in EC2"
         )
@@ -112,8 +112,8 @@ def _per_agent(size: object) -> str:
 
 
 def _table(lines: Sequence[_Line]) -> str:
-    names = [plain_line(line.host) for line in lines]
-    types = [plain_line(line.instance_type) for line in lines]
+    names = [safe_text(line.host) for line in lines]
+    types = [safe_text(line.instance_type) for line in lines]
     total = f"{len(lines)} {'host' if len(lines) == 1 else 'hosts'}"
     host_width = 2 + max(map(len, ("Host", total, *names)))
     type_width = max(16, 2 + max(map(len, types)))

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 OWNER_ONLY = 0o600
 REMEDIES = {"missing": "made, mode 0600", "wide": "narrowed", "foreign": "given to its owner alone"}
@@ -38,7 +38,7 @@ class Finding:
     def line(self, repaired: bool) -> str:
         remedy = REMEDIES.get(self.kind)
         done = f"; {remedy if repaired else 'to be ' + remedy}" if remedy else ""
-        return f"{spelled_line(self.path)}: {self.text}{done}"
+        return f"{safe_text(self.path, LONGEST_PATH)}: {self.text}{done}"
 
 
 def hold_audit_log(path: str, owner: str, repair: bool = True) -> list[Finding]:

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 # After how long a clean that does not end is ended.
 CLEAN_SECONDS = 3600
@@ -48,7 +48,7 @@ def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             release(held)
-            raise BusyError(f"a build is running: {spelled_line('/'.join(names))} is locked") from error
+            raise BusyError(f"a build is running: {safe_text('/'.join(names), LONGEST_PATH)} is locked") from error
     return held
 
 
@@ -127,4 +127,4 @@ def _reason(text: str) -> str:
     errors = [line for line in lines if line.startswith(("error", "cargo_agent:"))]
     # Cargo's first line says what failed, its last one why.
     told = list(dict.fromkeys([*errors[:1], *lines[-1:]])) or ["it said nothing"]
-    return spelled_line("; ".join(told))[:400]
+    return safe_text("; ".join(told), 400)

@@ -35,7 +35,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure im
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 
 class SkipError(ValueError):
@@ -64,7 +64,7 @@ class Swept:
             "failed": f"failed, {freed}: {self.reason}",
         }[self.outcome]
         size = "" if self.size is None else f"{readable_size(self.size)} of {readable_size(limit)}; "
-        return f"{spelled_line(self.path)}: {size}{told}"
+        return f"{safe_text(self.path, LONGEST_PATH)}: {size}{told}"
 
 
 def sweep(policy: HygienePolicy, limit: int, dry_run: bool = False) -> Iterator[Swept]:
@@ -209,7 +209,7 @@ def _refuse_mounts(target: int) -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
         mounted = mounted_below(path, mountinfo)
     if mounted:
-        raise SkipError(f"{spelled_line(mounted[0])} is a mount point")
+        raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")
 
 
 def _freed(workspace: int, target: int, measured: Measure) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import stale_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 OVERCOMMIT_NEVER = 2
 SHM_WORTH_TELLING = 256 * MIB
@@ -21,7 +21,7 @@ Limits = Mapping[str, Sequence["int | None"]]
 def host_summary(observed: Mapping[str, Any], name: str, limits: Limits | None = None) -> str:
     """Lines for people. ``observed`` is what ``agent_host_info`` returned with the ``parallelism`` that holds there;
     ``limits`` are those of a login (``{"as": [soft, hard], ...}``), where logins are limited."""
-    name, budget, builds = plain_line(name), observed["budget"], observed["parallelism"]
+    name, budget, builds = safe_text(name), observed["budget"], observed["parallelism"]
     holds = (
         f"{name}: {budget['recommended_agents']} agents ({budget['max_agents']} at most) of "
         f"{readable_size(budget['per_agent'])}; {builds['slots']} cargo commands at once, {builds['jobs']} jobs each"
@@ -32,7 +32,7 @@ def host_summary(observed: Mapping[str, Any], name: str, limits: Limits | None =
 
 def done_line(hosts: Sequence[str], done: Sequence[str]) -> str:
     """How an apply of ``hosts`` ended, of which those in ``done`` are as the policy wants them."""
-    missing = [plain_line(host) for host in hosts if host not in done]
+    missing = [safe_text(host) for host in hosts if host not in done]
     others = f"; not reached or failed: {', '.join(missing)}" if missing else ""
     return f"done: {len(done)} of {len(hosts)} hosts{others}"
 

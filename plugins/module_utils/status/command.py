@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ HOME, REST_OF_LINE, REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
 def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
     """Returns the exit status: 0, or 1 where the program's own file can't be read. Wrong options end it with 2."""
     options = _parse(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not take all of Unicode
     try:
         with open(policy_file, encoding="utf-8") as file:
             policy: Policy = json.load(file)

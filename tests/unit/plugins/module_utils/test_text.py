@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Nothing in a text of others steers a terminal or hides, whichever way it is shown."""
+"""Text from elsewhere can't control a terminal, hide, or break an encoder."""
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils import text
+import json
 
-HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff"
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_lines, safe_text
+
+HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
+
+
+def test_one_line():
+    assert safe_text(HOSTILE) == r"é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
+
+
+def test_line_breaks_stay_in_lines():
+    assert safe_lines("one\ntwo\r\u202e\n") == "one\ntwo\\r\\u202e\n"
+
+
+@pytest.mark.parametrize("safe", [safe_text, safe_lines])
+def test_the_result_is_valid_utf8_and_bounded(safe):
+    for most in range(40):
+        shown = safe(HOSTILE * 3, most)
+        assert len(shown) <= max(most, 3)
+        json.dumps(shown, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (text.plain_line(HOSTILE), "é a  ?[31m????"),
-        (text.plain_line("x" * 301, 300), "x" * 300 + "..."),
-        (text.plain_line("x" * 301), "x" * 301),
-        (text.plain_lines("one\ntwo\r\u202e\n"), "one\ntwo ?\n"),
-        (text.ascii_line(HOSTILE, 200), "? a???[31m????"),
-        (text.spelled_line(HOSTILE), r"é a\x0a\x09\x1b[31m\xc2\x9b\xe2\x80\xae\xe2\x80\xa8\xff"),
-        (text.spelled_lines(HOSTILE), "é a\n" + r"\t\x1b[31m\x9b\u202e\u2028\udcff"),
-    ],
+    ("value", "shown"),
+    [("x" * 300, "x" * 300), ("x" * 301, "x" * 297 + "..."), (b"a\xff", r"a\udcff"), (None, "None"), (3, "3")],
 )
-def test_each_way_to_show_it(shown, expected):
-    assert shown == expected
+def test_values(value, shown):
+    assert safe_text(value) == shown
