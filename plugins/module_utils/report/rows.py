@@ -13,11 +13,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, UNKNOWN, Item
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView, Record
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import Parallelism
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
 
 SHOWN = 20  # findings of one host that are listed before they are only counted
@@ -41,12 +40,12 @@ class Row(TypedDict):
     items: int  #: Items that were compared or were to be.
     drifted: int
     unchecked: int
-    findings: list[Item]  #: The first SHOWN that are worth telling.
+    findings: list[ItemView]  #: The first SHOWN that are worth telling.
     more: int  #: Findings beyond those.
     memory: int | None
     cpus: int | None
     budget: Budget | None
-    parallelism: Parallelism | None  #: Slots and jobs that hold there, in the place of the budget's.
+    parallelism: dict[str, int] | None  #: Slots and jobs that hold there, in the place of the budget's.
     bar: Bar | None
     toolchain: Toolchain | None
 

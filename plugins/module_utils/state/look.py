@@ -18,7 +18,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, State, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 BLOCK = 1 << 20
 LARGEST = 64 << 20  # bytes of a file that are read
@@ -95,6 +101,21 @@ def opened_own_folder(path: str) -> Iterator[int]:
         os.close(folder)
 
 
+def is_roots(path: str) -> bool:
+    """Whether nobody but root can change what the folder ``path`` holds. For a missing folder, the nearest one above it
+    that exists decides."""
+    while True:
+        try:
+            folder, found = _walk(path)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except (OSError, StateError):
+            return False
+        os.close(folder)
+        return found is Trust.OWN
+
+
 def _walk(path: str) -> tuple[int, Trust]:
     folder, here, links = os.open("/", PLACE), Trust.OWN, 0
     parts = _parts(path)
@@ -138,42 +159,42 @@ def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
-def observe(path: str, content: bool = True) -> State:
+def observe(path: str, content: bool = True) -> PathState:
     """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` if ``content`` is false.
 
-    What can't be looked at (no right, a dead mount, a link of somebody else on the way) is ``{"kind": "unreadable",
-    "why": ...}``. Never raises for what is on the disk.
+    What can't be looked at (no right, a dead mount, a link of somebody else on the way) has the kind ``unreadable``,
+    and ``why``. Never raises for what is on the disk.
     """
     try:
         with opened_folder(os.path.dirname(path)) as folder:
             return observe_in(folder, os.path.basename(path), content)
     except (FileNotFoundError, NotADirectoryError):
-        return dict(ABSENT)
+        return ABSENT
     except StateError as error:
-        return {"kind": "unreadable", "why": str(error)}
+        return PathState("unreadable", why=str(error))
     except OSError as error:
-        return {"kind": "unreadable", "why": f"{path}: {error.strerror}"}
+        return PathState("unreadable", why=f"{path}: {error.strerror}")
 
 
-def observe_in(folder: int, name: str, content: bool = True) -> State:
+def observe_in(folder: int, name: str, content: bool = True) -> PathState:
     """``observe`` for a name in an open folder."""
     try:
         place = os.open(name, PLACE, dir_fd=folder)
     except FileNotFoundError:
-        return dict(ABSENT)
+        return ABSENT
     try:
         found = os.fstat(place)
-        state: State = {"owner": owner_name(found.st_uid), "group": group_name(found.st_gid)}
+        owner, group, mode = owner_name(found.st_uid), group_name(found.st_gid), f"{stat.S_IMODE(found.st_mode):04o}"
         if stat.S_ISLNK(found.st_mode):
-            return {"kind": "link", "target": os.readlink("", dir_fd=place), **state}
-        state["mode"] = f"{stat.S_IMODE(found.st_mode):04o}"
+            target = os.readlink("", dir_fd=place)
+            if safe_text(target, LONGEST_PATH) != target:
+                return PathState("unreadable", why=f"{name} is a link whose target is no printable text: move it away")
+            return PathState("link", owner=owner, group=group, target=target)
         if stat.S_ISDIR(found.st_mode):
-            return {"kind": "directory", **state}
+            return PathState("directory", mode, owner, group)
         if not stat.S_ISREG(found.st_mode):
-            return {"kind": "special", **state}  # a device, socket or FIFO: never opened, never replaced
-        if not content:
-            return {"kind": "file", **state}
-        return {"kind": "file", "sha256": _sha256(place), **state}
+            return PathState("special", mode, owner, group)  # a device, socket or FIFO: never opened, never replaced
+        return PathState("file", mode, owner, group, sha256=_sha256(place) if content else "")
     finally:
         os.close(place)
 
