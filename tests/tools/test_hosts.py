@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,9 +90,7 @@ def leaves_nothing() -> Iterator[None]:
     before = machine_state()
     yield
     # What a killed command was just running, apt-get say, ends by itself a moment later.
-    end = time.monotonic() + 30
-    while processes() - before["processes"] and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_for(lambda: not processes() - before["processes"])
     after = machine_state()
     left = {kind: lines - before.get(kind, set()) for kind, lines in after.items()}
     for run in our_runs():
@@ -142,12 +141,12 @@ def test_a_host_comes_back_from_a_reboot_with_its_disk() -> None:
     hosts("down", run)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
+def wait_for(condition: Callable[[], bool], of: subprocess.Popen[Any] | None = None) -> None:
+    """Wait as long as it takes; fail if the process that is to bring it about has ended without."""
+    while not condition():
+        ended = of is not None and of.poll() is not None
+        assert not ended or condition()
         time.sleep(0.01)
-    pytest.fail("waited in vain")
 
 
 def has_record(run: str) -> bool:
@@ -178,11 +177,33 @@ def test_a_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
+def test_a_run_keeps_the_range_that_it_was_started_with() -> None:
+    run = "hoststest-range"
+    other = environment(TEST_HOSTS_RANGE="10.214")
+    subprocess.run([HOSTS, "up", run], check=True, env=other, stdout=subprocess.DEVNULL)
+    assert describe(run)["controller"].startswith("10.214.")
+    assert ssh(run, "host1", "hostname") == "host1"
+    hosts("down", run)
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+def test_ssh_to_a_host_that_does_not_answer_ends() -> None:
+    run = "hoststest-frozen"
+    hosts("up", run)
+    for group in Path("/sys/fs/cgroup").glob(f"**/nova-agent-test-hosts/{run}/host1/cgroup.freeze"):
+        group.write_text("1")
+    done = subprocess.run([HOSTS, "ssh", run, "host1", "true"], capture_output=True, text=True, check=False)
+    assert done.returncode == 255
+    assert "timed out" in done.stderr
+    hosts("down", run)
+
+
+@pytest.mark.usefixtures("leaves_nothing")
 @pytest.mark.parametrize("reached", [has_record, has_bridge, has_systemd])
 def test_a_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str], bool]) -> None:
     run = "hoststest-killed"
     starting = subprocess.Popen([HOSTS, "up", run], stderr=subprocess.DEVNULL, env=environment())
-    wait_for(lambda: reached(run))
+    wait_for(lambda: reached(run), starting)
     starting.kill()
     starting.wait()
     assert has_record(run)
@@ -194,7 +215,7 @@ def test_a_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str
 def test_an_interrupted_start_cleans_up_itself() -> None:
     run = "hoststest-interrupted"
     starting = subprocess.Popen([HOSTS, "up", run], stderr=subprocess.PIPE, text=True, env=environment())
-    wait_for(lambda: has_systemd(run))
+    wait_for(lambda: has_systemd(run), starting)
     starting.send_signal(signal.SIGTERM)
     assert starting.communicate()[1] == "test hosts: interrupted\n"
     assert starting.returncode == 130
@@ -204,7 +225,7 @@ def test_an_interrupted_start_cleans_up_itself() -> None:
 def test_a_killed_build_leaves_no_process_and_no_image(tmp_path: Path) -> None:
     elsewhere = environment(XDG_CACHE_HOME=str(tmp_path))
     building = subprocess.Popen([HOSTS, "base"], stderr=subprocess.DEVNULL, env=elsewhere)
-    wait_for(lambda: any(tmp_path.glob("nova-agent-host/*.partial/usr")))
+    wait_for(lambda: any(tmp_path.glob("nova-agent-host/*.partial/usr")), building)
     building.kill()
     building.wait()
     wait_for(lambda: not processes())

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import helper, network
+from . import helper
 from .registry import Record
 from .shell import HostsError
 
@@ -21,7 +21,7 @@ def serve(record: Record, folder: Path) -> str:
     log = record.directory / "files.log"
     if log.exists():
         raise HostsError(f"run {record.run} serves a folder already, and one is all that it can")
-    address = network.controller_address(record.subnet)
+    address = record.network.controller
     command = [sys.executable, "-m", "http.server", "--bind", address, "--directory", str(folder), str(PORT)]
-    helper.start(record.run, record.subnet, "files", command, PORT, log)
+    helper.start(record.run, record.network, "files", command, PORT, log)
     return f"http://{address}:{PORT}"

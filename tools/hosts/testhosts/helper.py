@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cgroup, network
+from . import cgroup
+from .network import Subnet
 from .shell import HostsError
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
-def start(run: str, subnet: int, name: str, command: Sequence[str], port: int, log: Path) -> None:
+def start(run: str, subnet: Subnet, name: str, command: Sequence[str], port: int, log: Path) -> None:
     """Start a helper and return once it answers; `name` is its control group's."""
     leaves = cgroup.create(run, name)
     join = 'set -e; for leaf in $LEAVES; do echo $$ >"$leaf/cgroup.procs"; done; exec "$@"'
@@ -32,7 +33,7 @@ def start(run: str, subnet: int, name: str, command: Sequence[str], port: int, l
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and started.poll() is None:
         try:
-            socket.create_connection((network.controller_address(subnet), port), timeout=1).close()
+            socket.create_connection((subnet.controller, port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.02)

@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cgroup, network
+from . import cgroup
+from .network import Subnet
 from .shell import HostsError, run
 
-_BOOT_SECONDS = 90.0
+_BOOT_SECONDS = 300.0
 _KEEPER = Path(__file__).with_name("keeper.sh")
 # A new host at the same address has another key: nobody is to remember it.
 SSH_OPTIONS = [
@@ -22,6 +23,10 @@ SSH_OPTIONS = [
     "-oUserKnownHostsFile=/dev/null",
     "-oIdentitiesOnly=yes",
     "-oLogLevel=ERROR",
+    # A host that does not answer ends the command instead of keeping it.
+    "-oConnectTimeout=15",
+    "-oServerAliveInterval=15",
+    "-oServerAliveCountMax=4",
 ]
 
 
@@ -30,7 +35,7 @@ class Host:
     """A host of a run: everything that can be said before it is started."""
 
     run: str
-    subnet: int
+    subnet: Subnet
     index: int
     name: str
     base: Path
@@ -39,11 +44,11 @@ class Host:
 
     @property
     def address(self) -> str:
-        return network.host_address(self.subnet, self.index)
+        return self.subnet.host(self.index)
 
     @property
     def machine(self) -> str:
-        return f"{network.bridge(self.subnet)}-{self.index}"
+        return f"{self.subnet.bridge}-{self.index}"
 
     @property
     def link(self) -> str:
@@ -101,7 +106,7 @@ class Host:
         keeper = cgroup.create(self.run, f"{self.name}.keeper")
         container = cgroup.create(self.run, self.name)
         command = ["unshare", "--mount", "--propagation", "slave", "bash", str(_KEEPER)]
-        command += [self.machine, self.name, network.bridge(self.subnet), str(self.base), str(self.disk)]
+        command += [self.machine, self.name, self.subnet.bridge, str(self.base), str(self.disk)]
         command += [str(len(keeper)), *map(str, keeper), *map(str, container)]
         with self.log.open("w") as log:
             return subprocess.Popen(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import network, proxy
+from . import proxy
 from .host import SSH_OPTIONS, Host
 from .registry import Record
 
@@ -24,8 +24,8 @@ def write(record: Record, hosts: list[Host]) -> None:
         "ansible_ssh_private_key_file": str(hosts[0].identity),
         "ansible_ssh_common_args": " ".join(SSH_OPTIONS),
         "ansible_python_interpreter": "/usr/bin/python3",
-        "test_hosts_controller": network.controller_address(record.subnet),
-        "test_hosts_proxy": proxy.url(record.subnet),
+        "test_hosts_controller": record.network.controller,
+        "test_hosts_proxy": proxy.url(record.network),
     }
     group = {"hosts": {host.name: {"ansible_host": host.address} for host in hosts}, "vars": variables}
     path(record).write_text(json.dumps({"all": {"children": {"agent_hosts": group}}}, indent=2) + "\n")
@@ -37,8 +37,8 @@ def describe(record: Record, hosts: list[Host]) -> str:
         "run": record.run,
         "suite": record.suite,
         "inventory": str(path(record)),
-        "controller": network.controller_address(record.subnet),
-        "proxy": proxy.url(record.subnet),
+        "controller": record.network.controller,
+        "proxy": proxy.url(record.network),
         "hosts": [
             {
                 "instance": host.name,

@@ -5,60 +5,64 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import dataclass
 
 from .shell import HostsError, run
 
-# The first two bytes of all subnets: private addresses that hardly anyone uses.
-RANGE = os.environ.get("TEST_HOSTS_RANGE") or "10.213"
+DEFAULT_RANGE = "10.213"  # private addresses that hardly anyone uses
 FIRST_HOST = 11
 MOST_HOSTS = 200
 
 
-def bridge(subnet: int) -> str:
-    """Return the name of a subnet's bridge; the names of its links begin with it too."""
-    return f"nah{subnet}"
+@dataclass(frozen=True)
+class Subnet:
+    """A /24: the first two bytes of its addresses ("10.213") and the third."""
+
+    range: str
+    number: int
+
+    @property
+    def bridge(self) -> str:
+        """The name of the bridge; the names of its links begin with it too."""
+        return f"nah{self.number}"
+
+    @property
+    def controller(self) -> str:
+        """The address at which hosts reach this machine."""
+        return f"{self.range}.{self.number}.1"
+
+    @property
+    def cidr(self) -> str:
+        return f"{self.range}.{self.number}.0/24"
+
+    def host(self, index: int) -> str:
+        """Return the address of host 0, 1, ..."""
+        return f"{self.range}.{self.number}.{FIRST_HOST + index}"
 
 
-def controller_address(subnet: int) -> str:
-    """Return the address at which hosts reach this machine."""
-    return f"{RANGE}.{subnet}.1"
-
-
-def host_address(subnet: int, index: int) -> str:
-    """Return the address of host 0, 1, ..."""
-    return f"{RANGE}.{subnet}.{FIRST_HOST + index}"
-
-
-def cidr(subnet: int) -> str:
-    """Return the subnet itself."""
-    return f"{RANGE}.{subnet}.0/24"
-
-
-def is_free(subnet: int) -> bool:
+def is_free(subnet: Subnet) -> bool:
     """Say whether neither a link nor a route of this machine uses the subnet."""
     links = {link["ifname"] for link in json.loads(run(["ip", "-json", "link", "show"]) or "[]")}
-    routes = json.loads(run(["ip", "-json", "route", "show", "root", cidr(subnet)]) or "[]")
-    return bridge(subnet) not in links and not routes
+    routes = json.loads(run(["ip", "-json", "route", "show", "root", subnet.cidr]) or "[]")
+    return subnet.bridge not in links and not routes
 
 
-def up(subnet: int) -> None:
+def up(subnet: Subnet) -> None:
     """Create the bridge. The unreachable route first: without the bridge, packets would go to the default gateway."""
-    name = bridge(subnet)
-    run(["ip", "route", "replace", "unreachable", cidr(subnet), "metric", "4000000"])
+    run(["ip", "route", "replace", "unreachable", subnet.cidr, "metric", "4000000"])
     try:
-        run(["ip", "link", "add", name, "type", "bridge"])
+        run(["ip", "link", "add", subnet.bridge, "type", "bridge"])
     except HostsError as error:
         raise HostsError(f"this machine cannot create a network bridge: {error}") from error
-    run(["ip", "address", "add", f"{controller_address(subnet)}/24", "dev", name])
-    run(["ip", "link", "set", name, "up"])
+    run(["ip", "address", "add", f"{subnet.controller}/24", "dev", subnet.bridge])
+    run(["ip", "link", "set", subnet.bridge, "up"])
 
 
-def down(subnet: int) -> None:
+def down(subnet: Subnet) -> None:
     """Remove whatever there is of the network."""
-    links = json.loads(run(["ip", "-json", "link", "show", "master", bridge(subnet)], check=False) or "[]")
+    links = json.loads(run(["ip", "-json", "link", "show", "master", subnet.bridge], check=False) or "[]")
     for link in links:
         # The kernel removes the link of a host that ended, only not at once.
         run(["ip", "link", "delete", link["ifname"]], check=False)
-    run(["ip", "link", "delete", bridge(subnet)], check=False)
-    run(["ip", "route", "delete", "unreachable", cidr(subnet), "metric", "4000000"], check=False)
+    run(["ip", "link", "delete", subnet.bridge], check=False)
+    run(["ip", "route", "delete", "unreachable", subnet.cidr, "metric", "4000000"], check=False)

@@ -8,17 +8,18 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import helper, network
+from . import helper
+from .network import Subnet
 
 PORT = 3128
 
 
-def url(subnet: int) -> str:
+def url(subnet: Subnet) -> str:
     """Return the address that hosts use."""
-    return f"http://{network.controller_address(subnet)}:{PORT}"
+    return f"http://{subnet.controller}:{PORT}"
 
 
-def start(run: str, subnet: int, directory: Path, servers: list[str], upstream: str) -> None:
+def start(run: str, subnet: Subnet, directory: Path, servers: list[str], upstream: str) -> None:
     """Start the proxy of a run; it ends with the run's processes."""
     allowed = directory / "proxy.allowed"
     allowed.write_text("".join(f"^{re.escape(server)}$\n" for server in servers))
@@ -27,13 +28,13 @@ def start(run: str, subnet: int, directory: Path, servers: list[str], upstream: 
     helper.start(run, subnet, "proxy", ["tinyproxy", "-d", "-c", str(configuration)], PORT, directory / "proxy.log")
 
 
-def _configuration(subnet: int, allowed: Path, upstream: str) -> str:
+def _configuration(subnet: Subnet, allowed: Path, upstream: str) -> str:
     lines = [
         "User nobody",
         "Group nogroup",
-        f"Listen {network.controller_address(subnet)}",
+        f"Listen {subnet.controller}",
         f"Port {PORT}",
-        f"Allow {network.cidr(subnet)}",
+        f"Allow {subnet.cidr}",
         f'Filter "{allowed}"',
         "FilterDefaultDeny Yes",
         "ConnectPort 443",

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from .network import DEFAULT_RANGE, Subnet
 from .shell import HostsError
 
 ROOT = Path("/run/nova-agent-test-hosts")
@@ -36,6 +37,11 @@ class Record:
     boot: str
     owner: tuple[int, str] | None = None  # process and its start time; none: the run stays until it is ended
     ready: bool = False
+    range: str = DEFAULT_RANGE
+
+    @property
+    def network(self) -> Subnet:
+        return Subnet(self.range, self.subnet)
 
     @property
     def directory(self) -> Path:
@@ -45,7 +51,10 @@ class Record:
         """Write the record so that it is there as a whole or not at all."""
         self.directory.mkdir(mode=0o755, exist_ok=True)
         partial = self.directory / "run.json.partial"
-        partial.write_text(json.dumps(dataclasses.asdict(self), indent=1))
+        # Another checkout may read it that does not know the newest fields: a default is not written.
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        content = {name: value for name, value in dataclasses.asdict(self).items() if value != defaults[name]}
+        partial.write_text(json.dumps(content, indent=1))
         partial.rename(self.directory / "run.json")
 
     def owner_lives(self) -> bool:
@@ -105,7 +114,8 @@ def load(run: str) -> Record | None:
         content = json.loads((ROOT / run / "run.json").read_text())
     except FileNotFoundError:
         return None
-    return Record(**content)
+    known = {field.name for field in dataclasses.fields(Record)}
+    return Record(**{name: value for name, value in content.items() if name in known})
 
 
 def get(run: str) -> Record:

@@ -15,6 +15,7 @@ from types import FrameType
 from . import base, cgroup, inventory, machine, network, proxy, registry
 from . import suite as suites
 from .host import Host, create_identity
+from .network import Subnet
 from .registry import Record
 from .shell import HostsError, say
 
@@ -66,9 +67,11 @@ def _claim(run: str, names: list[str], suite: str, image: Path) -> Record:
         reap()
         if registry.load(run) is not None:
             raise HostsError(f"run {run} exists already: end it (down {run}) or choose another name")
+        subnet = _free_subnet()
         record = Record(
             run=run,
-            subnet=_free_subnet(),
+            range=subnet.range,
+            subnet=subnet.number,
             names=names,
             suite=suite,
             base=str(image),
@@ -79,18 +82,19 @@ def _claim(run: str, names: list[str], suite: str, image: Path) -> Record:
         record.save()
         cgroup.claim(run)
         _raise_inotify()
-        network.up(record.subnet)
+        network.up(subnet)
     return record
 
 
-def _free_subnet() -> int:
-    taken = {record.subnet for record in registry.records()}
+def _free_subnet() -> Subnet:
+    wanted = os.environ.get("TEST_HOSTS_RANGE") or network.DEFAULT_RANGE
+    taken = {record.subnet for record in registry.records()}  # whatever the range: bridges are named by the number
     # At random: a client that still holds a connection to a host of the run before does not meet the next one.
     candidates = random.sample(range(1, 255), 254)
-    for subnet in candidates:
-        if subnet not in taken and network.is_free(subnet):
+    for subnet in (Subnet(wanted, number) for number in candidates if number not in taken):
+        if network.is_free(subnet):
             return subnet
-    raise HostsError(f"all subnets of {network.RANGE}.0.0/16 are in use")
+    raise HostsError(f"all subnets of {wanted}.0.0/16 are in use")
 
 
 def _start(record: Record, allow: list[str]) -> None:
@@ -99,12 +103,12 @@ def _start(record: Record, allow: list[str]) -> None:
     sources = suites.sources(record.suite)
     built_with = (Path(record.base) / "etc/apt/sources.list").read_text().splitlines()
     servers = suites.servers(sources or built_with) + allow
-    proxy.start(record.run, record.subnet, directory, servers, suites.upstream_proxy())
+    proxy.start(record.run, record.network, directory, servers, suites.upstream_proxy())
     # What is left there is of a run whose record a restart of the machine took away.
     shutil.rmtree(record.overlays, ignore_errors=True)
     keepers = []
     for host in hosts(record):
-        host.prepare(sources, proxy.url(record.subnet))
+        host.prepare(sources, proxy.url(record.network))
         keepers.append((host, host.start()))
     for host, keeper in keepers:
         host.await_login(keeper)
@@ -116,7 +120,7 @@ def hosts(record: Record) -> list[Host]:
     return [
         Host(
             run=record.run,
-            subnet=record.subnet,
+            subnet=record.network,
             index=index,
             name=name,
             base=Path(record.base),
@@ -154,7 +158,7 @@ def reap() -> None:
 def end(record: Record) -> None:
     """Remove everything of a run, its record last. The registry must be locked."""
     cgroup.end(record.run)
-    network.down(record.subnet)
+    network.down(record.network)
     overlays = Path(record.overlays)
     if overlays.exists():
         shutil.rmtree(overlays)
