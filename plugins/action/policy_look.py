@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import VARIABLES
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.limits import login_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.problems import host_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.seal import collection_digest, fingerprint, sealed
@@ -37,10 +38,7 @@ ASKED = {
     "group": "agent_policy_group",
     "users": "agent_policy_users",
     "packages": "agent_toolchain_packages",
-    "per_agent": "agent_policy_memory_per_agent",
-    "system_reserve": "agent_policy_system_reserve",
-    "headroom": "agent_policy_headroom",
-    "recommended_agents": "agent_policy_recommended_agents",
+    **VARIABLES,
 }
 
 

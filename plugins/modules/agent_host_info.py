@@ -29,24 +29,11 @@ options:
     type: list
     elements: str
     default: []
-  per_agent:
-    description: Memory of one agent, such as V(4G).
-    type: str
-    default: 4G
-  system_reserve:
-    description: Memory kept for the system, instead of what the rule gives.
-    type: str
-  headroom:
-    description: Memory kept free for spikes, instead of what the rule gives.
-    type: str
-  recommended_agents:
-    description: Number of agents, instead of what the rule gives.
-    type: int
   manifest:
     description: Path of the manifest on the host.
     type: path
     default: /var/lib/nova-agent/manifest.json
-extends_documentation_fragment: [nova.agent_host.read_only]
+extends_documentation_fragment: [nova.agent_host.budget, nova.agent_host.read_only]
 seealso:
   - plugin: nova.agent_host.memory_budget
     plugin_type: filter
@@ -164,7 +151,9 @@ import os
 import uuid
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, compute_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import VARIABLES, BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
@@ -172,7 +161,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_recorded_units
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.observe import observe_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -180,8 +169,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
-
-SIZES = ("per_agent", "system_reserve", "headroom")
 
 
 def main() -> None:
@@ -200,7 +187,7 @@ def main() -> None:
     )
     given = module.params
     try:
-        sizes = {name: parse_size(given[name], name) for name in SIZES if given[name]}
+        policy = BudgetPolicy.parse(**{option: given[option] for option in VARIABLES})
         host = read_host()
         manifest = Manifest.load(given["manifest"])
         units, unread = observe_recorded_units(manifest)
@@ -229,16 +216,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    memory = host["memory"]
     try:
-        result["budget"] = memory_budget(
-            memory["total"],
-            host["cpus"],
-            memory["hugepages"],
-            memory["cgroup_limit"],
-            recommended_agents=given["recommended_agents"],
-            **sizes,
-        )
+        result["budget"] = compute_budget(policy, host_size(host))
     except BudgetError as error:
         result["budget_error"] = str(error)
     module.exit_json(changed=False, **result)

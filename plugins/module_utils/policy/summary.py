@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import stale_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
 
 OVERCOMMIT_NEVER = 2
 SHM_WORTH_TELLING = 256 * MIB
@@ -23,8 +23,9 @@ def host_summary(observed: Mapping[str, Any], name: str, limits: Limits | None =
     ``limits`` are those of a login (``{"as": [soft, hard], ...}``), where logins are limited."""
     name, budget, builds = safe_text(name), observed["budget"], observed["parallelism"]
     holds = (
-        f"{name}: {budget['recommended_agents']} agents ({budget['max_agents']} at most) of "
-        f"{readable_size(budget['per_agent'])}; {builds['slots']} cargo commands at once, {builds['jobs']} jobs each"
+        f"{name}: {counted(budget['recommended_agents'], 'agent')} ({budget['max_agents']} at most) of "
+        f"{readable_size(budget['per_agent'])}; {counted(builds['slots'], 'cargo command')} at once, "
+        f"{counted(builds['jobs'], 'job')} each"
     )
     notes = fence_notes(observed) + ([] if limits is None else login_notes(observed["logins"], limits))
     return "\n".join([holds, *(f"{name}: note: {note}" for note in notes)])

@@ -9,12 +9,13 @@ import os
 import time
 from typing import Any, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, compute_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import VARIABLES, BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError, read_host
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -140,26 +141,12 @@ def _agents(members: list[str], root: str) -> Agents:
 
 def _budget(policy: Policy, root: str, notes: list[str]) -> dict[str, Any] | None:
     try:
-        host = read_host(root)
-        memory = host["memory"]
-        budget = memory_budget(
-            memory["total"],
-            host["cpus"],
-            memory["hugepages"],
-            memory["cgroup_limit"],
-            per_agent=parse_size(policy["per_agent"], "per_agent"),
-            system_reserve=_size(policy["system_reserve"]),
-            headroom=_size(policy["headroom"]),
-            recommended_agents=policy["recommended_agents"],
-        )
+        options: dict[str, Any] = {option: policy[option] for option in VARIABLES}  # type: ignore[literal-required]
+        budget = compute_budget(BudgetPolicy.parse(**options), host_size(read_host(root)))
     except (HostError, BudgetError) as error:
         notes.append(f"there is no budget: {harmless(str(error), 2000)}")
         return None
     return {name: value for name, value in budget.items() if name != "explanation"}
-
-
-def _size(text: str) -> int | None:
-    return parse_size(text, "size") if text else None
 
 
 def _manifest(root: str, notes: list[str]) -> Manifest | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import parallelism
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 Host = tuple[dict[str, Any], dict[str, Any]]
 

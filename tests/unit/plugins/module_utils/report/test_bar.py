@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import bar
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 
 def test_the_guide_s_host_in_words_and_parts():
