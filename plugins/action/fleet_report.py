@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
@@ -33,15 +34,16 @@ class ActionModule(ActionBase):
         _spec, given = self.validate_argument_spec(SPEC)
         variables = task_vars or {}
         records = play_records(variables, given["audited"])
-        hosts = [(record, variables["hostvars"][host].get(given["observed"]) or {}) for host, record in records.items()]
+        hosts = [
+            audited_host(record, variables["hostvars"][host].get(given["observed"]) or {})
+            for host, record in records.items()
+        ]
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        rows = fleet_rows(hosts)
-        totals = fleet_totals(rows)
-        problems = write_reports({"agent_report_path": (given["path"], report_page(rows, totals, now))})
+        problems = write_reports({"agent_report_path": (given["path"], report_page(hosts, now))})
         path = os.path.abspath(given["path"])
         summary = table(fleet_report(list(records.values()), now)).splitlines()[-1]
         Display().display(f"{summary.replace('audit:', 'report:', 1)}; {'not written' if problems else path}")
         for problem in problems:
             Display().error(problem, wrap_text=False)
         # Not failed: that would end all hosts here, and how each of them is would not be said.
-        return {"changed": False, "path": path, "totals": totals, "problems": problems}
+        return {"changed": False, "path": path, "totals": asdict(fleet_totals(hosts)), "problems": problems}
