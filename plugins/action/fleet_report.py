@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host
 from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
@@ -26,8 +26,7 @@ class ActionModule(ControllerAction):
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         kept = list(kept_records(variables, given["variable"]).values())
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        rows = fleet_rows([(one["record"], one["view"]) for one in kept])
-        page = report_page(rows, fleet_totals(rows), now)
+        page = report_page([audited_host(one["record"], one["view"]) for one in kept], now)
         problems = write_reports({"agent_report_path": (given["path"], page)})
         for problem in problems:
             Display().error(problem, wrap_text=False)

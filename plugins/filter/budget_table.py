@@ -7,18 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.nova.agent_host.plugins.module_utils.budget import table
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table as lay_out
 
 DOCUMENTATION = r"""
 name: budget_table
-short_description: Lay out a budget as a table for the terminal
+short_description: Print a budget as a table (internal)
 version_added: 0.1.0
 description:
-  - Total, usable, reserve, headroom, available, per agent, maximum, recommended, slots and jobs, a line each.
+  - One line for each number.
 options:
   _input:
-    description: What P(nova.agent_host.memory_budget#filter) gives.
+    description: The result of P(nova.agent_host.memory_budget#filter).
     type: dict
     required: true
 seealso:
@@ -35,16 +35,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The table, lines separated by line breaks.
+  description: The table.
   type: str
 """
 
 
 def budget_table(budget: Budget) -> str:
-    missing = sorted(Budget.__annotations__.keys() - budget.keys()) if isinstance(budget, dict) else ["a dictionary"]
-    if missing:
-        raise AnsibleFilterError(f"budget_table needs what memory_budget gives; missing: {', '.join(missing)}")
-    return lay_out(budget)
+    if not isinstance(budget, dict) or not Budget.__annotations__.keys() <= budget.keys():
+        raise AnsibleFilterError("budget_table needs the result of memory_budget")
+    return table.budget_table(budget)
 
 
 class FilterModule:

@@ -22,6 +22,21 @@ def safe_lines(value: object, most: int = 1_000_000) -> str:
     return _bounded(_text(value), most, "\n")
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 agent``, ``1,000 agents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_empty(value: object) -> bool:
+    """Whether a variable is empty. Jinja's none becomes "" in ansible-core before 2.19, so both mean the same."""
+    return value is None or value == ""
+
+
+def plain(value: object) -> object:
+    """A vaulted value as text. In ansible-core before 2.19 it is an object that is no str."""
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+
+
 def _text(value: object) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 

@@ -42,7 +42,7 @@ def test_a_type_that_is_not_in_the_table_is_asked_from_ec2(ec2):
     run = plan("m5.4xlarge", ec2)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "m5.4xlarge: 16 CPUs, 64 GiB nominal" in run.stdout
-    assert "(source: EC2's answer)" in run.stdout
+    assert "(source: EC2)" in run.stdout
 
 
 def test_a_type_that_is_in_the_table_is_not_asked_for(ec2):

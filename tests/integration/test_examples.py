@@ -11,7 +11,7 @@ import yaml
 from conftest import CHECKOUT
 
 # Not here: rustup_toolchain and rustup_mirror, whose examples ask upstream; what asks EC2.
-ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "instance_shape")
+ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "plan")
 PLUGINS = [
     path
     for folder in ("modules", "filter")

@@ -45,7 +45,7 @@ def test_hosts_that_are_right_drifted_and_dead_are_rows(lab, report, tmp_path):
     assert lab.snapshot("host1") == before
     drift, budget, memory, agents, most, slots, toolchain = rows["host1"]
     assert budget.startswith(f"of {memory}: ")
-    assert drift.startswith("as it should be")
+    assert drift.startswith("ok")
     assert memory.endswith(" GiB") and toolchain == lab.variables["agent_policy_rust_channel"]
     told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().text)
     assert [agents, most, slots.split()[0]] == [f"{told[1]} of 4 GiB", told[2], told[3]]
@@ -81,11 +81,11 @@ def test_drift_is_a_report_s_matter_and_no_failure(lab, report):
 def test_slots_and_jobs_are_the_policy_s_where_it_has_numbers(lab, report):
     policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as -e slots=1 gives it
     told = lab.site(**policy).succeeded().text
-    assert "; 1 cargo commands at once, 1 jobs each" in told
+    assert "; 1 cargo command at once, 1 job each" in told
     assert lab.run("host1", "ls /run/nova-agent/slots | grep slot").split() == ["slot.1"]
     played, rows = report(**policy)
     assert played.status == 0
-    assert rows["host1"][5] == "1 of 1 jobs"
+    assert rows["host1"][5] == "1 of 1 job"
     lab.site().succeeded()
 
 

@@ -14,9 +14,11 @@ from typing import Any, Protocol, cast
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
     Budget,
     BudgetError,
-    memory_budget,
+    compute_budget,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemoryError
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_ceiling,
     agent_hygiene,
@@ -95,15 +97,9 @@ def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unkno
 def host_budget(policy: Policy, observed: Observation) -> Budget:
     """The budget of an observed host. Raises BudgetError."""
     ours, memory = policy.of(agent_policy.Variables), observed.memory
-    return memory_budget(
-        memory["total"],
-        observed.cpus,
-        memory["hugepages"],
-        memory["cgroup_limit"],
-        per_agent=ours.memory_per_agent,
-        system_reserve=ours.system_reserve,
-        headroom=ours.headroom,
-        recommended_agents=ours.recommended_agents,
+    return compute_budget(
+        BudgetPolicy(ours.memory_per_agent, ours.system_reserve, ours.headroom, ours.recommended_agents),
+        HostSize(memory["total"], observed.cpus, memory["hugepages"], memory["cgroup_limit"]),
     )
 
 

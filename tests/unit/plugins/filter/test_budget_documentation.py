@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.nova.agent_host.plugins.doc_fragments.budget import ModuleDocFragment
 from ansible_collections.nova.agent_host.plugins.filter import (
     budget_table,
-    fleet_table,
-    instance_shape,
-    inventory_plan,
     memory_budget,
     nova_memory_split,
     recommended_agents,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.inventory import Plan
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import DEFAULT_PER_AGENT, VARIABLES
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.modules import agent_host_info
 from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
@@ -31,9 +29,6 @@ FILTERS = (
     recommended_agents,
     nova_memory_split,
     budget_table,
-    instance_shape,
-    fleet_table,
-    inventory_plan,
 )
 
 
@@ -62,12 +57,12 @@ def test_nova_memory_split_documents_its_dictionary() -> None:
     assert value["sample"] == nova_memory_split.nova_memory_split("1536G", address_space="4G")
 
 
-def test_instance_shape_documents_its_dictionary() -> None:
-    assert set(returned(instance_shape)["contains"]) == set(instance_shape.instance_shape("r7i.48xlarge") or {})
-
-
-def test_inventory_plan_documents_its_dictionary() -> None:
-    assert_same_keys(returned(inventory_plan)["contains"], Plan)
+def test_the_default_of_an_agents_memory_is_the_same_everywhere() -> None:
+    (spec,) = Path(__file__).parents[4].glob("roles/agent_policy/meta/argument_specs.yml")
+    options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    assert documented["per_agent"]["default"] == options[VARIABLES["per_agent"]]["default"] == DEFAULT_PER_AGENT
+    assert set(documented) == set(VARIABLES) and set(VARIABLES.values()) <= set(options)
 
 
 def test_agent_host_info_documents_the_same_dictionaries() -> None:

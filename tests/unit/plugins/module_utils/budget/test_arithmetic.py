@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The sum: the guide's figures, what bounds it, and the exact words of its errors."""
+"""The calculation: the guide's figures, the limits, and the errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
     Budget,
     BudgetError,
-    memory_budget,
     smallest_host,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -34,14 +35,14 @@ def test_the_guides_host_exactly() -> None:
         "limited_by": "memtotal",
     }
     assert explanation == [
-        "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB without 0 MiB of reserved huge pages, and no container limit;"
-        " memtotal is what binds",
+        "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB minus 0 MiB of reserved huge pages, and no container limit;"
+        " limited by memtotal",
         "system_reserve = 32 GiB: 1/48 of usable, at least 1 GiB",
         "headroom = 200 GiB: 25/192 of usable, at least 1 GiB",
         "available = 1,304 GiB: usable - system_reserve - headroom",
         "max_agents = 326: available / per_agent (4 GiB), rounded down",
         "recommended_agents = 300: 12/13 of max_agents, rounded down, at least 1",
-        "slots = 10, jobs = 32: 192 CPUs, builds of up to 32 jobs as long as slots x jobs stays within max_agents",
+        "slots = 10, jobs = 32: 192 CPUs, builds of up to 32 jobs, and slots x jobs at most max_agents",
     ]
 
 
@@ -69,10 +70,10 @@ def test_huge_pages_are_not_usable() -> None:
     ("limit", "limited_by", "usable"),
     [(None, "memtotal", 60), (8, "cgroup", 8), (60, "memtotal", 60), (64, "memtotal", 60)],
 )
-def test_the_lower_bound_binds_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
+def test_the_lower_limit_counts_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
     budget = memory_budget(64 * GIB, hugepages=4 * GIB, cgroup_limit=None if limit is None else limit * GIB)
     assert (budget["limited_by"], budget["usable"]) == (limited_by, usable * GIB)
-    assert budget["explanation"][0].endswith(f"{limited_by} is what binds")
+    assert budget["explanation"][0].endswith(f"limited by {limited_by}")
 
 
 def test_overrides() -> None:
@@ -98,7 +99,7 @@ def refused(**arguments: int) -> str:
 
 
 def test_one_agent_needs_6_gib() -> None:
-    assert smallest_host(4 * GIB) == 6 * GIB
+    assert smallest_host(BudgetPolicy()) == 6 * GIB
     assert refused(total=2 * GIB) == (
         "no agent fits into 2 GiB of usable memory (limited by memtotal):"
         " system_reserve 1 GiB + headroom 1 GiB + per_agent 4 GiB = 6 GiB; use a host with at least 6G"

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.summary import done_line, host_summary
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 QUIET = {"overcommit_memory": 0, "shm_used": 0, "container_users": []}
 BIG = {"budget": memory_budget(1536 * GIB, cpus=192), "parallelism": {"slots": 10, "jobs": 32}}
@@ -35,7 +35,7 @@ def test_a_host_s_name_can_not_steer_a_terminal_or_end_a_line():
 
 def test_slots_and_jobs_are_those_that_hold_there():
     observed = {**BIG, "memory": {"swap": 0}, "fences": QUIET, "parallelism": {"slots": 1, "jobs": 7}}
-    assert host_summary(observed, "h").endswith("; 1 cargo commands at once, 7 jobs each")
+    assert host_summary(observed, "h").endswith("; 1 cargo command at once, 7 jobs each")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import (
     checkout_entries,
     parallelism,
@@ -13,6 +12,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers im
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import wanted_state
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 BIG = memory_budget(1536 * GIB, cpus=192)
 
