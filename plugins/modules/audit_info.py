@@ -69,6 +69,7 @@ own_rustups:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.audit import observe as audit_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import LIMITS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
 
 
@@ -79,7 +80,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         logins={user: audit_observe.observe_login(user) for user in users},
-        units=observe_units(module.params["units"], list(audit_observe.ROWS)),
+        units=observe_units(module.params["units"], list(LIMITS)),
         own_rustups=audit_observe.observe_own_rustups(users),
     )
 

@@ -1,40 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What only a running host tells: limits of a login, and toolchains that agents brought themselves.
+"""What only a running host knows: limits of a login, and toolchains that agents brought themselves.
 
-Starts processes, a few for each agent: for an audit, not for every apply.
+Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
-import re
-import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answer
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said, why
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
 
-# Rows of /proc/PID/limits, by their item in limits.conf.
-ROWS = {
-    "as": "Max address space",
-    "core": "Max core file size",
-    "cpu": "Max cpu time",
-    "data": "Max data size",
-    "fsize": "Max file size",
-    "locks": "Max file locks",
-    "memlock": "Max locked memory",
-    "msgqueue": "Max msgqueue size",
-    "nofile": "Max open files",
-    "nproc": "Max processes",
-    "rss": "Max resident set",
-    "rtprio": "Max realtime priority",
-    "sigpending": "Max pending signals",
-    "stack": "Max stack size",
-}
 TRIED_BY = "runuser"
+LOGIN_SECONDS = 10  # PAM may ask a directory service that is away
+HOME_SECONDS = 5
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 
 
@@ -50,27 +34,32 @@ def existing(users: Iterable[str]) -> list[str]:
 
 def observe_login(user: str, root: str = "/") -> dict[str, Any]:
     """What PAM gives a new session of ``user``: ``{"limits": {"as": [soft, hard], ...}}``, None for no limit, or
-    ``{"error": why it can't be told}``. runuser's PAM service does little beside pam_limits, and no shell runs."""
+    ``{"error": why it can't be known}``. runuser's PAM service does little beside pam_limits."""
     if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
         return {"error": missing}
     try:
-        report = said([TRIED_BY, "-u", user, "--", "cat", "/proc/self/limits"])
-    except (OSError, subprocess.SubprocessError) as error:
-        return {"error": why(error)}
-    limits = {}
-    for item, row in ROWS.items():
-        match = re.search(rf"^{row}\s+(\S+)\s+(\S+)", report, re.MULTILINE)
-        if match:
-            limits[item] = [None if value == "unlimited" else int(value) for value in match.groups()]
-    return {"limits": limits}
+        folder = None if root == "/" else os.path.join(root, "etc/pam.d")
+        return {"limits": session_limits(user, TRIED_BY, LOGIN_SECONDS, folder)}
+    except ChildError as error:
+        return {"error": f"{TRIED_BY} for {user}: {error}"}
 
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
-    """Toolchains in the homes of accounts that exist, by account; only those who have any."""
+    """Toolchains in the homes of accounts that exist, by account; only those who have any. A home is looked at with its
+    owner's rights: it may have links to anywhere, and mounts of the owner's own."""
     found = {}
     for user in users:
-        paths = [os.path.join(pwd.getpwnam(user).pw_dir, name) for name in OWN_RUSTUP]
-        there = [path for path in paths if os.path.lexists(path)]
+        account = pwd.getpwnam(user)
+        paths = [os.path.join(account.pw_dir, name) for name in OWN_RUSTUP]
+        try:
+            there = answer(lambda uid=account.pw_uid, paths=paths: _existing(uid, paths), seconds=HOME_SECONDS)  # type: ignore[misc]
+        except ChildError:
+            continue  # a dead mount: nothing runs from there either
         if there:
             found[user] = there
     return found
+
+
+def _existing(uid: int, paths: list[str]) -> list[str]:
+    with acting_as(Rights.of(uid)):
+        return [path for path in paths if os.path.lexists(path)]
