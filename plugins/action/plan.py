@@ -5,11 +5,8 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import compute_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.ec2 import (
     SHAPES,
@@ -26,27 +23,24 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy impo
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_count
 from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, is_empty, safe_lines
+from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
 
 QUESTIONS = ("memory", "instance_type", "agents", "group")
-SPEC: dict[str, dict[str, Any]] = {option: {"type": "raw"} for option in (*QUESTIONS, "cpus")}
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_diff = False
+class ActionModule(ControllerAction):
+    spec: ClassVar[dict[str, dict[str, Any]]] = {option: {"type": "raw"} for option in (*QUESTIONS, "cpus")}
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        _spec, asked = self.validate_argument_spec(SPEC)
+    def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        lines: list[str] = []
         try:
-            self._answer(asked, task_vars or {})
+            self._answer(given, variables, lines)
         except ValueError as error:
-            raise AnsibleActionFail(str(error)) from None  # a cause would be printed as a second error
-        return {"changed": False}
+            return {"failed": True, "msg": [*lines, str(error)] if lines else str(error)}
+        return shown(lines)
 
-    def _answer(self, asked: dict[str, Any], variables: dict[str, Any]) -> None:
-        """Print an answer to each question. Raises ValueError if one has none."""
+    def _answer(self, asked: dict[str, Any], variables: dict[str, Any], lines: list[str]) -> None:
+        """Append an answer to each question to ``lines``. Raises ValueError if one has none."""
         given = [option for option in QUESTIONS if not is_empty(asked[option])]
         if not given:
             raise PlanError(
@@ -55,17 +49,17 @@ class ActionModule(ActionBase):
             )
         policy = self._policy(variables) if given != ["group"] else BudgetPolicy()
         if "memory" in given:
-            _show(_budget(policy, host_size(asked["memory"], asked["cpus"])))
+            lines += safe_lines(_budget(policy, host_size(asked["memory"], asked["cpus"]))).split("\n")
         if "instance_type" in given:
             name = str(asked["instance_type"])
             shape = find_shape(name, self._shapes([name], variables))
-            _show(f"{shape}\n{_budget(policy, shape.size)}")
+            lines += safe_lines(f"{shape}\n{_budget(policy, shape.size)}").split("\n")
         if "agents" in given:
-            _show(fleet_table(parse_count(asked["agents"], "agents"), policy))
+            lines += safe_lines(fleet_table(parse_count(asked["agents"], "agents"), policy)).split("\n")
         if "group" in given:
             hosts = inventory_hosts(variables["groups"], variables["hostvars"], str(asked["group"]))
             table, problems = inventory_table(hosts, self._shapes([host.instance_type for host in hosts], variables))
-            _show("\n".join([table, *problems]))
+            lines += safe_lines("\n".join([table, *problems])).split("\n")
             if problems:
                 raise PlanError(
                     f"{len(problems)} of {counted(len(hosts), 'host')} can't be planned; see below the table"
@@ -93,10 +87,6 @@ class ActionModule(ActionBase):
 
 def _budget(policy: BudgetPolicy, host: HostSize) -> str:
     return budget_table(compute_budget(policy, host))
-
-
-def _show(text: str) -> None:
-    Display().display(safe_lines(text))
 
 
 def _is_installed(package: str) -> bool:

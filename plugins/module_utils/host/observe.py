@@ -30,10 +30,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
     Observation,
     Platform,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
@@ -85,8 +85,7 @@ def look(asked: Question) -> Observation:
 
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """Every path of the manifest, and ``more``."""
-    paths = {path for path, _record in manifest.records()} | set(more)
-    return {path: observe(path, manifest.knows_content(path)) for path in sorted(paths)}
+    return survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content)
 
 
 def observe_audit_logs(logs: Iterable[tuple[str, str]]) -> list[AuditLogFinding]:
