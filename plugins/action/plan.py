@@ -7,7 +7,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import compute_budget
@@ -42,7 +41,7 @@ class ActionModule(ActionBase):
         try:
             self._answer(asked, task_vars or {})
         except ValueError as error:
-            raise AnsibleActionFail(str(error)) from None  # a cause would be printed as a second error
+            return {"failed": True, "changed": False, "msg": str(error)}
         return {"changed": False}
 
     def _answer(self, asked: dict[str, Any], variables: dict[str, Any]) -> None:
