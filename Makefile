@@ -37,10 +37,10 @@ $(READY): requirements-dev.txt
 	@touch $@
 
 demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of Ansible's output)
-	@V=$(V) tests/demo/demo.sh up
+	@V=$(V) tools/demo/demo.sh up
 
 demo-down: $(READY)  ## Remove the demo's host
-	@tests/demo/demo.sh down
+	@tools/demo/demo.sh down
 
 test: lint unit programs aws sanity integration oldest molecule  ## Everything that CI runs
 
@@ -60,7 +60,7 @@ unit: $(READY)  ## Unit tests, and what the collection says of itself
 	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
-	pytest -rs -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
+	pytest -rs -n 2 --dist loadfile tests/programs
 
 # A virtual environment beside the first, for what can't be in one with it: its folder, and that of its requirements.
 define environment
@@ -70,19 +70,19 @@ $(1)/.ready: $(2)/requirements.txt $(READY)
 	@$(1)/bin/pip install -qq --disable-pip-version-check --require-hashes -r $(2)/requirements.txt
 	@touch $$@
 endef
-$(eval $(call environment,$(AWS),tests/aws))
-$(eval $(call environment,$(BENCH),tests/bench/fleet))
-$(eval $(call environment,$(OLDEST),tests/oldest))
+$(eval $(call environment,$(AWS),tools/environments/aws))
+$(eval $(call environment,$(BENCH),tools/environments/bench))
+$(eval $(call environment,$(OLDEST),tools/environments/oldest))
 
 aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
 	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
 
 sanity: $(READY)  ## ansible-test sanity and units
-	tests/ansible-test.sh
+	tools/ansible-test.sh
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
-	@python tests/integration/browser.py
-	pytest -rs tests/hosts
+	@python tools/browser.py
+	pytest -rs tests/tools
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
@@ -94,23 +94,23 @@ oldest: $(OLDEST)/.ready  ## The life of a host with the oldest ansible-core tha
 		-k "clean_host or first_apply or second_apply or drifted_file"
 
 molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
-	@V=$(V) tests/molecule.sh $(SCENARIOS)
+	@V=$(V) tools/molecule.sh $(SCENARIOS)
 
 test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen minutes; not part of test)
 	pytest -rs tests/vm
 
 bench: $(READY)  ## Timings, as ratios within one run
-	@for bench in tests/bench/*.py; do python "$$bench"; done
+	@for bench in tools/bench/*.py; do python "$$bench"; done
 
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
-	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
-	python tests/bench/fleet/fleet.py --hosts 50 --settings
+	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tools/bench/fleet/fleet.py
+	python tools/bench/fleet/fleet.py --hosts 50 --settings
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
-	python tests/variables.py > docs/variables.md
+	python tools/variables.py > docs/variables.md
 
 requirements: $(READY)  ## Renew requirements-dev.txt from requirements-dev.in (needs uv)
 	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade \

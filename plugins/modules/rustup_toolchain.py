@@ -227,12 +227,12 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
     if check_mode:
         outcome = toolchain_apply.preview(tree, request, machine, toolchain_manifest.is_displaced(tree, manifest))
     else:
-        toolchain_manifest.claim(role, tree, manifest, options["run"])
+        toolchain_manifest.claim(role, tree, manifest)
         try:
             outcome = toolchain_apply.apply(tree, request, machine, source, options["lock_timeout"])
         finally:
             if not os.path.lexists(generations_folder(tree)):  # a first install failed, and left nothing behind
-                toolchain_manifest.release(role, tree, manifest, options["run"])
+                toolchain_manifest.release(role, tree, manifest)
     for other in moved:
         _move_out(options, other, outcome, check_mode)
     return outcome
@@ -249,7 +249,7 @@ def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outc
     outcome.in_use += in_use
     if not in_use:
         outcome.changed = True
-        toolchain_manifest.release(options["role"], other, options["manifest"], options["run"])
+        toolchain_manifest.release(options["role"], other, options["manifest"])
 
 
 def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
@@ -257,7 +257,7 @@ def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome
     if check_mode:
         return toolchain_apply.preview_removal(tree)
     outcome = toolchain_apply.remove(tree, options["lock_timeout"])
-    toolchain_manifest.release(options["role"], tree, options["manifest"], options["run"])
+    toolchain_manifest.release(options["role"], tree, options["manifest"])
     return outcome
 
 
@@ -283,8 +283,6 @@ def main() -> None:
             "timeout": {"type": "int", "default": 1800},
             "role": {"type": "str", "default": "agent_toolchain"},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
-            "observed": {"type": "dict"},
-            "run": {"type": "dict"},
         },
         required_if=[("state", "present", ("channel", "rustup_version", "rustup_checksums"))],
         supports_check_mode=True,

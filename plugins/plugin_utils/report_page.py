@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, OK, UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, OK, UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import PARTS
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import AuditedHost, fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 CHECKOUT = Path(__file__).parents[2]
-HOSTS = CHECKOUT / "tests/hosts/hosts.sh"
+HOSTS = CHECKOUT / "tools/hosts/hosts.sh"
 COLLECTIONS = Path(sys.prefix) / "collections"
 
 # A container may not raise RLIMIT_NOFILE above what it was started with, so the default of 1048576 is refused there.
@@ -85,7 +85,7 @@ class Lab:
 
         ``fixture``: programs that only say that they ran. ``toolchain``: this machine's own Rust, where it has one.
         """
-        make = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", kind]
+        make = [sys.executable, str(CHECKOUT / "tools/rust_mirror/demo_mirror.py"), "--only", kind]
         if kind == "fixture":
             make += ["--cache", str(self.folder / "mirror")]
         mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)

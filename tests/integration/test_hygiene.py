@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
 
-The host has no cargo: `cargo clean` there is a STAND-IN behind the real wrapper. The real one: tests/hygiene.
+The host has no cargo: `cargo clean` there is a STAND-IN behind the real wrapper. The real one: tests/programs/hygiene.
 The tests build on each other, in order.
 """
 

@@ -8,7 +8,8 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import WaysIn
 
 SSHD_CONFIG = "/etc/ssh/sshd_config"
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
@@ -20,15 +21,15 @@ _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
 _KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)\"?(.*?)\"?\s*")
 
 
-def observe_ways_in(root: str = "/") -> dict[str, Any]:
-    """``{"sshd_without_pam": bool, "pam_without_limits": ["atd", ...]}``: what PAM's limits do not reach."""
+def observe_ways_in(root: str = "/") -> WaysIn:
+    """What PAM's limits do not reach."""
     sshd_config = os.path.join(root, SSHD_CONFIG.lstrip("/"))
-    return {
-        "sshd_without_pam": os.path.isfile(sshd_config) and not _sshd_uses_pam(root, sshd_config),
-        "pam_without_limits": [
+    return WaysIn(
+        sshd_without_pam=os.path.isfile(sshd_config) and not _sshd_uses_pam(root, sshd_config),
+        pam_without_limits=[
             name for name in PAM_SERVICES if _pam_file(root, name) and not _loads_limits(root, name, frozenset())
         ],
-    }
+    )
 
 
 def why_without_limits(service: str, root: str = "/") -> str:

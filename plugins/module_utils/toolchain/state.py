@@ -14,8 +14,11 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import InstalledToolchain, ToolchainTree
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 RECEIPT = "receipt.json"
 LOCK = "lock"
@@ -60,24 +63,21 @@ def generations_folder(tree: str) -> str:
     return os.path.join(os.path.dirname(tree), f".{os.path.basename(tree)}")
 
 
-def observe_toolchain(tree: str) -> dict[str, Any]:
-    """What stands at ``tree``, for a report or for the decision whether there is anything to do.
-
-    ``{"tree": path, "present": bool, "request": {...} or None, "toolchains": [{"name", "channel", "version", …}],
-    "problems": [str], "in_use": [path], "busy": bool}``. Never raises for what a damaged tree holds: what can't be
-    read is a problem.
-    """
+def observe_toolchain(tree: str) -> ToolchainTree:
+    """What is at ``tree``. Never raises for what a damaged tree holds: what can't be read is a problem."""
     found = inspect(tree)
     receipt = found.receipt or {}
-    return {
-        "tree": tree,
-        "present": found.generation is not None,
-        "request": receipt.get("request"),
-        "toolchains": receipt.get("toolchains", []),
-        "problems": found.problems,
-        "in_use": found.in_use,
-        "busy": found.busy,
-    }
+    names = [item.name for item in fields(InstalledToolchain)]
+    return ToolchainTree(
+        present=found.generation is not None,
+        request=json.dumps(receipt["request"], sort_keys=True) if receipt else "",
+        toolchains=[
+            InstalledToolchain(**{name: one[name] for name in names if name in one})
+            for one in receipt.get("toolchains", [])
+        ],
+        problems=[safe_text(problem, 1000) for problem in found.problems],
+        in_use=[safe_text(path, 1000) for path in found.in_use],
+    )
 
 
 def inspect(tree: str, own_lock: bool = False) -> Inspection:

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     LARGEST,
     MOST_LINKS,
+    mounted_by_user,
     observe,
     opened_folder,
     read,
@@ -80,6 +87,96 @@ def test_a_link_of_somebody_else_is_not_followed_on_the_way(tmp_path):
     assert str(refused.value) == said
 
 
+@as_root
+def test_a_link_of_root_s_is_followed_only_in_a_folder_of_root_s_alone(tmp_path):
+    """An agent can own a link of root's by moving it, or by moving what is around it."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/file").write_text("here\n")
+    for owner, mode in ((AGENT, 0o755), (0, 0o775), (0, 0o757), (0, 0o1777)):
+        folder = tmp_path / f"{owner}-{mode:o}"
+        (folder / "own").mkdir(parents=True)
+        for place in (folder, folder / "own"):
+            (place / "link").symlink_to(tmp_path / "etc")
+        os.chown(folder, owner, owner)
+        folder.chmod(mode)
+        assert observe(str(folder / "link/file"))["kind"] == "unreadable"
+        # What is below a foreign folder can be exchanged with it. In /tmp nobody can exchange what is root's.
+        assert observe(str(folder / "own/link/file"))["kind"] == ("file" if mode == 0o1777 else "unreadable")
+
+
+@as_root
+def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
+    wanted = {"kind": "link", "target": "/etc", "owner": "root", "group": "root"}
+    (tmp_path / "agent/own").mkdir(parents=True)
+    os.chown(tmp_path / "agent", AGENT, AGENT)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    for name in ("agent/new", "agent/own/new", "shared/new"):
+        with pytest.raises(StateError, match="root changes nothing there"):
+            put(str(tmp_path / name), wanted, None)
+        with pytest.raises(StateError, match="root changes nothing there"):
+            remove(str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["agent", "own", "shared"]
+    put(str(tmp_path / "new"), wanted, None)
+    assert (tmp_path / "new").readlink() == Path("/etc")
+
+
+def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
+    wanted = {"kind": "file", "mode": "0644", "owner": "gone-since", "group": "root"}
+    with pytest.raises(StateError, match="gone-since:root, which this host does not have"):
+        put(str(tmp_path / "file"), wanted, b"")
+
+
+def test_a_file_system_that_a_user_mounted_is_known(tmp_path):
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(
+        "36 35 0:45 / /home/a/x rw,nosuid - fuse.sshfs sshfs rw,user_id=1000,group_id=1000,allow_other\n"
+        "37 35 0:46 / /mnt rw - fuse.s3 s3 rw,user_id=0,group_id=0,allow_other\n"
+        "38 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    )
+    asked = [os.makedev(0, 45), os.makedev(0, 46), os.makedev(8, 1), os.makedev(8, 2)]
+    assert [mounted_by_user(device, str(mountinfo)) for device in asked] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EACCES])
+def test_a_dead_mount_is_unreadable_and_ends_no_look(tmp_path, monkeypatch, number):
+    real = os.open
+
+    def dead(path, *arguments, **named):
+        if path == "dead":
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", dead)
+    for path in (tmp_path / "dead", tmp_path / "dead/file"):
+        assert observe(str(path)) == {"kind": "unreadable", "why": f"{path}: {os.strerror(number)}"}
+
+
+DEAD_MOUNT = """
+import ctypes, json, os, sys
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
+place = sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+server = os.open("/dev/fuse", os.O_RDWR)
+if libc.mount(b"dead", place.encode(), b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % server):
+    sys.exit(77)
+os.close(server)
+print(json.dumps([observe(place), observe(place + "/file")]))
+"""
+
+
+@as_root
+def test_a_real_mount_whose_server_has_died_is_unreadable(tmp_path):
+    if not shutil.which("unshare") or not os.path.exists("/dev/fuse"):
+        pytest.skip("no unshare or no /dev/fuse")
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", DEAD_MOUNT, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    if done.returncode == 77:
+        pytest.skip("this machine lets nobody mount a FUSE file system")
+    assert [state["kind"] for state in json.loads(done.stdout)] == ["unreadable", "unreadable"], done.stderr
+
+
 def test_links_in_a_circle_end(tmp_path):
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
@@ -101,6 +198,5 @@ def test_no_descriptor_is_left_open(tmp_path):
     before = descriptors()
     for name in ("file", "file/below", "none/below", "link"):
         observe(str(tmp_path / name))
-    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        observe(str(tmp_path / "link/below"))
+    assert observe(str(tmp_path / "link/below"))["kind"] == "unreadable"
     assert descriptors() == before

@@ -1,0 +1,177 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What one look at a host gives. Sizes are bytes.
+
+The module agent_host_info fills these shapes on the host. On the controller ``decode`` reads them, and nothing else of
+the answer is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+
+Limits = dict[
+    str, list[Optional[int]]
+]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
+
+
+@dataclass(frozen=True)
+class Platform:
+    ids: list[str]  #: ID and ID_LIKE of os-release, such as [ubuntu, debian].
+    version: str  #: Such as 24.04; empty for Debian's testing.
+    architecture: str  #: Such as x86_64.
+    systemd: bool  #: Booted with systemd.
+    python: str
+    uid: int  #: Of the module.
+
+
+@dataclass(frozen=True)
+class Account:
+    exists: bool
+    groups: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AccountsRecord:
+    """What earlier applies made: groups, users, and members that were put into a group."""
+
+    groups: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    members: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    group_exists: bool
+    members: list[str]  #: Of the agents' group, with those whose primary group it is.
+    users: dict[str, Account]  #: The accounts of agent_policy_users.
+    login_user: str  #: Who logged in to become root.
+    record: AccountsRecord
+    memberships: dict[str, list[str]]  #: Who is in the groups of the record now, without primary groups.
+
+
+@dataclass(frozen=True)
+class Fences:
+    """What can defeat a memory limit."""
+
+    overcommit_memory: int  #: The kernel's mode.
+    shm_used: int  #: Bytes in /dev/shm.
+    container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
+
+
+@dataclass(frozen=True)
+class WaysIn:
+    """Ways to log in on which PAM sets no limits."""
+
+    sshd_without_pam: bool
+    pam_without_limits: list[str]  #: PAM services, such as atd.
+
+
+@dataclass(frozen=True)
+class Session:
+    """A unit in which an agent has processes, with the hard limits of the least limited one; None is no limit."""
+
+    user: str
+    unit: str
+    limits: dict[str, Optional[int]]  #: as, nofile.
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of user.slice, which holds all sessions."""
+
+    memory_max: Optional[int]
+    swap_max: Optional[int]
+    in_use: int  #: Without what the kernel can take back.
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    systemd: int  #: Its version; 0: not known.
+    hierarchy: str  #: unified, hybrid or legacy.
+    controllers: list[str]
+    users: Optional[Usage]  #: None: the kernel does not say.
+    services: list[str]  #: Services in system.slice.
+    administrators: dict[str, int]  #: Name to uid.
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """A unit as systemd has it."""
+
+    load: str
+    enabled: str
+    active: str
+    result: str
+    stale: bool  #: Its files changed since systemd read them.
+    drop_ins: list[str] = field(default_factory=list)
+    limits: Limits = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InstalledToolchain:
+    name: str
+    channel: str
+    version: str = ""
+    profile: str = ""
+    components: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ToolchainTree:
+    present: bool
+    request: str  #: What it was installed for, as JSON with sorted keys; empty without a receipt.
+    toolchains: list[InstalledToolchain]
+    problems: list[str]
+    in_use: list[str]  #: Old generations in which programs still run.
+
+
+@dataclass(frozen=True)
+class AuditLogFinding:
+    path: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a new session of an account gets; or why that is not known."""
+
+    limits: Limits = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Deep:
+    """What costs processes, and is looked at for audits only."""
+
+    logins: dict[str, Login]
+    own_rustups: dict[str, list[str]]  #: Paths of toolchains that agents installed, by account.
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a host."""
+
+    memory: HostMemory
+    cpus: int
+    platform: Platform
+    accounts: Accounts
+    packages: dict[str, bool]
+    fences: Fences
+    ways_in: WaysIn
+    sessions: list[Session]
+    ceiling: Ceiling
+    manifest: Manifest
+    record: dict[str, PathState]  #: The manifest, its folder and the originals, if they exist.
+    files: dict[str, PathState]  #: Every path of the manifest, and every path that was asked for.
+    toolchains: dict[str, ToolchainTree]
+    units: dict[str, UnitState]
+    audit_logs: list[AuditLogFinding]
+    deep: Optional[Deep] = None

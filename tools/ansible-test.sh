@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# ansible-test.sh: run `ansible-test sanity` and `units` on a copy of this checkout.
+# ansible-test insists on a real path .../ansible_collections/nova/agent_host outside any repository: with a link it
+# stops, with a copy inside a repository it silently tests nothing.
+set -euo pipefail
+checkout=$(cd "$(dirname "$0")/.." && pwd)
+python=$(readlink -f "$checkout/.venv/bin/python")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+copy=$work/ansible_collections/nova/agent_host
+mkdir -p "$copy"
+(cd "$checkout" && git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$copy" 2>/dev/null) || :  # deleted files are still listed
+
+# ansible-test fetches a pip bootstrap script of its own for its virtual environments; the pip that comes with Python does.
+cache=${HOME:?}/.ansible/test/cache
+mkdir -p "$cache"
+exec 9>"$cache/nova-agent-host.lock"
+flock 9  # its virtual environments belong to the account, and two runs would make the same ones
+[[ -e $cache/get_pip_25_2.py ]] || cp "$checkout/tools/get_pip.py" "$cache/get_pip_25_2.py"
+
+# A PATH of this Python and the system's alone: version managers' shims that answer with an error stop ansible-test.
+PATH=$checkout/.venv/bin:$(dirname "$python"):/usr/local/bin:/usr/bin:/bin
+export PATH
+cd "$copy"
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# tests/ and tools/ are no part of the built collection: ruff checks them.
+ansible-test sanity --color no --python "$version" --requirements --exclude tests/ --exclude tools/ "$@"
+ansible-test units --color no --python "$version" --requirements
