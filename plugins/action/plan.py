@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action: print what hosts can hold. Runs on the controller."""
+"""Action of plan: what hosts can hold, before there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import VARIABLES, BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_count
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, is_empty, safe_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty, safe_lines
 from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
 
 QUESTIONS = ("memory", "instance_type", "agents", "group")
@@ -32,41 +32,39 @@ class ActionModule(ControllerAction):
     spec: ClassVar[dict[str, dict[str, Any]]] = {option: {"type": "raw"} for option in (*QUESTIONS, "cpus")}
 
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        lines: list[str] = []
+        asked = {option: given[option] for option in QUESTIONS if not is_empty(given[option])}
         try:
-            self._answer(given, variables, lines)
+            texts, problems = self._answers(asked, given["cpus"], variables)
         except ValueError as error:
-            return {"failed": True, "msg": [*lines, str(error)] if lines else str(error)}
-        return shown(lines)
+            return {"failed": True, "msg": str(error)}
+        return {**shown(safe_lines("\n".join(texts)).split("\n")), "problems": problems}
 
-    def _answer(self, asked: dict[str, Any], variables: dict[str, Any], lines: list[str]) -> None:
-        """Append an answer to each question to ``lines``. Raises ValueError if one has none."""
-        given = [option for option in QUESTIONS if not is_empty(asked[option])]
-        if not given:
+    def _answers(self, asked: dict[str, Any], cpus: object, variables: dict[str, Any]) -> tuple[list[str], list[str]]:
+        """A text for each question, and the problems of hosts that can't be planned. Raises ValueError."""
+        if not asked:
             raise PlanError(
                 "nothing to plan: give -e memory=1536G, -e instance_type=r7i.48xlarge, -e agents=1000 or"
                 " -e group=agent_hosts"
             )
-        policy = self._policy(variables) if given != ["group"] else BudgetPolicy()
-        if "memory" in given:
-            lines += safe_lines(_budget(policy, host_size(asked["memory"], asked["cpus"]))).split("\n")
-        if "instance_type" in given:
+        policy = self._policy(variables) if asked.keys() != {"group"} else BudgetPolicy()
+        texts: list[str] = []
+        problems: list[str] = []
+        if "memory" in asked:
+            texts.append(_budget(policy, host_size(asked["memory"], cpus)))
+        if "instance_type" in asked:
             name = str(asked["instance_type"])
             shape = find_shape(name, self._shapes([name], variables))
-            lines += safe_lines(f"{shape}\n{_budget(policy, shape.size)}").split("\n")
-        if "agents" in given:
-            lines += safe_lines(fleet_table(parse_count(asked["agents"], "agents"), policy)).split("\n")
-        if "group" in given:
+            texts += [str(shape), _budget(policy, shape.size)]
+        if "agents" in asked:
+            texts.append(fleet_table(parse_count(asked["agents"], "agents"), policy))
+        if "group" in asked:
             hosts = inventory_hosts(variables["groups"], variables["hostvars"], str(asked["group"]))
             table, problems = inventory_table(hosts, self._shapes([host.instance_type for host in hosts], variables))
-            lines += safe_lines("\n".join([table, *problems])).split("\n")
-            if problems:
-                raise PlanError(
-                    f"{len(problems)} of {counted(len(hosts), 'host')} can't be planned; see below the table"
-                )
+            texts.append(table)
+        return texts, problems
 
     def _policy(self, variables: dict[str, Any]) -> BudgetPolicy:
-        """The policy in the inventory's group `all` and in extra variables. An empty one has its default."""
+        """The policy in extra variables and the inventory's group `all`."""
         given = {name: self._templar.template(variables[name]) for name in VARIABLES.values() if name in variables}
         return BudgetPolicy.from_variables(given)
 

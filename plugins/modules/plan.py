@@ -39,4 +39,15 @@ EXAMPLES = r"""
     agents: 1000
 """
 
-RETURN = r"""#"""
+RETURN = r"""
+msg:
+  description: The answers, as lines.
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: For each host that can't be planned, its name and the reason.
+  returned: success
+  type: list
+  elements: str
+"""

@@ -51,7 +51,7 @@ python "$here/variables.py" "$state/mirror.json" "http://$controller:$port" >"$s
 say "provisioning it: ansible-playbook nova.agent_host.site"
 quietly ansible-playbook -i "$inventory" -e "@$state/variables.json" nova.agent_host.site
 say "what the host holds:"
-ansible-playbook -i "$inventory" -e "@$state/variables.json" "$here/budget.yml" | sed -nE '/^(Total|Usable|System|Headroom|Available|Per agent|Maximum|Recommended|Slots|Jobs|---)/s/^/          /p'
+ansible-playbook -i "$inventory" -e "@$state/variables.json" "$here/budget.yml" | sed -nE 's/^ *"((Total|Usable|System|Headroom|Available|Per agent|Maximum|Recommended|Slots|Jobs|---)[^"]*)",?$/          \1/p'
 
 say "building on the host as agent1: bash /opt/nova-agent/bin/cargo_agent.sh test --locked -p demo"
 tar -C "$here" -c crate | on_host sudo -iu agent1 tar -x
