@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import FILE, HygieneError, load_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 
 
 def observe_audit_logs(manifest: Manifest) -> list[dict[str, Any]]:
@@ -20,5 +21,5 @@ def observe_audit_logs(manifest: Manifest) -> list[dict[str, Any]]:
             logs = load_policy(path).audit_logs
         except HygieneError:
             return []  # the role writes it anew
-        return [asdict(finding) for log in logs for finding in hold_audit_log(log.path, log.owner, repair=False)]
+        return [outgoing(asdict(finding)) for finding in hold_audit_logs(logs, repair=False)]
     return []
