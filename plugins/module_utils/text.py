@@ -8,7 +8,12 @@ written as Python writes them: ``\\x1b``, ``\\u202e``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 LONGEST_PATH = 4096  # PATH_MAX of Linux
+LONGEST = 1 << 16  # characters of one text in a module's answer
+MOST = 20  # findings of a list; the others are only counted
 _CUT = "..."
 
 
@@ -20,6 +25,25 @@ def safe_text(value: object, most: int = 300) -> str:
 def safe_lines(value: object, most: int = 1_000_000) -> str:
     """The same for text of several lines: line breaks stay. For the HTML page, and for tables on a terminal."""
     return _bounded(_text(value), most, "\n")
+
+
+def outgoing(value: Any) -> Any:
+    """The answer of a module, with every text in it safe: ``module.exit_json(**outgoing(answer))``.
+
+    Line breaks and tabs stay. A text longer than LONGEST is cut.
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() and len(value) <= LONGEST else _bounded(value, LONGEST, "\n\t")
+    if isinstance(value, Mapping):
+        return {outgoing(key): outgoing(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [outgoing(item) for item in value]
+    return value
+
+
+def and_more(lines: Sequence[str], most: int = MOST) -> list[str]:
+    """The first ``most`` of ``lines``, and how many are left out."""
+    return list(lines) if len(lines) <= most else [*lines[:most], f"and {len(lines) - most:,} more"]
 
 
 def counted(number: int, noun: str) -> str:

@@ -165,6 +165,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import
 from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import Question, look
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 
 
 def main() -> None:
@@ -191,7 +192,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'the host'}: {error.strerror}")
-    module.exit_json(changed=False, **encode(observed))
+    module.exit_json(changed=False, **outgoing(encode(observed)))
 
 
 if __name__ == "__main__":

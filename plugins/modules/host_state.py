@@ -123,7 +123,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.change impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_text
 
 ROLE = {
     "role": {"type": "str", "required": True},
@@ -180,7 +180,7 @@ def main() -> None:
         module.warn(
             f"{safe_text(path)} is no longer wanted but was edited or filled since it was written: left in place"
         )
-    module.exit_json(**answer)
+    module.exit_json(**outgoing(answer))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What costs a few processes for each agent: the limits of a new login, and toolchains that agents installed."""
+"""What only a running host knows: limits of a login, and toolchains that agents brought themselves.
+
+Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
+"""
 
 from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.limits import read_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answer
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said, why
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 TRIED_BY = "runuser"
+LOGIN_SECONDS = 10  # PAM may ask a directory service that is away
+HOME_SECONDS = 5
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 
 
@@ -29,17 +32,28 @@ def observe_login(user: str, root: str = "/") -> Login:
     if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
         return Login(error=missing)
     try:
-        return Login(read_limits(said([TRIED_BY, "-u", user, "--", "cat", "/proc/self/limits"])))
-    except (OSError, subprocess.SubprocessError) as error:
-        return Login(error=safe_text(why(error)))
+        folder = None if root == "/" else os.path.join(root, "etc/pam.d")
+        return Login(session_limits(user, TRIED_BY, LOGIN_SECONDS, folder))
+    except ChildError as error:
+        return Login(error=f"{TRIED_BY} for {user}: {error}")
 
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
-    """Only accounts that have any."""
+    """Toolchains in the homes of accounts that exist, by account; only those who have any. A home is looked at with its
+    owner's rights: it may have links to anywhere, and mounts of the owner's own."""
     found = {}
     for user in users:
-        paths = [os.path.join(pwd.getpwnam(user).pw_dir, name) for name in OWN_RUSTUP]
-        there = [path for path in paths if os.path.lexists(path)]
+        account = pwd.getpwnam(user)
+        paths = [os.path.join(account.pw_dir, name) for name in OWN_RUSTUP]
+        try:
+            there = answer(lambda uid=account.pw_uid, paths=paths: _existing(uid, paths), seconds=HOME_SECONDS)  # type: ignore[misc]
+        except ChildError:
+            continue  # a dead mount: nothing runs from there either
         if there:
             found[user] = there
     return found
+
+
+def _existing(uid: int, paths: list[str]) -> list[str]:
+    with acting_as(Rights.of(uid)):
+        return [path for path in paths if os.path.lexists(path)]

@@ -20,7 +20,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.members impor
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Account,
     Accounts,
@@ -30,17 +31,16 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
     Observation,
     Platform,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
 DPKG_STATUS = "/var/lib/dpkg/status"
-MOST_FINDINGS = 50
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,13 @@ def look(asked: Question) -> Observation:
 
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """Every path of the manifest, and ``more``."""
-    paths = {path for path, _record in manifest.records()} | set(more)
-    return {path: observe(path, manifest.knows_content(path)) for path in sorted(paths)}
+    return survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content)
 
 
-def observe_audit_logs(logs: Iterable[tuple[str, str]]) -> list[AuditLogFinding]:
-    """What is wrong with AI audit logs. Changes nothing. A log with many findings is cut short."""
-    found = []
-    for path, owner in logs:
-        findings = hold_audit_log(path, owner, repair=False)
-        for finding in findings[:MOST_FINDINGS]:
-            where = safe_text(finding.path, LONGEST_PATH)
-            found.append(AuditLogFinding(where, finding.kind, safe_text(finding.text, 1000)))
-        if len(findings) > MOST_FINDINGS:
-            found.append(AuditLogFinding(path, "more", f"and {len(findings) - MOST_FINDINGS:,} more findings"))
-    return found
+def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
+    """What is wrong with AI audit logs. Changes nothing."""
+    findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
+    return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 
 
 def observe_platform() -> Platform:

@@ -62,7 +62,8 @@ def _limits(text: str) -> dict[str, float]:
 
 def _unit(text: str) -> str:
     """The unit of systemd's that a process belongs to: for user units the user manager they are under."""
-    for line in text.splitlines():
+    # An account names the groups below its user manager: str.splitlines would break a line at characters in them.
+    for line in filter(None, text.split("\n")):
         identity, controllers, path = line.split(":", 2)
         if identity == "0" or controllers == "name=systemd":
             match = _UNIT.search(path)

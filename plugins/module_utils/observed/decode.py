@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a module's answer into typed records. A host is not trusted: whatever does not fit ends here.
 
-Bounds: a text has at most 64 KiB and holds no character that a terminal would obey; a list or dictionary has at most
+Bounds: a text has at most 128 KiB and holds no character that a terminal would obey; a list or dictionary has at most
 20,000 members. Unknown keys are refused.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-LONGEST_TEXT = 64 << 10
+LONGEST_TEXT = 1 << 17
 MOST_MEMBERS = 20_000
 LARGEST_NUMBER = 1 << 63
 # Control characters, surrogates, and those that turn the direction of a text.

@@ -12,10 +12,9 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Seen, compare
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
     IMPLIED,
     KEEP,
@@ -23,9 +22,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths impo
     REFUSE,
     TAKE,
     Step,
+    compare_roles,
     record_step,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
 from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece, piece
@@ -33,25 +33,15 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
+from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
-MOST_REPORTED = 20
-
-
-@dataclass
-class Outcome:
-    """What was done, or in check mode would be."""
-
-    changed: bool = False
-    changed_paths: list[str] = field(default_factory=list)
-    changed_units: list[str] = field(default_factory=list)  #: Stopped, started, restarted; "" for a reload alone.
-    kept: list[str] = field(default_factory=list)  #: Left, because they were edited or something is in them.
-    pending: list[str] = field(default_factory=list)  #: Accounts that a run would have to create first.
-    warnings: list[str] = field(default_factory=list)
-    diff: list[Piece] = field(default_factory=list)
 
 
 class ApplyError(Exception):
@@ -106,51 +96,71 @@ class _Run:
         self.manifest = Manifest.load(manifest_path)
         self.originals = Originals(os.path.dirname(manifest_path))
         self.entries = {(role.role, entry.path): entry for role in wanted for entry in role.entries}
-        self.theirs = {
-            path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
-        }
         self.units = {unit.name: unit for role in wanted for unit in role.units}
         self.outcome = Outcome()
-        comparison = compare(wanted, Seen(self.manifest, self._look, None, {}, {}))
-        self.steps = [step for role in wanted for step in comparison.steps[role.role] if step.action]
+        self.found = self._survey()
+        steps = compare_roles(
+            {role.role: {entry.path: entry.state for entry in role.entries} for role in wanted},
+            self.manifest,
+            self._look,
+            [
+                entry.path
+                for entry in self.entries.values()
+                if entry.foreign and not is_roots(os.path.dirname(entry.path))
+            ],
+        )
+        changing = [step for role in wanted for step in steps[role.role] if step.action]
+        self.steps = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        self.foreign = ForeignSteps(
+            [step for step in changing if step not in self.steps], self.manifest, self.originals, self.outcome
+        )
 
     def run(self) -> Outcome:
-        steps = self._own_steps()
-        missing = _missing_accounts(steps)
+        self._refuse()
+        missing = _missing_accounts(self.steps)
         if missing and not self.check_mode:
             raise StateError(f"{missing[0]}: create it before the files that it is to own")
         self.outcome.pending = missing
-        self._validate_contents(steps)
-        self._describe(steps)
-        plan = self._unit_plan(steps)
+        self._validate_contents(self.steps)
+        self._describe(self.steps)
+        plan = self._unit_plan()
         if self.check_mode:
-            self.outcome.changed = bool(self.steps) or bool(plan)
+            self.foreign.describe()
+            self.outcome.changed = bool(self.steps or plan or self.foreign.changes)
             return self.outcome
-        if self.steps or plan:
-            self._execute(steps, plan)
+        if self.steps or plan or self.foreign.steps:
+            self._execute(plan)
         if repair_record(self.manifest_path):
             self.outcome.changed = True
         return self.outcome
 
+    def _survey(self) -> dict[str, PathState]:
+        """What is at every path that is wanted or recorded. Content that belongs to its users is not read."""
+        theirs = {
+            path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
+        }
+        paths = {path for _role, path in self.entries}
+        paths |= {path for role in self.wanted for path in self.manifest.role(role.role).paths}
+        found = survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
+        # Saving the manifest makes and removes its folder, so take that as given.
+        found[os.path.dirname(self.manifest_path)] = IMPLIED
+        return found
+
+    def _others(self) -> list[str]:
+        """The wanted paths in folders that others may write."""
+        wanted = [entry.path for entry in self.entries.values() if entry.foreign]
+        return [path for path in wanted if not is_roots(os.path.dirname(path))]
+
     def _look(self, path: str) -> PathState:
-        """Take the manifest's own folder as given, since saving the manifest makes and removes it; and don't read files
-        whose content belongs to their users."""
-        if path == os.path.dirname(self.manifest_path):
-            return IMPLIED
-        return observe(path, content=path not in self.theirs and self.manifest.knows_content(path))
+        if path not in self.found:
+            self.found[path] = observe(path, content=False)
+        return self.found[path]
 
-    def _own_steps(self) -> list[Step]:
-        """The steps in folders of root's. A refused path there ends the run before anything is changed."""
-        own = [step for step in self.steps if not self._is_foreign(step)]
-        refused = [f"{step.path} {step.why}" for step in own if step.action == REFUSE]
+    def _refuse(self) -> None:
+        """A path of root's that can't be changed ends the run before anything is. Raises StateError."""
+        refused = [f"{step.path} {step.why}" for step in self.steps if step.action == REFUSE]
         if refused:
-            more = f"; and {len(refused) - MOST_REPORTED} more" if len(refused) > MOST_REPORTED else ""
-            raise StateError("; ".join(refused[:MOST_REPORTED]) + more)
-        return own
-
-    def _is_foreign(self, step: Step) -> bool:
-        entry = self.entries.get((step.role, step.path))
-        return bool(entry and entry.foreign) or not is_roots(os.path.dirname(step.path))
+            raise StateError("; ".join(and_more(refused)))
 
     def _validate_contents(self, steps: Sequence[Step]) -> None:
         """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
@@ -186,70 +196,63 @@ class _Run:
             return self.entries[step.role, step.path].text.encode()
         if not step.before.sha256:
             return None
-        return self._original(step.before.sha256)
+        return self.originals.read(step.before.sha256)
 
-    def _original(self, sha256: str) -> bytes:
-        return self.originals.read(sha256)
-
-    def _unit_plan(self, steps: Sequence[Step]) -> UnitPlan:
-        changed = [step.path for step in steps if step.changes]
-        removed = [step.path for step in steps if step.after == ABSENT]
+    def _unit_plan(self) -> UnitPlan:
+        changed = [step.path for step in self.steps if step.changes]
+        removed = [step.path for step in self.steps if step.after == ABSENT]
         pending = [name for role in self.wanted for name in self.manifest.role(role.role).restarts]
         return plan_units(self.units, changed, removed, pending, self.conditions)
 
-    def _execute(self, steps: Sequence[Step], plan: UnitPlan) -> None:
-        self._record(steps, plan)
+    def _execute(self, plan: UnitPlan) -> None:
+        self._record(plan)
         self.outcome.changed_paths = []
         done = 0
         try:
             self.outcome.changed_units += self.systemd.stop(plan.stop)
-            for step in steps:
+            for step in self.steps:
                 self._change(step)
                 done += 1
             self._load(plan)
         except (OSError, StateError, UnitError) as error:
             why = str(error)
-            if isinstance(error, OSError) and done < len(steps):
-                why = f"{steps[done].path}: {state_change.reason(steps[done].path, error)}"
+            if isinstance(error, OSError) and done < len(self.steps):
+                path = self.steps[done].path
+                why = f"{path}: {state_change.reason(path, error)}"
             self.outcome.changed = bool(self.outcome.changed_paths or self.outcome.changed_units)
             raise ApplyError(
-                f"{why}; {done} of {len(steps)} steps were done, the next apply goes on from there", self.outcome
+                f"{why}; {done} of {len(self.steps)} steps were done, the next apply goes on from there", self.outcome
             ) from error
-        self._foreign_steps()
+        self.outcome.changed = bool(self.steps or plan)
+        self.foreign.apply()
         for role in self.wanted:
             self.manifest.role(role.role).restarts = []
         self.originals.keep_only({record.before.sha256 for _path, record in self.manifest.records()} - {""})
         self.manifest.save(self.manifest_path)
-        self.outcome.changed = True
 
-    def _record(self, steps: Sequence[Step], plan: UnitPlan) -> None:
+    def _record(self, plan: UnitPlan) -> None:
         """Note what will be written, before it is."""
-        for step in steps:
+        for step in self.steps:
             if step.action == PUT:
                 self._save_original(step)
             if step.action in (PUT, KEEP):
                 record_step(self.manifest, step)
+        self.foreign.record()
         for role in self.wanted:
             ours = {unit.name for unit in role.units}
             self.manifest.role(role.role).restarts = sorted({*plan.start, *plan.restart} & ours)
         self.manifest.save(self.manifest_path)
 
     def _change(self, step: Step) -> None:
-        if step.action == PUT:
-            if step.changes:
-                state_change.put(step.path, step.after, self._content(step))
-        elif step.action == TAKE:
+        if step.action in (PUT, TAKE) and step.changes:
             state_change.put(step.path, step.after, self._content(step))
-            if step.after == ABSENT and os.path.lexists(step.path):  # a folder that something else is in
-                self.outcome.kept.append(step.path)
+            if step.action == TAKE and step.after == ABSENT and os.path.lexists(step.path):
+                self.outcome.kept.append(step.path)  # a folder that something else is in
                 record_step(self.manifest, replace(step, action=KEEP))
                 return
-            record_step(self.manifest, step)
-        else:
-            record_step(self.manifest, step)
-            return
-        if step.changes and step.path not in self.outcome.changed_paths:
-            self.outcome.changed_paths.append(step.path)
+            if step.path not in self.outcome.changed_paths:
+                self.outcome.changed_paths.append(step.path)
+        record_step(self.manifest, step)
 
     def _load(self, plan: UnitPlan) -> None:
         """Let systemd read its files again, and bring units to the wanted state."""
@@ -257,23 +260,6 @@ class _Run:
             self.outcome.changed_units += self.systemd.reload()
         self.outcome.changed_units += self.systemd.start(plan.start)
         self.outcome.changed_units += self.systemd.try_restart(plan.restart)
-
-    def _foreign_steps(self) -> None:
-        """Paths in folders of others: last, each by itself, and a failure is a warning."""
-        for step in self.steps:
-            if not self._is_foreign(step):
-                continue
-            entry = self.entries.get((step.role, step.path))
-            try:
-                if step.action == REFUSE:
-                    raise StateError(step.why)
-                self._change_foreign(step, entry)
-            except (OSError, StateError) as error:
-                self.outcome.warnings.append(f"{step.path}: {error}")
-
-    def _change_foreign(self, step: Step, entry: Entry | None) -> None:
-        self._change(step)
-        record_step(self.manifest, step)
 
     def _save_original(self, step: Step) -> None:
         """Keep the file that was here before us, so that removing the role puts it back."""

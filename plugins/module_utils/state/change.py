@@ -41,7 +41,7 @@ def group_id(name: str) -> int:
 
 def _ids(path: str, state: PathState) -> tuple[int, int]:
     try:
-        return user_id(state.owner), group_id(state.group)
+        return user_id(state.owner or "root"), group_id(state.group or "root")
     except KeyError:
         raise StateError(
             f"{path} is to belong to {state.owner}:{state.group}, which this host does not have: create them, "

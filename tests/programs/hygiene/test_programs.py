@@ -33,7 +33,7 @@ class Installed:
         self.report = self.prefix / "targets.json"
         self.log = lab.home / "audit.log"
         policy = {
-            "target_max": "1K", "workspaces": [f"{lab.home}/*"], "group": "nogroup", "cargo_agent": str(lab.wrapper),
+            "target_max": "1K", "workspaces": [f"{lab.home}/*"], "group": "nogroup",
             "report": str(self.report), "audit_logs": [{"path": str(self.log), "owner": OWNER}],
         }  # fmt: skip
         self._write("etc/hygiene.json", json.dumps(policy), 0o600)
@@ -95,11 +95,12 @@ def test_target_max_gb_goes_before_the_policy_and_is_checked(installed: Installe
 
 def test_a_folder_that_could_not_be_cleaned_is_status_1(installed: Installed) -> None:
     workspace = installed.lab.crate()
-    installed.lab.wrapper.write_text("#!/bin/sh\necho error: no >&2; exit 3\n")
+    (workspace / "target" / "of-root").mkdir()
+    (workspace / "target" / "of-root" / "file").touch()
     done = installed.run("agent-sweep")
     assert done.returncode == 1
-    assert done.stdout.endswith("; failed, freed 0 MiB (0 bytes): cargo clean ended with status 3: error: no\n")
-    assert (workspace / "target").exists()
+    assert ": of-root/file: Permission denied" in done.stdout
+    assert (workspace / "target" / "of-root" / "file").exists()
 
 
 def test_two_sweeps_take_turns(installed: Installed) -> None:

@@ -20,7 +20,7 @@ def test_audit_logs_are_those_that_the_host_was_told_of(tmp_path):
     file.write_text(
         json.dumps(
             {
-                "target_max": "1G", "workspaces": [], "group": "g", "cargo_agent": "c", "report": "r",
+                "target_max": "1G", "workspaces": [], "group": "g", "report": "r",
                 "audit_logs": [{"path": f"{tmp_path}/gone/audit.log", "owner": "root"}],
             }
         )
