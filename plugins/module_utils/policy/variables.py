@@ -24,7 +24,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.policy.limits import check_extra
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import format_size, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, RequestError, source_url
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import check_environment
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    UPSTREAM,
+    Request,
+    RequestError,
+    check_source,
+    source_url,
+)
 
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
@@ -176,7 +183,10 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "agent_hygiene_audit_schedule": check_calendar,
 }
 
-TOOLCHAIN_OPTIONS = ("channel", "profile", "components", "targets", "extra", "rustup_version", "rustup_checksums")
+TOOLCHAIN_OPTIONS = (
+    *("channel", "profile", "components", "targets", "extra", "rustup_version", "rustup_checksums"),
+    "channel_checksums",
+)
 ASCENDING = ("agent_policy_memory_per_agent", "agent_policy_memory_hard_limit", "agent_limits_login_address_space")
 
 
@@ -244,7 +254,10 @@ def _toolchain_problems(variables: Mapping[str, Any]) -> list[str]:
     if not all(name in variables for name in names.values()):
         return []  # the role is not in the play
     try:
-        Request.from_options({option: variables[name] for option, name in names.items()}, "agent_toolchain_")
+        request = Request.from_options({option: variables[name] for option, name in names.items()}, "agent_toolchain_")
+        server = source_url(variables.get("agent_toolchain_dist_server") or UPSTREAM, "agent_toolchain_dist_server")
+        check_source(request, server, "agent_toolchain_")
+        check_environment(variables.get("agent_toolchain_environment") or {}, "agent_toolchain_environment")
     except RequestError as error:
         return [str(error)]
     pin, channel = variables["agent_policy_rust_channel"], variables["agent_toolchain_channel"]
