@@ -143,6 +143,7 @@ class ToolchainTree:
     toolchains: list[InstalledToolchain]
     problems: list[str]
     in_use: list[str]  #: Old generations in which programs still run.
+    busy: bool = False  #: An installation runs now.
 
 
 @dataclass(frozen=True)

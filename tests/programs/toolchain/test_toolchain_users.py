@@ -81,20 +81,20 @@ def test_an_agent_can_write_nothing(host: Host) -> None:
         [f"{host.tree.path}/bin/rustup", "set", "auto-install", "enable"],
     ):
         assert host.run(*command, RUSTUP_HOME=f"{host.tree.path}/rustup").returncode != 0, command
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 def test_using_it_changes_nothing_whatever_the_umask(host: Host, umask: int) -> None:
     assert host.run(f"{host.prefix}/local/rustc", "-V", umask=umask).stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
     assert host.run(f"{host.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 def test_root_who_uses_it_changes_nothing(host: Host) -> None:
     for words in (["cargo", "build"], ["rustup", "show"], ["rustc", "+1.93.0", "-V"]):
         subprocess.run([host.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 @pytest.mark.parametrize(
