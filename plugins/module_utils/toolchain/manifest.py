@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Run, locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
@@ -43,8 +42,7 @@ def claim(role: str, tree: str, path: str, run: Run | None) -> None:
             manifest.paths(role)[folder] = {**IMPLIED, "before": dict(ABSENT)}
         manifest.save(path, run)
         for folder in reversed(missing):
-            os.mkdir(folder, 0o755)
-            os.chmod(folder, 0o755)
+            put(folder, IMPLIED, None)
 
 
 def others(role: str, tree: str, path: str) -> list[str]:
@@ -60,8 +58,8 @@ def release(role: str, tree: str, path: str, run: Run | None) -> None:
         paths = manifest.paths(role)
         for folder in _above(tree):
             if paths.get(folder, {}).get("implied") and manifest.holders(folder) == [role]:
-                with suppress(OSError):  # not empty: it goes with the last thing in it
-                    os.rmdir(folder)
+                remove(folder)
+                if not os.path.lexists(folder):  # else not empty: it goes with the last thing in it
                     del paths[folder]
         manifest.save(path, run)
 
