@@ -134,6 +134,7 @@ class InstalledToolchain:
     profile: str = ""
     components: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    sha256: str = ""  #: Of the channel's manifest; empty if the policy named none.
 
 
 @dataclass(frozen=True)

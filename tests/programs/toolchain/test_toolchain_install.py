@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
@@ -286,6 +287,14 @@ def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
     assert toolchain_apply.remove(str(tree.path), 30).changed
     assert [path.name for path in tree.path.parent.iterdir()] == ["other"]
     assert toolchain_apply.remove(str(tree.path), 30).changed is False
+
+
+def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
+    tree.path.parent.chmod(0o777)
+    with pytest.raises(StateError, match="root changes nothing there"):
+        tree.apply()
+    tree.path.parent.chmod(0o755)
+    assert list(tree.path.parent.iterdir()) == []
 
 
 def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
