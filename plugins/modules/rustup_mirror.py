@@ -1,55 +1,50 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Documentation of the action plugin rustup_mirror; nothing runs on the host."""
+"""Documentation of action rustup_mirror; nothing runs on a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rustup_mirror
-short_description: Build a rustup mirror on the controller, for hosts without internet
+short_description: Build a rustup mirror on the controller, for hosts without internet access
 version_added: 0.1.0
 description:
-  - Fills a folder that serves rustup as the official servers do, from any static web server or as a C(file://) URL.
-  - Takes pinned toolchains from upstream, with every file verified against the channel's manifest and the installer
-    against its pinned sum; or repackages a toolchain that is installed on the controller, under its true version.
-  - What is there and has the right sum is not fetched again, and an interrupted download goes on where it stopped. A
-    channel is offered only once all of its files are there.
-  - Runs on the controller, as the user who runs Ansible, and prints how far it is.
+  - Fills a folder that serves rustup as the official servers do, by any static web server or as a C(file://) URL.
+  - Verifies every file against the manifest of its channel, and C(rustup-init) against its pinned sum.
+  - Does not fetch files with the right sum again, and continues an interrupted download. A channel is offered after all
+    of its files are in the folder.
+  - Runs on the controller as the user of Ansible, and prints the progress.
 options:
   path:
     description: The folder to fill.
     type: path
     required: true
   channel:
-    description: The toolchain to mirror. This or O(from_toolchain) is needed.
+    description: The toolchain to mirror.
     type: str
+    required: true
   profile:
     description: As in M(nova.agent_host.rustup_toolchain).
     type: str
     default: minimal
   components:
-    description: Components beside those of O(profile).
+    description: Components in addition to those of O(profile).
     type: list
     elements: str
     default: []
   targets:
-    description: Targets beside the architectures' own.
+    description: Targets in addition to the architectures' own.
     type: list
     elements: str
     default: []
   extra:
-    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain). Not with O(from_toolchain).
+    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain).
     type: list
     elements: dict
     default: []
-  from_toolchain:
-    description: >-
-      An installed toolchain to repackage instead, such as C(~/.rustup/toolchains/stable-x86_64-unknown-linux-gnu). Its
-      version is asked of its rustc.
-    type: path
   architectures:
-    description: Architectures of the hosts to serve. With O(from_toolchain) it is the toolchain's own.
+    description: Architectures of the hosts.
     type: list
     elements: str
     choices: [aarch64, x86_64]
@@ -59,24 +54,21 @@ options:
     type: str
     required: true
   rustup_checksums:
-    description: The sha256 of that version's C(rustup-init) by architecture.
+    description: The sha256 of C(rustup-init) of that version, by architecture.
     type: dict
     required: true
-  rustup_init:
-    description: A local file to take as C(rustup-init) instead of fetching it. It must have the pinned sum.
-    type: path
   dist_server:
-    description: Where toolchains come from.
+    description: URL of the toolchains.
     type: str
     default: https://static.rust-lang.org
   update_root:
-    description: Where rustup comes from.
+    description: URL of rustup.
     type: str
     default: https://static.rust-lang.org/rustup
 attributes:
   check_mode:
     support: full
-    description: Reads manifests and tells which files would be fetched.
+    description: Reads manifests and returns the files that would be fetched.
   diff_mode:
     support: none
     description: The return values list the files.
@@ -87,7 +79,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Mirror what the hosts pin
+- name: Mirror the pinned toolchain
   nova.agent_host.rustup_mirror:
     path: /srv/rustup
     channel: 1.92.0
@@ -104,17 +96,17 @@ path:
   returned: success
   type: str
 toolchains:
-  description: The channels that the mirror now offers.
+  description: The channels that the mirror offers.
   returned: success
   type: list
   elements: str
 fetched:
-  description: Files that were placed, or in check mode would be, below O(path).
+  description: New files below O(path); in check mode, files that would be fetched.
   returned: success
   type: list
   elements: str
 kept:
-  description: Files that were there with the right sum.
+  description: Files that already had the right sum.
   returned: success
   type: list
   elements: str

@@ -20,17 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import fixture_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import (
-    Built,
-    describe_installed,
-    mirror_installed,
-    mirror_rustup,
-    mirror_upstream,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import mirror_rustup, mirror_upstream
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError, manifest_path
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as rustup_fetch
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Request
+from pack import describe_installed, mirror_installed, place_installer, true_version
 from rustup_wheel import CHECKSUMS, VERSION, cache, rustup_init
 
 COMPONENTS = ["clippy", "rustfmt"]
@@ -65,8 +59,7 @@ def from_toolchain(base: Path) -> tuple[Path, str, str] | None:
             toolchain, architecture = describe_installed(str(sysroot), COMPONENTS)
             root = base / f"mirror-{toolchain.channel}-installed"
             mirror_installed(str(root), str(sysroot), toolchain, say)
-            asked = request(toolchain.channel)
-            mirror_rustup(str(root), asked, [architecture], "", say, Built(), str(rustup_init(architecture)))
+            place_installer(root, rustup_init(architecture), VERSION, architecture)
             return root, toolchain.channel, true_version(str(sysroot))[0]
         except (ChannelError, OSError) as error:
             say(f"{sysroot} can't be mirrored: {error}")

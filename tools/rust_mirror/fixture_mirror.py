@@ -9,10 +9,9 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import Built, mirror_rustup
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import Component, Content, write_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
-from rustup_wheel import CHECKSUMS, VERSION
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES
+from pack import Component, Content, place_installer, write_channel
+from rustup_wheel import VERSION
 
 DATE = "2025-12-11"
 TARGET = "wasm32-unknown-unknown"
@@ -47,15 +46,11 @@ def build(root: Path, installer: Path, versions: Sequence[str] = ("1.92.0",), pa
         write_channel(
             str(root), f"{version} (FIXTURE {DATE})", version, DATE, triple, components(version, triple, padding), quiet
         )
-    mirror_rustup(str(root), pinned(versions[0]), [platform.machine()], "", quiet, Built(), str(installer))
+    place_installer(root, installer, VERSION, platform.machine())
 
 
 def quiet(line: str) -> None:
     pass
-
-
-def pinned(version: str) -> Request:
-    return Request.from_options({"channel": version, "rustup_version": VERSION, "rustup_checksums": CHECKSUMS})
 
 
 def components(version: str, triple: str, padding: int = 0) -> list[Component]:

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Building a folder that serves rustup as the official servers do, for hosts without internet.
+"""Build a folder that serves rustup as the official servers do, for hosts without internet access.
 
-Layout, below the mirror's root: ``dist/channel-rust-1.92.0.toml`` (and ``.sha256``), ``dist/2025-12-11/*.tar.xz``,
-``rustup/archive/1.29.0/TRIPLE/rustup-init``. Any static web server serves it, and ``file://`` does.
+Files below the root of the mirror: ``dist/channel-rust-1.92.0.toml`` (and ``.sha256``), ``dist/2025-12-11/*.tar.xz``,
+``rustup/archive/1.29.0/TRIPLE/rustup-init``. Any static web server and ``file://`` URLs can serve it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror import package as mirror_package
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, ChannelError
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
     FetchError,
     download,
     fetch,
     sha256_file,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
 
 Say = Callable[[str], None]
 STEP = 25  # percent of a file between two lines of progress
@@ -30,7 +29,7 @@ STEP = 25  # percent of a file between two lines of progress
 
 @dataclass
 class Built:
-    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` what the mirror offers, ``size`` in bytes."""
+    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` the channels that the mirror offers."""
 
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -41,7 +40,7 @@ class Built:
 def mirror_upstream(
     root: str, request: Request, architectures: Sequence[str], dist_server: str, say: Say, check_mode: bool = False
 ) -> Built:
-    """Mirror the toolchains of ``request`` into ``root``. What is there and has the right sum is not fetched again.
+    """Mirror the toolchains of ``request`` into ``root``. Files with the right sum are not fetched again.
 
     Raises ChannelError, FetchError, OSError.
     """
@@ -60,7 +59,7 @@ def mirror_upstream(
             label = f"{toolchain.channel} {number}/{len(unique)} {os.path.basename(artifact.path)}"
             _place(root, artifact, f"{dist_server}/{artifact.path}", path, say, label, built, check_mode)
         if not check_mode and not _same(os.path.join(root, path), content):
-            built.fetched += mirror_package.write_manifest(root, path, content)
+            built.fetched += write_manifest(root, path, content)
         built.toolchains.append(toolchain.channel)
     return built
 
@@ -72,17 +71,13 @@ def mirror_rustup(
     update_root: str,
     say: Say,
     built: Built,
-    installer: str | None = None,
     check_mode: bool = False,
 ) -> None:
-    """Put rustup-init into the mirror, from ``update_root`` or the local file ``installer``; its sum is the pinned one.
-
-    Raises FetchError, RequestError, OSError.
-    """
+    """Put rustup-init with the pinned sum into the mirror. Raises FetchError, RequestError, OSError."""
     for architecture in architectures:
         below = f"archive/{request.rustup_version}/{TRIPLES[architecture]}/rustup-init"
         artifact = Artifact(f"rustup/{below}", request.checksum(architecture))
-        url = f"file://{os.path.abspath(installer)}" if installer else f"{update_root}/{below}"
+        url = f"{update_root}/{below}"
         label = f"rustup-init {request.rustup_version} {architecture}"
         _place(root, artifact, url, f"rustup_checksums.{architecture}", say, label, built, check_mode)
         if not check_mode:
@@ -92,42 +87,16 @@ def mirror_rustup(
                 file.write(f"{artifact.sha256} *./rustup-init\n")
 
 
-def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
-    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
-
-    Raises ChannelError.
-    """
-    _version, channel, _date, triple = mirror_package.true_version(sysroot)
-    architecture = next((name for name, own in TRIPLES.items() if own == triple), None)
-    if architecture is None:
-        raise ChannelError(f"{sysroot} is for {triple}; only {', '.join(sorted(TRIPLES.values()))} can be mirrored")
-    return Toolchain(channel, "minimal", tuple(components)), architecture
-
-
-def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
-    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
-
-    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
-    ChannelError, OSError.
-    """
-    version, channel, date, triple = mirror_package.true_version(sysroot)
-    parts = mirror_package.installed_components(sysroot, triple, toolchain.components)
-    path = mirror_channel.manifest_path(channel)
-    if _offers(os.path.join(root, path), version, toolchain, triple):
-        return []
-    if check_mode:
-        return [path]
-    return mirror_package.write_channel(root, version, channel, date, triple, parts, say)
-
-
-def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> bool:
-    try:
-        with open(manifest, encoding="utf-8") as file:
-            found = mirror_channel.parse(file.read(), manifest)
-        mirror_channel.artifacts(found, toolchain, triple)
-    except (FileNotFoundError, ChannelError):
-        return False
-    return bool(found["pkg"]["rust"]["version"] == version)
+def write_manifest(root: str, path: str, content: bytes) -> list[str]:
+    """Write a manifest and its sum. This is the last step, so that all offered files are in the mirror."""
+    target = os.path.join(root, path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(f"{target}.part", "wb") as file:
+        file.write(content)
+    with open(f"{target}.sha256", "w", encoding="utf-8") as file:
+        file.write(f"{sha256_file(f'{target}.part')}  {os.path.basename(path)}\n")
+    os.replace(f"{target}.part", target)
+    return [f"{path}.sha256", path]
 
 
 def _manifest(server: str, path: str) -> bytes:

@@ -18,10 +18,11 @@ from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build impor
     mirror_rustup,
     mirror_upstream,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, artifacts, parse
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, Toolchain
 from mirror_server import Server
+from pack import Package, render, true_version
 from rustup_wheel import CHECKSUMS, VERSION
 from trees import Tree
 
@@ -157,3 +158,16 @@ def test_the_demos_mirror(tmp_path: Path, installer: Path) -> None:
     assert (told["kind"], told["channel"]) == ("fixture", "1.92.0")
     assert told["label"] == "a FIXTURE of Rust 1.92.0, which compiles nothing"
     assert (Path(told["path"]) / "dist/channel-rust-1.92.0.toml").exists()
+
+
+def test_the_manifest_that_is_written_can_be_read() -> None:
+    triple = "x86_64-unknown-linux-gnu"
+    packages = [
+        Package("rustc", triple, Artifact("dist/d/rustc.tar.zst", "c" * 64), "zst"),
+        Package("clippy-preview", triple, Artifact("dist/d/clippy.tar.gz", "d" * 64), "gz"),
+    ]
+    text = render("1.95.0 (59807616e 2026-04-14)", "2026-04-16", triple, packages, ["rustc"])
+    found = parse(text, "here")
+    assert found["pkg"]["rust"]["version"] == "1.95.0 (59807616e 2026-04-14)"
+    wanted = artifacts(found, Toolchain("1.95.0", "minimal", ("clippy",)), triple)
+    assert wanted == [package.artifact for package in packages]
