@@ -51,7 +51,8 @@ class AccountsRecord:
 
 @dataclass(frozen=True)
 class Accounts:
-    group_exists: bool
+    group_id: Optional[int]  #: None: there is no such group.
+    group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
     members: list[str]  #: Of the agents' group, with those whose primary group it is.
     users: dict[str, Account]  #: The accounts of agent_policy_users.
     login_user: str  #: Who logged in to become root.
