@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Action of rustup_mirror: build the mirror on the controller and print the progress."""
+"""Action of rustup_mirror: builds the mirror on the controller, and says how far it is while it does."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
     UPSTREAM,
     Request,
     RequestError,
+    check_source,
     source_url,
 )
 
 SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "channel": {"type": "str", "required": True},
+    "channel_checksums": {"type": "dict", "default": {}},
     "profile": {"type": "str", "default": "minimal"},
     "components": {"type": "list", "elements": "str", "default": []},
     "targets": {"type": "list", "elements": "str", "default": []},
@@ -42,21 +44,23 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(SPEC)
-        was = os.umask(0o022)  # a web server reads the files as another user
+        was = os.umask(0o022)  # a web server reads it as another user
         try:
             built = self._build(options)
         except (RequestError, ChannelError, FetchError, OSError) as error:
-            raise AnsibleActionFail(str(error)) from None  # a cause would repeat the message
+            raise AnsibleActionFail(str(error)) from None  # the chain would repeat the message
         finally:
             os.umask(was)
         return {"changed": bool(built.fetched), "path": options["path"], **asdict(built)}
 
     def _build(self, options: dict[str, Any]) -> rustup_mirror.Built:
-        root, architectures, check_mode = options["path"], options["architectures"], self._task.check_mode
+        check_mode = self._task.check_mode
+        root, architectures = options["path"], options["architectures"]
         request = Request.from_options(options)
         dist_server = source_url(options["dist_server"], "dist_server")
-        update_root = source_url(options["update_root"], "update_root")
+        check_source(request, dist_server)
         built = rustup_mirror.mirror_upstream(root, request, architectures, dist_server, self._say, check_mode)
+        update_root = source_url(options["update_root"], "update_root")
         rustup_mirror.mirror_rustup(root, request, architectures, update_root, self._say, built, check_mode)
         return built
 

@@ -1,20 +1,21 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Documentation of action rustup_mirror; nothing runs on a host."""
+"""Documentation of the action plugin rustup_mirror; nothing runs on the host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rustup_mirror
-short_description: Build a rustup mirror on the controller, for hosts without internet access
+short_description: Build a rustup mirror on the controller, for hosts without internet
 version_added: 0.1.0
 description:
-  - Fills a folder that serves rustup as the official servers do, by any static web server or as a C(file://) URL.
-  - Verifies every file against the manifest of its channel, and C(rustup-init) against its pinned sum.
-  - Does not fetch files with the right sum again, and continues an interrupted download. A channel is offered after all
-    of its files are in the folder.
-  - Runs on the controller as the user of Ansible, and prints the progress.
+  - Fills a folder that serves rustup as the official servers do, from any static web server or as a C(file://) URL.
+  - Takes pinned toolchains from upstream. The channel's manifest is compared with O(channel_checksums), or without one
+    with the sum beside it; every other file with the manifest, and the installer with its pinned sum.
+  - What is there and has the right sum is not fetched again, and an interrupted download goes on where it stopped. A
+    channel is offered only once all of its files are there.
+  - Runs on the controller, as the user who runs Ansible, and prints how far it is.
 options:
   path:
     description: The folder to fill.
@@ -24,17 +25,23 @@ options:
     description: The toolchain to mirror.
     type: str
     required: true
+  channel_checksums:
+    description: >-
+      The sha256 of channel manifests by channel, as in M(nova.agent_host.rustup_toolchain). RV(channel_checksums) gives
+      those of the mirror.
+    type: dict
+    default: {}
   profile:
     description: As in M(nova.agent_host.rustup_toolchain).
     type: str
     default: minimal
   components:
-    description: Components in addition to those of O(profile).
+    description: Components beside those of O(profile).
     type: list
     elements: str
     default: []
   targets:
-    description: Targets in addition to the architectures' own.
+    description: Targets beside the architectures' own.
     type: list
     elements: str
     default: []
@@ -44,7 +51,7 @@ options:
     elements: dict
     default: []
   architectures:
-    description: Architectures of the hosts.
+    description: Architectures of the hosts to serve.
     type: list
     elements: str
     choices: [aarch64, x86_64]
@@ -54,21 +61,21 @@ options:
     type: str
     required: true
   rustup_checksums:
-    description: The sha256 of C(rustup-init) of that version, by architecture.
+    description: The sha256 of that version's C(rustup-init) by architecture.
     type: dict
     required: true
   dist_server:
-    description: URL of the toolchains.
+    description: Where toolchains come from. With V(http://) each channel needs its sum in O(channel_checksums).
     type: str
     default: https://static.rust-lang.org
   update_root:
-    description: URL of rustup.
+    description: Where rustup comes from.
     type: str
     default: https://static.rust-lang.org/rustup
 attributes:
   check_mode:
     support: full
-    description: Reads manifests and returns the files that would be fetched.
+    description: Reads manifests and tells which files would be fetched.
   diff_mode:
     support: none
     description: The return values list the files.
@@ -79,7 +86,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Mirror the pinned toolchain
+- name: Mirror what the hosts pin
   nova.agent_host.rustup_mirror:
     path: /srv/rustup
     channel: 1.92.0
@@ -96,17 +103,21 @@ path:
   returned: success
   type: str
 toolchains:
-  description: The channels that the mirror offers.
+  description: The channels that the mirror now offers.
   returned: success
   type: list
   elements: str
+channel_checksums:
+  description: The sha256 of each channel's manifest, for the same option of M(nova.agent_host.rustup_toolchain).
+  returned: success
+  type: dict
 fetched:
-  description: New files below O(path); in check mode, files that would be fetched.
+  description: Files that were placed, or in check mode would be, below O(path).
   returned: success
   type: list
   elements: str
 kept:
-  description: Files that already had the right sum.
+  description: Files that were there with the right sum.
   returned: success
   type: list
   elements: str

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Build a folder that serves rustup as the official servers do, for hosts without internet access.
+"""Building a folder that serves rustup as the official servers do, for hosts without internet.
 
-Files below the root of the mirror: ``dist/channel-rust-1.92.0.toml`` (and ``.sha256``), ``dist/2025-12-11/*.tar.xz``,
-``rustup/archive/1.29.0/TRIPLE/rustup-init``. Any static web server and ``file://`` URLs can serve it.
+Layout, below the mirror's root: ``dist/channel-rust-1.92.0.toml`` (and ``.sha256``), ``dist/2025-12-11/*.tar.xz``,
+``rustup/archive/1.29.0/TRIPLE/rustup-init``. Any static web server serves it, and ``file://`` does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch im
     fetch,
     sha256_file,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    TRIPLES,
+    Request,
+    Toolchain,
+    manifest_path,
+)
 
 Say = Callable[[str], None]
 STEP = 25  # percent of a file between two lines of progress
@@ -29,25 +34,27 @@ STEP = 25  # percent of a file between two lines of progress
 
 @dataclass
 class Built:
-    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` the channels that the mirror offers."""
+    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` what the mirror offers, ``size`` in bytes;
+    ``channel_checksums`` are the sums of their manifests, for the policy of the hosts."""
 
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     toolchains: list[str] = field(default_factory=list)
+    channel_checksums: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
 
 def mirror_upstream(
     root: str, request: Request, architectures: Sequence[str], dist_server: str, say: Say, check_mode: bool = False
 ) -> Built:
-    """Mirror the toolchains of ``request`` into ``root``. Files with the right sum are not fetched again.
+    """Mirror the toolchains of ``request`` into ``root``. What is there and has the right sum is not fetched again.
 
     Raises ChannelError, FetchError, OSError.
     """
     built = Built()
     for toolchain in request.toolchains:
-        path = mirror_channel.manifest_path(toolchain.channel)
-        content = _manifest(dist_server, path)
+        path = manifest_path(toolchain.channel)
+        content = _manifest(dist_server, path, toolchain)
         manifest = mirror_channel.parse(content.decode(errors="replace"), f"{dist_server}/{path}")
         wanted = [
             artifact
@@ -61,6 +68,7 @@ def mirror_upstream(
         if not check_mode and not _same(os.path.join(root, path), content):
             built.fetched += write_manifest(root, path, content)
         built.toolchains.append(toolchain.channel)
+        built.channel_checksums[toolchain.channel] = mirror_channel.sha256(content)
     return built
 
 
@@ -73,13 +81,17 @@ def mirror_rustup(
     built: Built,
     check_mode: bool = False,
 ) -> None:
-    """Put rustup-init with the pinned sum into the mirror. Raises FetchError, RequestError, OSError."""
+    """Put rustup-init into the mirror, from ``update_root``; its sum is the pinned one.
+
+    Raises FetchError, RequestError, OSError.
+    """
     for architecture in architectures:
         below = f"archive/{request.rustup_version}/{TRIPLES[architecture]}/rustup-init"
         artifact = Artifact(f"rustup/{below}", request.checksum(architecture))
-        url = f"{update_root}/{below}"
         label = f"rustup-init {request.rustup_version} {architecture}"
-        _place(root, artifact, url, f"rustup_checksums.{architecture}", say, label, built, check_mode)
+        _place(
+            root, artifact, f"{update_root}/{below}", f"rustup_checksums.{architecture}", say, label, built, check_mode
+        )
         if not check_mode:
             path = os.path.join(root, artifact.path)
             os.chmod(path, 0o755)
@@ -88,7 +100,7 @@ def mirror_rustup(
 
 
 def write_manifest(root: str, path: str, content: bytes) -> list[str]:
-    """Write a manifest and its sum. This is the last step, so that all offered files are in the mirror."""
+    """Place a manifest and its sum. It comes last: what a mirror offers, it has."""
     target = os.path.join(root, path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(f"{target}.part", "wb") as file:
@@ -99,13 +111,17 @@ def write_manifest(root: str, path: str, content: bytes) -> list[str]:
     return [f"{path}.sha256", path]
 
 
-def _manifest(server: str, path: str) -> bytes:
+def _manifest(server: str, path: str, toolchain: Toolchain) -> bytes:
+    """Compared with the policy's sum, or, without one, with the sum beside it."""
     url = f"{server}/{path}"
-    words = fetch(f"{url}.sha256").decode(errors="replace").split()
     content = fetch(url)
+    wanted, named_by = toolchain.sha256, f"channel_checksums.{toolchain.channel}"
+    if not wanted:
+        wanted = (fetch(f"{url}.sha256").decode(errors="replace").split() or ["nothing"])[0]
+        named_by = f"{url}.sha256"
     found = mirror_channel.sha256(content)
-    if not words or words[0] != found:
-        raise FetchError(f"{url}: its sha256 is {found}, but {url}.sha256 says {words[0] if words else 'nothing'}")
+    if wanted != found:
+        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {wanted}")
     return content
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read channel manifests: the files that tell rustup what a distribution server offers."""
+"""Channel manifests, the files by which rustup learns what a distribution server has."""
 
 from __future__ import annotations
 
@@ -32,12 +32,6 @@ class Artifact:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def manifest_path(channel: str) -> str:
-    """Where rustup looks for a channel below a distribution server."""
-    dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)
-    return f"dist/{dated[2]}/channel-rust-{dated[1]}.toml" if dated else f"dist/channel-rust-{channel}.toml"
 
 
 def parse(text: str, url: str) -> dict[str, Any]:

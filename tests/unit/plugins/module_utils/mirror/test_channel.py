@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import (
     ChannelError,
     artifacts,
-    manifest_path,
     parse,
     tomllib,
 )
@@ -99,18 +98,6 @@ def test_a_manifest_cannot_lead_out_of_the_mirror(url: str):
     hostile["pkg"]["cargo"]["target"][X86]["xz_url"] = url
     with pytest.raises(ChannelError, match="which is not below a server's dist/ folder"):
         artifacts(hostile, Toolchain("1.92.0"), X86)
-
-
-@pytest.mark.parametrize(
-    ("channel", "path"),
-    [
-        ("1.92.0", "dist/channel-rust-1.92.0.toml"),
-        ("stable", "dist/channel-rust-stable.toml"),
-        ("nightly-2026-05-20", "dist/2026-05-20/channel-rust-nightly.toml"),
-    ],
-)
-def test_where_manifests_lie(channel: str, path: str):
-    assert manifest_path(channel) == path
 
 
 @needs_toml

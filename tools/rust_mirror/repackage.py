@@ -1,7 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Pack components as rustup unpacks them, and repackage a toolchain that is installed on this machine, for the mirrors of the
-demo and the tests."""
+"""Mirrors out of what a machine has: components packed as rustup unpacks them, and an installed toolchain packed again."""
 
 from __future__ import annotations
 
@@ -17,19 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Union
 
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import write_manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import (
-    Artifact,
-    ChannelError,
-    artifacts,
-    manifest_path,
-    parse,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, ChannelError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import sha256_file
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, UPSTREAM, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    TRIPLES,
+    UPSTREAM,
+    Request,
+    Toolchain,
+    manifest_path,
+)
 
 Content = Union[bytes, str]  # the bytes themselves, or the path of a file that has them
 MINIMAL = ("rustc", "cargo", "rust-std")
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -55,77 +57,6 @@ class Component:
         return f"{self.name}-{self.target}" if self.name == "rust-std" else self.name
 
 
-def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
-    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
-
-    Raises ChannelError.
-    """
-    _version, channel, _date, triple = true_version(sysroot)
-    architecture = next((name for name, own in TRIPLES.items() if own == triple), None)
-    if architecture is None:
-        raise ChannelError(f"{sysroot} is for {triple}; only {', '.join(sorted(TRIPLES.values()))} can be mirrored")
-    return Toolchain(channel, "minimal", tuple(components)), architecture
-
-
-def mirror_installed(
-    root: str, sysroot: str, toolchain: Toolchain, say: Callable[[str], None], check_mode: bool = False
-) -> list[str]:
-    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
-
-    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
-    ChannelError, OSError.
-    """
-    version, channel, date, triple = true_version(sysroot)
-    parts = installed_components(sysroot, triple, toolchain.components)
-    path = manifest_path(channel)
-    if _offers(os.path.join(root, path), version, toolchain, triple):
-        return []
-    if check_mode:
-        return [path]
-    return write_channel(root, version, channel, date, triple, parts, say)
-
-
-def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> bool:
-    try:
-        with open(manifest, encoding="utf-8") as file:
-            found = parse(file.read(), manifest)
-        artifacts(found, toolchain, triple)
-    except (FileNotFoundError, ChannelError):
-        return False
-    return bool(found["pkg"]["rust"]["version"] == version)
-
-
-def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
-    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
-    lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
-    for name in dict.fromkeys(package.name for package in packages):
-        lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
-        for package in packages:
-            if package.name == name:
-                form = {"zst": "zst_", "xz": "xz_", "gz": ""}[package.form]
-                lines += [
-                    f"[pkg.{name}.target.{json.dumps(package.target)}]",
-                    "available = true",
-                    f"{form}url = {json.dumps(f'{UPSTREAM}/{package.artifact.path}')}",
-                    f"{form}hash = {json.dumps(package.artifact.sha256)}",
-                ]
-    lines += ["[pkg.rust]", f"version = {json.dumps(version)}", f"[pkg.rust.target.{triple}]", "available = true"]
-    for package in packages:
-        kind = "components" if package.name in minimal and package.target == triple else "extensions"
-        lines += [
-            f"[[pkg.rust.target.{triple}.{kind}]]",
-            f"pkg = {json.dumps(package.name)}",
-            f"target = {json.dumps(package.target)}",
-        ]
-    for name in dict.fromkeys(package.name for package in packages if package.name.endswith("-preview")):
-        lines += [f"[renames.{name[: -len('-preview')]}]", f"to = {json.dumps(name)}"]
-    lines += [
-        "[profiles]",
-        *(f"{profile} = {json.dumps(list(minimal))}" for profile in ("minimal", "default", "complete")),
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def write_channel(
     root: str,
     version: str,
@@ -145,15 +76,6 @@ def write_channel(
     for name in dict.fromkeys((channel, f"{channel}-{date}")) if channel == "nightly" else (channel,):
         written += write_manifest(root, manifest_path(name), text.encode())
     return written
-
-
-def place_installer(root: Path, installer: Path, version: str, architecture: str) -> None:
-    """Put a local rustup-init into the mirror."""
-    target = root / f"rustup/archive/{version}/{TRIPLES[architecture]}/rustup-init"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(installer, target)
-    target.chmod(0o755)
-    Path(f"{target}.sha256").write_text(f"{sha256_file(str(target))} *./rustup-init\n", encoding="utf-8")
 
 
 def installed_components(sysroot: str, triple: str, wanted: tuple[str, ...]) -> list[Component]:
@@ -200,7 +122,7 @@ def _pack(root: str, component: Component, release: str, date: str) -> Package:
         with tarfile.open(f"{target}.tar", "w", format=tarfile.GNU_FORMAT) as archive:
             _fill(archive, stem, component)
         pack = ["zstd", "-q", "-f", "-1", "-T0", "--rm", "-o", f"{target}.part", f"{target}.tar"]
-        done = subprocess.run(pack, check=False)
+        done = subprocess.run(pack, check=False)  # pylint: disable=ansible-bad-function # on the controller, no module
         if done.returncode:
             raise ChannelError(f"zstd ended with status {done.returncode} while it packed {target}")
     else:
@@ -246,7 +168,9 @@ def true_version(sysroot: str) -> tuple[str, str, str, str]:
     """What the toolchain at ``sysroot`` really is: version, channel, date and host triple. Raises ChannelError."""
     rustc = os.path.join(sysroot, "bin/rustc")
     try:
-        done = subprocess.run([rustc, "-vV"], capture_output=True, text=True, check=True)
+        done = subprocess.run(  # pylint: disable=ansible-bad-function # on the controller, no module
+            [rustc, "-vV"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise ChannelError(f"{rustc} -vV can't be run ({error}): {sysroot} is not a toolchain") from error
     facts = dict(line.split(": ", 1) for line in done.stdout.splitlines()[1:] if ": " in line)
@@ -266,3 +190,87 @@ def _channel_date(sysroot: str) -> str | None:
     except OSError:
         return None
     return found[1] if found else None
+
+
+def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
+    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
+    lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
+    for name in dict.fromkeys(package.name for package in packages):
+        lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
+        for package in packages:
+            if package.name == name:
+                form = {"zst": "zst_", "xz": "xz_", "gz": ""}[package.form]
+                lines += [
+                    f"[pkg.{name}.target.{json.dumps(package.target)}]",
+                    "available = true",
+                    f"{form}url = {json.dumps(f'{UPSTREAM}/{package.artifact.path}')}",
+                    f"{form}hash = {json.dumps(package.artifact.sha256)}",
+                ]
+    lines += ["[pkg.rust]", f"version = {json.dumps(version)}", f"[pkg.rust.target.{triple}]", "available = true"]
+    for package in packages:
+        kind = "components" if package.name in minimal and package.target == triple else "extensions"
+        lines += [
+            f"[[pkg.rust.target.{triple}.{kind}]]",
+            f"pkg = {json.dumps(package.name)}",
+            f"target = {json.dumps(package.target)}",
+        ]
+    for name in dict.fromkeys(package.name for package in packages if package.name.endswith("-preview")):
+        lines += [f"[renames.{name[: -len('-preview')]}]", f"to = {json.dumps(name)}"]
+    lines += [
+        "[profiles]",
+        *(f"{profile} = {json.dumps(list(minimal))}" for profile in ("minimal", "default", "complete")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
+    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
+
+    Raises ChannelError.
+    """
+    _version, channel, _date, triple = true_version(sysroot)
+    architecture = next((name for name, own in TRIPLES.items() if own == triple), None)
+    if architecture is None:
+        raise ChannelError(f"{sysroot} is for {triple}; only {', '.join(sorted(TRIPLES.values()))} can be mirrored")
+    return Toolchain(channel, "minimal", tuple(components)), architecture
+
+
+def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
+    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
+
+    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
+    ChannelError, OSError.
+    """
+    version, channel, date, triple = true_version(sysroot)
+    parts = installed_components(sysroot, triple, toolchain.components)
+    path = manifest_path(channel)
+    if _offers(os.path.join(root, path), version, toolchain, triple):
+        return []
+    if check_mode:
+        return [path]
+    return write_channel(root, version, channel, date, triple, parts, say)
+
+
+def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> bool:
+    try:
+        with open(manifest, encoding="utf-8") as file:
+            found = mirror_channel.parse(file.read(), manifest)
+        mirror_channel.artifacts(found, toolchain, triple)
+    except (FileNotFoundError, ChannelError):
+        return False
+    return bool(found["pkg"]["rust"]["version"] == version)
+
+
+def place_rustup(root: Path, request: Request, architecture: str, installer: Path) -> None:
+    """Put a local rustup-init into the mirror at ``root``."""
+    target = root / "rustup/archive" / request.rustup_version / TRIPLES[architecture] / "rustup-init"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(installer, target)
+    target.chmod(0o755)
+    target.with_name("rustup-init.sha256").write_text(f"{request.checksum(architecture)} *./rustup-init\n")
+
+
+def channel_checksums(root: Path) -> dict[str, str]:
+    """The sums of the manifests that the mirror at ``root`` has, by channel."""
+    paths = root.glob("dist/channel-rust-*.toml")
+    return {path.stem[len("channel-rust-") :]: sha256_file(str(path)) for path in sorted(paths)}
