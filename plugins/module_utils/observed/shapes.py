@@ -19,6 +19,14 @@ Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
 
+LONGEST_VERSION = 100
+
+
+def _check_pairs(limits: Limits) -> None:
+    for item, pair in limits.items():
+        if len(pair) != 2:
+            raise ValueError(f"the limit {item} has {len(pair)} numbers, not a soft and a hard one")
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -28,6 +36,10 @@ class Platform:
     systemd: bool  #: Booted with systemd.
     python: str
     uid: int  #: Of the module.
+
+    def __post_init__(self) -> None:
+        if not self.ids or len(self.version) > LONGEST_VERSION:
+            raise ValueError("ids is empty, or version is too long")
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ class UnitState:
     drop_ins: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
+
 
 @dataclass(frozen=True)
 class InstalledToolchain:
@@ -145,6 +160,9 @@ class Login:
 
     limits: Limits = field(default_factory=dict)
     error: str = ""
+
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
