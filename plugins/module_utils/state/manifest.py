@@ -74,20 +74,6 @@ class _RecordAnswer(PathState):
         return {name: getattr(self, name) for name in PathState.__dataclass_fields__ if getattr(self, name)}
 
 
-@dataclass(frozen=True)
-class _RoleAnswer:
-    paths: dict[str, _RecordAnswer]
-    trees: list[str]
-    restarts: list[str]
-
-
-@dataclass(frozen=True)
-class _Answer:
-    collection: str
-    version: str
-    roles: dict[str, _RoleAnswer]
-
-
 @dataclass
 class RoleRecord:
     paths: dict[str, Record] = field(default_factory=dict)
@@ -97,6 +83,23 @@ class RoleRecord:
     @property
     def empty(self) -> bool:
         return not (self.paths or self.trees or self.restarts)
+
+
+@dataclass(frozen=True)
+class _RoleAnswer:
+    paths: dict[str, _RecordAnswer]
+    trees: list[str]
+    restarts: list[str]
+
+    def record(self) -> RoleRecord:
+        return RoleRecord({path: one.record() for path, one in self.paths.items()}, self.trees, self.restarts)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    collection: str
+    version: str
+    roles: dict[str, _RoleAnswer]
 
 
 @dataclass
@@ -135,14 +138,9 @@ class Manifest:
     @classmethod
     def decode(cls, data: object, where: str) -> Manifest:
         """A manifest in the answer of a host, which is not trusted. Raises DecodeError."""
-        read = decode(_Answer, data, where)
+        roles = decode(_Answer, data, where).roles
         try:
-            return cls(
-                {
-                    name: RoleRecord({path: one.record() for path, one in role.paths.items()}, role.trees, role.restarts)
-                    for name, role in read.roles.items()
-                }
-            )
+            return cls({name: role.record() for name, role in roles.items()})
         except ValueError as error:
             raise DecodeError(f"{where}: {error}") from None
 

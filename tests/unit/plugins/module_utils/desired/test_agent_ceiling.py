@@ -4,102 +4,136 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.ceiling import ceiling_plan, ceiling_problems
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Usage
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
+    RIGHT,
+    changed,
+    host,
+    policy,
+    wanted,
+)
 
-MIB = 1 << 20
-GIB = 1 << 30
-HOST = {
-    "systemd": 255,
-    "hierarchy": "unified",
-    "controllers": ["cpu", "memory", "pids"],
-    "users": {"memory_max": None, "swap_max": None, "in_use": 3 * GIB},
-    "services": ["cron.service", "ssh.service"],
-    "administrators": {"root": 0, "ubuntu": 1000},
-}
-DEFAULTS = {"agent_ceiling_administrator_memory": "256M", "agent_ceiling_kill": "process", "agent_ceiling_wait": 0}
-
-
-def users(**changes):
-    return {**HOST, "users": {**HOST["users"], **changes}}
+ON = {"agent_ceiling_enabled": True}
+AVAILABLE = 1304 * GIB
 
 
-def test_a_host_without_the_ceiling():
-    assert ceiling_plan(HOST, 1304 * GIB, "256M", ["cron", "atd"]) == {
+def using(in_use=3 * GIB, memory_max=None, swap_max=None, **more):
+    return changed(RIGHT, "ceiling", users=Usage(memory_max, swap_max, in_use), **more)
+
+
+def holds(observed):
+    found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}
+    return found["user.slice"].found
+
+
+def test_without_it_nothing_is_wanted_and_no_host_is_refused():
+    old = changed(RIGHT, "ceiling", hierarchy="legacy", controllers=[], systemd=0)
+    assert wanted(agent_ceiling, old) == agent_ceiling.Wanted("agent_ceiling")
+
+
+def test_it_is_the_available_memory_and_a_part_of_it_is_kept_for_each_administrator():
+    role = wanted(agent_ceiling, RIGHT, **ON)
+    context = {entry.path: entry.content.context for entry in role.entries}
+    assert context[f"{FOLDER}/user.slice.d/90-nova-agent.conf"] == {
         "memory_max": "1304G",
-        "slices": ["user-0.slice", "user-1000.slice"],
         "memory_min": "512M",
-        "holds": False,
-        "blocked": False,
-        "outside": ["cron"],
+        "tasks_max": "75%",
     }
+    assert f"{FOLDER}/user-0.slice.d/90-nova-agent.conf" in context
+    assert f"{FOLDER}/user-1000.slice.d/90-nova-agent.conf" in context
 
 
 def test_available_memory_is_rounded_down_to_what_every_page_size_can_keep():
-    assert ceiling_plan(HOST, 588 * MIB + 1023, "64M", [])["memory_max"] == "588M"
+    assert agent_ceiling.height(588 * MIB + 1023) == 588 * MIB
 
 
 @pytest.mark.parametrize(
-    ("found", "holds"),
+    ("memory_max", "swap_max", "held"),
     [
-        ({"memory_max": GIB, "swap_max": 0}, True),
-        ({"memory_max": GIB, "swap_max": None}, True),  # a kernel without swap has no such file
-        ({"memory_max": GIB, "swap_max": GIB}, False),
-        ({"memory_max": GIB + 4096, "swap_max": 0}, False),
-        ({"memory_max": None, "swap_max": 0}, False),
+        (AVAILABLE, 0, True),
+        (AVAILABLE, None, True),  # a kernel without swap has no such file
+        (AVAILABLE, GIB, False),
+        (AVAILABLE + 4096, 0, False),
+        (None, 0, False),
     ],
 )
-def test_whether_it_holds_is_what_the_kernel_has(found, holds):
-    assert ceiling_plan(users(**found), GIB, "64M", [])["holds"] is holds
+def test_whether_it_holds_is_what_the_kernel_has(memory_max, swap_max, held):
+    assert holds(using(memory_max=memory_max, swap_max=swap_max)) is held
+
+
+def test_a_ceiling_that_does_not_hold_asks_for_a_reload():
+    (condition,) = wanted(agent_ceiling, RIGHT, **ON).conditions[:1]
+    assert condition.reload and not condition.restart
 
 
 def test_a_host_that_does_not_tell_what_is_in_use_is_not_blocked():
-    plan = ceiling_plan({**HOST, "users": None}, GIB, "64M", [])
-    assert (plan["holds"], plan["blocked"]) == (False, False)
+    observed = changed(RIGHT, "ceiling", users=None)
+    assert holds(observed) is False
+    assert not agent_ceiling.blocked(policy(**ON), host(observed, **ON))
+    assert not agent_ceiling.blocked(policy(), host(using(in_use=9999 * GIB)))  # without a ceiling
+
+
+def test_a_scheduler_that_runs_above_the_ceiling_is_restarted():
+    conditions = wanted(agent_ceiling, RIGHT, **ON, agent_ceiling_schedulers=["cron", "atd"]).conditions
+    assert [(one.name, one.restart) for one in conditions if one.found != one.expected and one.restart] == [
+        ("cron.service", "cron.service")
+    ]
+
+
+def test_sessions_are_ended_whole_only_if_that_is_wanted():
+    def paths(**variables):
+        return [entry.path for entry in wanted(agent_ceiling, RIGHT, **ON, **variables).entries]
+
+    extra = set(paths(agent_ceiling_kill="session")) - set(paths())
+    assert extra == {f"{FOLDER}/session-.scope.d/90-nova-agent.conf"}
 
 
 @pytest.mark.parametrize(
-    ("host", "variables", "available", "message"),
+    ("observed", "variables", "parts"),
     [
         (
-            {**HOST, "hierarchy": "hybrid"}, {}, 64 * GIB,
-            "agent_ceiling_enabled needs cgroup v2 alone, and this host's tree is hybrid (/sys/fs/cgroup): boot it with "
-            "systemd.unified_cgroup_hierarchy=1 on the kernel's command line, or set agent_ceiling_enabled: false",
+            changed(RIGHT, "ceiling", hierarchy="hybrid"), {},
+            ("agent_ceiling_enabled", "hybrid", "systemd.unified_cgroup_hierarchy=1"),
         ),
         (
-            {**HOST, "controllers": ["cpu", "pids"]}, {}, 64 * GIB,
-            "agent_ceiling_enabled needs the cgroup controllers memory and pids, and /sys/fs/cgroup/cgroup.controllers has no memory: take "
-            "cgroup_disable= and cgroup_no_v1= off the kernel's command line, in a container let its host delegate them, or set "
-            "agent_ceiling_enabled: false",
+            changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {},
+            ("agent_ceiling_enabled", "no memory", "cgroup_disable="),
+        ),
+        (using(in_use=AVAILABLE + GIB), {}, ("1,305 GiB", "1,304 GiB", "agent_ceiling_wait")),
+        (
+            changed(RIGHT, "ceiling", systemd=249), {"agent_ceiling_kill": "session"},
+            ("agent_ceiling_kill", "session", "253", "249"),
         ),
         (
-            HOST, {}, 2 * GIB,
-            "all users together have 3 GiB in use, above the ceiling of 2 GiB, so processes would be killed at once: end some, or let the "
-            "play wait for it with agent_ceiling_wait",
-        ),
-        (
-            {**HOST, "systemd": 249}, {"agent_ceiling_kill": "session"}, 64 * GIB,
-            "agent_ceiling_kill is session, which needs systemd 253 or newer, and the host has 249: set it to process",
-        ),
-        (
-            users(in_use=0), {}, GIB,
-            "agent_ceiling_administrator_memory is 256M for each of root, ubuntu, together more than a quarter of the ceiling of 1 GiB: lower "
-            "it to at most 128M",
+            RIGHT, {"agent_ceiling_administrator_memory": "200G"},
+            ("agent_ceiling_administrator_memory", "200G", "root, ubuntu", f"{163 * 1024}M"),
         ),
     ],
 )  # fmt: skip
-def test_a_host_that_can_not_have_it_is_told_why(host, variables, available, message):
-    assert ceiling_problems(host, available, {**DEFAULTS, **variables}) == [message]
+def test_a_host_that_can_not_have_it_is_told_why(observed, variables, parts):
+    with pytest.raises(HostProblems) as error:
+        host(observed, **ON, **variables)
+    assert "\n" not in str(error.value)
+    assert [part for part in parts if part not in str(error.value)] == []
 
 
 @pytest.mark.parametrize(
-    ("host", "variables", "available"),
+    ("observed", "variables"),
     [
-        (HOST, {}, 64 * GIB),
-        (HOST, {"agent_ceiling_kill": "session"}, 64 * GIB),
-        (HOST, {"agent_ceiling_wait": 5}, 2 * GIB),
-        (users(in_use=GIB), {"agent_ceiling_administrator_memory": "128M"}, GIB),
+        (RIGHT, {}),
+        (RIGHT, {"agent_ceiling_kill": "session"}),
+        (using(in_use=AVAILABLE + GIB), {"agent_ceiling_wait": 5}),
+        (using(in_use=AVAILABLE), {}),
+        (RIGHT, {"agent_ceiling_administrator_memory": "163G"}),
+        (replace(RIGHT, ceiling=replace(RIGHT.ceiling, systemd=249)), {}),
     ],
 )
-def test_a_host_that_can_have_it_has_no_problem(host, variables, available):
-    assert ceiling_problems(host, available, {**DEFAULTS, **variables}) == []
+def test_a_host_that_can_have_it_has_no_problem(observed, variables):
+    assert host(observed, **ON, **variables)
