@@ -1,198 +1,186 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A host's record: what each part of the observation comes to, and what a comparison that broke off leaves."""
+"""A whole host: what each part of the desired state and of the observation comes to."""
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import compared, not_compared
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import (
+    DRIFTED,
+    NOTE,
+    OK,
+    UNKNOWN,
+    Comparison,
+    Seen,
+    compare,
+    not_compared,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Condition,
+    Entry,
+    Note,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
 
-GIB = 1 << 30
-ROLES = ("agent_ceiling", "agent_hygiene", "agent_limits", "agent_toolchain")
-NOTED = {
-    "items": [good(role, "file", f"/x/{role}") for role in ROLES],
-    "units": {"sweep.timer": {"role": "agent_hygiene", "own": True, "enabled": True, "limited": False}},
-}
-FOLDER = {"kind": "directory", "mode": "0755", "owner": "root", "group": "root"}
-OBSERVED: dict[str, Any] = {
-    "memory": {"swap": 0},
-    "fences": {"overcommit_memory": 0, "container_users": [], "shm_used": 0},
-    "packages": {"build-essential": True},
-    "logins": {"sshd_without_pam": False, "pam_without_limits": [], "sessions": []},
-    "audit_logs": [],
-    "manifest": {"roles": {}},
-    "record": {"/var/lib/nova-agent": {"found": FOLDER, "wanted": FOLDER}},
-}
-SEEN: dict[str, Any] = {
-    "logins": {"agent1": {"limits": {"as": [64 * GIB, 64 * GIB], "nofile": [1024, 4096], "core": [0, 0]}}},
-    "units": {
-        "sweep.timer": {
-            "load": "loaded",
-            "enabled": "enabled",
-            "active": "active",
-            "result": "success",
-            "stale": False,
-            "drop_ins": [],
-            "limits": {},
+FOLDER = PathState("directory", "0755", "root", "root")
+FILE = Entry("/x/a", content="one\n", mode="0644")
+TIMER = UnitState("loaded", "enabled", "active", "success", False)
+LIMITS = Wanted(
+    "agent_limits",
+    (FILE, Entry("/x/b", "link", target="/t")),
+    (Unit("sweep.timer", own=True, active=True),),
+    (Condition("limits", "agent1", "", "", "a new login gets as 1, not 2", "as"),),
+)
+RECORD = "/var/lib/nova-agent"
+
+
+def manifest(*roles):
+    return Manifest(
+        {
+            role.role: RoleRecord({entry.path: Record(entry.state, ABSENT) for entry in role.entries}, [])
+            for role in roles
         }
-    },
-    "own_rustups": {},
-}
-POLICY: dict[str, Any] = {
-    "group": "nova-agents",
-    "users": ["agent1"],
-    "accounts": {"group": False, "users": [], "members": [], "leavers": []},
-    "limits": {"as": [64 * GIB, 64 * GIB], "nofile": [1024, 4096]},
-    "ceiling": {"memory_max": "1304G", "holds": True, "outside": []},
-    "audit_logs": [{"path": "/home/agent1/audit.log"}],
-}
+    )
 
 
-def record(noted: dict = NOTED, **changes: Any) -> dict[str, Any]:
-    """The record of a host on which all is right but for changes, each named by its path: part__key=value."""
-    given = copy.deepcopy({"observed": OBSERVED, "seen": SEEN, "policy": POLICY})
-    for name, value in changes.items():
-        *path, key = name.split("__")
-        part: Any = given
-        for step in path:
-            part = part[step]
-        part[key] = value
-    return compared("host1", noted, given["observed"], given["seen"], given["policy"])
+def seen(*roles, units=None, record=None, **files):
+    """The host as the roles want it, with other states at names below /x."""
+    there = {"/x": FOLDER, **{entry.path: entry.state for role in roles for entry in role.entries}}
+    there |= {f"/x/{name}": state for name, state in files.items()}
+    found = {"sweep.timer": TIMER} if units is None else units
+    return Seen(
+        manifest(*roles),
+        lambda path: there.get(path, ABSENT),
+        found,
+        {RECORD: (FOLDER, record or FOLDER)},
+        {"as": [1, 1]},
+    )
 
 
-def others(record: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(item["kind"], item["item"], item["status"]) for item in record["items"] if item["status"] != "ok"]
+def others(result: Comparison):
+    return [(item.kind, item.name, item.status, item.differs) for item in result.items if item.status != OK]
 
 
 def test_a_host_that_is_right_tells_every_item_as_ok():
-    right = record()
-    assert right["status"] == "ok" and "why" not in right
-    assert [(item["kind"], item["item"]) for item in right["items"] if item["kind"] != "file"] == [
-        ("ceiling", "user.slice"),
-        ("audit log", "/home/agent1/audit.log"),
-        ("way in", "sshd"),
+    result = compare([LIMITS], seen(LIMITS))
+    assert others(result) == [] and not result.differs and not result.files_differ
+    assert [(item.kind, item.name) for item in result.items] == [
+        ("directory", RECORD),
+        ("file", "/x/a"),
+        ("link", "/x/b"),
         ("limits", "agent1"),
-        ("group", "nova-agents"),
-        ("account", "agent1"),
-        ("member", "agent1 in nova-agents"),
-        ("directory", "/var/lib/nova-agent"),
-        ("package", "build-essential"),
         ("unit", "sweep.timer"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "name", "why"),
+    ("wanted", "host", "item", "files_differ"),
     [
-        ({"policy__accounts__group": True}, "group", "nova-agents", "does not exist"),
-        ({"policy__accounts__users": ["agent1"]}, "account", "agent1", "does not exist"),
-        ({"policy__accounts__members": ["agent1"]}, "member", "agent1 in nova-agents", "is not"),
-        ({"policy__accounts__leavers": [{"name": "old", "group": "g"}]}, "member", "old in g", "is still, and no longer to be"),
-        ({"observed__record": {"/v": {"found": {**FOLDER, "mode": "0777", "owner": "bob"}, "wanted": FOLDER}}}, "directory", "/v", "mode 0777, not 0755, owner bob, not root"),
-        ({"observed__packages": {"git": False}}, "package", "git", "is not installed"),
-        ({"observed__logins__pam_without_limits": ["cron"]}, "way in", "/etc/pam.d/cron", "sets no limits: add `session required pam_limits.so`"),
-        (
-            {"observed__logins__sshd_without_pam": True},
-            "way in",
-            "sshd",
-            "works without PAM, so no limit holds for what comes in by ssh: set UsePAM yes in /etc/ssh/sshd_config",
-        ),
-        ({"policy__limits": {"as": [None, None]}}, "limits", "agent1", "a new login gets as 68719476736, not unlimited"),
-        ({"policy__limits": {"nofile": [1, 2]}}, "limits", "agent1", "a new login gets nofile 1024:4096, not 1:2"),
-        ({"policy__limits": {"nofile": [1024, 8192]}}, "limits", "agent1", "a new login gets nofile 1024:4096, not 1024:8192"),
-        ({"policy__ceiling__holds": False}, "ceiling", "user.slice", "the kernel does not have the maximum of 1304G, or has swap beside it"),
-        ({"policy__ceiling__outside": ["cron"]}, "ceiling", "cron.service", "runs above the ceiling: restart it"),
-        ({"observed__audit_logs": [{"path": "/home/agent1/audit.log", "kind": "wide", "text": "mode 0644"}]}, "audit log", "/home/agent1/audit.log", "mode 0644"),
-        ({"seen__units__sweep.timer__active": "inactive"}, "unit", "sweep.timer", "is inactive, not active"),
+        (LIMITS, {"a": ABSENT}, ("file", "/x/a", DRIFTED, ("kind",)), True),
+        (LIMITS, {"a": replace(FILE.state, sha256="0" * 64)}, ("file", "/x/a", DRIFTED, ("content",)), True),
+        (LIMITS, {"a": replace(FILE.state, mode="0666", owner="bob")}, ("file", "/x/a", DRIFTED, ("mode", "owner")), True),
+        (LIMITS, {"record": replace(FOLDER, mode="0777")}, ("directory", RECORD, DRIFTED, ("mode",)), True),
+        (LIMITS, {"units": {"sweep.timer": replace(TIMER, active="inactive")}}, ("unit", "sweep.timer", DRIFTED, ("active",)), True),
+        (LIMITS, {"units": {}}, ("unit", "sweep.timer", UNKNOWN, ()), True),
+        (LIMITS, {"a": PathState("unreadable", why="a dead mount")}, ("file", "/x/a", UNKNOWN, ()), True),
     ],
 )  # fmt: skip
-def test_each_thing_that_differs_is_one_drifted_item(change, kind, name, why):
-    wrong = record(**change)
-    assert wrong["status"] == "drifted"
-    assert others(wrong) == [(kind, name, "drifted")]
-    assert [item["why"] for item in wrong["items"] if item["status"] == "drifted"] == [why]
+def test_each_thing_that_differs_is_one_item(wanted, host, item, files_differ):
+    result = compare([wanted], seen(wanted, **host))
+    assert others(result) == [item]
+    assert result.differs and result.files_differ is files_differ
+
+
+def role(*conditions, **more):
+    return Wanted("agent_ceiling", conditions=conditions, **more)
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "name"),
+    ("condition", "status", "differs"),
     [
-        ({"seen__own_rustups": {"agent1": ["/home/agent1/.rustup"]}}, "own rustup", "agent1"),
-        ({"observed__memory__swap": GIB}, "fence", "swap"),
-        (
-            {"observed__logins__sessions": [{"user": "agent1", "unit": "s", "limits": {"as": None, "nofile": 1}}]},
-            "sessions",
-            "agent1 (1)",
-        ),
+        (Condition("package", "git", True, True, "is not installed"), OK, ()),
+        (Condition("package", "git", True, False, "is not installed"), DRIFTED, ("kind",)),
+        (Condition("limits", "agent1", "", "as 1, not 2", "a new login gets as 1, not 2", "as nofile"), DRIFTED, ("as", "nofile")),
+        (Condition("limits", "agent1", "", None, "no login could be tried"), UNKNOWN, ()),
     ],
-)
-def test_what_nobody_holds_is_a_note_and_the_host_is_right(change, kind, name):
-    told = record(**change)
-    assert told["status"] == "ok"
-    assert others(told) == [(kind, name, "note")]
+)  # fmt: skip
+def test_a_condition_is_one_item_and_no_file_for_it(condition, status, differs):
+    result = compare([role(condition)], seen())
+    (item,) = [item for item in result.items if item.name != RECORD]
+    assert (item.status, item.differs) == (status, differs)
+    assert item.why == ("" if status == OK else condition.why)
+    assert result.differs is (status != OK) and not result.files_differ
+    assert [item.name for item in result.of(condition.kind)] == ([condition.name] if status == DRIFTED else [])
 
 
-def test_a_login_that_could_not_be_tried_is_unknown():
-    assert record(seen__logins={"agent1": {"error": "no"}})["status"] == "unknown"
-    # Drift is worse than not knowing.
-    both = record(seen__logins={"agent1": {"error": "no"}}, observed__packages={"git": False})
-    assert both["status"] == "drifted"
+def test_what_systemd_puts_right_is_told_once_and_only_if_it_differs():
+    reload = Condition("ceiling", "user.slice", True, False, "no maximum", reload=True)
+    restart = Condition("ceiling", "cron.service", False, True, "runs above", restart="cron.service")
+    result = compare([role(reload, restart, restart)], seen())
+    assert (result.reload, result.restarts, result.files_differ) == (True, ("cron.service",), True)
+    right = compare([role(replace(reload, found=True), replace(restart, found=False))], seen())
+    assert (right.reload, right.restarts, right.files_differ) == (False, (), False)
+    not_known = compare([role(replace(reload, found=None))], seen())
+    assert (not_known.reload, not_known.differs) == (False, True)
 
 
-def test_only_what_belongs_to_the_plays_roles_is_told():
-    part = record(
-        noted={"items": [good("agent_wrappers", "file", "/x")], "units": {}}, observed__packages={"git": False}
-    )
-    assert {item["role"] for item in part["items"]} == {"agent_wrappers", "agent_policy"}
+def test_a_note_is_no_difference():
+    result = compare([role(notes=(Note("fence", "swap", "swap is on"),))], seen())
+    assert others(result) == [("fence", "swap", NOTE, ())] and not result.differs
 
 
-def test_no_ceiling_is_no_item():
-    assert "agent_ceiling" not in {
-        item["role"] for item in record(policy__ceiling={})["items"] if item["kind"] != "file"
-    }
+def test_a_path_and_a_unit_of_two_roles_are_told_once():
+    other = replace(LIMITS, role="agent_hygiene", conditions=())
+    result = compare([LIMITS, other], seen(LIMITS, other, units={"sweep.timer": replace(TIMER, enabled="")}))
+    names = [item.name for item in result.items]
+    assert sorted(names) == sorted(set(names))
+    assert others(result) == [("unit", "sweep.timer", DRIFTED, ("enabled",))]
 
 
-MANIFEST = {
-    "agent_limits": {
-        "paths": {"/b": {"kind": "file"}, "/a": {"kind": "link"}, "/gone": {"kind": "absent"}},
-        "trees": ["/opt/toolchain"],
-    }
-}
+def test_if_systemd_was_not_asked_units_are_no_items():
+    asked = seen(LIMITS)
+    assert [item.kind for item in compare([LIMITS], replace(asked, units=None)).items if item.kind == "unit"] == []
 
 
-def test_a_comparison_that_broke_off_keeps_what_it_found_and_lists_the_rest():
-    noted = {"items": [drifted("agent_limits", "link", "/a", "is missing", ["kind"])], "units": {}}
-    broken = not_compared("host1", noted, {"manifest": {"roles": MANIFEST}}, "no root")
-    assert (broken["status"], broken["why"]) == ("unknown", "no root")
-    assert others(broken) == [
-        ("link", "/a", "drifted"),
-        ("file", "/b", "unknown"),
-        ("toolchain", "/opt/toolchain", "unknown"),
+def test_what_a_role_no_longer_wants_is_drift_and_what_was_left_is_a_note():
+    empty = replace(LIMITS, entries=(), units=(), conditions=())
+    assert {item[1:3] for item in others(compare([empty], seen(LIMITS)))} == {("/x/a", DRIFTED), ("/x/b", DRIFTED)}
+    host = seen(LIMITS, a=replace(FILE.state, sha256="0" * 64))
+    paths = host.manifest.roles["agent_limits"].paths
+    paths["/x/a"] = replace(paths["/x/a"], kept=True)
+    only_b = replace(LIMITS, entries=LIMITS.entries[1:])
+    assert others(compare([only_b], host)) == [("file", "/x/a", NOTE, ())]
+
+
+def test_only_the_roles_that_are_compared_are_told():
+    other = replace(LIMITS, role="agent_hygiene")
+    result = compare([other], seen(LIMITS, other, a=ABSENT))
+    assert {item.role for item in result.items if item.name != RECORD} == {"agent_hygiene"}
+
+
+def test_a_host_that_could_not_be_compared_lists_what_it_has_by_its_manifest():
+    held = manifest(LIMITS)
+    held.roles["agent_limits"].paths["/gone"] = Record(ABSENT, ABSENT)
+    held.roles["agent_limits"].trees.append("/opt/toolchain")
+    items = not_compared(["agent_limits"], held, "no root")
+    assert [(item.kind, item.name, item.status) for item in items] == [
+        ("file", "/x/a", UNKNOWN),
+        ("link", "/x/b", UNKNOWN),
+        ("toolchain", "/opt/toolchain", UNKNOWN),
     ]
-    assert broken["items"][1]["why"] == "not compared: no root"
+    assert all("no root" in item.why for item in items)
+    assert not_compared(["agent_limits"], None, "no route") == ()
 
 
-@pytest.mark.parametrize(
-    ("observed", "lost"), [({"unreachable": True}, False), ({"manifest": {"roles": MANIFEST}}, True)]
-)
-def test_a_host_that_was_not_reached_or_lost_is_unreachable(observed, lost):
-    assert not_compared("host1", {}, observed, "no route", lost)["status"] == "unreachable"
-
-
-def test_a_host_that_is_lost_at_the_last_look_is_unreachable():
-    assert compared("host1", NOTED, OBSERVED, {"unreachable": True, "msg": "gone"}, POLICY)["why"] == "gone"
-
-
-def test_diffs_become_text_and_stay_short():
-    piece = {"before_header": "/x", "after_header": "/x", "before": "a\nb\n", "after": "a\nc"}
-    long = {**piece, "before": "", "after": "".join(f"{number}\n" for number in range(1000))}
-    items = [
-        {**drifted("agent_limits", "file", name, "other content", ["content"]), "diff": [part]}
-        for name, part in (("/x", piece), ("/y", long))
-    ]
-    first, second = (item["diff"] for item in record(noted={"items": items, "units": {}})["items"][:2])
-    assert first == "--- /x (found)\n+++ /x (wanted)\n@@ -1,2 +1,3 @@\n a\n-b\n+c\n+\\ No newline at end of file"
-    assert second.count("\n") == 200 and second.endswith("... and 803 more lines")
+def test_the_view_of_an_item_has_only_what_it_needs():
+    result = compare([LIMITS], seen(LIMITS, a=ABSENT))
+    views = {item.name: item.view() for item in result.items}
+    assert views["/x/b"] == {"role": "agent_limits", "item": "/x/b", "kind": "link", "status": OK}
+    assert views["/x/a"]["differs"] == ["kind"] and views["/x/a"]["why"] == "is missing"
+    assert replace(result.items[1], diff="+one").view()["diff"] == "+one"
