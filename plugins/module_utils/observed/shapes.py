@@ -20,6 +20,14 @@ Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
 
+LONGEST_VERSION = 100
+
+
+def _check_pairs(limits: Limits) -> None:
+    for item, pair in limits.items():
+        if len(pair) != 2:
+            raise ValueError(f"the limit {item} has {len(pair)} numbers, not a soft and a hard one")
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -30,8 +38,9 @@ class Platform:
     python: str
     uid: int  #: Of the module.
 
-    def problem(self) -> str:
-        return "" if self.ids else "has no ids"
+    def __post_init__(self) -> None:
+        if not self.ids or len(self.version) > LONGEST_VERSION:
+            raise ValueError("ids is empty, or version is too long")
 
 
 @dataclass(frozen=True)
@@ -104,10 +113,9 @@ class Ceiling:
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
-    def problem(self) -> str:
-        if self.hierarchy not in HIERARCHIES:
-            return f"has another hierarchy than {', '.join(HIERARCHIES)}"
-        return "" if self.administrators else "has no administrators"
+    def __post_init__(self) -> None:
+        if self.hierarchy not in HIERARCHIES or not self.administrators:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,8 @@ class UnitState:
     drop_ins: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=dict)
 
-    def problem(self) -> str:
-        return _no_pairs(self.limits)
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -161,8 +169,8 @@ class Login:
     limits: Limits = field(default_factory=dict)
     error: str = ""
 
-    def problem(self) -> str:
-        return _no_pairs(self.limits)
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -194,14 +202,9 @@ class Observation:
     audit_logs: list[AuditLogFinding]
     deep: Optional[Deep] = None
 
-    def problem(self) -> str:
+    def __post_init__(self) -> None:
         memory = self.memory
         if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
-            return "has a number of CPUs or a size of memory that no host has"
-        relative = [path for path in {**self.files, **self.toolchains} if not path.startswith("/")]
-        return f"has {relative[0]!r} where a path should be" if relative else ""
-
-
-def _no_pairs(limits: Limits) -> str:
-    wrong = [item for item, pair in limits.items() if len(pair) != 2]
-    return f"has no soft and hard limit for {wrong[0]}" if wrong else ""
+            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+        if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
+            raise ValueError("files or toolchains has a name that is no absolute path")

@@ -9,7 +9,7 @@ import pwd
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.audit import observe as audit_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.host import deep as host_deep
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="PAM opens sessions for root")
 USER = "games"  # an account of every Debian and Ubuntu
@@ -31,19 +31,17 @@ def configure(root: Path, lines: str) -> None:
 
 def test_a_runuser_without_limits_is_no_login_to_try(root):
     configure(root, "#session required pam_limits.so\n")
-    assert audit_observe.observe_login(USER, str(root)) == {
-        "error": "/etc/pam.d/runuser does not load pam_limits: add `session required pam_limits.so`"
-    }
+    login = host_deep.observe_login(USER, str(root))
+    assert login.limits == {} and "session required pam_limits.so" in login.error
     (root / "etc/pam.d/runuser").unlink()
-    assert audit_observe.observe_login(USER, str(root)) == {
-        "error": "there is no /etc/pam.d/runuser: install what brings it"
-    }
+    login = host_deep.observe_login(USER, str(root))
+    assert login.limits == {} and "there is no /etc/pam.d/runuser" in login.error
 
 
 @as_root
 def test_the_limits_of_a_login_are_pam_s_in_the_kernels_units(root):
     before = os.listdir("/proc/self/fd")
-    limits = audit_observe.observe_login(USER, str(root))["limits"]
+    limits = host_deep.observe_login(USER, str(root)).limits
     assert (limits["as"], limits["nofile"], limits["core"]) == ([4 << 30, 4 << 30], [64, 128], [0, 0])
     assert os.listdir("/proc/self/fd") == before
 
@@ -57,7 +55,7 @@ def test_the_session_s_process_stays_root_s(root):
     script.chmod(0o755)
     with (root / "etc/pam.d/runuser").open("a") as file:
         file.write(f"session required pam_exec.so {script}\n")
-    assert "limits" in audit_observe.observe_login(USER, str(root))
+    assert host_deep.observe_login(USER, str(root)).limits
     assert told.read_text().split()[1:] == ["0", "0", "0", "0"]
 
 
@@ -65,21 +63,21 @@ def test_the_session_s_process_stays_root_s(root):
 def test_a_login_that_does_not_come_about_says_why_within_seconds(root, monkeypatch):
     service = (root / "etc/pam.d/runuser").read_text()
     configure(root, f"{service}session required pam_deny.so\n")
-    assert f"no session for {USER}" in audit_observe.observe_login(USER, str(root))["error"]
+    assert f"no session for {USER}" in host_deep.observe_login(USER, str(root)).error
     sleep = root / "sleep"
     sleep.write_text("#!/bin/sh\nexec sleep 20\n")
     sleep.chmod(0o755)
     configure(root, f"{service}session required pam_exec.so {sleep}\n")
-    monkeypatch.setattr(audit_observe, "LOGIN_SECONDS", 1)
-    assert "within 1 s" in audit_observe.observe_login(USER, str(root))["error"]
+    monkeypatch.setattr(host_deep, "LOGIN_SECONDS", 1)
+    assert "within 1 s" in host_deep.observe_login(USER, str(root)).error
 
 
 def test_a_rustup_in_a_home_is_found(tmp_path, monkeypatch):
     account = pwd.struct_passwd(("agent1", "x", os.geteuid(), 1, "", str(tmp_path), "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwnam", lambda name: account)
-    assert audit_observe.observe_own_rustups(["agent1"]) == {}
+    assert host_deep.observe_own_rustups(["agent1"]) == {}
     (tmp_path / ".rustup").mkdir()
-    assert audit_observe.observe_own_rustups(["agent1"]) == {"agent1": [f"{tmp_path}/.rustup"]}
+    assert host_deep.observe_own_rustups(["agent1"]) == {"agent1": [f"{tmp_path}/.rustup"]}
 
 
 @as_root
@@ -93,8 +91,4 @@ def test_a_home_is_looked_at_with_its_owner_s_rights(tmp_path, monkeypatch):
     (home / ".cargo").symlink_to(tmp_path / "secret")
     account = pwd.struct_passwd(("agent1", "x", 54321, 54321, "", str(home), "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwnam", lambda name: account)
-    assert audit_observe.observe_own_rustups(["agent1"]) == {}
-
-
-def test_accounts_that_are_not_there_are_left_out():
-    assert audit_observe.existing(["root", "nobody-of-that-name"]) == ["root"]
+    assert host_deep.observe_own_rustups(["agent1"]) == {}
