@@ -77,7 +77,7 @@ $(eval $(call environment,$(OLDEST),tools/environments/oldest))
 aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
 	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
 
-sanity: $(READY)  ## ansible-test sanity and units
+sanity: $(READY)  ## ansible-test sanity
 	tools/ansible-test.sh
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
