@@ -51,7 +51,7 @@ END
 # A process as "PID START TIME", which no later process shares; empty if there is none.
 process() {
   local stat
-  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   read -ra stat <<<"${stat##*) }"
   [[ ${stat[0]} == Z ]] || echo "$1 ${stat[19]}"
 }
