@@ -76,7 +76,7 @@ sanity: $(READY)  ## ansible-test sanity
 	tools/ansible-test.sh
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
-	@python tools/browser.py
+	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs tests/tools
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
 

@@ -21,31 +21,11 @@ fail() {
   exit 1
 }
 
-# This machine can't run a virtual one, whatever is installed.
-cannot() {
-  say "$*"
-  exit 3
-}
-
 require() {
-  local program package missing=()
-  [[ $EUID -eq 0 ]] || cannot "root is needed to build the image"
-  [[ $(uname -m) == x86_64 ]] || cannot "the guest is x86_64, and this machine is $(uname -m)"
-  while read -r program package; do
-    command -v "$program" >/dev/null || missing+=("$package")
-  done <<'END'
-qemu-system-x86_64 qemu-system-x86
-qemu-img qemu-utils
-mmdebstrap mmdebstrap
-mke2fs e2fsprogs
-ssh openssh-client
-END
-  ((${#missing[@]})) || return 0
-  command -v apt-get >/dev/null || fail "apt-get is not here to install what is missing: ${missing[*]}"
-  say "installing with apt-get: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-  { apt-get -q update && apt-get -q install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"; } >&2 ||
-    fail "apt-get could not install ${missing[*]}"
+  [[ $EUID -eq 0 ]] || fail "root is needed to build the image"
+  [[ $(uname -m) == x86_64 ]] || fail "the guest is x86_64, and this machine is $(uname -m)"
+  "$here/../install.sh" qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs \
+    ssh:openssh-client
 }
 
 # A process as "PID START TIME", which no later process shares; empty if there is none.
