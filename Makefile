@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
-AWS := .cache/aws
+COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
@@ -69,8 +69,8 @@ CORES := 2.16 2.17 2.18 2.19 2.20 2.22
 	@python=$$(tools/python.sh $(PYTHONS_$*)) && tools/environment.sh .cache/core-$* $< "$$python"
 .PRECIOUS: .cache/%/.ready .cache/core-%/.ready
 
-aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
-	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
+aws: $(COMMUNITY)/.ready  ## What asks EC2, against a stand-in on loopback
+	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" pytest -rs tests/aws
 
 sanity: $(READY)  ## ansible-test sanity
 	tools/ansible-test.sh
