@@ -11,7 +11,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget import nova
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import host_size
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.values import given, plain
 
 DOCUMENTATION = r"""
 name: nova_memory_split
@@ -89,8 +88,7 @@ _value:
 
 def nova_memory_split(memory: object, *, address_space: object = None, total: object = None) -> NovaMemory:
     try:
-        host = host_size(plain(memory))
-        address_space, total = given(address_space), given(total)
+        host = host_size(memory)
         return nova_memory.nova_memory_split(
             host=host.total,
             cgroup_limit=host.cgroup_limit,

@@ -19,7 +19,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic 
     memory_budget,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import LARGEST, MIB, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.values import given, plain
 
 FORMS = "a size such as '1536G', bytes as an integer, ansible_facts, or what nova.agent_host.agent_host_info returns"
 
@@ -58,11 +57,10 @@ def budget_of(
 ) -> Budget:
     """Compute the budget of the host that ``memory`` describes (see FORMS).
 
-    Sizes are texts such as '4G', counts are integers or their text; None and '' leave it to the rule, or to what
-    ``memory`` knows. Raises SizeError or BudgetError.
+    Sizes are texts such as '4G', counts are integers or their text; None leaves it to the rule, or to what ``memory``
+    knows. Raises SizeError or BudgetError.
     """
-    host = host_size(plain(memory))
-    per_agent, cpus, recommended_agents = given(per_agent), given(cpus), given(recommended_agents)
+    host = host_size(memory)
     return memory_budget(
         total=host.total,
         cpus=host.cpus if cpus is None else count(cpus, "cpus"),
@@ -97,8 +95,7 @@ def _from_ansible_facts(facts: Mapping[object, object]) -> HostSize:
 
 
 def _optional_size(text: object, name: str) -> int | None:
-    size = given(text)
-    return None if size is None else parse_size(size, name)
+    return None if text is None else parse_size(text, name)
 
 
 def count(value: object, name: str, smallest: int = 1) -> int:

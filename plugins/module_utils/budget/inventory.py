@@ -16,7 +16,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.instances i
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, parse_size, readable_size
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
-from ansible_collections.nova.agent_host.plugins.module_utils.values import plain
 
 POLICY = {
     "per_agent": "agent_policy_memory_per_agent",
@@ -94,7 +93,7 @@ def _hosts(
 
 
 def _line(host: str, variables: Mapping[str, Any], shapes: Mapping[str, InstanceShape]) -> _Line:
-    options = {option: plain(variables.get(variable)) or None for option, variable in POLICY.items()}
+    options = {option: variables.get(variable) or None for option, variable in POLICY.items()}
     name, memory = variables["instance_type"], None
     try:
         shape = shapes[name] if name in shapes else instance_shape(name)
