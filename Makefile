@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 V ?= 0
+SCENARIOS ?= default packages trixie
 
 PYTHON ?= $(shell tools/python.sh 3.12 3.13 3.14)
 
@@ -18,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule test-vm test-faults bench bench-fleet build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults bench bench-fleet build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -33,7 +34,7 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tools/demo/demo.sh down
 
-test: lint unit programs aws sanity integration oldest newest molecule  ## Everything that CI runs
+test: lint unit programs aws sanity integration oldest newest molecule container  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -95,8 +96,11 @@ matrix: $(CORES:%=core-%)  ## All supported cores beside that of make test: unit
 core-%: .cache/core-%/.ready
 	PATH="$(CURDIR)/.cache/core-$*/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/core-$*/collections" tools/core.sh
 
-molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
+molecule: $(READY)  ## Scenarios on real systemd hosts (SCENARIOS=forky: those alone; V=1: all output)
 	@V=$(V) tools/molecule.sh $(SCENARIOS)
+
+container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped, and said so, if podman does not run)
+	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" tools/container.sh
 
 test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen minutes; not part of test)
 	pytest -rs tests/vm

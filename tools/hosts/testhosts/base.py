@@ -162,6 +162,8 @@ for tool in sudo su visudo; do
   [ -e "$rs" ] && [ ! -e "/usr/bin/$tool" ] && ln -s "$rs" "/usr/bin/$tool"
 done
 getent group sudo >/dev/null || groupadd --system sudo
+printf 'root ALL=(ALL:ALL) ALL\n%%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n' >/etc/sudoers
+chmod 0440 /etc/sudoers
 """
     run(["chroot", str(root), "sh", "-c", script])
 
