@@ -138,6 +138,7 @@ def main() -> None:
             "roles": {"type": "list", "elements": "dict", "required": True, "options": ROLE},
             "reload": {"type": "bool", "default": False},
             "restarts": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
@@ -163,7 +164,7 @@ def main() -> None:
             manifest,
             check_mode=module.check_mode,
             validate=validate,
-            conditions=Conditions(module.params["reload"], tuple(module.params["restarts"])),
+            conditions=Conditions(module.params["reload"], tuple(module.params["restarts"]), module.params["settings"]),
             systemd=Systemd(),
         )
     except ApplyError as error:

@@ -93,6 +93,7 @@ class PolicyAction(ActionBase):
             "users": list(values["agent_policy_users"]),
             "packages": list(values["agent_toolchain_packages"]),
             "audit_logs": list(values["agent_hygiene_audit_logs"]),
+            "programs": list(values["agent_policy_agent_programs"]),
         }
         observed = self.ask(Observation, INFO, {**asked, **more}, task_vars)
         missing = sorted(set(asked["users"]) - observed.accounts.users.keys())
@@ -158,7 +159,7 @@ def seen(policy: Policy, observed: Observation) -> Seen:
         lambda path: observed.files.get(path, PathState("unreadable", why="was not looked at")),
         observed.units,
         {path: (record[path], state) for path, state in observed.record.items() if path in record},
-        agent_limits.limits(policy.of(agent_limits.Variables)),
+        agent_limits.limits(policy.of(agent_limits.Variables), observed),
     )
 
 

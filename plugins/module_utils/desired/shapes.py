@@ -104,6 +104,7 @@ class Unit:
     own: bool = False  #: The unit's own file is ours, not only a drop-in.
     active: bool = False  #: To be enabled and running: timers. They are restarted if their files change.
     restart: bool = False  #: If it runs, restart it when its files change.
+    reload: bool = False  #: If it runs, let it read its configuration again when that changes.
     limited: bool = False  #: The limits of agents must be in force for it.
 
 
@@ -119,6 +120,7 @@ class Condition:
     differs: str = "kind"  #: What differs, for machines.
     reload: bool = False  #: systemctl daemon-reload puts it right.
     restart: str = ""  #: A restart of this unit, if it runs, puts it right.
+    setting: bool = False  #: It is a setting of the kernel: writing ``expected`` there puts it right.
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,47 @@ class WaysIn:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One setting of the kernel."""
+
+    now: int
+    writable: bool  #: Not in most containers: there it is the machine's.
+    ours: Optional[int] = None  #: As this collection's file sets it.
+    before: Optional[int] = None  #: Before the first apply, as this collection's file notes it.
+    earlier: Optional[int] = None  #: As a file of others sets it that is read before ours.
+    later: str = ""  #: The file of others that sets it after ours.
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value in a configuration file."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Sshd:
+    version: str = ""  #: Of its package, such as 9.2; empty: the host has none.
+    drop_ins: bool = False  #: Whether it reads /etc/ssh/sshd_config.d.
+    settings: dict[str, list[Given]] = field(
+        default_factory=dict
+    )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What bounds how many agents can work at once, beside memory."""
+
+    kernel: dict[str, Setting] = field(default_factory=dict)
+    open_files: Optional[int] = None  #: The most that a login can be given; None: not known.
+    most_tasks: Optional[int] = None  #: Processes and threads of the host, of which systemd takes percentages.
+    user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
+    sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
+    sshd: Sshd = field(default_factory=Sshd)
+
+
+@dataclass(frozen=True)
 class Session:
     """A unit in which an agent has processes, with the hard limits of the least limited one; None is no limit."""
 
@@ -200,6 +241,8 @@ class Observation:
     toolchains: dict[str, ToolchainTree]
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
+    programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
+    capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ def _login_notes(policy: Policy, host: Host) -> list[str]:
     if ways.pam_without_limits:
         files = ", ".join(f"/etc/pam.d/{name}" for name in ways.pam_without_limits)
         notes.append(f"no limit holds for what starts through {files}: add `session required pam_limits.so`")
-    wanted = agent_limits.limits(policy.of(agent_limits.Variables))
+    wanted = agent_limits.limits(policy.of(agent_limits.Variables), host.observed)
     stale = agent_limits.stale_sessions(host.observed.sessions, wanted)
     if stale and agent_limits.ROLE in host.observed.manifest.roles:
         notes.append(
