@@ -35,7 +35,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
 from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
@@ -126,7 +126,9 @@ class _Run:
         plan = self._unit_plan()
         if self.check_mode:
             self.foreign.describe()
-            self.outcome.changed = bool(self.steps or plan or self.foreign.changes)
+            self.outcome.changed = bool(
+                self.steps or plan or self.foreign.changes or wrong_record(self.manifest_path)
+            )
             return self.outcome
         if self.steps or plan or self.foreign.steps:
             self._execute(plan)
