@@ -60,6 +60,10 @@ class Played:
                 found.setdefault(one["host"], []).append(one["action"])
         return found
 
+    @property
+    def failed_hosts(self) -> set[str]:
+        return {one["host"] for one in self.results if one["status"] == "failed"}
+
     def paths(self, host: str = "host1") -> set[str]:
         """The paths that changed on a host, or would."""
         return {path for applied in self.of("policy_apply", host) for path in applied.get("changed_paths", [])}
