@@ -16,7 +16,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.version import COL
 
 ROOT = Path(__file__).parents[1]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_manifest_names_the_version_of_galaxy_yml():

@@ -119,6 +119,7 @@ class Lab:
         return {
             "agent_toolchain_dist_server": url,
             "agent_toolchain_update_root": f"{url}/rustup",
+            "agent_toolchain_channel_checksums": mirror["channel_checksums"],
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
             "agent_policy_rust_channel": mirror["channel"],

@@ -24,15 +24,28 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation, ToolchainTree
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, RequestError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import check_environment
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    Request,
+    RequestError,
+    check_source,
+)
 
 ROLE = "agent_toolchain"
-OPTIONS = ("channel", "profile", "components", "targets", "extra", "purge", "rustup_version", "rustup_checksums")
+OPTIONS = (
+    *("channel", "profile", "components", "targets", "extra", "purge", "rustup_version", "rustup_checksums"),
+    "channel_checksums",
+)
 # One script under every name: cargo takes a rustc of the same size as rustup for a proxy, and then skips it.
 SHIMS = (
     *("cargo", "cargo-clippy", "cargo-fmt", "cargo-miri", "clippy-driver", "rust-analyzer", "rust-gdb", "rust-lldb"),
     *("rustc", "rustdoc", "rustfmt", "rustup"),
 )
+
+
+def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
+    check_environment(value, name)
+    return {key: str(item) for key, item in value.items()}
 
 
 @dataclass(frozen=True)
@@ -45,16 +58,17 @@ class Variables:
     purge: bool = variable(read.boolean)
     rustup_version: str = variable(read.text)
     rustup_checksums: dict[str, str] = variable(read.mapping)
+    channel_checksums: dict[str, str] = variable(read.mapping)
     dist_server: str = variable(read.mirror)
     update_root: str = variable(read.mirror)
     packages: tuple[str, ...] = variable(read.items)
-    environment: dict[str, str] = variable(read.mapping)
+    environment: dict[str, str] = variable(_environment)
 
 
 def problems(policy: Policy) -> list[str]:
     pin, channel = policy.of(agent_policy.Variables).rust_channel, policy.of(Variables).channel
     try:
-        _request(policy)
+        check_source(_request(policy), policy.of(Variables).dist_server, f"{ROLE}_")
     except RequestError as error:
         return [str(error)]
     if channel != pin:

@@ -3,7 +3,7 @@
 """Read a module's answer into typed records. A host is not trusted: whatever does not fit ends here.
 
 Bounds: a text has at most 128 KiB and holds no character that a terminal would obey; a list or dictionary has at most
-20,000 members. Unknown keys are refused.
+20,000 members. Unknown keys are refused. A shape may have a method ``problem``, which says what else is wrong with it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def _record(shape: Any, data: object, where: str) -> Any:
     missing = needed - data.keys()
     if missing:
         raise DecodeError(f"{_shown(where)} has no {sorted(missing)[0]}")
-    return shape(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+    value = shape(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+    problem = value.problem() if hasattr(shape, "problem") else ""
+    if problem:
+        raise DecodeError(f"{_shown(where)} {problem}")
+    return value
 
 
 @functools.cache

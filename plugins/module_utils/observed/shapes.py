@@ -15,6 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 
+HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
@@ -28,6 +29,9 @@ class Platform:
     systemd: bool  #: Booted with systemd.
     python: str
     uid: int  #: Of the module.
+
+    def problem(self) -> str:
+        return "" if self.ids else "has no ids"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class AccountsRecord:
 
 @dataclass(frozen=True)
 class Accounts:
-    group_exists: bool
+    group_id: Optional[int]  #: None: there is no such group.
+    group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
     members: list[str]  #: Of the agents' group, with those whose primary group it is.
     users: dict[str, Account]  #: The accounts of agent_policy_users.
     login_user: str  #: Who logged in to become root.
@@ -99,6 +104,11 @@ class Ceiling:
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
+    def problem(self) -> str:
+        if self.hierarchy not in HIERARCHIES:
+            return f"has another hierarchy than {', '.join(HIERARCHIES)}"
+        return "" if self.administrators else "has no administrators"
+
 
 @dataclass(frozen=True)
 class UnitState:
@@ -111,6 +121,9 @@ class UnitState:
     stale: bool  #: Its files changed since systemd read them.
     drop_ins: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=dict)
+
+    def problem(self) -> str:
+        return _no_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,9 @@ class Login:
     limits: Limits = field(default_factory=dict)
     error: str = ""
 
+    def problem(self) -> str:
+        return _no_pairs(self.limits)
+
 
 @dataclass(frozen=True)
 class Deep:
@@ -175,3 +191,15 @@ class Observation:
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
     deep: Optional[Deep] = None
+
+    def problem(self) -> str:
+        memory = self.memory
+        if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
+            return "has a number of CPUs or a size of memory that no host has"
+        relative = [path for path in {**self.files, **self.toolchains} if not path.startswith("/")]
+        return f"has {relative[0]!r} where a path should be" if relative else ""
+
+
+def _no_pairs(limits: Limits) -> str:
+    wrong = [item for item, pair in limits.items() if len(pair) != 2]
+    return f"has no soft and hard limit for {wrong[0]}" if wrong else ""

@@ -28,7 +28,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths impo
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
 from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece, piece
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
@@ -41,6 +41,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 
+FEW = 20  # new folders, links and library files; more of them are one list in diff mode
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
 
 
@@ -178,18 +179,20 @@ class _Run:
                     raise StateError(f"{step.path}: no temporary file to validate it: {error.strerror}") from error
 
     def _describe(self, steps: Sequence[Step]) -> None:
-        seen: set[str] = set()
-        for step in steps:
-            if step.action == KEEP:
-                self.outcome.kept.append(step.path)
-            if step.changes and step.path not in seen:
-                seen.add(step.path)
-                self.outcome.changed_paths.append(step.path)
-                self.outcome.diff += self._diff(step)
+        self.outcome.kept += [step.path for step in steps if step.action == KEEP]
+        changing = {step.path: step for step in steps if step.changes}
+        self.outcome.changed_paths = list(changing)
+        new = {path: step.after for path, step in changing.items() if step.found == ABSENT and not self._is_shown(step)}
+        listed = new if len(new) > FEW else {}
+        self.outcome.diff += new_paths(listed)
+        for path, step in changing.items():
+            if path not in listed:
+                self.outcome.diff += piece(path, step.found, step.after, self._content(step), self._is_shown(step))
 
-    def _diff(self, step: Step) -> list[Piece]:
+    def _is_shown(self, step: Step) -> bool:
+        """Whether the path has content that diff mode shows."""
         entry = self.entries.get((step.role, step.path))
-        return piece(step.path, step.found, step.after, self._content(step), entry is None or entry.diff)
+        return step.after.kind == "file" and (entry is None or entry.diff)
 
     def _content(self, step: Step) -> bytes | None:
         if step.after.kind != "file":

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = ("file", "directory", "link", "absent")
-MODE = re.compile(r"0[0-7]{3,4}")
+FOUND_KINDS = (*KINDS, "special", "unreadable")
+MODE = re.compile(r"[0-7]{4,5}")
 TOO_LARGE = "too large to read"  # replaces a sha256: no file of ours is that large
 COMPARED = {
     "file": ("kind", "sha256", "mode", "owner", "group"),
@@ -39,6 +40,12 @@ class PathState:
     sha256: str = ""
     target: str = ""  #: Of a link.
     why: str = ""  #: Of an unreadable path: the reason.
+
+    def problem(self) -> str:
+        """What is wrong with a state in the answer of a host."""
+        if self.kind not in FOUND_KINDS:
+            return "has a kind that no path has"
+        return "has a mode that is no octal number" if self.mode and not MODE.fullmatch(self.mode) else ""
 
     def to_dict(self) -> dict[str, str]:
         """Without empty values, as the manifest and module answers hold it."""

@@ -81,7 +81,7 @@ def remove(tree: str, patience: float) -> Outcome:
             os.unlink(tree)
         for name in os.listdir(folder):
             if name != LOCK:
-                shutil.rmtree(os.path.join(folder, name))
+                _discard(os.path.join(folder, name))
         _dissolve(folder)
     return outcome
 
@@ -154,11 +154,16 @@ def _clear(tree: str, folder: str) -> list[str]:
     """Remove generations that nothing needs; returns those in which programs still run."""
     found = inspect(tree, own_lock=True)
     for path in found.leftovers:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        _discard(path)
     return found.in_use
+
+
+def _discard(path: str) -> None:
+    """Remove a generation, or the link that a killed run left beside it."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError, locked
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
@@ -75,7 +75,8 @@ def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
         tree.apply(rustup_checksums=wrong)
     assert "0" * 64 in str(error.value)
     assert any(right in str(error.value) for right in CHECKSUMS.values())
-    assert str(error.value).startswith(f"{tree.url}/rustup/archive/1.29.0/")
+    assert f"{tree.url}/rustup/archive/1.29.0/" in str(error.value)
+    assert "agent_toolchain_update_root" in str(error.value)
     assert list(tree.path.parent.iterdir()) == []
 
 
@@ -87,15 +88,82 @@ def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
     assert tree.observe()["problems"] == []
 
 
+def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
+    """As whoever is on the way to the mirror can send one, with the sum beside it."""
+    sums = dict(tree.sums)
+    tree.sums["1.92.0"] = sums["1.93.0"]
+    with pytest.raises(InstallError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
+        tree.apply()
+    assert list(tree.path.parent.iterdir()) == []
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))] == []
+
+
+def test_rustup_gets_the_manifest_that_was_compared(tree: Tree, server: Server) -> None:
+    tree.apply()
+    asked = [path for path in server.requests if "channel-rust" in path]
+    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by us, and not again by rustup
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
+
+
+def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, server: Server) -> None:
+    sums, tree.sums = tree.sums, {}
+    tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
+    tree.sums = {"1.92.0": sums["1.92.0"]}
+    server.requests.clear()
+    assert tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+    assert [path for path in server.requests if "rustc-1.92.0" in path]
+    assert not [path for path in server.requests if "1.93.0" in path]
+    assert not tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+
+
+def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    check = Generation._check
+
+    def noted(self: Generation, *words: str) -> str:
+        told.append(check(self, *words))
+        return told[-1]
+
+    monkeypatch.setattr(Generation, "_check", noted)
+    tree.apply()
+    assert "uid: 65534" in told[0]
+    assert tree.observe()["problems"] == []
+
+
+def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
+    tree.apply()
+    (tree.generations / "abc.link").symlink_to(".toolchain/abc")
+    assert toolchain_apply.remove(str(tree.path), 30).changed
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
+    """tar and image layers keep whole seconds."""
+    tree.apply(**PARTS)
+    for path in tree.path.resolve().rglob("*"):
+        seconds = int(path.lstat().st_mtime)
+        os.utime(path, (seconds, seconds), follow_symlinks=False)
+    assert tree.observe()["problems"] == []
+    receipt = tree.path.resolve() / "receipt.json"
+    older = json.loads(receipt.read_text())
+    for path, line in older["files"].items():
+        if line.startswith("file "):
+            older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as they were once recorded
+    receipt.write_text(json.dumps(older))
+    assert tree.observe()["problems"] == []
+
+
 def test_a_version_that_the_mirror_lacks(tree: Tree) -> None:
-    with pytest.raises(InstallError, match=f"^{tree.url} has no toolchain 1.40.0 for .*-linux-gnu: change the channel"):
+    with pytest.raises(InstallError, match=rf"^{tree.url} \(.*\) has no toolchain 1.40.0 for .*-linux-gnu: "):
         tree.apply("1.40.0")
     assert list(tree.path.parent.iterdir()) == []
 
 
 def test_a_component_that_the_channel_lacks(tree: Tree) -> None:
-    with pytest.raises(InstallError, match="rust-src"):
+    with pytest.raises(InstallError, match="rust-src") as error:
         tree.apply(components=["rust-src"])
+    assert tree.url in str(error.value) and "agent_toolchain_dist_server" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def truncate(path: Path) -> None:
@@ -105,6 +173,7 @@ def truncate(path: Path) -> None:
 def edit(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"#")
+    os.utime(path, (1, 1))  # in another second
 
 
 def link(path: Path) -> None:
@@ -114,7 +183,7 @@ def link(path: Path) -> None:
 
 DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("deleted rustup", "bin/rustup", os.unlink, "bin/rustup: is missing"),
-    ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840, written to"),
+    ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840"),
     ("deleted proxy", "bin/cargo", os.unlink, "bin/cargo: is missing"),
     ("deleted rustc", "{sysroot}/bin/rustc", os.unlink, "bin/rustc: is missing"),
     ("edited rustc", "{sysroot}/bin/rustc", edit, "bin/rustc: written to since it was installed"),

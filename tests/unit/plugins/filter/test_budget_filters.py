@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.filter.budget_table import budget_table
 from ansible_collections.nova.agent_host.plugins.filter.memory_budget import memory_budget
 from ansible_collections.nova.agent_host.plugins.filter.nova_memory_split import nova_memory_split
 from ansible_collections.nova.agent_host.plugins.filter.recommended_agents import recommended_agents
@@ -126,33 +125,3 @@ def test_nova_memory() -> None:
     assert str(error.value) == (
         f"total (agent_wrappers_nova_memory_total) is 1, a number without a unit: 1 bytes or 1 MiB (1M)? Write {SIZE}"
     )
-
-
-def test_table() -> None:
-    table = budget_table(memory_budget(1536 * GIB * 984 // 1000, cpus=192))
-    assert table.splitlines() == [
-        "Total (MemTotal)    1,511.4 GiB",
-        "Usable              1,511.4 GiB  limited by MemTotal",
-        "-------------------------------",
-        "System reserve         31.5 GiB",
-        "Headroom              196.8 GiB",
-        "Available           1,283.1 GiB",
-        "-------------------------------",
-        "Per agent               4.0 GiB",
-        "Maximum                 320 agents",
-        "Recommended             295 agents",
-        "Slots                    10 cargo commands at once",
-        "Jobs                     32 jobs of one cargo command",
-    ]
-
-
-def test_table_without_cpus_and_in_a_container() -> None:
-    inside = {**HOST_INFO, "memory": {**HOST_INFO["memory"], "cgroup_limit": 16 * GIB}}  # type: ignore[dict-item]
-    assert "Usable                 16.0 GiB  limited by the container's limit" in budget_table(memory_budget(inside))
-    assert "Slots                     - (the number of CPUs is not known)" in budget_table(memory_budget("64G"))
-
-
-@pytest.mark.parametrize("budget", ["64G", {"jobs": 1}])
-def test_a_table_of_something_else_is_refused(budget: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="memory_budget"):
-        budget_table(budget)

@@ -1,30 +1,47 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Packing components as rustup unpacks them, and a toolchain that is installed here back into such packages."""
+"""Mirrors out of what a machine has: components packed as rustup unpacks them, and an installed toolchain packed again."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Union
 
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import (
-    Artifact,
-    ChannelError,
-    Package,
-    manifest_path,
-    render,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import write_manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, ChannelError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import sha256_file
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    TRIPLES,
+    UPSTREAM,
+    Request,
+    Toolchain,
+    manifest_path,
+)
 
 Content = Union[bytes, str]  # the bytes themselves, or the path of a file that has them
 MINIMAL = ("rustc", "cargo", "rust-std")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A component for one target (``*``: for all), as a manifest lists it; ``form`` is its compression."""
+
+    name: str
+    target: str
+    artifact: Artifact
+    form: str
 
 
 @dataclass(frozen=True)
@@ -59,18 +76,6 @@ def write_channel(
     for name in dict.fromkeys((channel, f"{channel}-{date}")) if channel == "nightly" else (channel,):
         written += write_manifest(root, manifest_path(name), text.encode())
     return written
-
-
-def write_manifest(root: str, path: str, content: bytes) -> list[str]:
-    """Place a manifest and its sum. It comes last: what a mirror offers, it has."""
-    target = os.path.join(root, path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(f"{target}.part", "wb") as file:
-        file.write(content)
-    with open(f"{target}.sha256", "w", encoding="utf-8") as file:
-        file.write(f"{sha256_file(f'{target}.part')}  {os.path.basename(path)}\n")
-    os.replace(f"{target}.part", target)
-    return [f"{path}.sha256", path]
 
 
 def installed_components(sysroot: str, triple: str, wanted: tuple[str, ...]) -> list[Component]:
@@ -185,3 +190,87 @@ def _channel_date(sysroot: str) -> str | None:
     except OSError:
         return None
     return found[1] if found else None
+
+
+def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
+    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
+    lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
+    for name in dict.fromkeys(package.name for package in packages):
+        lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
+        for package in packages:
+            if package.name == name:
+                form = {"zst": "zst_", "xz": "xz_", "gz": ""}[package.form]
+                lines += [
+                    f"[pkg.{name}.target.{json.dumps(package.target)}]",
+                    "available = true",
+                    f"{form}url = {json.dumps(f'{UPSTREAM}/{package.artifact.path}')}",
+                    f"{form}hash = {json.dumps(package.artifact.sha256)}",
+                ]
+    lines += ["[pkg.rust]", f"version = {json.dumps(version)}", f"[pkg.rust.target.{triple}]", "available = true"]
+    for package in packages:
+        kind = "components" if package.name in minimal and package.target == triple else "extensions"
+        lines += [
+            f"[[pkg.rust.target.{triple}.{kind}]]",
+            f"pkg = {json.dumps(package.name)}",
+            f"target = {json.dumps(package.target)}",
+        ]
+    for name in dict.fromkeys(package.name for package in packages if package.name.endswith("-preview")):
+        lines += [f"[renames.{name[: -len('-preview')]}]", f"to = {json.dumps(name)}"]
+    lines += [
+        "[profiles]",
+        *(f"{profile} = {json.dumps(list(minimal))}" for profile in ("minimal", "default", "complete")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
+    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
+
+    Raises ChannelError.
+    """
+    _version, channel, _date, triple = true_version(sysroot)
+    architecture = next((name for name, own in TRIPLES.items() if own == triple), None)
+    if architecture is None:
+        raise ChannelError(f"{sysroot} is for {triple}; only {', '.join(sorted(TRIPLES.values()))} can be mirrored")
+    return Toolchain(channel, "minimal", tuple(components)), architecture
+
+
+def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
+    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
+
+    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
+    ChannelError, OSError.
+    """
+    version, channel, date, triple = true_version(sysroot)
+    parts = installed_components(sysroot, triple, toolchain.components)
+    path = manifest_path(channel)
+    if _offers(os.path.join(root, path), version, toolchain, triple):
+        return []
+    if check_mode:
+        return [path]
+    return write_channel(root, version, channel, date, triple, parts, say)
+
+
+def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> bool:
+    try:
+        with open(manifest, encoding="utf-8") as file:
+            found = mirror_channel.parse(file.read(), manifest)
+        mirror_channel.artifacts(found, toolchain, triple)
+    except (FileNotFoundError, ChannelError):
+        return False
+    return bool(found["pkg"]["rust"]["version"] == version)
+
+
+def place_rustup(root: Path, request: Request, architecture: str, installer: Path) -> None:
+    """Put a local rustup-init into the mirror at ``root``."""
+    target = root / "rustup/archive" / request.rustup_version / TRIPLES[architecture] / "rustup-init"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(installer, target)
+    target.chmod(0o755)
+    target.with_name("rustup-init.sha256").write_text(f"{request.checksum(architecture)} *./rustup-init\n")
+
+
+def channel_checksums(root: Path) -> dict[str, str]:
+    """The sums of the manifests that the mirror at ``root`` has, by channel."""
+    paths = root.glob("dist/channel-rust-*.toml")
+    return {path.stem[len("channel-rust-") :]: sha256_file(str(path)) for path in sorted(paths)}
