@@ -84,9 +84,9 @@ def add_feature(folder):
     features.write_text(features.read_text().replace("    agent_ceiling,\n", "    agent_ceiling,\n    agent_example,\n"))
 
 
-def test_it_is_applied_audited_shown_and_retired(lab, toolchain, copy):
+def test_it_is_applied_audited_shown_and_retired(lab, toolchain, copy, monkeypatch):
     add_role(copy)
-    lab.collections = copy.parents[2]
+    monkeypatch.setattr(lab, "collections", copy.parents[2])
     lab.site().succeeded()
     assert lab.run("host1", f"cat {FILE}") == f"size={1 << 30}\n"
     assert lab.site().succeeded().changed == {}
@@ -106,9 +106,9 @@ def test_it_is_applied_audited_shown_and_retired(lab, toolchain, copy):
     lab.run("host1", f"! ls {FILE}")
 
 
-def test_a_feature_without_its_role_is_an_error_that_names_the_file(lab, copy):
+def test_a_feature_without_its_role_is_an_error_that_names_the_file(lab, copy, monkeypatch):
     add_feature(copy)
-    lab.collections = copy.parents[2]
+    monkeypatch.setattr(lab, "collections", copy.parents[2])
     command, environment = lab.command("nova.agent_host.site")
     done = subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
     assert done.returncode != 0

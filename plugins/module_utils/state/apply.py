@@ -111,10 +111,22 @@ class _Run:
             ],
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
-        self.steps = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        self.steps = [self._with_owner(step) for step in own]
         self.foreign = ForeignSteps(
-            [step for step in changing if step not in self.steps], self.manifest, self.originals, self.outcome
+            [step for step in changing if step not in own], self.manifest, self.originals, self.outcome
         )
+
+    def _with_owner(self, step: Step) -> Step:
+        """What is put back is root's, if its account is gone: retire must not depend on it."""
+        after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
+        if after == step.after:
+            return step
+        self.outcome.warnings.append(
+            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it is "
+            "given to root"
+        )
+        return replace(step, after=after)
 
     def run(self) -> Outcome:
         self._refuse()
