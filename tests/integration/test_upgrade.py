@@ -18,7 +18,7 @@ def first(tmp_path):
     folder = tmp_path / "collections/ansible_collections/nova/agent_host"
     folder.mkdir(parents=True)
     git = ["git", "-C", str(CHECKOUT), "archive", FIRST]
-    archive = subprocess.run(git, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    archive = subprocess.run(git, check=False, capture_output=True)
     if archive.returncode:
         pytest.skip(f"this clone does not have commit {FIRST}: git fetch --unshallow")
     subprocess.run(["tar", "-x", "-C", str(folder)], check=True, input=archive.stdout)
