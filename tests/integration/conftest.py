@@ -47,9 +47,7 @@ class Played:
 
     def of(self, action: str, host: str = "") -> list[dict[str, Any]]:
         """The results of one module or action, such as policy_apply."""
-        return [
-            one["result"] for one in self.results if one["action"] == action and (not host or one["host"] == host)
-        ]
+        return [one["result"] for one in self.results if one["action"] == action and (not host or one["host"] == host)]
 
     @property
     def changed(self) -> dict[str, list[str]]:
@@ -65,8 +63,16 @@ class Played:
         return {one["host"] for one in self.results if one["status"] == "failed"}
 
     def paths(self, host: str = "host1") -> set[str]:
-        """The paths that changed on a host, or would."""
+        """The paths that changed on a host, or would: the first ten of each task, and how many more."""
         return {path for applied in self.of("policy_apply", host) for path in applied.get("changed_paths", [])}
+
+    def shown(self, host: str = "host1") -> set[str]:
+        """The paths that diff mode shows, each by itself or in a list of new ones."""
+        pieces = [piece for applied in self.of("policy_apply", host) for piece in applied.get("diff", [])]
+        listed = [
+            line.split()[0] for piece in pieces if not piece["before"] for line in piece["after"].splitlines() if line
+        ]
+        return {path for path in [*listed, *(piece["after_header"] for piece in pieces)] if path.startswith("/")}
 
     @property
     def told(self) -> str:

@@ -149,7 +149,9 @@ def test_instances_of_a_template_get_its_limits(lab):
     as_root(lab, "printf '[Service]\\nExecStart=sleep infinity\\n' >/etc/systemd/system/agent-batch@.service; systemctl daemon-reload; systemctl start agent-batch@1")  # fmt: skip
     try:
         lab.roles(
-            "agent_limits", **{**VARIABLES, "agent_limits_services": ["agent-batch@"]}, agent_limits_restart_services=True
+            "agent_limits",
+            **{**VARIABLES, "agent_limits_services": ["agent-batch@"]},
+            agent_limits_restart_services=True,
         ).succeeded()
         assert as_root(lab, "systemctl show --property LimitAS --value agent-batch@1").strip() == str(48 << 30)
     finally:

@@ -81,7 +81,9 @@ def add_role(folder):
 def add_feature(folder):
     (folder / "plugins/module_utils/desired/agent_example.py").write_text(FEATURE)
     features = folder / "plugins/module_utils/desired/features.py"
-    features.write_text(features.read_text().replace("    agent_ceiling,\n", "    agent_ceiling,\n    agent_example,\n"))
+    features.write_text(
+        features.read_text().replace("    agent_ceiling,\n", "    agent_ceiling,\n    agent_example,\n")
+    )
 
 
 def test_it_is_applied_audited_shown_and_retired(lab, toolchain, copy, monkeypatch):

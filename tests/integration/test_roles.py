@@ -30,8 +30,7 @@ def play(roles, how):
         tasks = [{"ansible.builtin.include_role": {"name": "{{ item }}"}, "loop": names}]
     else:
         tasks = [
-            {f"ansible.builtin.{how}": {"name": name}, "tags": [role]}
-            for role, name in zip(roles, names, strict=True)
+            {f"ansible.builtin.{how}": {"name": name}, "tags": [role]} for role, name in zip(roles, names, strict=True)
         ]
     return {"hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}
 
@@ -46,8 +45,8 @@ def play(roles, how):
 )
 def test_a_role_works_alone_and_under_its_tag_and_not_without(lab, role, how):
     for arguments, works in (([], True), (["--tags", role], True), (["--skip-tags", role], False)):
-        played = lab.play([play([role], how)], "--check", *arguments).succeeded()
-        assert (PATHS[role] in played.paths()) == works, (arguments, played.text)
+        played = lab.play([play([role], how)], "--check", "--diff", *arguments).succeeded()
+        assert (PATHS[role] in played.shown()) == works, (arguments, played.text)
 
 
 @pytest.mark.parametrize("how", ["roles", "import_role", "include_role", "include_role in a loop"])

@@ -139,9 +139,7 @@ class _Run:
         plan = self._unit_plan()
         if self.check_mode:
             self.foreign.describe()
-            self.outcome.changed = bool(
-                self.steps or plan or self.foreign.changes or wrong_record(self.manifest_path)
-            )
+            self.outcome.changed = bool(self.steps or plan or self.foreign.changes or wrong_record(self.manifest_path))
             return self.outcome
         if self.steps or plan or self.foreign.steps:
             self._execute(plan)

@@ -451,9 +451,7 @@ def test_a_waiter_speaks_after_ten_seconds_and_then_each_minute() -> None:
 
 
 def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> None:
-    host = render(
-        tmp_path, slots=1, notice_after=0.1, notice_every=0.2
-    )
+    host = render(tmp_path, slots=1, notice_after=0.1, notice_every=0.2)
     with bench(host) as made:
         _, command = made.hold()
         head, second = made.start(), made.start()
