@@ -189,7 +189,8 @@ def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
         module.warn(
             f"{safe_text(path)} is no longer wanted but was edited or filled since it was written: left in place"
         )
-    return outgoing(answer)
+    shown: dict[str, Any] = outgoing(answer)
+    return shown
 
 
 if __name__ == "__main__":
