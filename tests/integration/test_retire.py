@@ -51,6 +51,13 @@ def test_a_killed_apply_is_removed_by_retire(lab, clean):
     assert differences(lab, clean) == []
 
 
+def test_what_a_killed_switch_of_toolchains_left_goes_too(lab, clean):
+    lab.site().succeeded()
+    lab.run("host1", "cd /opt/nova-agent/.toolchain; for each in */; do ln -s gone ${each%/}.link; done; ls *.link")
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
 def test_a_service_that_runs_is_stopped_and_is_no_failed_unit(lab, clean):
     lab.site().succeeded()
     try:

@@ -17,6 +17,8 @@ def test_wrong_variables_end_the_play_before_any_connection(lab):
     wrong = {
         "agent_policy_memory_per_agent": "lots",
         "agent_policy_group": "line\nbreak",
+        "agent_policy_prefix": "/var/tmp/nova",
+        "agent_policy_users": None,
         "agent_toolchain_dist_server": "https://me:s3cret@mirror.example",
     }
     played = lab.site(ansible_host=nobody, **wrong).failed()
