@@ -36,7 +36,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
 from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
@@ -112,10 +112,22 @@ class _Run:
             ],
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
-        self.steps = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        self.steps = [self._with_owner(step) for step in own]
         self.foreign = ForeignSteps(
-            [step for step in changing if step not in self.steps], self.manifest, self.originals, self.outcome
+            [step for step in changing if step not in own], self.manifest, self.originals, self.outcome
         )
+
+    def _with_owner(self, step: Step) -> Step:
+        """What is put back is root's, if its account is gone: retire must not depend on it."""
+        after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
+        if after == step.after:
+            return step
+        self.outcome.warnings.append(
+            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it is "
+            "given to root"
+        )
+        return replace(step, after=after)
 
     def run(self) -> Outcome:
         self._refuse()
@@ -129,7 +141,8 @@ class _Run:
         settings = self.conditions.settings
         if self.check_mode:
             self.foreign.describe()
-            self.outcome.changed = bool(self.steps or plan or settings or self.foreign.changes)
+            others = settings or self.foreign.changes or wrong_record(self.manifest_path)
+            self.outcome.changed = bool(self.steps or plan or others)
             return self.outcome
         if self.steps or plan or settings or self.foreign.steps:
             self._execute(plan)

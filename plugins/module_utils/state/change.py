@@ -16,6 +16,7 @@ import pwd
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
@@ -47,6 +48,25 @@ def _ids(path: str, state: PathState) -> tuple[int, int]:
             f"{path} is to belong to {state.owner}:{state.group}, which this host does not have: create them, "
             "or move the file away"
         ) from None
+
+
+def without_lost_owner(state: PathState) -> PathState:
+    """``state`` with root in the place of an owner or a group that this host no longer has."""
+    owner, group, mode = state.owner, state.group, state.mode
+    try:
+        user_id(owner or "root")
+    except KeyError:
+        owner, mode = "root", _plain(mode)
+    try:
+        group_id(group or "root")
+    except KeyError:
+        group, mode = "root", _plain(mode)
+    return replace(state, owner=owner, group=group, mode=mode)
+
+
+def _plain(mode: str) -> str:
+    """``mode`` without setuid and setgid, which meant another account."""
+    return f"{int(mode, 8) & 0o1777:04o}" if mode else mode
 
 
 def put(path: str, state: PathState, content: bytes | None) -> None:

@@ -81,6 +81,7 @@ class Fleet:
             environment = {
                 **os.environ,
                 "ANSIBLE_PIPELINING": "1",
+                "ANSIBLE_INJECT_FACT_VARS": "false",
                 "ANSIBLE_FORKS": str(FORKS),
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": control,
                 **{f"ANSIBLE_{name.upper()}": str(value) for name, value in settings.items()},
