@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_own_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import State, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import State, StateError, sha256
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
@@ -67,6 +67,10 @@ def put(path: str, state: State, content: bytes | None) -> None:
             _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
+            if sha256(data) != state.get("sha256", sha256(data)):
+                raise StateError(
+                    f"{path}: its new content is not what was planned (another sha256), and is not written"
+                )
             _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]))
 
 
