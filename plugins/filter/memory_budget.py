@@ -18,8 +18,8 @@ description:
   - Takes a host's memory, keeps back a part for the system and a part for spikes, and divides the rest by what one
     agent may take. For 1,536 GiB that is 32, 200 and 1,304 GiB, 326 agents at most and 300 recommended.
   - A host on which not even one agent fits is an error that has the sum and names what to change, never 0.
-  - The sum bounds address space as long as each cargo command keeps to RV(_value.jobs) and RV(_value.slots). An
-    explicit C(-j) breaks that; only a memory limit on all agents together bounds it whatever they do.
+  - What wrapped commands hold together is never more than RV(_value.available), whatever their number and jobs. Only a
+    memory limit on all agents together bounds what is not wrapped.
 extends_documentation_fragment: [nova.agent_host.budget]
 seealso:
   - plugin: nova.agent_host.recommended_agents
@@ -96,7 +96,7 @@ _value:
     max_agents: 326
     recommended_agents: 300
     jobs: 32
-    slots: 10
+    slots: 300
     limited_by: memtotal
 """
 

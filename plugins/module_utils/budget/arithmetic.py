@@ -60,7 +60,7 @@ SYSTEM_RESERVE_NAME = "system_reserve (agent_policy_system_reserve)"
 HEADROOM_NAME = "headroom (agent_policy_headroom)"
 RECOMMENDED_AGENTS_NAME = "recommended_agents (agent_policy_recommended_agents)"
 
-# One build gains little from more jobs than this, while a second build beside it gains a lot.
+# One build gains little from more jobs than this, while its waiting processes take memory of their own.
 JOBS_WORTH_HAVING = 32
 
 # rustc needs about this much to start; below it nobody is helped by the advice to lower per_agent.
@@ -106,7 +106,7 @@ def memory_budget(
             f"{RECOMMENDED_AGENTS_NAME} is {recommended}, but {readable_size(available)} hold {max_agents} agents of"
             f" {readable_size(per_agent)}; set it from 1 to {max_agents}, or lower {PER_AGENT_NAME}"
         )
-    slots, jobs = (None, None) if cpus is None else parallelism(cpus, max_agents)
+    slots, jobs = (None, None) if cpus is None else (recommended, jobs_of_one_command(cpus, max_agents))
 
     container = "no container limit" if cgroup_limit is None else f"a container limit of {readable_size(cgroup_limit)}"
     return {
@@ -132,19 +132,15 @@ def memory_budget(
             + (f"{RECOMMENDED} of max_agents, rounded down, at least 1" if recommended_agents is None else "as set"),
             "slots, jobs: not known without the number of CPUs"
             if cpus is None
-            else f"slots = {slots}, jobs = {jobs}: {cpus} CPUs, builds of up to {JOBS_WORTH_HAVING} jobs as long as"
-            f" slots x jobs stays within max_agents",
+            else f"slots = {slots}, jobs = {jobs}: a command for each recommended agent; the least of {cpus} CPUs,"
+            f" {JOBS_WORTH_HAVING} and max_agents",
         ],
     }
 
 
-def parallelism(cpus: int, max_agents: int) -> tuple[int, int]:
-    """Give (slots, jobs): how many cargo commands compile at once, and the jobs of each.
-
-    A job is a process of up to per_agent, so slots x jobs never exceeds max_agents.
-    """
-    slots = max_agents // min(cpus, JOBS_WORTH_HAVING, max_agents)
-    return slots, min(cpus, max_agents // slots)
+def jobs_of_one_command(cpus: int, max_agents: int) -> int:
+    """How many processes one cargo command runs side by side, where nothing else says so."""
+    return min(cpus, JOBS_WORTH_HAVING, max_agents)
 
 
 def smallest_host(per_agent: int, reserve: Share = SYSTEM_RESERVE, headroom: Share = HEADROOM) -> int:

@@ -92,8 +92,8 @@ def _channel(name: str, value: Any) -> None:
 
 
 def _slots(name: str, value: Any) -> None:
-    if str(value) != "auto" and not re.fullmatch(r"[1-9][0-9]?", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is auto or a whole number from 1 to 99")
+    if str(value) != "auto" and not re.fullmatch(r"[1-9][0-9]{0,3}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is auto or a whole number from 1 to 9999")
 
 
 def _jobs(name: str, value: Any) -> None:

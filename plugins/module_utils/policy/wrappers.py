@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How many builds run side by side, and the entries of host_state of which there are as many as slots and checkouts."""
+"""How many builds run side by side, and the entries of host_state of which there are as many as checkouts."""
 
 from __future__ import annotations
 
@@ -26,20 +26,6 @@ def parallelism(budget: Budget, cpus: int, slots: int | str = "auto", jobs: int 
         "slots": int(budget["slots"] or 1 if slots == "auto" else slots),
         "jobs": int(budget["jobs"] or 1 if jobs == "auto" else cpus if jobs == "cargo" else jobs),
     }
-
-
-def slot_entries(slots: int, folder: str, group: str) -> list[dict[str, Any]]:
-    """The folder of the slots: a turnstile, and for each slot a lock and a record of who holds it.
-
-    Agents of ``group`` lock the locks and can't change them; they write the records, whose content is theirs.
-    """
-    locks = ["turn", *(f"slot.{slot}" for slot in range(1, slots + 1))]
-    records = [f"holder.{slot}" for slot in range(1, slots + 1)]
-    return [
-        {"path": folder, "state": "directory", "mode": "0750", "group": group},
-        *({"path": f"{folder}/{name}", "mode": "0640", "group": group} for name in locks),
-        *({"path": f"{folder}/{name}", "mode": "0660", "group": group} for name in records),
-    ]
 
 
 def checkout_entries(checkouts: Sequence[str], programs: str) -> list[dict[str, Any]]:

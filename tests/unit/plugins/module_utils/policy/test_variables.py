@@ -97,7 +97,7 @@ TOOLCHAIN = {
             {"agent_toolchain_dist_server": "https://me:s3cret@mirror.local"},
             "agent_toolchain_dist_server holds a user name or password, which logs and process lists would show: use a server that this host may read without one, or a file:// mirror",
         ),
-        ({"agent_wrappers_slots": "0"}, "agent_wrappers_slots is '0'; allowed is auto or a whole number from 1 to 99"),
+        ({"agent_wrappers_slots": "0"}, "agent_wrappers_slots is '0'; allowed is auto or a whole number from 1 to 9999"),
         ({"agent_wrappers_jobs": "all"}, "agent_wrappers_jobs is 'all'; allowed is auto, cargo or a whole number from 1 to 9999"),
         ({"agent_limits_core": "big"}, "agent_limits_core is 'big'; allowed is a whole number"),
         ({"agent_limits_nofile": "unlimited"}, "agent_limits_nofile is 'unlimited'; allowed is a whole number, or SOFT:HARD such as 65536:1048576"),

@@ -1,18 +1,13 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How many builds run side by side, and the entries for slots and checkouts."""
+"""How many builds run side by side, and the entries for checkouts."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import (
-    checkout_entries,
-    parallelism,
-    slot_entries,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import checkout_entries, parallelism
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import wanted_state
 
 BIG = memory_budget(1536 * GIB, cpus=192)
 
@@ -20,23 +15,15 @@ BIG = memory_budget(1536 * GIB, cpus=192)
 @pytest.mark.parametrize(
     ("slots", "jobs", "expected"),
     [
-        ("auto", "auto", {"slots": 10, "jobs": 32}),
+        ("auto", "auto", {"slots": 300, "jobs": 32}),
         (1, 1, {"slots": 1, "jobs": 1}),
         ("3", "5", {"slots": 3, "jobs": 5}),  # as -e and inventories in INI give them
-        ("auto", "cargo", {"slots": 10, "jobs": 192}),
+        ("auto", "cargo", {"slots": 300, "jobs": 192}),
         (2, "auto", {"slots": 2, "jobs": 32}),
     ],
 )
 def test_the_variables_hold_unless_they_leave_it_to_the_budget(slots, jobs, expected):
     assert parallelism(BIG, 192, slots, jobs) == expected
-
-
-def test_agents_lock_the_locks_and_write_the_records_and_own_nothing():
-    entries = slot_entries(2, "/run/slots", "agents")
-    assert {entry["path"].rpartition("/")[2]: entry["mode"] for entry in entries} == {
-        "slots": "0750", "turn": "0640", "slot.1": "0640", "slot.2": "0640", "holder.1": "0660", "holder.2": "0660",
-    }  # fmt: skip
-    assert {(state["owner"], state["group"]) for state in map(wanted_state, entries)} == {("root", "agents")}
 
 
 def test_each_checkout_gets_both_wrappers():
