@@ -66,7 +66,7 @@ def install(root: Path) -> Status:
         path.write_text(entry["content"])
     policy = Path(names["policy_file"])
     policy.parent.mkdir(exist_ok=True)
-    policy.write_text(json.dumps({**names["policy"], "slots": str(host.slot_folder)}))
+    policy.write_text(json.dumps({**names["policy"], "pool": str(host.pool)}))
     text = templar.template(trust_as_template((ROLE / "templates/agent-status.j2").read_text()))
     return Status(program(Path(names["program"]), text), policy, host)
 

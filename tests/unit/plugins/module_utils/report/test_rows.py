@@ -42,7 +42,7 @@ def test_totals_are_the_sums_of_what_is_known():
         "memory": (1536 + 768) * GIB,
         "max_agents": 326 + 163,
         "recommended_agents": 300 + 150,
-        "slots": 10 + 5,
+        "slots": 300 + 150,
     }
 
 
@@ -50,7 +50,7 @@ def test_slots_are_those_that_hold_there_not_the_budget_s():
     seen = {**observation(1536 * GIB, 192), "parallelism": {"slots": 3, "jobs": 5}}
     rows = fleet_rows([(record("a"), seen), (record("b"), observation(1536 * GIB, 192))])
     assert [row["parallelism"] for row in rows] == [{"slots": 3, "jobs": 5}, {"slots": 300, "jobs": 32}]
-    assert fleet_totals(rows)["slots"] == 3 + 10
+    assert fleet_totals(rows)["slots"] == 3 + 300
 
 
 def test_no_hosts_are_no_error():
