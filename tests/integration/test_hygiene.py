@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
 
-The host has no cargo: `cargo clean` there is a STAND-IN behind the real wrapper. The real one: tests/programs/hygiene.
+The host has no cargo. The sweep beside a build of the real one: tests/programs/hygiene.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def applied(lab):
     """The roles are applied, and nothing of an earlier test is there."""
     lab.run(
         "host1",
-        f"cd /home/agent1 2>/dev/null && rm -rf nova nova-small nova-link c; rm -rf /srv/team {LOG}.1 /tmp/cleaned-by",
+        f"cd /home/agent1 2>/dev/null && rm -rf nova nova-small nova-link c; rm -rf /srv/team {LOG}.1",
     )
     play(lab).succeeded()
 
 
 def wipe(lab):
     lab.retire().succeeded()
-    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo")
+    lab.run("host1", "rm -rf /srv/team")
     lab.remove_accounts("host1", *[name for name in lab.accounts("host1") if name == "agent1"])
 
 
