@@ -195,9 +195,7 @@ def _left(role: str, path: str, record: Record, found: PathState) -> Step:
     return Step(role, path, record.state.kind, NONE, found, found, record.before, why=why)
 
 
-def _unwanted(
-    role: str, path: str, record: Record, found: PathState, manifest: Manifest, shared: Shared
-) -> Step:
+def _unwanted(role: str, path: str, record: Record, found: PathState, manifest: Manifest, shared: Shared) -> Step:
     step = Step(role, path, record.state.kind, FORGET, found, found, record.before, differs=("manifest",))
     if found.kind == "unreadable":
         return replace(step, action=REFUSE, why=found.why or "may not be read")

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.host import programs
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import NOT_KNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.host import programs
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
@@ -72,6 +72,12 @@ def test_of_a_systemd_that_does_not_answer_nothing_is_believed(systemctl, text, 
 
 
 def test_the_units_of_a_manifest_are_those_that_its_files_bring_or_change():
-    paths = [f"{ETC}/a.timer", f"{ETC}/b.timer.d/x.conf", f"{ETC}/timers.target.wants/a.timer", "/opt/x", "/opt/y.timer"]
+    paths = [
+        f"{ETC}/a.timer",
+        f"{ETC}/b.timer.d/x.conf",
+        f"{ETC}/timers.target.wants/a.timer",
+        "/opt/x",
+        "/opt/y.timer",
+    ]
     manifest = Manifest({"r": RoleRecord({path: Record(ABSENT, ABSENT) for path in paths})})
     assert recorded_units(manifest) == ["a.timer", "b.timer"]

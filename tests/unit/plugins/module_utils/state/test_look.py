@@ -23,7 +23,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.look import 
     opened_folder,
     read,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+)
 
 AGENT = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
