@@ -17,14 +17,11 @@ HOME = "module_utils/compare"
 TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
 # Who may use a function of the comparison, or compare such an attribute, and why.
 ALLOWED = {
-    "module_utils/state/paths.py": "defines differences",
     "module_utils/state/record.py": "repairs owner and mode of the manifest's own files",
     "module_utils/state/apply.py": "compares on the host, and takes care that an original is kept before it goes",
     "module_utils/state/change.py": "writes no content that is there already",
     "module_utils/state/diff.py": "shows both sides",
-    "module_utils/state/originals.py": "checks its own copies",
     "module_utils/state/foreign.py": "never replaces what it did not look at",
-    "module_utils/state/theirs.py": "hands the same to foreign.py",
     "module_utils/state/units.py": "plans what systemd is told",
     "module_utils/host/systemd.py": "asks what runs before it stops it",
     "module_utils/status/drift.py": "compares a host with its manifest, by the same functions",
