@@ -173,5 +173,8 @@ def test_hosts_that_are_not_believed_are_not_changed_and_fail(inventory, tmp_pat
     output = done.stdout + done.stderr
     assert done.returncode in (2, 4), output
     for name in hostile.split(","):
-        assert re.search(rf"^{name}\s*: ok=\d+ +changed=0 .*(unreachable=1|failed=1)", output, re.MULTILINE), (name, output)
+        assert re.search(rf"^{name}\s*: ok=\d+ +changed=0 .*(unreachable=1|failed=1)", output, re.MULTILINE), (
+            name,
+            output,
+        )
     assert list(tmp_path.iterdir()) == []
