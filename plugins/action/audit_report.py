@@ -11,7 +11,11 @@ from typing import Any, ClassVar
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
-from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
+from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import (
+    ControllerAction,
+    not_from_facts,
+    shown,
+)
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
 
@@ -28,12 +32,14 @@ class ActionModule(ControllerAction):
         report = fleet_report(
             [one["record"] for one in kept.values()], datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         )
-        wanted = {}
-        if given["json"]:
-            wanted["agent_audit_json"] = (given["json"], json.dumps(report, indent=1) + "\n")
-        if given["junit"]:
-            wanted["agent_audit_junit"] = (given["junit"], junit(report))
-        problems = write_reports(wanted)
+        texts = {
+            "agent_audit_json": lambda: json.dumps(report, indent=1) + "\n",
+            "agent_audit_junit": lambda: junit(report),
+        }
+        paths, problems = not_from_facts(
+            variables, {"agent_audit_json": given["json"], "agent_audit_junit": given["junit"]}
+        )
+        problems += write_reports({name: (path, texts[name]()) for name, path in paths.items()})
         for problem in problems:
             Display().error(problem, wrap_text=False)
         # Not failed: that would end all hosts here, before the result of each of them is set.

@@ -11,7 +11,11 @@ from typing import Any, ClassVar
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host
-from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
+from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import (
+    ControllerAction,
+    not_from_facts,
+    shown,
+)
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
@@ -27,7 +31,8 @@ class ActionModule(ControllerAction):
         kept = list(kept_records(variables, given["variable"]).values())
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         page = report_page([audited_host(one["record"], one["view"]) for one in kept], now)
-        problems = write_reports({"agent_report_path": (given["path"], page)})
+        paths, problems = not_from_facts(variables, {"agent_report_path": given["path"]})
+        problems += write_reports({name: (path, page) for name, path in paths.items()})
         for problem in problems:
             Display().error(problem, wrap_text=False)
         summary = table(fleet_report([one["record"] for one in kept], now)).splitlines()[-1]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
@@ -23,6 +23,21 @@ class ControllerAction(ActionBase):
 
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
+
+
+def not_from_facts(variables: Mapping[str, Any], paths: Mapping[str, str | None]) -> tuple[dict[str, str], list[str]]:
+    """Which of ``paths`` (by the variable that names each) may be written, and why the others may not.
+
+    With INJECT_FACTS_AS_VARS a host's facts become variables, and a host must not choose a path on the controller.
+    """
+    facts = variables.get("ansible_facts") or {}
+    given = {name: path for name, path in paths.items() if path}
+    problems = [
+        f"{name} is among the facts of a host, so it is not used: clear the fact cache"
+        for name in given
+        if name in facts
+    ]
+    return {name: path for name, path in given.items() if name not in facts}, problems
 
 
 def shown(lines: Sequence[str]) -> dict[str, Any]:

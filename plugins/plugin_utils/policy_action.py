@@ -98,8 +98,15 @@ class PolicyAction(ActionBase):
             "users": list(values["agent_policy_users"]),
             "packages": list(values["agent_toolchain_packages"]),
             "audit_logs": list(values["agent_hygiene_audit_logs"]),
+            "programs": list(values["agent_policy_agent_programs"]),
         }
-        return self.ask(Observation, INFO, {**asked, **more}, task_vars)
+        observed = self.ask(Observation, INFO, {**asked, **more}, task_vars)
+        missing = sorted(set(asked["users"]) - observed.accounts.users.keys())
+        if missing:
+            raise NotCheckable(
+                f"the host's answer does not say whether it has the account {missing[0]}: it is not used"
+            )
+        return observed
 
     def ask(self, shape: type[T], module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> T:
         """The answer of a module as ``shape``. Raises NotCheckable."""
@@ -162,7 +169,7 @@ def seen(policy: Policy, observed: Observation) -> Seen:
         lambda path: observed.files.get(path, PathState("unreadable", why="was not looked at")),
         observed.units,
         {path: (record[path], state) for path, state in observed.record.items() if path in record},
-        agent_limits.limits(policy.of(agent_limits.Variables)),
+        agent_limits.limits(policy.of(agent_limits.Variables), observed),
     )
 
 

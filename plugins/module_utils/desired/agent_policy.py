@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Accounts,
     AccountsRecord,
@@ -23,10 +24,21 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
 
 ROLE = "agent_policy"
+ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agents are counted by
 RECORD = "/var/lib/nova-agent/accounts.json"
 OLDEST = {"ubuntu": "22.04", "debian": "12"}
 OVERCOMMIT_NEVER = 2
+PROGRAM = re.compile(r"[^\s/]{1,15}")  # the kernel keeps 15 characters
 SHM_WORTH_REPORTING = 256 * MIB
+
+
+def _programs(name: str, value: Any) -> tuple[str, ...]:
+    for program in value:
+        if not PROGRAM.fullmatch(str(program)):
+            raise PolicyError(
+                f"{name} has {program!r}; allowed is the name of a program as ps -o comm shows it, such as claude"
+            )
+    return tuple(map(str, value))
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class Variables:
     system_reserve: int | None = variable(read.optional_size)
     headroom: int | None = variable(read.optional_size)
     recommended_agents: int | None = variable(read.optional_count)
+    count_agents: str = variable(read.text)
+    agent_programs: tuple[str, ...] = variable(_programs)
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ class AccountPlan:
 def account_plan(accounts: Accounts, group: str | None, users: tuple[str, ...]) -> AccountPlan:
     """Compare the accounts of a host with the policy. Without a group everybody leaves, as retire wants it."""
     earlier = accounts.record
-    create_group = group is not None and not accounts.group_exists
+    create_group = group is not None and accounts.group_id is None
     missing = [name for name in users if not accounts.users[name].exists]
     outside = [name for name in users if group not in accounts.users[name].groups]
     leavers = [
@@ -103,7 +117,17 @@ def problems(policy: Policy) -> list[str]:
             f"agent_policy_memory_hard_limit, which is {format_size(ours.memory_hard_limit)}; lower the one or raise "
             "the other"
         )
+    if ours.count_agents == PROCESSES and not ours.agent_programs:
+        found.append("agent_policy_count_agents is processes: name the agents' programs in agent_policy_agent_programs")
     return found
+
+
+def running_agents(ours: Variables, observed: Observation) -> int:
+    """How many agents run, as agent_policy_count_agents says."""
+    if ours.count_agents == PROCESSES:
+        return sum(observed.programs.values())
+    logins = [session for session in observed.sessions if not session.unit.startswith("user@")]
+    return len(logins) if ours.count_agents == SESSIONS else len({session.user for session in logins})
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
@@ -143,6 +167,12 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
         yield (
             f"agent_policy_users has {', '.join(unfit)}, no account of the host, and useradd refuses such a name: "
             "create it first, or name it with lower-case letters, digits, _ and -"
+        )
+    outside = [name for name in ours.users if ours.group not in accounts.users[name].groups]
+    if outside and accounts.group_id is not None and not accounts.group_is_local:
+        yield (
+            f"agent_policy_group is {ours.group}, a group of a directory, to which this host can't add "
+            f"{', '.join(outside)}: add the accounts there, or name a group of the host"
         )
     protected = {"root", accounts.login_user}
     caught = sorted(protected & {*ours.users, *accounts.members})

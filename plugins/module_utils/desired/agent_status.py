@@ -56,7 +56,7 @@ def _policy_file(policy: Policy, host: Host) -> str:
         "group": policy.of(agent_policy.Variables).group,
         "channel": policy.of(agent_toolchain.Variables).channel,
         "toolchain": agent_toolchain.tree(policy),
-        "slots": agent_wrappers.SLOTS,
+        "pool": agent_wrappers.POOL,
         "budget": {**budget, **asdict(builds)},
     }
     return json.dumps(data, indent=4, sort_keys=True) + "\n"

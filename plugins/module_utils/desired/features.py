@@ -20,6 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemoryError
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_capacity,
     agent_ceiling,
     agent_hygiene,
     agent_limits,
@@ -57,6 +58,7 @@ FEATURES: tuple[Feature, ...] = tuple(
         agent_toolchain,
         agent_wrappers,
         agent_limits,
+        agent_capacity,
         agent_ceiling,
         agent_hygiene,
         agent_status,
@@ -126,3 +128,8 @@ def wanted_of(policy: Policy, host: Host, roles: Iterable[str]) -> list[Wanted]:
         return [feature.wanted(policy, host) for feature in FEATURES if feature.ROLE in asked]
     except NovaMemoryError as error:
         raise HostProblems(str(error)) from None
+
+
+def retired_of(observed: Observation, roles: Iterable[str]) -> list[Wanted]:
+    """What is wanted of a host that ``roles`` leave, in their order."""
+    return [agent_capacity.retired(observed) if role == agent_capacity.ROLE else Wanted(role) for role in roles]

@@ -21,7 +21,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NoReturn, TypeVar
+
+Item = TypeVar("Item")
 
 MEMORY = 2 << 30  # address space of a child; a module needs a tenth of it
 FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
@@ -96,6 +98,36 @@ def answers(
 def answer(work: Callable[[], Any], *, seconds: float, limited: bool = True, keep: Sequence[int] = ()) -> Any:
     """What ``work()`` returns, out of a child. Raises ChildError."""
     return next(answers(lambda: iter([work()]), total=seconds, limited=limited, keep=keep))
+
+
+def each(
+    items: Sequence[Item],
+    work: Callable[[Item], Any],
+    failed: Callable[[Item, str], Any],
+    *,
+    silence: float,
+    total: float,
+) -> list[Any]:
+    """``work(item)`` for each item, out of a child.
+
+    An item that does not come to its end within ``silence`` seconds is what ``failed(item, why)`` says, and a new child
+    goes on with the next one. After ``total`` seconds the rest fails.
+    """
+    done: list[Any] = []
+    end = time.monotonic() + total
+    while len(done) < len(items):
+        rest, left = items[len(done) :], end - time.monotonic()
+        if left <= 0:
+            return [
+                *done,
+                *(failed(item, f"was left out after {total:g} s: it comes with the next run") for item in rest),
+            ]
+        try:
+            for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]
+                done.append(value)
+        except ChildError as error:
+            done.append(failed(items[len(done)], str(error)))
+    return done
 
 
 def _received(receiver: int, total: float, silence: float | None) -> Iterator[Any]:

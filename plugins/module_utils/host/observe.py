@@ -13,14 +13,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Account,
     Accounts,
@@ -34,13 +36,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
 DPKG_STATUS = "/var/lib/dpkg/status"
-MOST_FINDINGS = 50
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Question:
     users: Sequence[str] = ()
     packages: Sequence[str] = ()
     audit_logs: Sequence[tuple[str, str]] = ()  #: Path and owner.
+    programs: Sequence[str] = ()  #: Programs whose processes are counted as agents.
     paths: Sequence[str] = ()  #: Paths beside those of the manifest.
     units: Sequence[str] = ()  #: Units beside those of the manifest.
     deep: bool = False  #: Also what costs processes.
@@ -79,6 +81,8 @@ def look(asked: Question) -> Observation:
         toolchains={tree: observe_toolchain(tree) for tree in manifest.trees},
         units=observe_units(sorted({*recorded_units(manifest), *asked.units})),
         audit_logs=observe_audit_logs(asked.audit_logs),
+        programs=count_programs(accounts.members, asked.programs),
+        capacity=observe_capacity(),
         deep=observe_deep(agents) if asked.deep else None,
     )
 
@@ -88,17 +92,10 @@ def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, Pat
     return survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content)
 
 
-def observe_audit_logs(logs: Iterable[tuple[str, str]]) -> list[AuditLogFinding]:
-    """What is wrong with AI audit logs. Changes nothing. A log with many findings is cut short."""
-    found = []
-    for path, owner in logs:
-        findings = hold_audit_log(path, owner, repair=False)
-        for finding in findings[:MOST_FINDINGS]:
-            where = safe_text(finding.path, LONGEST_PATH)
-            found.append(AuditLogFinding(where, finding.kind, safe_text(finding.text, 1000)))
-        if len(findings) > MOST_FINDINGS:
-            found.append(AuditLogFinding(path, "more", f"and {len(findings) - MOST_FINDINGS:,} more findings"))
-    return found
+def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
+    """What is wrong with AI audit logs. Changes nothing."""
+    findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
+    return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 
 
 def observe_platform() -> Platform:
@@ -123,15 +120,30 @@ def observe_accounts(group: str, users: Iterable[str], records: str) -> Accounts
     """The agents' group and accounts, and who logged in. ``records`` is the folder in which earlier applies noted what
     they made."""
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
-    members = group_members(group)
+    accounts = {name: _user(name) for name in users}
+    # A directory may not list the members of a group, but it lists the groups of an account.
+    more = [name for name, account in accounts.items() if group in account.groups]
     return Accounts(
-        group_exists=members is not None,
-        members=members or [],
-        users={name: _user(name) for name in users},
+        group_id=_group_id(group),
+        group_is_local=is_local_group(group),
+        members=list(dict.fromkeys([*(group_members(group) or []), *more])),
+        users=accounts,
         login_user=login_user(),
         record=record,
         memberships={name: _added_members(name) for name in record.members},
     )
+
+
+def _group_id(group: str) -> int | None:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def is_local_group(group: str, file: str = "/etc/group") -> bool:
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith(f"{group}:") for line in lines)
 
 
 def _added_members(group: str) -> list[str]:

@@ -3,7 +3,7 @@
 """Read a module's answer into typed records. A host is not trusted: whatever does not fit ends here.
 
 Bounds: a text has at most 128 KiB and holds no character that a terminal would obey; a list or dictionary has at most
-20,000 members. Unknown keys are refused.
+20,000 members. Unknown keys are refused. A shape refuses more in its ``__post_init__``.
 """
 
 from __future__ import annotations

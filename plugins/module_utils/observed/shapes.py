@@ -15,6 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 
+HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
@@ -59,7 +60,8 @@ class AccountsRecord:
 
 @dataclass(frozen=True)
 class Accounts:
-    group_exists: bool
+    group_id: Optional[int]  #: None: there is no such group.
+    group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
     members: list[str]  #: Of the agents' group, with those whose primary group it is.
     users: dict[str, Account]  #: The accounts of agent_policy_users.
     login_user: str  #: Who logged in to become root.
@@ -82,6 +84,47 @@ class WaysIn:
 
     sshd_without_pam: bool
     pam_without_limits: list[str]  #: PAM services, such as atd.
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of the kernel."""
+
+    now: int
+    writable: bool  #: Not in most containers: there it is the machine's.
+    ours: Optional[int] = None  #: As this collection's file sets it.
+    before: Optional[int] = None  #: Before the first apply, as this collection's file notes it.
+    earlier: Optional[int] = None  #: As a file of others sets it that is read before ours.
+    later: str = ""  #: The file of others that sets it after ours.
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value in a configuration file."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Sshd:
+    version: str = ""  #: Of its package, such as 9.2; empty: the host has none.
+    drop_ins: bool = False  #: Whether it reads /etc/ssh/sshd_config.d.
+    settings: dict[str, list[Given]] = field(
+        default_factory=dict
+    )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What bounds how many agents can work at once, beside memory."""
+
+    kernel: dict[str, Setting] = field(default_factory=dict)
+    open_files: Optional[int] = None  #: The most that a login can be given; None: not known.
+    most_tasks: Optional[int] = None  #: Processes and threads of the host, of which systemd takes percentages.
+    user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
+    sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
+    sshd: Sshd = field(default_factory=Sshd)
 
 
 @dataclass(frozen=True)
@@ -111,6 +154,10 @@ class Ceiling:
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
+    def __post_init__(self) -> None:
+        if self.hierarchy not in HIERARCHIES or not self.administrators:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
+
 
 @dataclass(frozen=True)
 class UnitState:
@@ -136,6 +183,7 @@ class InstalledToolchain:
     profile: str = ""
     components: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    sha256: str = ""  #: Of the channel's manifest; empty if the policy named none.
 
 
 @dataclass(frozen=True)
@@ -145,6 +193,7 @@ class ToolchainTree:
     toolchains: list[InstalledToolchain]
     problems: list[str]
     in_use: list[str]  #: Old generations in which programs still run.
+    busy: bool = False  #: An installation runs now.
 
 
 @dataclass(frozen=True)
@@ -192,4 +241,13 @@ class Observation:
     toolchains: dict[str, ToolchainTree]
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
+    programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
+    capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
+
+    def __post_init__(self) -> None:
+        memory = self.memory
+        if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
+            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+        if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
+            raise ValueError("files or toolchains has a name that is no absolute path")

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answers
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Item, Rights, acting_as, each
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import group_id
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     border,
@@ -81,75 +81,59 @@ class Result:
 
 def observe(paths: Sequence[str]) -> list[Found]:
     """What is at each path, one answer a path. A path that can't be looked at is ``unreadable``, with ``why``."""
-
-    def parse(path: str, given: Any) -> Found:
-        content = None if given["content"] is None else base64.b64decode(given["content"])
-        return Found(path, PathState.from_dict(given["state"]), content, bool(given["folder"]))
-
-    def failed(path: str, why: str) -> Found:
-        return Found(path, PathState("unreadable", why=why))
-
-    return _each(paths, paths, _observe, parse, failed)
+    return [_found(path, given) for path, given in zip(paths, _each(paths, _observe))]
 
 
 def put_links(links: Sequence[ForeignLink], found: Mapping[str, PathState]) -> list[Result]:
     """Make each link, one result a link. ``found`` is what ``observe`` gave for it: a path that has changed since is
     left to the next apply, so that nothing is replaced that was not kept."""
-    return _each(links, [link.path for link in links], lambda link: _put(link, found[link.path]), _result, _left)
+    return [
+        _result(link.path, given) for link, given in zip(links, _each(links, lambda link: _put(link, found[link.path])))
+    ]
 
 
 def take_back(originals: Sequence[Original]) -> list[Result]:
     """Give each path back as it was before our link, one result a path. What was edited since is left."""
-    return _each(originals, [original.path for original in originals], _take_back, _result, _left)
+    return [_result(original.path, given) for original, given in zip(originals, _each(originals, _take_back))]
 
 
-def _result(path: str, given: Any) -> Result:
-    outcome, why = given
-    if outcome not in OUTCOMES or not isinstance(why, str):
-        raise ValueError(f"{path}: {given!r}")
-    return Result(path, outcome, why)
+def _each(items: Sequence[Item], work: Callable[[Item], dict[str, Any]]) -> list[dict[str, Any]]:
+    return each(items, work, lambda _item, why: {"failed": f"it {why}"}, silence=SILENCE, total=TOTAL)
 
 
-def _left(path: str, why: str) -> Result:
-    return Result(path, "left", why)
+def _found(path: str, given: Mapping[str, Any]) -> Found:
+    if "failed" in given:
+        return Found(path, PathState("unreadable", why=_named(path, given["failed"])))
+    state, content, folder = given["done"]
+    return Found(path, PathState.from_dict(state), None if content is None else base64.b64decode(content), bool(folder))
 
 
-def _each(
-    items: Sequence[Any],
-    paths: Sequence[str],
-    work: Callable[[Any], Any],
-    parse: Callable[[str, Any], Any],
-    failed: Callable[[str, str], Any],
-) -> list[Any]:
-    """``work`` for each item in a child. An item that does not come to its end fails, and a new child goes on."""
-    done: list[Any] = []
-    while len(done) < len(items):
-        at = len(done)
-        try:
-            for value in answers(lambda at=at: map(work, items[at:]), total=TOTAL, silence=SILENCE):  # type: ignore[misc]
-                path = paths[len(done)]
-                done.append(failed(path, value["failed"]) if "failed" in value else parse(path, value["done"]))
-        except (ChildError, ValueError, KeyError, TypeError) as error:
-            path = paths[len(done)]
-            done.append(failed(path, f"{path}: {error}"))
-    return done
+def _result(path: str, given: Mapping[str, Any]) -> Result:
+    if "failed" in given:
+        return Result(path, "left", _named(path, given["failed"]))
+    outcome, why = given["done"]
+    return Result(path, OUTCOMES[OUTCOMES.index(outcome)], _named(path, why) if why else "")
+
+
+def _named(path: str, why: Any) -> str:
+    return str(why) if path in str(why) else f"{path}: {why}"
 
 
 def _observe(path: str) -> dict[str, Any]:
-    def work(folder: int, name: str) -> dict[str, Any]:
+    def work(folder: int, name: str) -> tuple[dict[str, str], str | None, bool]:
         state = observe_in(folder, name, LARGEST_ORIGINAL)
         content = None
         if state.kind == "file" and state.sha256 != TOO_LARGE:
             data = read_in(folder, name, LARGEST_ORIGINAL)
             if sha256(data) != state.sha256:
-                raise StateError(f"{path} changed while it was read")
+                raise StateError("changed while it was read")
             content = base64.b64encode(data).decode()
-        return {"state": state.to_dict(), "content": content, "folder": True}
+        return state.to_dict(), content, True
 
     try:
         return _with_folder(path, False, work)
     except FileNotFoundError:
-        return {"done": {"state": ABSENT.to_dict(), "content": None, "folder": False}}
+        return {"done": (ABSENT.to_dict(), None, False)}
 
 
 def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
@@ -158,17 +142,14 @@ def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
         if now.kind == "link" and now.target == link.target:
             return "right", ""
         if now.kind not in ("absent", "link", "file"):
-            return "left", f"{link.path} is a {now.kind} and is not replaced by a link: move it away"
+            return "left", f"is a {now.kind} and is not replaced by a link: move it away"
         if now.sha256 == TOO_LARGE:
-            return "left", f"{link.path} is a file too large to be kept, and is not replaced: move it away"
+            return "left", "is a file too large to be kept, and is not replaced: move it away"
         owner = owner_name(os.geteuid())
         if now.owner and now.owner != owner:
-            return (
-                "left",
-                f"{link.path} belongs to {now.owner} and not to {owner}, and is not replaced: move it away",
-            )
+            return "left", f"belongs to {now.owner} and not to {owner}, and is not replaced: move it away"
         if now != found:
-            return "left", f"{link.path} changed while it was looked at: apply again"
+            return "left", "changed while it was looked at: apply again"
         _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
         return "changed", ""
 
@@ -176,24 +157,21 @@ def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
         return _with_folder(link.path, True, work)
     except FileNotFoundError:
         folder = os.path.dirname(os.path.dirname(link.path))
-        return {"failed": f"{link.path}: there is no folder {folder}: create it, or take it from the list"}
+        return {"failed": f"there is no folder {folder}: create it, or take it from the list"}
 
 
 def _take_back(original: Original) -> dict[str, Any]:
     before, content = original.before, original.content
     if before.kind == "file" and (content is None or sha256(content) != before.sha256):
-        return {"failed": f"{original.path}: the copy of what was there before is damaged, so the link stays"}
+        return {"failed": "the copy of what was there before is damaged, so the link stays"}
 
     def work(folder: int, name: str) -> tuple[str, str]:
         now = observe_in(folder, name, False)
         if now.kind != "absent" and (now.kind != "link" or now.target != original.target):
-            return "left", f"{original.path} was edited since it was written, and stays"
+            return "left", "was edited since it was written, and stays"
         owner = owner_name(os.geteuid())
         if before.kind == "file" and before.owner != owner:
-            return (
-                "left",
-                f"{original.path}: what was there before belonged to {before.owner}, its folder to {owner}",
-            )
+            return "left", f"what was there before belonged to {before.owner}, its folder to {owner}: the link stays"
         if before.kind == "file":
             _replace(folder, name, lambda new: _write(folder, new, content or b"", before))
         elif before.kind == "link":
@@ -227,7 +205,7 @@ def _with_folder(path: str, make: bool, work: Callable[[int, str], Any]) -> dict
     except StateError as error:
         return {"failed": str(error)}
     except OSError as error:
-        return {"failed": f"{path}: {error.strerror}"}
+        return {"failed": str(error.strerror)}
 
 
 @contextmanager

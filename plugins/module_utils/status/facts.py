@@ -24,13 +24,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.memory impo
     memory_of_sessions,
     observe_trouble,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots, observe_pool
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
     harmless,
     others_are_hidden,
     pids,
     read_process,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Slots, observe_slots
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
@@ -43,7 +43,7 @@ class Policy(TypedDict):
     group: str
     channel: str
     toolchain: str  #: Folder of the toolchain tree.
-    slots: str  #: Folder of the slots.
+    pool: str  #: File that names the memory pool.
     budget: HostBudget
 
 
@@ -96,6 +96,7 @@ class Facts(TypedDict):
     memory: Memory
     trouble: Trouble
     agents: Agents
+    pool: Pool
     slots: Slots
     toolchain: Toolchain | None
     drift: Drift | None
@@ -115,6 +116,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     agents = _agents(members, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
+    commands = observe_pool(policy["pool"], root)
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
         "host": harmless(os.uname().nodename),
@@ -123,7 +125,8 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
         "trouble": observe_trouble(sessions is not None, root),
         "agents": agents,
-        "slots": observe_slots(policy["slots"], root),
+        "pool": commands.pool,
+        "slots": commands.slots,
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
         "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),

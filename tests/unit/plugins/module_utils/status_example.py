@@ -22,10 +22,10 @@ def facts(**changed: Any) -> dict[str, Any]:
         "max_agents": 326,
         "recommended_agents": 300,
         "jobs": 32,
-        "slots": 10,
+        "slots": 300,
         "limited_by": "memtotal",
     }
-    caller = {"pid": 4711, "user": "agent1", "since": NOW - 90, "command": "cargo build --locked"}
+    caller = {"pid": 4711, "user": "agent1", "since": NOW - 90, "command": "rustc serde", "memory": 4 * GIB}
     return {
         "host": "build1",
         "time": NOW,
@@ -40,13 +40,15 @@ def facts(**changed: Any) -> dict[str, Any]:
             "accounts": 300,
             "logged_in": [{"user": "agent1", "sessions": 1, "processes": 12, "memory": 3 * GIB}],
         },
-        "slots": {
-            "folder": "/run/nova-agent/slots",
-            "total": 10,
-            "held": [{**caller, "slot": 3, "verified": True}],
+        "pool": {
+            "path": "/run/nova-agent/pool",
+            "total": 1304 * GIB,
+            "held": 652 * GIB,
+            "holders": [caller],
             "waiting": [],
             "problem": None,
         },
+        "slots": {"total": 300, "held": 150, "holders": [], "waiting": []},
         "toolchain": {
             "path": "/opt/nova-agent/toolchain",
             "channel": "1.92.0",

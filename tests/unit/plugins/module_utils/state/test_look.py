@@ -18,9 +18,11 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.change impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     LARGEST,
     MOST_LINKS,
+    group_name,
     mounted_by_user,
     observe,
     opened_folder,
+    owner_name,
     read,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
@@ -124,6 +126,17 @@ def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["agent", "own", "shared"]
     put(str(tmp_path / "new"), wanted, None)
     assert (tmp_path / "new").readlink() == Path("/etc")
+
+
+def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
+    """What is kept of a file before ours, and what is put back, passes here too."""
+    owner = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
+    wanted = {"kind": "file", "mode": "0644", "sha256": hashlib.sha256(b"planned").hexdigest(), **owner}
+    with pytest.raises(StateError, match="not what was planned"):
+        put(str(tmp_path / "file"), wanted, b"other")
+    assert list(tmp_path.iterdir()) == []
+    put(str(tmp_path / "file"), wanted, b"planned")
+    assert (tmp_path / "file").read_bytes() == b"planned"
 
 
 def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
