@@ -202,7 +202,7 @@ def lab(hosts: Lab) -> Iterator[Lab]:
     hosts.variables = {"agent_limits_nofile": CONTAINER_NOFILE}
     before = hosts.accounts("host1")
     yield hosts
-    hosts.play("nova.agent_host.retire").succeeded()
+    hosts.play("nova.agent_host.retire", agent_retire_all_hosts=True).succeeded()
     hosts.remove_accounts("host1", *sorted(set(hosts.accounts("host1")) - set(before)))
 
 
