@@ -11,11 +11,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
 from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, NotCheckable, PolicyAction
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
 
 ABSENT = "absent"
+SHOWN = 10  # paths, units or warnings in a result
 
 
 class ActionModule(PolicyAction):
@@ -54,4 +55,9 @@ class ActionModule(PolicyAction):
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         applied = self.ask(Applied, "nova.agent_host.host_state", arguments, variables)
-        return {"contacted": True, **encode(applied)}
+        answer: dict[str, Any] = encode(applied)
+        if not answer["diff"]:
+            del answer["diff"]
+        lists = [name for name, value in answer.items() if isinstance(value, list) and name != "diff"]
+        # A new host has more than a hundred paths, and each result is an event somewhere.
+        return {"contacted": True, **answer, **{name: and_more(answer[name], SHOWN) for name in lists}}

@@ -114,6 +114,7 @@ pending:
 
 import shlex
 from dataclasses import asdict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Unit, Wanted
@@ -121,6 +122,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
 from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_text
@@ -168,20 +170,28 @@ def main() -> None:
             systemd=Systemd(),
         )
     except ApplyError as error:
-        module.fail_json(msg=safe_text(error, 4000), **asdict(error.outcome))
+        module.fail_json(msg=safe_text(error, 4000), **_answer(module, error.outcome))
     except (StateError, ManifestError) as error:
         module.fail_json(msg=safe_text(error, 4000), changed_paths=[])
     except OSError as error:
         where = error.filename or manifest
         module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}"), changed_paths=[])
+    module.exit_json(**_answer(module, outcome))
+
+
+def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+    """What is returned of an apply, whole or broken off; its warnings are given to Ansible."""
     answer = asdict(outcome)
+    if not module._diff:
+        del answer["diff"]
     for warning in answer.pop("warnings"):
         module.warn(safe_text(warning))
     for path in outcome.kept:
         module.warn(
             f"{safe_text(path)} is no longer wanted but was edited or filled since it was written: left in place"
         )
-    module.exit_json(**outgoing(answer))
+    shown: dict[str, Any] = outgoing(answer)
+    return shown
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ contacted:
   returned: success
   type: bool
 changed_paths:
-  description: Paths that were written or removed, or in check mode would be.
+  description: Paths that were written or removed, or in check mode would be. The first ten, and how many more.
   returned: if the host was contacted a second time
   type: list
   elements: str

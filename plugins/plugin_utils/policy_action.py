@@ -95,7 +95,13 @@ class PolicyAction(ActionBase):
             "audit_logs": list(values["agent_hygiene_audit_logs"]),
             "programs": list(values["agent_policy_agent_programs"]),
         }
-        return self.ask(Observation, INFO, {**asked, **more}, task_vars)
+        observed = self.ask(Observation, INFO, {**asked, **more}, task_vars)
+        missing = sorted(set(asked["users"]) - observed.accounts.users.keys())
+        if missing:
+            raise NotCheckable(
+                f"the host's answer does not say whether it has the account {missing[0]}: it is not used"
+            )
+        return observed
 
     def ask(self, shape: type[T], module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> T:
         """The answer of a module as ``shape``. Raises NotCheckable."""

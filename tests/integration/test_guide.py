@@ -79,15 +79,6 @@ def test_the_numbers_are_the_hosts_and_follow_the_variables(lab, policy):
     lab.site(**policy).succeeded()
 
 
-def test_only_what_the_play_puts_on_the_host_is_in_the_guide(lab, policy):
-    play = [{"name": "Wrappers alone", "hosts": "all", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_wrappers"]}]  # fmt: skip
-    told = lab.play(play, "--check", "--diff", **policy).succeeded().text
-    taken_out = [line[1:] for line in told.splitlines() if line.startswith("-")]
-    for line in ("/opt/nova-agent/bin/agent-status", "/opt/nova-agent/bin/check-test-layout", "check-toolchain-pin"):
-        assert line in taken_out
-    assert "| login | 64G | each process of an agent, in a wrapper or not |" in taken_out
-
-
 def notice(lab, account: str, shell: str = "") -> str:
     """What a login on a terminal says, or one for a command."""
     login = f"script -qec 'su - {account}' /dev/null <<<exit" if not shell else f"su - {account} -c {shell!r}"

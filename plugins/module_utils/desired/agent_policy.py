@@ -76,7 +76,7 @@ class AccountPlan:
 def account_plan(accounts: Accounts, group: str | None, users: tuple[str, ...]) -> AccountPlan:
     """Compare the accounts of a host with the policy. Without a group everybody leaves, as retire wants it."""
     earlier = accounts.record
-    create_group = group is not None and not accounts.group_exists
+    create_group = group is not None and accounts.group_id is None
     missing = [name for name in users if not accounts.users[name].exists]
     outside = [name for name in users if group not in accounts.users[name].groups]
     leavers = [
@@ -167,6 +167,12 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
         yield (
             f"agent_policy_users has {', '.join(unfit)}, no account of the host, and useradd refuses such a name: "
             "create it first, or name it with lower-case letters, digits, _ and -"
+        )
+    outside = [name for name in ours.users if ours.group not in accounts.users[name].groups]
+    if outside and accounts.group_id is not None and not accounts.group_is_local:
+        yield (
+            f"agent_policy_group is {ours.group}, a group of a directory, to which this host can't add "
+            f"{', '.join(outside)}: add the accounts there, or name a group of the host"
         )
     protected = {"root", accounts.login_user}
     caught = sorted(protected & {*ours.users, *accounts.members})

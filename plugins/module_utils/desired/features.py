@@ -108,6 +108,9 @@ def host_budget(policy: Policy, observed: Observation) -> Budget:
 def host_of(policy: Policy, observed: Observation, roles: Iterable[str]) -> Host:
     """The host with its budget. Raises HostProblems if it can't take the policy of ``roles``."""
     wanted = set(roles)
+    left_out = set(policy.of(agent_policy.Variables).users) - observed.accounts.users.keys()
+    if left_out:
+        raise HostProblems(f"the host's answer leaves out {', '.join(sorted(left_out))} of agent_policy_users")
     try:
         host = Host(observed, host_budget(policy, observed))
     except BudgetError as error:

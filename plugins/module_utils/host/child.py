@@ -134,7 +134,8 @@ def _received(receiver: int, total: float, silence: float | None) -> Iterator[An
     end = time.monotonic() + total
     ready = select.poll()
     ready.register(receiver, select.POLLIN)
-    buffer, size, last = b"", 0, time.monotonic()
+    parts: list[bytes] = []  # of the line that is not whole yet
+    size, last = 0, time.monotonic()
     while True:
         until = end if silence is None else min(end, last + silence)
         if not ready.poll(max(0, int((until - time.monotonic()) * 1000))):
@@ -143,7 +144,11 @@ def _received(receiver: int, total: float, silence: float | None) -> Iterator[An
         size += len(block)
         if not block or size > MOST_BYTES:
             raise ChildError("ended without an answer" if not block else f"answered more than {MOST_BYTES:,} bytes")
-        *lines, buffer = (buffer + block).split(b"\n")
+        parts.append(block)
+        if b"\n" not in block:
+            continue
+        *lines, rest = b"".join(parts).split(b"\n")
+        parts = [rest]
         for line in lines:
             kind, value = json.loads(line)
             if kind == "end":
@@ -207,6 +212,6 @@ def _limit(seconds: float) -> None:
 
 
 def _send(sender: int, kind: str, value: Any) -> None:
-    data = json.dumps([kind, value]).encode() + b"\n"
+    data = memoryview(json.dumps([kind, value]).encode() + b"\n")
     while data:
         data = data[os.write(sender, data) :]

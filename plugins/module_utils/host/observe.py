@@ -120,15 +120,30 @@ def observe_accounts(group: str, users: Iterable[str], records: str) -> Accounts
     """The agents' group and accounts, and who logged in. ``records`` is the folder in which earlier applies noted what
     they made."""
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
-    members = group_members(group)
+    accounts = {name: _user(name) for name in users}
+    # A directory may not list the members of a group, but it lists the groups of an account.
+    more = [name for name, account in accounts.items() if group in account.groups]
     return Accounts(
-        group_exists=members is not None,
-        members=members or [],
-        users={name: _user(name) for name in users},
+        group_id=_group_id(group),
+        group_is_local=is_local_group(group),
+        members=list(dict.fromkeys([*(group_members(group) or []), *more])),
+        users=accounts,
         login_user=login_user(),
         record=record,
         memberships={name: _added_members(name) for name in record.members},
     )
+
+
+def _group_id(group: str) -> int | None:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def is_local_group(group: str, file: str = "/etc/group") -> bool:
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith(f"{group}:") for line in lines)
 
 
 def _added_members(group: str) -> list[str]:

@@ -15,9 +15,18 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 
+HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
+
+LONGEST_VERSION = 100
+
+
+def _check_pairs(limits: Limits) -> None:
+    for item, pair in limits.items():
+        if len(pair) != 2:
+            raise ValueError(f"the limit {item} has {len(pair)} numbers, not a soft and a hard one")
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,10 @@ class Platform:
     systemd: bool  #: Booted with systemd.
     python: str
     uid: int  #: Of the module.
+
+    def __post_init__(self) -> None:
+        if not self.ids or len(self.version) > LONGEST_VERSION:
+            raise ValueError("ids is empty, or version is too long")
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class AccountsRecord:
 
 @dataclass(frozen=True)
 class Accounts:
-    group_exists: bool
+    group_id: Optional[int]  #: None: there is no such group.
+    group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
     members: list[str]  #: Of the agents' group, with those whose primary group it is.
     users: dict[str, Account]  #: The accounts of agent_policy_users.
     login_user: str  #: Who logged in to become root.
@@ -140,6 +154,10 @@ class Ceiling:
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
+    def __post_init__(self) -> None:
+        if self.hierarchy not in HIERARCHIES or not self.administrators:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
+
 
 @dataclass(frozen=True)
 class UnitState:
@@ -153,6 +171,9 @@ class UnitState:
     drop_ins: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
+
 
 @dataclass(frozen=True)
 class InstalledToolchain:
@@ -162,6 +183,7 @@ class InstalledToolchain:
     profile: str = ""
     components: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    sha256: str = ""  #: Of the channel's manifest; empty if the policy named none.
 
 
 @dataclass(frozen=True)
@@ -171,6 +193,7 @@ class ToolchainTree:
     toolchains: list[InstalledToolchain]
     problems: list[str]
     in_use: list[str]  #: Old generations in which programs still run.
+    busy: bool = False  #: An installation runs now.
 
 
 @dataclass(frozen=True)
@@ -186,6 +209,9 @@ class Login:
 
     limits: Limits = field(default_factory=dict)
     error: str = ""
+
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -218,3 +244,10 @@ class Observation:
     programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
     capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
+
+    def __post_init__(self) -> None:
+        memory = self.memory
+        if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
+            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+        if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
+            raise ValueError("files or toolchains has a name that is no absolute path")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy, agent_wrappers
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
 
 MOST_NAMES = 10
 
@@ -18,10 +18,10 @@ def summary_lines(policy: Policy, host: Host) -> list[str]:
     """The first line says what the host can take; the others are notes."""
     budget = host.budget
     builds = agent_wrappers.parallelism(policy, budget, host.observed.cpus)
-    commands = "1 cargo command" if builds.slots == 1 else f"{builds.slots} cargo commands"
     holds = (
         f"{budget['recommended_agents']} agents ({budget['max_agents']} at most) of "
-        f"{readable_size(budget['per_agent'])}; {commands} at once, {builds.jobs} jobs each"
+        f"{readable_size(budget['per_agent'])}; {counted(builds.slots, 'cargo command')} at once, "
+        f"{counted(builds.jobs, 'job')} each"
     )
     notes = [*agent_policy.fence_notes(host.observed), *_login_notes(policy, host)]
     return [holds, *(f"note: {safe_text(note, 500)}" for note in notes)]

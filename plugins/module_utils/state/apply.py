@@ -29,19 +29,20 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
 from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import set_settings
 from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece, piece
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
 from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 
+FEW = 20  # new folders, links and library files; more of them are one list in diff mode
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
 
 
@@ -111,10 +112,22 @@ class _Run:
             ],
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
-        self.steps = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        self.steps = [self._with_owner(step) for step in own]
         self.foreign = ForeignSteps(
-            [step for step in changing if step not in self.steps], self.manifest, self.originals, self.outcome
+            [step for step in changing if step not in own], self.manifest, self.originals, self.outcome
         )
+
+    def _with_owner(self, step: Step) -> Step:
+        """What is put back is root's, if its account is gone: retire must not depend on it."""
+        after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
+        if after == step.after:
+            return step
+        self.outcome.warnings.append(
+            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it is "
+            "given to root"
+        )
+        return replace(step, after=after)
 
     def run(self) -> Outcome:
         self._refuse()
@@ -128,7 +141,8 @@ class _Run:
         settings = self.conditions.settings
         if self.check_mode:
             self.foreign.describe()
-            self.outcome.changed = bool(self.steps or plan or settings or self.foreign.changes)
+            others = settings or self.foreign.changes or wrong_record(self.manifest_path)
+            self.outcome.changed = bool(self.steps or plan or others)
             return self.outcome
         if self.steps or plan or settings or self.foreign.steps:
             self._execute(plan)
@@ -178,18 +192,20 @@ class _Run:
                     raise StateError(f"{step.path}: no temporary file to validate it: {error.strerror}") from error
 
     def _describe(self, steps: Sequence[Step]) -> None:
-        seen: set[str] = set()
-        for step in steps:
-            if step.action == KEEP:
-                self.outcome.kept.append(step.path)
-            if step.changes and step.path not in seen:
-                seen.add(step.path)
-                self.outcome.changed_paths.append(step.path)
-                self.outcome.diff += self._diff(step)
+        self.outcome.kept += [step.path for step in steps if step.action == KEEP]
+        changing = {step.path: step for step in steps if step.changes}
+        self.outcome.changed_paths = list(changing)
+        new = {path: step.after for path, step in changing.items() if step.found == ABSENT and not self._is_shown(step)}
+        listed = new if len(new) > FEW else {}
+        self.outcome.diff += new_paths(listed)
+        for path, step in changing.items():
+            if path not in listed:
+                self.outcome.diff += piece(path, step.found, step.after, self._content(step), self._is_shown(step))
 
-    def _diff(self, step: Step) -> list[Piece]:
+    def _is_shown(self, step: Step) -> bool:
+        """Whether the path has content that diff mode shows."""
         entry = self.entries.get((step.role, step.path))
-        return piece(step.path, step.found, step.after, self._content(step), entry is None or entry.diff)
+        return step.after.kind == "file" and (entry is None or entry.diff)
 
     def _content(self, step: Step) -> bytes | None:
         if step.after.kind != "file":

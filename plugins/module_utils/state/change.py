@@ -16,11 +16,13 @@ import pwd
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
     PathState,
     StateError,
+    sha256,
 )
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -49,6 +51,25 @@ def _ids(path: str, state: PathState) -> tuple[int, int]:
         ) from None
 
 
+def without_lost_owner(state: PathState) -> PathState:
+    """``state`` with root in the place of an owner or a group that this host no longer has."""
+    owner, group, mode = state.owner, state.group, state.mode
+    try:
+        user_id(owner or "root")
+    except KeyError:
+        owner, mode = "root", _plain(mode)
+    try:
+        group_id(group or "root")
+    except KeyError:
+        group, mode = "root", _plain(mode)
+    return replace(state, owner=owner, group=group, mode=mode)
+
+
+def _plain(mode: str) -> str:
+    """``mode`` without setuid and setgid, which meant another account."""
+    return f"{int(mode, 8) & 0o1777:04o}" if mode else mode
+
+
 def put(path: str, state: PathState, content: bytes | None) -> None:
     """Make ``path`` be as ``state`` says. Raises OSError, or StateError (no such owner, or a folder of others)."""
     if state.kind == "absent":
@@ -70,6 +91,10 @@ def put(path: str, state: PathState, content: bytes | None) -> None:
             _set_attributes(name, folder, ids, state.mode)  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
+            if state.sha256 and sha256(data) != state.sha256:
+                raise StateError(
+                    f"{path}: its new content is not what was planned (another sha256), and is not written"
+                )
             _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state.mode))
 
 

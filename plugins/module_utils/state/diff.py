@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
 
 SHOWN_IF_NEW = 40  # lines of a new file; a longer one is only counted
+NEW = "new paths"
 LARGEST = 1 << 20  # bytes of a file that is compared line by line
 
 
@@ -35,6 +37,12 @@ def piece(path: str, found: PathState, after: PathState, content: bytes | None, 
     if before_text == after_text:
         return []
     return [{"before_header": path, "after_header": path, "before": before_text, "after": after_text}]
+
+
+def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
+    """One piece for many new paths that have no content to show."""
+    text = "".join(f"{path} {_attributes(state)}" for path, state in sorted(states.items()))
+    return [{"before_header": NEW, "after_header": NEW, "before": "", "after": text}] if states else []
 
 
 def _attributes(state: PathState) -> str:

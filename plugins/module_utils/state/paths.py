@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = ("file", "directory", "link", "absent")
+FOUND_KINDS = (*KINDS, "special", "unreadable")
 MODE = re.compile(r"0[0-7]{3,4}")
 TOO_LARGE = "too large to read"  # replaces a sha256: no file of ours is that large
 COMPARED = {
@@ -39,6 +40,10 @@ class PathState:
     sha256: str = ""
     target: str = ""  #: Of a link.
     why: str = ""  #: Of an unreadable path: the reason.
+
+    def __post_init__(self) -> None:
+        if self.kind not in FOUND_KINDS:
+            raise ValueError(f"kind is {self.kind[:40]!r}; allowed are {', '.join(FOUND_KINDS)}")
 
     def to_dict(self) -> dict[str, str]:
         """Without empty values, as the manifest and module answers hold it."""

@@ -32,15 +32,21 @@ def observe_record(manifest_path: str) -> dict[str, PathState]:
     return {path: state for path, state in found.items() if state != ABSENT}
 
 
-def repair_record(manifest_path: str) -> list[str]:
-    """Correct owners and modes; returns the paths that were wrong. Raises OSError, and StateError for a wrong kind."""
+def wrong_record(manifest_path: str) -> list[str]:
+    """The paths whose owner or mode is wrong. Raises OSError, and StateError for a wrong kind."""
     wrong = []
     for path, found in observe_record(manifest_path).items():
-        wanted = wanted_record(manifest_path)[path]
-        names = differences(wanted, found)
+        names = differences(wanted_record(manifest_path)[path], found)
         if "kind" in names:
             raise StateError(f"{path} is a {found.kind}: move it away, and restore it from a backup")
         if names:
-            set_attributes(path, wanted)
             wrong.append(path)
+    return wrong
+
+
+def repair_record(manifest_path: str) -> list[str]:
+    """Correct owners and modes; returns the paths that were wrong. Raises what wrong_record does."""
+    wrong = wrong_record(manifest_path)
+    for path in wrong:
+        set_attributes(path, wanted_record(manifest_path)[path])
     return wrong

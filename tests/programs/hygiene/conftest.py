@@ -21,7 +21,7 @@ from wrappers.host import CHANNEL, TRIPLE, render
 # isort: split
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Swept, sweep
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_entries as library_entries
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files as library_files
 
 OWNER, OTHER = "games", "daemon"  # accounts of every Debian and Ubuntu
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import OWNER, Lab, give, library_entries
+from .conftest import OWNER, Lab, give, library_files
 
 FILES = Path(__file__).parents[3] / "roles" / "agent_hygiene" / "files"
 
@@ -28,8 +28,8 @@ class Installed:
         for name in ("agent-sweep", "agent-audit-log"):
             self._write(f"bin/{name}", (FILES / name).read_text(), 0o755)
         for module in ("hygiene.sweep_cli", "hygiene.audit_log_cli"):
-            for entry in library_entries(module, f"{self.prefix}/lib/agent_hygiene"):
-                self._write(entry["path"], entry["content"], int(entry["mode"], 8))
+            for name, text in library_files(module).items():
+                self._write(f"lib/agent_hygiene/{name}", text, 0o644)
         self.report = self.prefix / "targets.json"
         self.log = lab.home / "audit.log"
         policy = {
