@@ -84,7 +84,7 @@ def _policy_file(policy: Policy, host: Host) -> str:
         "group": policy.of(agent_policy.Variables).group,
         "channel": policy.of(agent_toolchain.Variables).channel,
         "toolchain": agent_toolchain.tree(policy),
-        "slots": agent_wrappers.SLOTS,
+        "pool": agent_wrappers.POOL,
         "count_agents": policy.of(agent_policy.Variables).count_agents,
         "agent_programs": list(policy.of(agent_policy.Variables).agent_programs),
         "budget": {**budget, **asdict(builds)},

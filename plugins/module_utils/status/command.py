@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="agent-status",
-        description="Memory, agents, slots, toolchain, drift and disk of this host. Without root it shows what it may.",
+        description="Memory, agents, builds, toolchain, drift and disk of a host. Without root it shows what it may.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the view; watching, one a line")
     parser.add_argument(

@@ -25,13 +25,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.memory impo
     memory_of_sessions,
     observe_trouble,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots, observe_pool
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
     harmless,
     others_are_hidden,
     pids,
     read_process,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Slots, observe_slots
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
@@ -44,7 +44,7 @@ class Policy(TypedDict):
     group: str
     channel: str
     toolchain: str  #: Folder of the toolchain tree.
-    slots: str  #: Folder of the slots.
+    pool: str  #: File that names the memory pool.
     count_agents: str  #: accounts, sessions or processes.
     agent_programs: list[str]  #: Whose processes are counted.
     budget: HostBudget
@@ -102,6 +102,7 @@ class Facts(TypedDict):
     trouble: Trouble
     pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty: not measured.
     agents: Agents
+    pool: Pool
     slots: Slots
     toolchain: Toolchain | None
     drift: Drift | None
@@ -121,6 +122,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     agents = _agents(members, policy, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
+    commands = observe_pool(policy["pool"], root)
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
         "host": harmless(os.uname().nodename),
@@ -130,7 +132,8 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         "trouble": observe_trouble(sessions is not None, root),
         "pressure": observe_pressure(root),
         "agents": agents,
-        "slots": observe_slots(policy["slots"], root),
+        "pool": commands.pool,
+        "slots": commands.slots,
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
         "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Optional, Union
 
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots
 
 Number = Union[int, float, None]
 Samples = Iterable[tuple[Mapping[str, str], Number]]
@@ -20,8 +21,8 @@ BYTES_HELP = {
 
 def metrics(facts: Facts) -> str:
     """What is not known is absent."""
-    budget, memory, slots, drift = facts["budget"], facts["memory"], facts["slots"], facts["drift"]
-    agents = facts["agents"]
+    budget, memory, drift = facts["budget"], facts["memory"], facts["drift"]
+    agents, pool, slots = facts["agents"], facts["pool"], facts["slots"]
     families: list[tuple[str, str, Samples]] = [
         ("time_seconds", "When this was measured.", _one(round(facts["time"], 3))),
         ("agents_running", "Agents that run.", [({"counted_by": agents["counted_by"]}, agents["running"])]),
@@ -40,13 +41,12 @@ def metrics(facts: Facts) -> str:
                 for kind, row in sorted(kinds.items())
             ],
         ),
-        ("slots", "Cargo commands that may compile at once.", _one(slots["total"])),
-        ("slots_held", "Slots that are held.", _one(None if slots["total"] is None else len(slots["held"]))),
-        (
-            "slots_waiting",
-            "Commands that wait for a slot.",
-            _one(None if slots["waiting"] is None else len(slots["waiting"])),
-        ),
+        ("pool_bytes", "Memory that wrapped commands share.", _one(pool["total"])),
+        ("pool_held_bytes", "Memory that they hold.", _of(pool, pool["held"])),
+        ("pool_waiting", "Processes that wait for memory.", _of(pool, len(pool["waiting"]))),
+        ("slots", "Cargo commands that may run at once.", _one(slots["total"])),
+        ("slots_held", "Slots that are held.", _of(slots, slots["held"])),
+        ("slots_waiting", "Commands that wait for a slot.", _of(slots, len(slots["waiting"]))),
         (
             "drift_paths",
             "Paths that differ from the last apply.",
@@ -59,6 +59,11 @@ def metrics(facts: Facts) -> str:
 
 def _one(value: Number) -> Samples:
     return [({}, value)]
+
+
+def _of(part: Pool | Slots, value: Number) -> Samples:
+    """Not known without the pool."""
+    return _one(None if part["total"] is None else value)
 
 
 def _family(name: str, text: str, samples: Samples) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
 from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Caller
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Caller
 
 WIDTH = 80
 LABEL = 10
@@ -29,6 +29,7 @@ def render(facts: Facts, colour: bool = False) -> list[str]:
     view.heading(f"{facts['host'][: WIDTH - len(moment) - 2]}  {moment}")
     _memory(view, facts)
     _agents(view, facts)
+    _pool(view, facts)
     _slots(view, facts)
     _upkeep(view, facts)
     for note in facts["notes"]:
@@ -132,24 +133,34 @@ def _agents(view: _View, facts: Facts) -> None:
         )
 
 
+def _pool(view: _View, facts: Facts) -> None:
+    pool, now = facts["pool"], facts["time"]
+    if pool["total"] is None:
+        view.say("pool", pool["problem"] or "")
+        return
+    view.say(
+        "pool",
+        f"{readable_size(pool['held'])} of {readable_size(pool['total'])} held by builds and tests, "
+        f"{_count(len(pool['waiting']), 'process', 'es')} waiting",
+    )
+    view.bar(pool["held"], pool["total"])
+    view.rows([_caller(caller, now) for caller in pool["holders"]], "held")
+    view.rows([f"->  {_caller(caller, now)}" for caller in pool["waiting"]], "waiting")
+
+
 def _slots(view: _View, facts: Facts) -> None:
     slots, now = facts["slots"], facts["time"]
     if slots["total"] is None:
-        view.say("slots", slots["problem"] or "")
         return
-    waiting = slots["waiting"]
-    queue = "who waits is root's to read" if waiting is None else f"{len(waiting)} waiting"
-    view.say("slots", f"{len(slots['held'])} of {slots['total']} held, {queue}")
-    view.bar(len(slots["held"]), slots["total"])
-    view.rows([f"{held['slot']:2}  {_caller(held, now)}" for held in slots["held"]], "held")
-    view.rows([f"->  {_caller(caller, now)}" for caller in waiting or []], "waiting")
+    view.say("slots", f"{slots['held']} of {slots['total']} held, {_count(len(slots['waiting']), 'command')} waiting")
+    view.bar(slots["held"], slots["total"])
+    view.rows([f"->  {_caller(caller, now)}" for caller in slots["waiting"]], "waiting")
 
 
 def _caller(caller: Caller, now: float) -> str:
-    if caller["pid"] is None or caller["since"] is None:
-        return "held, and its record names no process that is there"
+    memory = f"{readable_size(caller['memory'])} " if caller["memory"] else ""
     since = f"since {_clock(caller['since'], now)} ({_elapsed(now - caller['since'])})"
-    return f"{caller['user']} {since} {caller['pid']}: {caller['command']}"
+    return f"{caller['user']} {memory}{since} {caller['pid']}: {caller['command']}"
 
 
 def _upkeep(view: _View, facts: Facts) -> None:
