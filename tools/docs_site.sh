@@ -8,6 +8,7 @@ site=$1
 
 rm -rf "$site"
 mkdir -p "$site/rst" "$site/temp"
+mkdir -m 0700 "$site/rst/reference"
 cp "$here/../docs/docsite/conf.py" "$here/../docs/docsite/index.md" "$site/rst/"
 antsibull-docs collection --use-current --fail-on-error --no-indexes --squash-hierarchy --dest-dir "$site/rst/reference" nova.agent_host
 python "$here/guides.py" "$site/rst/guides"

@@ -29,7 +29,8 @@ def copied(page: Path, repository: str, known: set[Path]) -> str:
             return match[0]
         return f"{match[1]}{repository}/blob/main/{target.relative_to(ROOT)}{match[3]}"
 
-    return LINK.sub(link, page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8").replace("```mermaid", "```text")  # drawn where the repository is read
+    return LINK.sub(link, text)
 
 
 def main(folder: Path) -> None:
