@@ -179,6 +179,15 @@ root ALL=(ALL:ALL) ALL
 @includedir /etc/sudoers.d
 END
 chmod 0440 /etc/sudoers
+# Ubuntu's come with the sudo that Debian's sudo-rs does without.
+for service in sudo sudo-i; do
+  cat >/etc/pam.d/$service <<END
+session required pam_limits.so
+@include common-auth
+@include common-account
+@include common-session-noninteractive
+END
+done
 """
     run(["chroot", str(root), "sh", "-c", script])
 
