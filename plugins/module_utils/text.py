@@ -8,7 +8,12 @@ written as Python writes them: ``\\x1b``, ``\\u202e``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 LONGEST_PATH = 4096  # PATH_MAX of Linux
+LONGEST = 1 << 16  # characters of one text in a module's answer
+MOST = 20  # findings of a list; the others are only counted
 _CUT = "..."
 
 
@@ -20,6 +25,40 @@ def safe_text(value: object, most: int = 300) -> str:
 def safe_lines(value: object, most: int = 1_000_000) -> str:
     """The same for text of several lines: line breaks stay. For the HTML page, and for tables on a terminal."""
     return _bounded(_text(value), most, "\n")
+
+
+def outgoing(value: Any) -> Any:
+    """The answer of a module, with every text in it safe: ``module.exit_json(**outgoing(answer))``.
+
+    Line breaks and tabs stay. A text longer than LONGEST is cut.
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() and len(value) <= LONGEST else _bounded(value, LONGEST, "\n\t")
+    if isinstance(value, Mapping):
+        return {outgoing(key): outgoing(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [outgoing(item) for item in value]
+    return value
+
+
+def and_more(lines: Sequence[str], most: int = MOST) -> list[str]:
+    """The first ``most`` of ``lines``, and how many are left out."""
+    return list(lines) if len(lines) <= most else [*lines[:most], f"and {len(lines) - most:,} more"]
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 agent``, ``1,000 agents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_empty(value: object) -> bool:
+    """Whether a variable is empty. Jinja's none becomes "" in ansible-core before 2.19, so both mean the same."""
+    return value is None or value == ""
+
+
+def plain(value: object) -> object:
+    """A vaulted value as text. In ansible-core before 2.19 it is an object that is no str."""
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def _text(value: object) -> str:

@@ -44,7 +44,7 @@ printf '%s start %s\\n%s end %s\\n' "$NOVA_CARGO_SLOT" "$start" "$NOVA_CARGO_SLO
 @contextmanager
 def host(slots: int) -> Iterator[Host]:
     with tempfile.TemporaryDirectory(prefix="bench-wrappers-") as folder:
-        yield render(Path(folder), __agent_wrappers_slots=slots)
+        yield render(Path(folder), slots=slots)
 
 
 def milliseconds(action: Callable[[], object]) -> tuple[float, float]:

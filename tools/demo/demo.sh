@@ -28,10 +28,10 @@ as_agent() { on_host sudo -iu agent1 -- bash -c "'$1'"; }
 from_mirror() { python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$state/mirror.json" "$1"; }
 
 mkdir -p "$state"
-export ANSIBLE_PIPELINING=1 ANSIBLE_HOME=$state/ansible ANSIBLE_LOCALHOST_WARNING=0
+export ANSIBLE_PIPELINING=1 ANSIBLE_INJECT_FACT_VARS=false ANSIBLE_HOME=$state/ansible ANSIBLE_LOCALHOST_WARNING=0
 unset ANSIBLE_CONFIG TEST_HOSTS_OWNER  # the host stays when this script has ended
 
-"$hosts" list | grep -q "^$run:" && "$hosts" down "$run"
+[[ $("$hosts" list) != *"$run:"* ]] || "$hosts" down "$run"
 say "booting a host: its own systemd, sshd and address on this machine (the first time an image is built)"
 inventory=$("$hosts" up "$run" host1 2> >(sed 's/^/        /' >&2))
 controller=$(on_host true && "$hosts" describe "$run" | python -c 'import json, sys; print(json.load(sys.stdin)["controller"])')
@@ -51,7 +51,7 @@ python "$here/variables.py" "$state/mirror.json" "http://$controller:$port" >"$s
 say "provisioning it: ansible-playbook nova.agent_host.site"
 quietly ansible-playbook -i "$inventory" -e "@$state/variables.json" nova.agent_host.site
 say "what the host holds:"
-ansible-playbook -i "$inventory" -e "@$state/variables.json" "$here/budget.yml" | sed -nE '/^(Total|Usable|System|Headroom|Available|Per agent|Maximum|Recommended|Slots|Jobs|---)/s/^/          /p'
+ansible-playbook -i "$inventory" -e "@$state/variables.json" "$here/budget.yml" | sed -nE 's/^ *"((Total|Usable|System|Headroom|Available|Per agent|Maximum|Recommended|Slots|Jobs|---)[^"]*)",?$/          \1/p'
 
 say "building on the host as agent1: bash /opt/nova-agent/bin/cargo_agent.sh test --locked -p demo"
 tar -C "$here" -c crate | on_host sudo -iu agent1 tar -x

@@ -12,7 +12,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import fixture_fleet
 
@@ -32,8 +31,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=900)
     given = parser.parse_args()
-    rows = fleet_rows(fixture_fleet(given.hosts, given.hostile))
-    given.page.write_text(report_page(rows, fleet_totals(rows), "2026-01-02T03:04:59Z"), encoding="utf-8")
+    page = report_page(fixture_fleet(given.hosts, given.hostile), "2026-01-02T03:04:59Z")
+    given.page.write_text(page, encoding="utf-8")
     if given.picture:
         with Browser(given.width, given.height, given.dark) as browser:
             browser.open(given.page.absolute())

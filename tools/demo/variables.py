@@ -13,6 +13,7 @@ variables = {
     "agent_policy_rust_channel": mirror["channel"],
     "agent_toolchain_components": mirror["components"],
     "agent_toolchain_dist_server": sys.argv[2],
+    "agent_toolchain_channel_checksums": mirror["channel_checksums"],
     "agent_toolchain_rustup_version": mirror["rustup_version"],
     "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
     # A container may not raise RLIMIT_NOFILE above what it was started with.

@@ -4,7 +4,7 @@
 """The best rustup mirror that this machine can make: upstream's, else a toolchain that is installed here, else a FIXTURE.
 
 Prints one JSON object: ``kind`` (upstream, toolchain, fixture), ``label`` (one line for people), ``path`` (the folder
-to serve), ``channel``, ``components``, ``rustup_version``, ``rustup_checksums``, ``upstream`` (why not, or null).
+to serve), ``channel``, ``channel_checksums``, ``components``, ``rustup_version``, ``rustup_checksums``, ``upstream`` (why not, or null).
 Progress goes to stderr. The folder is cached in ${XDG_CACHE_HOME:-~/.cache}/nova-agent-host.
 """
 
@@ -20,17 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import fixture_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import (
-    Built,
-    describe_installed,
-    mirror_installed,
-    mirror_rustup,
-    mirror_upstream,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError, manifest_path
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import mirror_rustup, mirror_upstream
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as rustup_fetch
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Request
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Request, manifest_path
+from repackage import channel_checksums, describe_installed, mirror_installed, place_rustup, true_version
 from rustup_wheel import CHECKSUMS, VERSION, cache, rustup_init
 
 COMPONENTS = ["clippy", "rustfmt"]
@@ -65,8 +59,7 @@ def from_toolchain(base: Path) -> tuple[Path, str, str] | None:
             toolchain, architecture = describe_installed(str(sysroot), COMPONENTS)
             root = base / f"mirror-{toolchain.channel}-installed"
             mirror_installed(str(root), str(sysroot), toolchain, say)
-            asked = request(toolchain.channel)
-            mirror_rustup(str(root), asked, [architecture], "", say, Built(), str(rustup_init(architecture)))
+            place_rustup(root, request(toolchain.channel), architecture, rustup_init(architecture))
             return root, toolchain.channel, true_version(str(sysroot))[0]
         except (ChannelError, OSError) as error:
             say(f"{sysroot} can't be mirrored: {error}")
@@ -106,6 +99,7 @@ def described(kind: str, label: str, root: Path, channel: str, upstream: str | N
         "label": label,
         "path": str(root),
         "channel": channel,
+        "channel_checksums": channel_checksums(root),
         "components": COMPONENTS,
         "rustup_version": VERSION,
         "rustup_checksums": CHECKSUMS,

@@ -9,9 +9,8 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import Built, mirror_rustup
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import Component, Content, write_channel
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
+from repackage import Component, Content, place_rustup, write_channel
 from rustup_wheel import CHECKSUMS, VERSION
 
 DATE = "2025-12-11"
@@ -22,7 +21,7 @@ STUB = """\
 # FIXTURE: a stand-in for {name} {version}, which compiles nothing
 case ${{1-}} in
   -V | --version) echo '{name} {version} (FIXTURE {date})'; exit ;;
-  -vV) printf '%s\\n' '{name} {version} (FIXTURE {date})' 'release: {version}' 'host: {triple}'; exit ;;
+  -vV) printf '%s\\n' '{name} {version} (FIXTURE {date})' 'release: {version}' 'host: {triple}' "uid: $(id -u)"; exit ;;
   sleep) exec "$0-sleep" "$2" ;;
 esac
 said="FIXTURE {name} $*"
@@ -47,7 +46,7 @@ def build(root: Path, installer: Path, versions: Sequence[str] = ("1.92.0",), pa
         write_channel(
             str(root), f"{version} (FIXTURE {DATE})", version, DATE, triple, components(version, triple, padding), quiet
         )
-    mirror_rustup(str(root), pinned(versions[0]), [platform.machine()], "", quiet, Built(), str(installer))
+    place_rustup(root, pinned(versions[0]), platform.machine(), installer)
 
 
 def quiet(line: str) -> None:

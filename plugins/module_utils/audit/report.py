@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, OK, UNKNOWN, Item
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, ItemView, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, OK, UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
@@ -76,7 +76,7 @@ def _host_lines(record: Record) -> list[str]:
     return [f"{_line(record['host'])}: {verdict(record)}", *(_item_line(item) for item in told[:SHOWN]), *more]
 
 
-def _item_line(item: Item) -> str:
+def _item_line(item: ItemView) -> str:
     return f"  {_WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
 
 

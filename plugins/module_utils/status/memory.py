@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
 
 Pressure = dict[str, dict[str, float]]
 
@@ -30,10 +31,10 @@ class Trouble(TypedDict):
     killed: int | None  #: Processes killed for lack of memory since the boot.
 
 
-def memory_of_sessions(ceiling: dict[str, Any]) -> Memory | None:
+def memory_of_sessions(ceiling: Ceiling) -> Memory | None:
     """From what ``observe_ceiling`` saw; None where the kernel doesn't count memory for sessions."""
-    users = ceiling["users"]
-    return {"scope": "sessions", "in_use": users["in_use"], "ceiling": users["memory_max"]} if users else None
+    users = ceiling.users
+    return {"scope": "sessions", "in_use": users.in_use, "ceiling": users.memory_max} if users else None
 
 
 def observe_trouble(counted: bool, root: str = "/") -> Trouble:

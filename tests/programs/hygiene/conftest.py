@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Workspaces of accounts that this machine has anyway, swept by the real program's code through the real wrapper."""
+"""Workspaces of accounts that this machine has anyway, swept by the real program's code."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 # First: it loads Ansible, whose finder of collections does not find more of one that was found without it.
-from wrappers.host import CHANNEL, TRIPLE, program, render
+from wrappers.host import CHANNEL, TRIPLE, render
 
 # isort: split
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Swept, sweep
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_entries as library_entries
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files as library_files
 
 OWNER, OTHER = "games", "daemon"  # accounts of every Debian and Ubuntu
 
@@ -64,7 +64,6 @@ class Lab:
     """``home`` is what the patterns name; ``sweep`` runs over ``home``/*."""
 
     home: Path
-    wrapper: Path
 
     def crate(self, name: str = "nova", size: int = 2048, owner: str = OWNER) -> Path:
         """A workspace with a target folder of ``size`` bytes and some more."""
@@ -81,7 +80,7 @@ class Lab:
 
     def policy(self, *users: str) -> HygienePolicy:
         found = Workspaces(f"{self.home}/*", users)
-        return HygienePolicy(1024, (found,), (), "nobody", str(self.wrapper), str(self.home / "targets.json"))
+        return HygienePolicy(1024, (found,), (), "nobody", str(self.home / "targets.json"))
 
     def sweep(self, *users: str, limit: int = 1024, dry_run: bool = False) -> list[Swept]:
         return list(sweep(self.policy(*users), limit, dry_run))
@@ -100,15 +99,5 @@ def home(open_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def real(home: Path, cargo_agent: Path) -> Lab:
-    return Lab(home, cargo_agent)
-
-
-@pytest.fixture
 def lab(home: Path) -> Lab:
-    """A STAND-IN for the wrapper: notes who called it and how, then removes the folder."""
-    notes = home.with_suffix(".called")
-    notes.touch()
-    notes.chmod(0o666)
-    text = f'#!/bin/sh\n{{ id -u; id -G; pwd; echo "$@"; env; }} >{notes}\nrm -r "$CARGO_TARGET_DIR"\n'
-    return Lab(home, program(home.with_suffix(".stand-in"), text))
+    return Lab(home)

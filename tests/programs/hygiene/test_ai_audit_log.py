@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
 import stat
+import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_log
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST
+from ansible_collections.nova.agent_host.plugins.modules import ai_audit_log
 
 from .conftest import OTHER, OWNER, give
 
@@ -32,7 +39,7 @@ def log(request: pytest.FixtureRequest, home: Path) -> Path:
 
 
 def findings(log: Path, repair: bool = True) -> list[tuple[str, str, str]]:
-    return [(Path(one.path).name, one.kind, one.text) for one in hold_audit_log(str(log), OWNER, repair)]
+    return [(Path(one.path).name, one.kind, one.text) for one in hold_audit_logs([AuditLog(str(log), OWNER)], repair)]
 
 
 def test_a_missing_log_is_made_for_its_owner_alone(log: Path) -> None:
@@ -116,7 +123,7 @@ def test_what_is_no_file_is_refused_and_holds_nobody_up(log: Path, make) -> None
 def test_a_link_on_the_way_is_not_followed(log: Path) -> None:
     link = log.parent.with_suffix(".link")
     link.symlink_to(log.parent)
-    (finding,) = hold_audit_log(str(link / "audit.log"), OWNER)
+    (finding,) = hold_audit_logs([AuditLog(str(link / "audit.log"), OWNER)])
     assert finding.text.startswith(f"{link} is a symbolic link to ")
     assert not log.exists()
 
@@ -179,6 +186,59 @@ def test_our_rights_come_back(log: Path) -> None:
 def test_a_missing_folder_and_an_unknown_owner_are_told(home: Path) -> None:
     gone = home / "gone"
     assert findings(gone / "audit.log") == [("audit.log", "refused", f"{gone} is no folder")]
-    (finding,) = hold_audit_log(str(home / "audit.log"), "no-such-account")
+    (finding,) = hold_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
     assert finding.text == "its owner no-such-account is no account of this host: create it, or name another"
     shutil.rmtree(gone, ignore_errors=True)
+
+
+def test_many_rotations_are_a_few_findings_and_their_number(log: Path) -> None:
+    log.touch()
+    for number in range(3000):
+        (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
+    give(log.parent, OWNER) if log.parent.stat().st_uid else give(log, OWNER)
+    log.chmod(0o600)
+    found = findings(log)
+    assert len(found) == MOST + 1
+    assert found[-1] == ("audit.log", "refused", f"and {3000 - MOST:,} more of its rotations")
+
+
+def test_a_folder_that_does_not_answer_costs_seconds_and_no_other_log(home: Path, monkeypatch) -> None:
+    listed = os.listdir
+
+    def hang(folder: int | str) -> list[str]:
+        if isinstance(folder, int) and os.readlink(f"/proc/self/fd/{folder}").endswith("/one"):
+            time.sleep(3600)
+        return listed(folder)
+
+    logs = []
+    for name in ("one", "two"):
+        (home / name).mkdir()
+        give(home / name, OWNER)
+        logs.append(AuditLog(str(home / name / "audit.log"), OWNER))
+    monkeypatch.setattr(audit_log, "LOG_SECONDS", 0.3)
+    monkeypatch.setattr(os, "listdir", hang)
+    assert [finding.kind for finding in hold_audit_logs(logs)] == ["refused", "missing"]
+    assert shown(home / "two" / "audit.log") == CLOSED
+
+
+def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) -> None:
+    """Its owner can exchange it while root works in it."""
+    (home / "logs").mkdir()
+    (home / "logs" / "audit.log").write_text("secret")
+    os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)
+    assert [kind for _, kind, _ in findings(home / "logs" / "audit.log")] == ["refused"]
+    assert shown(home / "logs" / "audit.log")[1] == "root"
+
+
+def test_the_module_answers_in_a_form_that_ansible_and_terminals_take(log: Path, capfdbinary) -> None:
+    log.write_text("prompt")
+    (log.parent / os.fsdecode(b"audit.log.\xff\x1b[31m")).symlink_to("/etc/shadow")
+    for number in range(100):
+        (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
+    give(log.parent, OWNER)
+    with patch_module_args({"logs": [{"path": str(log), "owner": OWNER}]}), pytest.raises(SystemExit):
+        ai_audit_log.main()
+    answer = json.loads(capfdbinary.readouterr().out.decode("utf-8"))
+    assert len(answer["findings"]) == MOST + 1
+    everything = json.dumps(answer, ensure_ascii=False).replace("\\n", "")
+    assert everything.isprintable()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import OWNER, Lab, give, library_entries
+from .conftest import OWNER, Lab, give, library_files
 
 FILES = Path(__file__).parents[3] / "roles" / "agent_hygiene" / "files"
 
@@ -28,12 +28,12 @@ class Installed:
         for name in ("agent-sweep", "agent-audit-log"):
             self._write(f"bin/{name}", (FILES / name).read_text(), 0o755)
         for module in ("hygiene.sweep_cli", "hygiene.audit_log_cli"):
-            for entry in library_entries(module, f"{self.prefix}/lib/agent_hygiene"):
-                self._write(entry["path"], entry["content"], int(entry["mode"], 8))
+            for name, text in library_files(module).items():
+                self._write(f"lib/agent_hygiene/{name}", text, 0o644)
         self.report = self.prefix / "targets.json"
         self.log = lab.home / "audit.log"
         policy = {
-            "target_max": "1K", "workspaces": [f"{lab.home}/*"], "group": "nogroup", "cargo_agent": str(lab.wrapper),
+            "target_max": "1K", "workspaces": [f"{lab.home}/*"], "group": "nogroup",
             "report": str(self.report), "audit_logs": [{"path": str(self.log), "owner": OWNER}],
         }  # fmt: skip
         self._write("etc/hygiene.json", json.dumps(policy), 0o600)
@@ -95,11 +95,12 @@ def test_target_max_gb_goes_before_the_policy_and_is_checked(installed: Installe
 
 def test_a_folder_that_could_not_be_cleaned_is_status_1(installed: Installed) -> None:
     workspace = installed.lab.crate()
-    installed.lab.wrapper.write_text("#!/bin/sh\necho error: no >&2; exit 3\n")
+    (workspace / "target" / "of-root").mkdir()
+    (workspace / "target" / "of-root" / "file").touch()
     done = installed.run("agent-sweep")
     assert done.returncode == 1
-    assert done.stdout.endswith("; failed, freed 0 MiB (0 bytes): cargo clean ended with status 3: error: no\n")
-    assert (workspace / "target").exists()
+    assert ": of-root/file: Permission denied" in done.stdout
+    assert (workspace / "target" / "of-root" / "file").exists()
 
 
 def test_two_sweeps_take_turns(installed: Installed) -> None:

@@ -11,14 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 
 # First, because Ansible's finder of collections, which it sets up, must be there before anything of ours is imported.
 from wrappers.host import GUARD, Host, program, render  # isort: skip
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_entries
+from ansible_collections.nova.agent_host.plugins.plugin_utils.collection import rendered
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
 
-ROLE = Path(__file__).parents[3] / "roles/agent_status"
+GIB = 1 << 30
+# A small host as role agent_status writes it down.
+BUDGET = {
+    "total": 8 * GIB,
+    "usable": 8 * GIB,
+    "system_reserve": GIB,
+    "headroom": GIB,
+    "available": 6 * GIB,
+    "per_agent": GIB,
+    "max_agents": 6,
+    "recommended_agents": 5,
+    "slots": 2,
+    "jobs": 2,
+    "limited_by": "MemTotal",
+}
 
 
 @dataclass(frozen=True)
@@ -44,31 +57,22 @@ class Status:
 def install(root: Path) -> Status:
     """Write the program, its library and its policy below ``root``."""
     host = render(root)
-    loader = DataLoader()
-    variables = {
-        **loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True),
-        "agent_policy_prefix": str(host.prefix),
-        "agent_policy_group": "root",
-        "agent_policy_rust_channel": "1.92.0",
-        "agent_policy_memory_per_agent": "1G",
-        "agent_policy_system_reserve": "",
-        "agent_policy_headroom": "",
-        "agent_policy_recommended_agents": "",
-    }
-    templar = Templar(loader=loader, variables=variables)
-    names = {
-        name: templar.template(trust_as_template(f"{{{{ __agent_status_{name} }}}}"))
-        for name in ("library", "policy_file", "program", "policy")
-    }
-    for entry in library_entries("status.command", names["library"]):
-        path = Path(entry["path"])
+    library, policy = host.prefix / "lib/agent_status", host.prefix / "etc/status.json"
+    for name, text in library_files("status.command").items():
+        path = library / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(entry["content"])
-    policy = Path(names["policy_file"])
+        path.write_text(text)
     policy.parent.mkdir(exist_ok=True)
-    policy.write_text(json.dumps({**names["policy"], "slots": str(host.slot_folder)}))
-    text = templar.template(trust_as_template((ROLE / "templates/agent-status.j2").read_text()))
-    return Status(program(Path(names["program"]), text), policy, host)
+    described = {
+        "group": "root",
+        "channel": "1.92.0",
+        "toolchain": str(host.prefix / "toolchain"),
+        "slots": str(host.slot_folder),
+        "budget": BUDGET,
+    }
+    policy.write_text(json.dumps(described))
+    text = rendered("agent_status_template", {"library": str(library), "policy_file": str(policy)})
+    return Status(program(host.prefix / "bin/agent-status", text), policy, host)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import demo_mirror
 import fixture_mirror
 import pytest
 from mirror_server import Server, serving
+from repackage import channel_checksums
 from rustup_wheel import cache, rustup_init
 from trees import Tree
 
@@ -54,8 +55,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def tree(folder: Path, server: Server) -> Tree:
-    return Tree(folder / "toolchain", server.url)
+def tree(folder: Path, server: Server, mirror: Path) -> Tree:
+    return Tree(folder / "toolchain", server.url, channel_checksums(mirror))
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError, locked
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
@@ -36,9 +37,9 @@ def test_a_fresh_install(tree: Tree) -> None:
     assert 'auto_self_update = "disable"' in settings
     assert 'auto_install = "disable"' in settings
     seen = tree.observe()
-    assert (seen["present"], seen["problems"], seen["in_use"]) == (True, [], [])
+    assert (seen.present, seen.problems, seen.in_use) == (True, [], [])
     wanted = tree.options(**PARTS, targets=["wasm32-unknown-unknown"])
-    assert seen["request"] == Request.from_options(wanted).to_dict()
+    assert json.loads(seen.request) == Request.from_options(wanted).to_dict()
     assert sorted(path.name for path in tree.path.iterdir()) == ["bin", "env", "receipt.json", "rustup"]
 
 
@@ -75,7 +76,8 @@ def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
         tree.apply(rustup_checksums=wrong)
     assert "0" * 64 in str(error.value)
     assert any(right in str(error.value) for right in CHECKSUMS.values())
-    assert str(error.value).startswith(f"{tree.url}/rustup/archive/1.29.0/")
+    assert f"{tree.url}/rustup/archive/1.29.0/" in str(error.value)
+    assert "agent_toolchain_update_root" in str(error.value)
     assert list(tree.path.parent.iterdir()) == []
 
 
@@ -84,18 +86,85 @@ def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
     with pytest.raises(FetchError):
         tree.apply("1.93.0", rustup_checksums={"x86_64": "0" * 64, "aarch64": "0" * 64})
     assert tree.rustc() == "1.92.0"
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
+
+
+def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
+    """As whoever is on the way to the mirror can send one, with the sum beside it."""
+    sums = dict(tree.sums)
+    tree.sums["1.92.0"] = sums["1.93.0"]
+    with pytest.raises(InstallError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
+        tree.apply()
+    assert list(tree.path.parent.iterdir()) == []
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))] == []
+
+
+def test_rustup_gets_the_manifest_that_was_compared(tree: Tree, server: Server) -> None:
+    tree.apply()
+    asked = [path for path in server.requests if "channel-rust" in path]
+    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by us, and not again by rustup
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
+
+
+def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, server: Server) -> None:
+    sums, tree.sums = tree.sums, {}
+    tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
+    tree.sums = {"1.92.0": sums["1.92.0"]}
+    server.requests.clear()
+    assert tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+    assert [path for path in server.requests if "rustc-1.92.0" in path]
+    assert not [path for path in server.requests if "1.93.0" in path]
+    assert not tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+
+
+def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    check = Generation._check
+
+    def noted(self: Generation, *words: str) -> str:
+        told.append(check(self, *words))
+        return told[-1]
+
+    monkeypatch.setattr(Generation, "_check", noted)
+    tree.apply()
+    assert "uid: 65534" in told[0]
+    assert tree.observe().problems == []
+
+
+def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
+    tree.apply()
+    (tree.generations / "abc.link").symlink_to(".toolchain/abc")
+    assert toolchain_apply.remove(str(tree.path), 30).changed
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
+    """tar and image layers keep whole seconds."""
+    tree.apply(**PARTS)
+    for path in tree.path.resolve().rglob("*"):
+        seconds = int(path.lstat().st_mtime)
+        os.utime(path, (seconds, seconds), follow_symlinks=False)
+    assert tree.observe().problems == []
+    receipt = tree.path.resolve() / "receipt.json"
+    older = json.loads(receipt.read_text())
+    for path, line in older["files"].items():
+        if line.startswith("file "):
+            older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as they were once recorded
+    receipt.write_text(json.dumps(older))
+    assert tree.observe().problems == []
 
 
 def test_a_version_that_the_mirror_lacks(tree: Tree) -> None:
-    with pytest.raises(InstallError, match=f"^{tree.url} has no toolchain 1.40.0 for .*-linux-gnu: change the channel"):
+    with pytest.raises(InstallError, match=rf"^{tree.url} \(.*\) has no toolchain 1.40.0 for .*-linux-gnu: "):
         tree.apply("1.40.0")
     assert list(tree.path.parent.iterdir()) == []
 
 
 def test_a_component_that_the_channel_lacks(tree: Tree) -> None:
-    with pytest.raises(InstallError, match="rust-src"):
+    with pytest.raises(InstallError, match="rust-src") as error:
         tree.apply(components=["rust-src"])
+    assert tree.url in str(error.value) and "agent_toolchain_dist_server" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def truncate(path: Path) -> None:
@@ -105,6 +174,7 @@ def truncate(path: Path) -> None:
 def edit(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"#")
+    os.utime(path, (1, 1))  # in another second
 
 
 def link(path: Path) -> None:
@@ -114,7 +184,7 @@ def link(path: Path) -> None:
 
 DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("deleted rustup", "bin/rustup", os.unlink, "bin/rustup: is missing"),
-    ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840, written to"),
+    ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840"),
     ("deleted proxy", "bin/cargo", os.unlink, "bin/cargo: is missing"),
     ("deleted rustc", "{sysroot}/bin/rustc", os.unlink, "bin/rustc: is missing"),
     ("edited rustc", "{sysroot}/bin/rustc", edit, "bin/rustc: written to since it was installed"),
@@ -137,12 +207,12 @@ DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
 def test_damage_is_named_and_repaired(tree: Tree, where: str, damage: Callable[[Path], None], named: str) -> None:
     tree.apply(**PARTS)
     damage(tree.path.resolve() / where.format(sysroot=tree.sysroot().relative_to(tree.path)))
-    problems = tree.observe()["problems"]
+    problems = tree.observe().problems
     assert len(problems) == 1
     assert named in problems[0]
     outcome = tree.apply(**PARTS)
     assert outcome.repaired == problems
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
     assert tree.rustc() == "1.92.0"
     assert len(list(tree.generations.iterdir())) == 2  # the lock and the one in place
 
@@ -160,7 +230,7 @@ def test_the_pin_moves_and_the_old_one_stays_or_goes(tree: Tree) -> None:
     tree.apply("1.92.0")
     outcome = tree.apply("1.93.0")
     assert (tree.rustc(), outcome.removed) == ("1.93.0", [])
-    assert [entry["channel"] for entry in tree.observe()["toolchains"]] == ["1.93.0", "1.92.0"]
+    assert [entry.channel for entry in tree.observe().toolchains] == ["1.93.0", "1.92.0"]
     assert tree.apply("1.93.0").changed is False
     outcome = tree.apply("1.93.0", purge=True)
     assert outcome.removed == ["toolchain 1.92.0 (profile minimal)"]
@@ -176,10 +246,10 @@ def test_programs_keep_the_generation_they_run_in(tree: Tree) -> None:
             assert tree.apply("1.93.0", purge=True).in_use == [str(old)]
             assert (old / "bin/rustup").exists()
             seen = tree.observe()
-            assert (seen["in_use"], seen["problems"]) == ([str(old)], [])
+            assert (seen.in_use, seen.problems) == ([str(old)], [])
         finally:
             build.send_signal(signal.SIGKILL)
-    assert tree.observe()["problems"] == [f"{old}: left by an earlier or interrupted run"]
+    assert tree.observe().problems == [f"{old}: left by an earlier or interrupted run"]
     assert tree.apply("1.93.0", purge=True).repaired == [f"{old}: left by an earlier or interrupted run"]
     assert not old.exists()
 
@@ -195,7 +265,7 @@ def test_two_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
     assert [run.returncode for run in both] == [0, 0]
     assert sorted(json.loads(line)["changed"] for line in said) == [False, True]
     assert len([path for path in server.requests if "rustup-init" in path]) == 1
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_the_lock_is_not_waited_for_for_ever(tree: Tree) -> None:
@@ -217,6 +287,14 @@ def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
     assert toolchain_apply.remove(str(tree.path), 30).changed
     assert [path.name for path in tree.path.parent.iterdir()] == ["other"]
     assert toolchain_apply.remove(str(tree.path), 30).changed is False
+
+
+def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
+    tree.path.parent.chmod(0o777)
+    with pytest.raises(StateError, match="root changes nothing there"):
+        tree.apply()
+    tree.path.parent.chmod(0o755)
+    assert list(tree.path.parent.iterdir()) == []
 
 
 def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:

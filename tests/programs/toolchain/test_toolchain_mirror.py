@@ -18,10 +18,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build impor
     mirror_rustup,
     mirror_upstream,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.package import true_version
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
+from repackage import true_version
 from rustup_wheel import CHECKSUMS, VERSION
 from trees import Tree
 
@@ -83,9 +83,18 @@ def test_a_second_run_fetches_manifests_only(mirroring: Mirroring, server: Serve
     assert len(second.kept) == 5
     assert second.size == first.size
     assert [Path(path).name for path in server.requests] == [
-        "channel-rust-1.92.0.toml.sha256",
         "channel-rust-1.92.0.toml",
+        "channel-rust-1.92.0.toml.sha256",
     ]
+
+
+def test_the_policy_s_sum_of_a_manifest_goes_before_the_server_s(mirroring: Mirroring, server: Server) -> None:
+    sums = mirroring.build().channel_checksums
+    assert mirroring.build(channel_checksums=sums).fetched == []
+    server.requests.clear()
+    with pytest.raises(FetchError, match=f"but channel_checksums.1.92.0 says {'0' * 64}$"):
+        mirroring.build(channel_checksums={"1.92.0": "0" * 64})
+    assert [Path(path).name for path in server.requests] == ["channel-rust-1.92.0.toml"]
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(mirroring: Mirroring, server: Server) -> None:
@@ -110,7 +119,7 @@ def test_a_damaged_file_is_fetched_again(mirroring: Mirroring) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "named_by"), [(1, "channel-rust-1.92.0.toml.sha256"), (2, "channel-rust-1.92.0.toml")]
+    ("number", "named_by"), [(0, "channel-rust-1.92.0.toml.sha256"), (2, "channel-rust-1.92.0.toml")]
 )
 def test_every_sum_is_checked(mirroring: Mirroring, server: Server, number: int, named_by: str) -> None:
     server.trouble, server.at = "corrupt", number

@@ -15,17 +15,19 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.modules import rustup_toolchain
 from mirror_server import Server
+from repackage import channel_checksums
 from rustup_wheel import CHECKSUMS, VERSION
 
 
 @pytest.fixture
-def run(folder: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(folder: Path, server: Server, mirror: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def call(check_mode: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {
             "path": f"{folder}/prefix/toolchain",
             "channel": "1.92.0",
             "rustup_version": VERSION,
             "rustup_checksums": CHECKSUMS,
+            "channel_checksums": channel_checksums(mirror),
             "dist_server": server.url,
             "update_root": f"{server.url}/rustup",
             "manifest": f"{folder}/state/manifest.json",
@@ -42,7 +44,7 @@ def run(folder: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> Any
 
 
 def trees(folder: Path) -> list[str]:
-    return list(Manifest.load(f"{folder}/state/manifest.json").trees("agent_toolchain"))
+    return list(Manifest.load(f"{folder}/state/manifest.json").role("agent_toolchain").trees)
 
 
 def test_there_and_away_again(run: Any, folder: Path) -> None:
@@ -104,6 +106,52 @@ def test_another_prefix_while_a_program_runs(run: Any, folder: Path) -> None:
     assert run(path=moved)["changed"] is True
     assert trees(folder) == [moved]
     assert not (folder / "prefix").exists()
+
+
+def test_check_mode_tells_of_a_move_as_the_run_does(run: Any, folder: Path) -> None:
+    """The old tree's link is gone already, and no program runs there."""
+    run()
+    moved = f"{folder}/other/toolchain"
+    run(path=moved)
+    record = f"{folder}/state/manifest.json"
+    manifest = Manifest.load(record)
+    manifest.role("agent_toolchain").trees.append(f"{folder}/gone/toolchain")
+    manifest.save(record)
+    assert run(path=moved, check_mode=True)["changed"] is True
+    assert run(path=moved)["changed"] is True
+    assert run(path=moved, check_mode=True)["changed"] is False
+
+
+def test_plain_http_without_a_sum_is_refused_in_check_mode_too(run: Any, folder: Path, server: Server) -> None:
+    for check_mode in (True, False):
+        result = run(channel_checksums={}, check_mode=check_mode)
+        assert "channel_checksums has no sha256 for 1.92.0" in result["msg"]
+    assert (server.requests, list(folder.iterdir())) == ([], [])
+
+
+def test_what_the_network_needs_is_given_and_not_shown(
+    run: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that answers nothing: what was meant for the network does not get there."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    secret = "http://me:s3cret-word@127.0.0.1:9"
+    result = run(environment={"http_proxy": secret, "RUSTUP_MAX_RETRIES": "1"})
+    assert result["failed"] is True
+    assert server.requests == []
+    assert "s3cret-word" not in json.dumps(result)
+    assert "1.29.0" in result["msg"]  # a 1 is no secret
+    assert "RUSTUP_HOME" in run(environment={"RUSTUP_HOME": "/x"})["msg"]
+
+
+def test_a_link_of_somebody_else_on_the_way_is_an_error_in_one_line(run: Any, folder: Path) -> None:
+    run()
+    (folder / "prefix").rename(folder / "real")
+    (folder / "prefix").symlink_to("real")
+    os.chown(folder / "prefix", 54321, 54321, follow_symlinks=False)
+    os.chown(folder, 54321, 54321)
+    result = run()
+    assert result["failed"] is True
+    assert "Traceback" not in result["msg"] and "\n" not in result["msg"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import json
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ class Tree:
 
     path: Path
     url: str
+    sums: dict[str, str] = field(default_factory=dict)
 
     def options(self, channel: str = "1.92.0", **more: Any) -> dict[str, Any]:
-        return {"channel": channel, "rustup_version": VERSION, "rustup_checksums": CHECKSUMS, **more}
+        pinned = {"rustup_version": VERSION, "rustup_checksums": CHECKSUMS, "channel_checksums": self.sums}
+        return {"channel": channel, **pinned, **more}
 
     def apply(self, channel: str = "1.92.0", **more: Any) -> toolchain_apply.Outcome:
         request = Request.from_options(self.options(channel, **more))

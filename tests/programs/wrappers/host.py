@@ -168,11 +168,12 @@ def variables(root: Path, **changed: object) -> dict[str, object]:
         "agent_policy_memory_per_agent": "4G",
         "agent_policy_memory_hard_limit": "16G",
         "agent_policy_rust_channel": CHANNEL,
-        "__agent_wrappers_slots": 2,
-        "__agent_wrappers_jobs": "cargo",
-        "__agent_wrappers_slot_folder": str(root / "slots"),
-        "__agent_wrappers_notice_after": 10,
-        "__agent_wrappers_notice_every": 60,
+        "policy_kib": 4 << 20,
+        "slots": 2,
+        "jobs": "cargo",
+        "slot_folder": str(root / "slots"),
+        "notice_after": 10,
+        "notice_every": 60,
         **changed,
     }
 
@@ -193,7 +194,7 @@ def render(root: Path, **changed: object) -> Host:
     for file in ("cargo_rules.sh", "cargo_config.sh"):
         (root / "opt" / "libexec" / file).write_text((ROLE / "files" / file).read_text())
 
-    host = Host(root, int(str(known["__agent_wrappers_slots"])))
+    host = Host(root, int(str(known["slots"])))
     for folder in (host.slot_folder, host.checkout, root / "home"):
         folder.mkdir(exist_ok=True)
     for lock in ("turn", *(f"{kind}.{slot}" for kind in ("slot", "holder") for slot in range(1, host.slots + 1))):

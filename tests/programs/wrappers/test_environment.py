@@ -160,7 +160,7 @@ def test_leaves_the_locale_alone(host: Host, value: str | None, words: list[str]
 def test_sets_jobs_for_cargo_and_for_what_it_calls(
     tmp_path: Path, policy: object, env: dict[str, str], jobs: str | None
 ) -> None:
-    result = render(tmp_path, __agent_wrappers_jobs=policy).cargo("nextest", "run", "-p", "x", **env)
+    result = render(tmp_path, jobs=policy).cargo("nextest", "run", "-p", "x", **env)
     assert result.env.get("CARGO_BUILD_JOBS") == jobs
     assert result.args == ["nextest", "run", "-p", "x"]
 

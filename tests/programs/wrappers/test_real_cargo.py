@@ -32,7 +32,7 @@ MANIFEST = '[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
 @pytest.fixture
 def real(tmp_path: Path) -> Host:
     """A host with one slot, on which the pinned toolchain is this machine's real one."""
-    host = render(tmp_path, __agent_wrappers_slots=1)
+    host = render(tmp_path, slots=1)
     place = host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
     shutil.rmtree(place)
     assert REAL

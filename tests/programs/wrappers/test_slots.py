@@ -110,13 +110,13 @@ def bench(host: Host) -> Iterator[Bench]:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Bench]:
-    with bench(render(tmp_path, __agent_wrappers_slots=2)) as made:
+    with bench(render(tmp_path, slots=2)) as made:
         yield made
 
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Bench]:
-    with bench(render(tmp_path, __agent_wrappers_slots=1)) as made:
+    with bench(render(tmp_path, slots=1)) as made:
         yield made
 
 
@@ -160,7 +160,7 @@ def test_three_hundred_wait_and_are_served_in_order(one: Bench) -> None:
 
 
 def test_the_head_of_the_queue_leaves_nobody_behind(tmp_path: Path) -> None:
-    with bench(render(tmp_path, __agent_wrappers_slots=10, __agent_wrappers_notice_after=600)) as ten:
+    with bench(render(tmp_path, slots=10, notice_after=600)) as ten:
         with open(ten.host.slot_folder / "turn") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             # Each finds a slot free at once, and ends what waited for the others while it is still being started.
@@ -174,7 +174,7 @@ def test_the_head_of_the_queue_leaves_nobody_behind(tmp_path: Path) -> None:
 
 
 def test_the_queue_fills_every_slot(tmp_path: Path) -> None:
-    with bench(render(tmp_path, __agent_wrappers_slots=3, __agent_wrappers_notice_after=600)) as three:
+    with bench(render(tmp_path, slots=3, notice_after=600)) as three:
         with open(three.host.slot_folder / "turn") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             waiters = [three.start(HOLD, str(number)) for number in range(3)]
@@ -195,7 +195,7 @@ if [[ $TEST_NAME == first ]] && ((${#calls[@]} == 5)); then
 fi
 exec /usr/bin/flock "$@"
 """
-    host = render(tmp_path, __agent_wrappers_slots=5, __agent_wrappers_notice_after=600)
+    host = render(tmp_path, slots=5, notice_after=600)
     path = f"{program(tmp_path / 'tools' / 'flock', pause).parent}:/usr/bin:/bin"
     with bench(host) as five, contextlib.ExitStack() as others:
         locks = [others.enter_context((host.slot_folder / f"slot.{number}").open()) for number in range(1, 6)]
@@ -213,7 +213,7 @@ exec /usr/bin/flock "$@"
 
 @pytest.mark.parametrize("number", range(1, 4))
 def test_a_free_slot_is_found_wherever_it_is(tmp_path: Path, number: int) -> None:
-    host = render(tmp_path, __agent_wrappers_slots=3)
+    host = render(tmp_path, slots=3)
     with contextlib.ExitStack() as others:
         for other in {1, 2, 3} - {number}:
             fcntl.flock(others.enter_context((host.slot_folder / f"slot.{other}").open()), fcntl.LOCK_EX)
@@ -223,7 +223,7 @@ def test_a_free_slot_is_found_wherever_it_is(tmp_path: Path, number: int) -> Non
 
 
 def test_slots_that_an_apply_has_yet_to_make_are_not_waited_for(tmp_path: Path) -> None:
-    host = render(tmp_path, __agent_wrappers_slots=3)
+    host = render(tmp_path, slots=3)
     for name in ("slot.2", "slot.3"):
         (host.slot_folder / name).unlink()
     result = host.cargo("build")
@@ -447,13 +447,11 @@ def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
 
 def test_a_waiter_speaks_after_ten_seconds_and_then_each_minute() -> None:
     role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-    assert (role["__agent_wrappers_notice_after"], role["__agent_wrappers_notice_every"]) == (10, 60)
+    assert (role["notice_after"], role["notice_every"]) == (10, 60)
 
 
 def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> None:
-    host = render(
-        tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1, __agent_wrappers_notice_every=0.2
-    )
+    host = render(tmp_path, slots=1, notice_after=0.1, notice_every=0.2)
     with bench(host) as made:
         _, command = made.hold()
         head, second = made.start(), made.start()
@@ -468,7 +466,7 @@ def test_a_waiter_says_what_it_waits_for_and_who_holds_it(tmp_path: Path) -> Non
 
 
 def test_a_waiter_names_no_holder_that_has_ended(tmp_path: Path) -> None:
-    host = render(tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+    host = render(tmp_path, slots=1, notice_after=0.1)
     with bench(host) as made, (host.slot_folder / "slot.1").open() as lock:
         assert made.start().wait(timeout=GUARD) == 0
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -527,7 +525,7 @@ def test_what_waits_can_not_be_stopped_and_what_runs_can(one: Bench) -> None:
     "record", ["", "garbage", "9 9", "1 99999999999999999999 0 x", "\x1b[31m 1 2 3", "1 2 3 \x1b[31m", "x" * 9999]
 )
 def test_a_waiter_shows_no_nonsense(tmp_path: Path, record: str) -> None:
-    host = render(tmp_path, __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+    host = render(tmp_path, slots=1, notice_after=0.1)
     with bench(host) as made:
         made.hold()
         (host.slot_folder / "holder.1").write_text(f"{record}\n")
@@ -608,7 +606,7 @@ def test_two_users_share_the_slots_and_neither_can_change_them() -> None:
     group = 54321
     with tempfile.TemporaryDirectory(prefix="two-users-") as folder:
         os.chmod(folder, 0o755)
-        host = render(Path(folder), __agent_wrappers_slots=1, __agent_wrappers_notice_after=0.1)
+        host = render(Path(folder), slots=1, notice_after=0.1)
         os.chmod(host.root, 0o777)  # for the test's own notes
         for path in (host.slot_folder, *host.slot_folder.iterdir()):
             os.chown(path, 0, group)

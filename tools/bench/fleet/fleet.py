@@ -56,6 +56,7 @@ class Fleet:
         self.variables = {
             "agent_policy_rust_channel": mirror["channel"],
             "agent_toolchain_dist_server": url,
+            "agent_toolchain_channel_checksums": mirror["channel_checksums"],
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
             "agent_limits_nofile": "1024:4096",  # a container may not raise it above what it was started with
@@ -80,6 +81,7 @@ class Fleet:
             environment = {
                 **os.environ,
                 "ANSIBLE_PIPELINING": "1",
+                "ANSIBLE_INJECT_FACT_VARS": "false",
                 "ANSIBLE_FORKS": str(FORKS),
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": control,
                 **{f"ANSIBLE_{name.upper()}": str(value) for name, value in settings.items()},

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils import text
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_lines, safe_text
+from hypothesis import given
+from hypothesis import strategies as st
 
 HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
 
@@ -34,3 +38,27 @@ def test_the_result_is_valid_utf8_and_bounded(safe):
 )
 def test_values(value, shown):
     assert safe_text(value) == shown
+
+
+def test_every_text_of_an_answer_is_safe():
+    name = os.fsdecode(b"nova-\xff\x1b[31m.1")
+    answer = {"paths": {name: {"target": name, "sizes": (1, None, True)}}, "diff": "one\n\ttwo\r\u202e\n"}
+    left = text.outgoing(answer)
+    assert left == {
+        "paths": {r"nova-\udcff\x1b[31m.1": {"target": r"nova-\udcff\x1b[31m.1", "sizes": [1, None, True]}},
+        "diff": "one\n\ttwo\\r\\u202e\n",
+    }
+    json.dumps(left).encode()
+    assert len(text.outgoing("x" * (text.LONGEST + 1000))) == text.LONGEST
+
+
+def test_a_list_of_findings_says_how_many_it_leaves_out():
+    assert text.and_more(["a", "b"], 2) == ["a", "b"]
+    assert text.and_more([str(number) for number in range(40_000)], 2) == ["0", "1", "and 39,998 more"]
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=50))
+def test_no_text_of_an_answer_is_unsafe(given_text):
+    left = text.outgoing(given_text)
+    left.encode("utf-8")
+    assert left.replace("\n", "").replace("\t", "").isprintable()

@@ -17,8 +17,8 @@ def test_a_program_works_with_the_files_alone(tmp_path):
     for entry in library_entries("budget.arithmetic", str(tmp_path)):
         Path(entry["path"]).parent.mkdir(parents=True, exist_ok=True)
         Path(entry["path"]).write_text(entry["content"], encoding="utf-8")
-    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]; from {PACKAGE}.budget.arithmetic import memory_budget; "
-    program += "print(memory_budget(1536 * 2**30, 192)['recommended_agents'])"
+    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]\nfrom {PACKAGE}.budget.arithmetic import *\n"
+    program += "print(compute_budget(BudgetPolicy(), HostSize(1536 * 2**30, 192))['recommended_agents'])"
     done = subprocess.run([sys.executable, "-ISc", program], check=True, text=True, stdout=subprocess.PIPE)
     assert done.stdout == "300\n"
 

@@ -10,12 +10,14 @@ import os
 import pwd
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, sha256
 from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import observe_drift
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import gather
 from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import observe_trouble
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import command_line, harmless
 from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import observe_slots
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_example import facts
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 MY_GROUP = grp.getgrgid(os.getegid()).gr_name
@@ -24,10 +26,7 @@ POLICY = {
     "channel": "1.92.0",
     "toolchain": "/opt/nova-agent/toolchain",
     "slots": "/run/nova-agent/slots",
-    "per_agent": "4G",
-    "system_reserve": "",
-    "headroom": "",
-    "recommended_agents": None,
+    "budget": facts()["budget"],
 }
 
 
@@ -161,21 +160,15 @@ def test_pressure_and_kills_are_those_of_the_sessions_where_the_kernel_counts_th
 
 
 def test_drift_is_what_differs_from_the_record(root):
-    me = {"owner": ME, "group": MY_GROUP}
-    absent = {"kind": "absent"}
-    write(root / "etc/mode").chmod(0o777)
-    write(root / "etc/content", "edited")
-    write(root / "etc/kept", "edited")
-    write(root / "etc/right", "")
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    record = {"kind": "file", "sha256": empty, "mode": "0644", **me, "before": absent}
-    for name in ("content", "right", "kept"):
-        (root / "etc" / name).chmod(0o644)
-    paths = {f"/etc/{name}": dict(record) for name in ("mode", "content", "right", "gone")}
-    paths["/etc/kept"] = {**record, "kept": True}
+    for name in ("mode", "content", "right", "kept"):
+        write(root / "etc" / name, "" if name in ("mode", "right") else "edited").chmod(0o644)
+    (root / "etc/mode").chmod(0o777)
     (root / "etc/link").symlink_to("elsewhere")
-    paths["/etc/link"] = {"kind": "link", "target": "right", **me, "before": absent}
-    drift = observe_drift(Manifest({"agent_x": {"paths": paths, "trees": []}}), str(root))
+    file = PathState("file", "0644", ME, MY_GROUP, sha256(b""))
+    paths = {f"/etc/{name}": Record(file, ABSENT) for name in ("mode", "content", "right", "gone")}
+    paths["/etc/kept"] = Record(file, ABSENT, kept=True)
+    paths["/etc/link"] = Record(PathState("link", owner=ME, group=MY_GROUP, target="right"), ABSENT)
+    drift = observe_drift(Manifest({"agent_x": RoleRecord(paths)}), str(root))
     assert drift["recorded"] == 5 and drift["unreadable"] == []
     assert {change["path"]: change["what"] for change in drift["changed"]} == {
         "/etc/content": "other content",
@@ -202,26 +195,25 @@ def test_drift_is_what_differs_from_the_record(root):
 def test_target_folders_are_those_of_the_last_sweep(root, text, disk, note):
     if text is not None:
         write(root / "var/lib/nova-agent/targets.json", text)
-    facts = gather(POLICY, str(root))
-    assert facts["disk"] == disk
-    assert [line for line in facts["notes"] if "targets" in line] == note
+    told = gather(POLICY, str(root))
+    assert told["disk"] == disk
+    assert [line for line in told["notes"] if "targets" in line] == note
 
 
 def test_what_is_missing_is_said_and_nothing_is_raised(root):
     (root / "proc/1/stat").unlink()
     write(root / "var/lib/nova-agent/manifest.json", "{")
-    facts = gather(POLICY, str(root))
+    told = gather(POLICY, str(root))
     starts = (
         "there is no group no-such-group",
         "/proc hides",
         "/var/lib/nova-agent/manifest.json can't be read",
-        "there is no budget: ",
     )
-    for note in facts["notes"]:
+    for note in told["notes"]:
         print(note)
-    assert len(facts["notes"]) == len(starts)
-    assert all(any(start in note for note in facts["notes"]) for start in starts)
-    assert facts["budget"] is None and facts["drift"] is None and facts["toolchain"] is None
+    assert len(told["notes"]) == len(starts)
+    assert all(any(start in note for note in told["notes"]) for start in starts)
+    assert told["drift"] is None and told["toolchain"] is None
 
 
 def test_a_toolchain_that_is_recorded_and_gone_is_a_problem(root):
