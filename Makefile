@@ -21,7 +21,7 @@ BENCH := .cache/bench
 OLDEST := .cache/oldest
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest molecule test-vm test-faults bench bench-fleet build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest molecule test-vm test-faults bench bench-fleet bench-throughput build docs requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -105,6 +105,10 @@ bench: $(READY)  ## Timings, as ratios within one run
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
 	python tests/bench/fleet/fleet.py --hosts 50 --settings
+
+bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and 300 accounts at once (minutes)
+	python tests/bench/throughput/simulate.py
+	python tests/bench/throughput/full_size.py
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
