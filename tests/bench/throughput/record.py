@@ -112,7 +112,7 @@ def watch(words: list[str]) -> int:
     line = " ".join(words)
     name = re.search(r"--crate-name (\S+)", line)
     extra = re.search(r"extra-filename=(\S+)", line)
-    if name and name[1] == "___":
+    if (name and name[1] == "___") or "-vV" in words:
         return os.waitstatus_to_exitcode(status)
     links = "--test" in words or re.search(r"--crate-type (bin|cdylib|dylib|proc-macro)", line)
     kind = "test" if not name else "link" if links and "link" in line.partition("--emit")[2][:30] else "lib"

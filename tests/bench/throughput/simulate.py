@@ -3,8 +3,7 @@
 """How many cargo commands a host finishes under different rules of admission: recorded builds, simulated hosts.
 
 An agent starts a command, waits until it ends, thinks for 20 to 120 seconds and starts the next. Running processes share the
-CPUs equally. Of four commands one is a cold build and three are what follows an edit: a check or a test of one crate. Recorded
-seconds are multiplied, so that a cold build is as large as that of a product of medium size.
+CPUs equally. Of four commands one is a cold build and three are what follows an edit: two tests and a check of one crate.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ import heapq
 import json
 import random
 import statistics
-import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic 
 
 GIB = 1024  # of MiB
 PROFILES = json.loads((Path(__file__).parent / "profiles.json").read_text())
-LARGE, SMALL = 10, 8  # by how much a cold build and the other commands are larger than the recorded ones
+# CPU seconds of each command in a product of medium size: the recorded processes are made longer, their shape stays.
+SECONDS = {"cold test": 600.0, "next test": 30.0, "next check": 10.0}
 CAP = 4 * GIB
 HOUR = 3600.0
 THINK = (20, 120)
@@ -84,11 +83,11 @@ def commands() -> dict[str, list[Unit]]:
     made = {}
     for name, notes in PROFILES.items():
         place = {note["name"]: number for number, note in enumerate(notes)}
-        scale = LARGE if name.startswith("cold") else SMALL
+        scale = SECONDS[name] / sum(note["seconds"] for note in notes)
         made[name] = [
             Unit(
                 note["kind"],
-                max(note["seconds"], 0.02) * scale,
+                note["seconds"] * scale,
                 note["mapped"],
                 tuple({place[need] for need in note["needs"] if place.get(need, number) < number})
                 # A test starts when all is linked.
@@ -144,6 +143,7 @@ def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float =
             if queue:
                 turns.append(agent)
             free -= holds
+            held += holds
             tokens -= 1
             number += 1
             what = command.units[unit]
@@ -227,6 +227,24 @@ def rules(gib: int, cpus: int) -> tuple[int, list[Rule]]:
     ]
 
 
+def compare_jobs(report: Callable[[str], None]) -> None:
+    """How many jobs one command should have under the gate."""
+    report("\n| host | jobs of a command | commands a minute | edit p50 / p95 | cold p50 / p95 |")
+    report("|---|--:|--:|--:|--:|")
+    for host in ("192 CPUs, 1,536 GiB", "192 CPUs, 384 GiB"):
+        gib, cpus = HOSTS[host]
+        agents, compared = rules(gib, cpus)
+        gate = next(rule for rule in compared if rule.name == "the gate")
+        for jobs in (4, 8, 16, 32, cpus):
+            found = simulate(replace(gate, jobs=jobs), agents, cpus)
+            edit = sorted(seconds for seconds, kind in found.waits if kind != "cold test")
+            report(
+                f"| {host} | {jobs} | {len(found.waits) / 60:.1f} | {statistics.median(edit):.0f} / "
+                f"{edit[int(len(edit) * 0.95)]:.0f} s | {found.quantile(0.5, 'cold test'):.0f} / "
+                f"{found.quantile(0.95, 'cold test'):.0f} s |"
+            )
+
+
 def main(report: Callable[[str], None] = print) -> None:
     report(
         "| host, agents | rule | commands a minute | all p50 / p95 | edit p50 / p95 | cold p50 / p95 | CPUs busy | most held |"
@@ -248,6 +266,7 @@ def main(report: Callable[[str], None] = print) -> None:
                 f"{found.most_held / GIB:,.0f} GiB",
             ]
             report(f"| {' | '.join(cells)} |")
+    compare_jobs(report)
 
 
 if __name__ == "__main__":
