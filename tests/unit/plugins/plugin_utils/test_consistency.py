@@ -87,7 +87,10 @@ def test_every_file_of_a_role_is_there_and_used(role):
     text = (MODULE_UTILS / f"desired/{role}.py").read_text(encoding="utf-8")
     unused = sorted(name for name in named if not re.search(rf"{name}|{name.removeprefix(f'{role}_')}\b", text))
     assert unused == [], f"desired/{role}.py has no Entry with Template(...) for these variables"
-    programs = {f"files/{name}" for name in getattr(_feature(role), "PROGRAMS", ())}
+    feature = _feature(role)
+    named_files = [*getattr(feature, "PROGRAMS", ()), *getattr(feature, "FILES", ())]
+    programs = {f"files/{name.replace('/', '-')}" for name in named_files}
+    programs |= {name for name in files_of(role) if re.search(rf"{{ROLE}}/{re.escape(name)}", text)}
     left = sorted(files_of(role) - replaceable - programs)
     assert left == [], f"nothing in desired/{role}.py puts these files of roles/{role} on a host"
 
