@@ -98,6 +98,11 @@ def _memory(view: _View, facts: Facts) -> None:
         view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
     else:
         view.say("pressure", "is not measured: the kernel was started without psi=1")
+    others = [
+        f"{name} {facts['pressure'][name]['some']['avg60']:g} %" for name in ("cpu", "io") if name in facts["pressure"]
+    ]
+    if others:
+        view.say("", f"some waited for {', '.join(others)}")
     view.say(
         "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
     )
@@ -107,10 +112,12 @@ def _agents(view: _View, facts: Facts) -> None:
     agents, budget = facts["agents"], facts["budget"]
     text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
     if budget:
+        if agents["counted_by"] != "accounts":
+            text += f", {agents['running']} {agents['counted_by']} run"
         text += f"; {budget['recommended_agents']} recommended, {budget['max_agents']} at most"
     view.say("agents", text)
     if budget:
-        view.bar(len(agents["logged_in"]), budget["recommended_agents"])
+        view.bar(agents["running"], budget["recommended_agents"])
     texts = [
         f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
         f"{_count(agent['sessions'], 'session')}"
