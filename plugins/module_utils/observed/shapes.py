@@ -21,6 +21,7 @@ Limits = dict[
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
 
 LONGEST_VERSION = 100
+LONGEST_VALUE = 1000  # Python makes no number of 4,300 digits
 
 
 def _check_pairs(limits: Limits) -> None:
@@ -109,6 +110,10 @@ class Given:
     path: str
     value: str
 
+    def __post_init__(self) -> None:
+        if len(self.value) > LONGEST_VALUE:
+            raise ValueError(f"a value in {self.path} is longer than {LONGEST_VALUE} characters")
+
 
 @dataclass(frozen=True)
 class Sshd:
@@ -117,6 +122,10 @@ class Sshd:
     settings: dict[str, list[Given]] = field(
         default_factory=dict
     )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+    def __post_init__(self) -> None:
+        if len(self.version) > LONGEST_VERSION:
+            raise ValueError(f"version is longer than {LONGEST_VERSION} characters")
 
 
 @dataclass(frozen=True)
@@ -159,8 +168,8 @@ class Ceiling:
     administrators: dict[str, int]  #: Name to uid.
 
     def __post_init__(self) -> None:
-        if self.hierarchy not in HIERARCHIES or not self.administrators:
-            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
+        if self.hierarchy not in HIERARCHIES:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}")
 
 
 @dataclass(frozen=True)
