@@ -56,7 +56,8 @@ def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
         names = archive.getnames()
     top = {name.split("/")[0] for name in names}
     assert top == {
-        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins", "roles",
+        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "changelogs", "docs", "meta",
+        "playbooks", "plugins", "roles",
     }  # fmt: skip
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
     assert tarball.stat().st_size < 1_000_000

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# molecule.sh [SCENARIO...]: test all scenarios of molecule/, or these, two at a time. Called by `make molecule`.
+# molecule.sh SCENARIO...: test these scenarios of molecule/, two at a time. Called by `make molecule`.
 # Prints a line a step, and all that was said in a scenario that failed; V=1: all of everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,11 +23,5 @@ run() {
 }
 export -f run
 
-if (($# == 0)); then
-  cd molecule
-  set -- */molecule.yml
-  set -- "${@%/molecule.yml}"
-  cd ..
-fi
 # shellcheck disable=SC2016 # for the shell that xargs starts
 printf '%s\0' "$@" | xargs -0 -n 1 -P 2 bash -c 'run "$0"'

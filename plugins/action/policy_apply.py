@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, retired_of
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
@@ -40,15 +40,18 @@ class ActionModule(PolicyAction):
             "roles": module_roles(compared.wanted),
             "reload": compared.result.reload,
             "restarts": list(compared.result.restarts),
+            "settings": dict(compared.result.settings),
         }
         return self._ask(arguments, variables)
 
     def _remove(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Everything of the roles that the host's manifest has."""
         given = self._task.args.get("roles")
-        manifest = self.ask(Observation, INFO, {}, variables).manifest
-        names = [name for name in reversed(list(manifest.roles)) if given is None or name in given]
-        return self._ask({"roles": module_roles([Wanted(name) for name in names])}, variables) if names else {}
+        observed = self.ask(Observation, INFO, {}, variables)
+        names = [name for name in reversed(list(observed.manifest.roles)) if given is None or name in given]
+        wanted = retired_of(observed, names)
+        arguments = {"roles": module_roles(wanted), "settings": settings_of(drifted(wanted))}
+        return self._ask(arguments, variables) if names else {}
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         applied = self.ask(Applied, "nova.agent_host.host_state", arguments, variables)

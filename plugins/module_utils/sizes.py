@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain
+from ansible_collections.nova.agent_host.plugins.module_utils.text import plain, safe_text
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -54,12 +54,12 @@ def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
         )
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise SizeError(f"{name} is {_shown(text)}, which is not a size; write {allowed}")
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is not a size; write {allowed}")
     # More than 19 digits are too large; int() refuses thousands of digits with an own error.
     count = match["count"]
     size = int(count) * UNITS[match["unit"]] if len(count) <= 19 else LARGEST + 1
     if size > LARGEST:
-        raise SizeError(f"{name} is {_shown(text)}, which is 2^63 bytes or more; write {allowed}")
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is 2^63 bytes or more; write {allowed}")
     return size
 
 
@@ -68,7 +68,9 @@ def parse_count(value: object, name: str, smallest: int = 1) -> int:
     value = plain(value)
     text = str(value) if isinstance(value, (int, str)) else ""
     if not re.fullmatch(r"[0-9]{1,19}", text) or not smallest <= int(text) <= LARGEST:
-        raise SizeError(f"{name} is {_shown(value)}; it must be a whole number from {smallest} to {LARGEST}")
+        raise SizeError(
+            f"{name} is {safe_text(repr(value), 80)}; it must be a whole number from {smallest} to {LARGEST}"
+        )
     return int(text)
 
 
@@ -90,9 +92,3 @@ def readable_size(size: int) -> str:
     unit, label = (GIB, "GiB") if size >= GIB else (MIB, "MiB")
     number = f"{size / unit:,.1f}"
     return f"{number[:-2] if number.endswith('.0') else number} {label}"
-
-
-def _shown(value: object) -> str:
-    """The value as Python writes it, with control characters escaped, and cut."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

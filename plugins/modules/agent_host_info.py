@@ -41,6 +41,11 @@ options:
         description: The account that owns it.
         type: str
         required: true
+  programs:
+    description: Names of programs; processes of agents that run them are counted.
+    type: list
+    elements: str
+    default: []
   paths:
     description: Paths to look at, beside those of the manifest.
     type: list
@@ -128,6 +133,19 @@ ceiling:
   description: The cgroup tree, what all sessions together use and may use, and the administrators.
   returned: success
   type: dict
+pressure:
+  description: How long some process waited in the last minute, by cpu, io and memory, in hundredths of a percent.
+  returned: success
+  type: dict
+  sample: {cpu: 1250, io: 0, memory: 25}
+programs:
+  description: How many processes of agents run each of O(programs).
+  returned: success
+  type: dict
+capacity:
+  description: What bounds how many agents can work at once - kernel settings, open files, tasks, sessions, sshd.
+  returned: success
+  type: dict
 manifest:
   description: What this collection wrote on the host, by role.
   returned: success
@@ -177,6 +195,7 @@ def main() -> None:
             "users": names,
             "packages": names,
             "audit_logs": {"type": "list", "elements": "dict", "default": [], "options": log},
+            "programs": names,
             "paths": names,
             "units": names,
             "deep": {"type": "bool", "default": False},

@@ -140,6 +140,7 @@ def main() -> None:
             "roles": {"type": "list", "elements": "dict", "required": True, "options": ROLE},
             "reload": {"type": "bool", "default": False},
             "restarts": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
@@ -165,7 +166,7 @@ def main() -> None:
             manifest,
             check_mode=module.check_mode,
             validate=validate,
-            conditions=Conditions(module.params["reload"], tuple(module.params["restarts"])),
+            conditions=Conditions(module.params["reload"], tuple(module.params["restarts"]), module.params["settings"]),
             systemd=Systemd(),
         )
     except ApplyError as error:
@@ -174,7 +175,7 @@ def main() -> None:
         module.fail_json(msg=safe_text(error, 4000), changed_paths=[])
     except OSError as error:
         where = error.filename or manifest
-        module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}"), changed_paths=[])
+        module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}", 4000), changed_paths=[])
     module.exit_json(**_answer(module, outcome))
 
 

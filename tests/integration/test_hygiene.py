@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing."""
+"""Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
+
+The host has no cargo. The sweep beside a build of the real one: tests/programs/hygiene.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
         "/srv/team/one/target: 2 MiB of 1 MiB; cleaned, freed 2 MiB",
         "/srv/team/owned/target: skipped: it belongs to root, and is swept for agent1 only",
     ]
-    assert lab.run("host1", "cat").strip() == "agent1"
+    assert lab.run("host1", "systemctl show -P Slice nova-agent-sweep.service").strip() == "user.slice"
     assert lab.run("host1", "ls -d /home/agent1/nova*/target /srv/team/*/target").split() == [
         "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/owned/target",
     ]  # fmt: skip

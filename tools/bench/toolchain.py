@@ -25,6 +25,7 @@ sys.path[:0] = [str(CHECKOUT / "tools/rust_mirror"), str(CHECKOUT / "tests/progr
 import demo_mirror  # noqa: E402
 import fixture_mirror  # noqa: E402
 from mirror_server import Server, serving  # noqa: E402
+from repackage import channel_checksums  # noqa: E402
 from rustup_wheel import VERSION, cache, rustup_init  # noqa: E402
 from trees import Tree  # noqa: E402
 
@@ -68,7 +69,7 @@ def bare(folder: Path, url: str, channel: str) -> None:
     subprocess.run(words, env=environment, check=True, capture_output=True)
 
 
-def compare_installs(base: Path, server: Server, channel: str) -> None:
+def compare_installs(base: Path, server: Server, channel: str, sums: dict[str, str]) -> None:
     seconds: dict[str, list[float]] = {"bare": [], "ours": []}
     sent: dict[str, int] = {}
     for number in range(ROUNDS):
@@ -79,7 +80,7 @@ def compare_installs(base: Path, server: Server, channel: str) -> None:
                 seconds[name].append(timed(lambda folder=folder: bare(folder, server.url, channel)))  # type: ignore[misc]
             else:
                 folder.mkdir()
-                run = Tree(folder / "toolchain", server.url)
+                run = Tree(folder / "toolchain", server.url, sums)
                 seconds[name].append(timed(lambda run=run: finished(run.start(channel, components=COMPONENTS))))  # type: ignore[misc]
             sent[name] = server.sent
             shutil.rmtree(folder)
@@ -96,8 +97,8 @@ def finished(run: subprocess.Popen[str]) -> None:
         raise RuntimeError(errors)
 
 
-def compare_second_applies(base: Path, server: Server, channel: str) -> None:
-    tree = Tree(base / "toolchain", server.url)
+def compare_second_applies(base: Path, server: Server, channel: str, sums: dict[str, str]) -> None:
+    tree = Tree(base / "toolchain", server.url, sums)
     tree.apply(channel, components=COMPONENTS)
     options = {**tree.options(channel, components=COMPONENTS), "path": str(tree.path), "dist_server": server.url,
                "manifest": str(base / "manifest.json"), "update_root": f"{server.url}/rustup"}  # fmt: skip
@@ -132,8 +133,8 @@ def main() -> None:
             fixture_mirror.build(root, rustup_init(), [channel])
             print(f"a FIXTURE of Rust {channel} (this machine has no toolchain), {ROUNDS} rounds, medians")
         with serving(root) as server:
-            compare_installs(base, server, channel)
-            compare_second_applies(base, server, channel)
+            compare_installs(base, server, channel, channel_checksums(root))
+            compare_second_applies(base, server, channel, channel_checksums(root))
 
 
 if __name__ == "__main__":

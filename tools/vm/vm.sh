@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A virtual machine with a kernel, a cgroup v2 tree and an OOM killer of its own. See README.md here.
-#   vm.sh up NAME      boot it (the image is built once), print its Ansible inventory
+#   vm.sh up NAME      boot it (the image is built once), print its Ansible inventory; with TEST_HOSTS_OWNER=PID the
+#                      next `up` ends it once that process has ended
 #   vm.sh ssh NAME ... log in as ubuntu, or run a command
 #   vm.sh down NAME    end it
 #   vm.sh clean        remove the image
@@ -20,19 +21,29 @@ fail() {
   exit 1
 }
 
-# What this machine lacks is said in one line, with a status of its own: a test skips with it.
-cannot() {
-  say "$*"
-  exit 3
+require() {
+  [[ $EUID -eq 0 ]] || fail "root is needed to build the image"
+  [[ $(uname -m) == x86_64 ]] || fail "the guest is x86_64, and this machine is $(uname -m)"
+  "$here/../install.sh" qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs \
+    ssh:openssh-client
 }
 
-require() {
-  local program
-  [[ $EUID -eq 0 ]] || cannot "root is needed to build the image"
-  [[ $(uname -m) == x86_64 ]] || cannot "the guest is x86_64, and this machine is $(uname -m)"
-  for program in qemu-system-x86_64 qemu-img mmdebstrap mke2fs ssh; do
-    command -v "$program" >/dev/null ||
-      cannot "$program is missing (Debian: apt-get install --no-install-recommends qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client)"
+# A process as "PID START TIME", which no later process shares; empty if there is none.
+process() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  read -ra stat <<<"${stat##*) }"
+  [[ ${stat[0]} == Z ]] || echo "$1 ${stat[19]}"
+}
+
+# End machines whose owner has ended: a test run that was killed leaves them.
+reap() {
+  local folder owner
+  for folder in "$cache"/machines/*/; do
+    owner=$(cat "$folder/owner" 2>/dev/null) || continue
+    [[ $owner && $(process "${owner% *}") != "$owner" ]] || continue
+    say "ending $(basename "$folder"), which was left behind"
+    down "$(basename "$folder")"
   done
 }
 
@@ -48,11 +59,21 @@ ssh_options() { # MACHINE
 
 up() {
   local folder port deadline image
+  mkdir -p "$cache/machines"
+  exec 9<"$cache"
+  flock 9 # a second `up` waits here for packages and the image
+  reap
   require
   image=$("$here/image.sh" "$cache" "$suite")
   folder=$(machine "$1")
-  [[ ! -e $folder ]] || fail "$1 is up already, or was not ended: vm.sh down $1"
-  mkdir -p "$folder"
+  [[ ! -e $folder ]] || fail "$1 is up already: end it with vm.sh down $1"
+  rm -rf "$folder.new"
+  mkdir "$folder.new"
+  process "${TEST_HOSTS_OWNER:-0}" >"$folder.new/owner"
+  mv -T "$folder.new" "$folder"
+  exec 9<&-
+  # shellcheck disable=SC2064 # this name
+  trap "down '$1'" EXIT
   port=$(free_port)
   echo "$port" >"$folder/port"
   install -m 0600 "$image/key" "$folder/key"
@@ -73,6 +94,7 @@ up() {
   echo "$1 ansible_host=127.0.0.1 ansible_port=$port ansible_user=ubuntu ansible_ssh_private_key_file=$folder/key" \
     "ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'" >"$folder/hosts"
   printf '[agent_hosts]\n%s\n' "$(<"$folder/hosts")" >"$folder/hosts"
+  trap - EXIT
   echo "$folder/hosts"
 }
 
@@ -84,9 +106,14 @@ login() { # NAME [COMMAND ...]
 }
 
 down() {
-  local folder
+  local folder pid
   folder=$(machine "$1")
-  if [[ -e $folder/pid ]]; then kill "$(<"$folder/pid")" 2>/dev/null || :; fi
+  pid=$(cat "$folder/pid" 2>/dev/null) || pid=
+  # Not another process that has been given the number since.
+  if [[ $pid ]] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^qemu.* -name $1 "; then
+    kill "$pid"
+    while [[ $(process "$pid") ]]; do sleep 0.1; done
+  fi
   rm -rf "$folder"
 }
 
@@ -96,7 +123,7 @@ case ${1:-} in
   down) down "${2:?name of the machine}" ;;
   clean) rm -rf "$cache" ;;
   *)
-    sed -n '4,7s/^#   //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '4,8s/^#   //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

@@ -64,6 +64,7 @@ class Comparison:
     record_differs: bool  #: Owner or mode of the manifest's own files.
     reload: bool  #: systemctl daemon-reload is needed for a condition.
     restarts: tuple[str, ...]  #: Units that conditions want restarted.
+    settings: Mapping[str, int]  #: Settings of the kernel that conditions want, by name.
 
     @property
     def differs(self) -> bool:
@@ -75,7 +76,7 @@ class Comparison:
         """Whether paths or units differ: what one call of host_state puts right."""
         steps = any(step.action for steps in self.steps.values() for step in steps)
         units = any(unit.differs for unit in self.units)
-        return steps or units or self.record_differs or self.reload or bool(self.restarts)
+        return steps or units or self.record_differs or self.reload or bool(self.restarts or self.settings)
 
     def of(self, kind: str) -> list[Item]:
         """The items of one kind that drifted."""
@@ -113,15 +114,26 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
                 role.role, role.units, seen.units, seen.manifest.roles.get(role.role), ours, seen.limits
             )
     items += [_unit_item(finding) for finding in _merged(findings)]
-    drifted = [one for role in wanted for one in role.conditions if one.found is not None and one.found != one.expected]
+    wrong = drifted(wanted)
     return Comparison(
         tuple(items),
         steps,
         findings,
         any(item.status == DRIFTED for item in items if item.name in seen.record),
-        any(condition.reload for condition in drifted),
-        tuple(dict.fromkeys(condition.restart for condition in drifted if condition.restart)),
+        any(condition.reload for condition in wrong),
+        tuple(dict.fromkeys(condition.restart for condition in wrong if condition.restart)),
+        settings_of(wrong),
     )
+
+
+def drifted(wanted: Iterable[Wanted]) -> list[Condition]:
+    """The conditions that are known and not right."""
+    return [one for role in wanted for one in role.conditions if one.found is not None and one.found != one.expected]
+
+
+def settings_of(conditions: Iterable[Condition]) -> dict[str, int]:
+    """The settings of the kernel that put conditions right, by name."""
+    return {one.name: int(one.expected or 0) for one in conditions if one.setting}
 
 
 def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> tuple[Item, ...]:

@@ -20,6 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 Look = Callable[[str], PathState]  #: What is at a path; kind unreadable if that is not known.
 
 IMPLIED = PathState("directory", mode="0755", owner="root", group="root")
+PASSABLE = ("directory", "link", "unreadable")  # parent folders that are left as they are; a file is refused
 
 NONE = ""  #: Nothing to do.
 PUT = "put"  #: Bring the path, or only its record, to the wanted state.
@@ -55,12 +56,32 @@ def compare_roles(
 ) -> dict[str, list[Step]]:
     """The steps of several roles, in their order: each is compared as if the steps before it were done."""
     after = Manifest({name: replace(role, paths=dict(role.paths)) for name, role in manifest.roles.items()})
+    shared = Shared(manifest, wanted)
     steps: dict[str, list[Step]] = {}
     for role, states in wanted.items():
-        steps[role] = compare_paths(role, states, after, look, foreign)
+        steps[role] = compare_paths(role, states, after, look, foreign, shared)
         for step in steps[role]:
             record_step(after, step)
     return steps
+
+
+class Shared:
+    """What roles that are compared together have to know of each other, so that a path can pass from one to another."""
+
+    def __init__(self, manifest: Manifest, wanted: Mapping[str, Collection[str]]) -> None:
+        self.manifest = manifest  #: Before any step.
+        self._wanted = {path for paths in wanted.values() for path in paths}
+        # Folders that an earlier apply had to make, and paths of ours that only what is below them may still need.
+        self.implied = {
+            path
+            for name, role in manifest.roles.items()
+            for path, record in role.paths.items()
+            if record.implied or (name in wanted and path not in self._wanted)
+        }
+
+    def needed(self, path: str) -> bool:
+        """Whether a role wants ``path`` itself, or something below it."""
+        return path in self._wanted or any(one.startswith(f"{path}/") for one in self._wanted)
 
 
 def record_step(manifest: Manifest, step: Step) -> None:
@@ -75,22 +96,28 @@ def record_step(manifest: Manifest, step: Step) -> None:
 
 
 def compare_paths(
-    role: str, wanted: Mapping[str, PathState], manifest: Manifest, look: Look, foreign: Collection[str] = ()
+    role: str,
+    wanted: Mapping[str, PathState],
+    manifest: Manifest,
+    look: Look,
+    foreign: Collection[str] = (),
+    shared: Shared | None = None,
 ) -> list[Step]:
     """A step for every path that ``role`` wants, with missing parent folders, and for every path of its record.
 
     Parent folders of ``foreign`` paths belong to others and are not looked at.
     """
+    shared = shared or Shared(manifest, {role: wanted})
     recorded = manifest.roles.get(role, RoleRecord()).paths
     replaced: list[str] = []  # directories to be made where a link or file is now: what is seen below them is gone
 
     def look_below(path: str) -> PathState:
         return ABSENT if path.startswith(tuple(replaced)) else look(path)
 
-    full = expand(wanted, manifest, lambda folder: look(folder) != ABSENT, foreign)
+    full = expand(wanted, shared.implied, lambda folder: look(folder).kind in PASSABLE, foreign)
     steps = []
     for path, (state, implied) in full.items():
-        step = _wanted(role, path, state, implied, look_below(path), manifest)
+        step = _wanted(role, path, state, implied, look_below(path), manifest, shared)
         steps.append(step)
         if step.action == PUT and state.kind == "directory" and step.found.kind not in ("directory", "absent"):
             replaced.append(f"{path}/")
@@ -101,20 +128,19 @@ def compare_paths(
         if record.kept and wanted:
             steps.append(_left(role, path, record, look_below(path)))
         else:
-            steps.append(_unwanted(role, path, record, look_below(path), manifest))
+            steps.append(_unwanted(role, path, record, look_below(path), manifest, shared))
     return steps
 
 
 def expand(
     wanted: Mapping[str, PathState],
-    manifest: Manifest,
+    implied: Collection[str],
     exists: Callable[[str], bool],
     foreign: Collection[str] = (),
 ) -> dict[str, tuple[PathState, bool]]:
     """``wanted`` with the parent folders that are missing, or that an earlier apply had to make; each with whether it
     is such a folder. A folder comes before what is in it."""
     full = {path: (state, False) for path, state in wanted.items()}
-    implied = {path for path, record in manifest.records() if record.implied}
     for path in [path for path, state in wanted.items() if state.kind != "absent" and path not in foreign]:
         parent = posixpath.dirname(path)
         while parent != "/" and parent not in full:
@@ -124,9 +150,11 @@ def expand(
     return dict(sorted(full.items()))
 
 
-def _wanted(role: str, path: str, state: PathState, implied: bool, found: PathState, manifest: Manifest) -> Step:
+def _wanted(
+    role: str, path: str, state: PathState, implied: bool, found: PathState, manifest: Manifest, shared: Shared
+) -> Step:
     record = manifest.roles.get(role, RoleRecord()).paths.get(path)
-    before = record.before if record else _before(path, manifest, found)
+    before = record.before if record else _before(path, manifest, _before(path, shared.manifest, found))
     if state.kind == "file" and not state.sha256:
         before = replace(before, sha256="")  # its content belongs to its users, so it is not ours to put back
     step = Step(role, path, state.kind, NONE, found, state, before, implied)
@@ -135,7 +163,7 @@ def _wanted(role: str, path: str, state: PathState, implied: bool, found: PathSt
     names = differences(state, found)
     if names:
         why = in_words(state, found, names)
-        refusal = _refusal(path, state, found, ours=record is not None)
+        refusal = _refusal(path, state, found, ours=bool(shared.manifest.holders(path)))
         if refusal:
             return replace(step, action=REFUSE, why=f"{why}; {refusal}", differs=tuple(names))
         return replace(step, action=PUT, why=why, differs=tuple(names))
@@ -167,12 +195,12 @@ def _left(role: str, path: str, record: Record, found: PathState) -> Step:
     return Step(role, path, record.state.kind, NONE, found, found, record.before, why=why)
 
 
-def _unwanted(role: str, path: str, record: Record, found: PathState, manifest: Manifest) -> Step:
+def _unwanted(role: str, path: str, record: Record, found: PathState, manifest: Manifest, shared: Shared) -> Step:
     step = Step(role, path, record.state.kind, FORGET, found, found, record.before, differs=("manifest",))
     if found.kind == "unreadable":
         return replace(step, action=REFUSE, why=found.why or "may not be read")
     others = [name for name in manifest.holders(path) if name != role]
-    if others or not differences(record.before, found):
+    if others or shared.needed(path) or not differences(record.before, found):
         return replace(step, why="is no longer wanted, and the manifest still has it")
     why = "is no longer wanted, and still there"
     edited = [name for name in differences(record.state, found) if name in ("kind", "sha256", "target")]

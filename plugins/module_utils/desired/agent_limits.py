@@ -33,6 +33,8 @@ ROLE = "agent_limits"
 FILE = "/etc/security/limits.d/90-nova-agent.conf"
 UNLIMITED = "unlimited"
 MINUTE = 60
+AUTO = "auto"
+OPEN_FILES = SoftHard(65_536, 1_048_576)  # what auto gives, if the host can
 
 # Items of limits.conf that limit a process, with the kernel's units in one of limits.conf. systemd calls them Limit and
 # the item in capitals, prlimit the item itself.
@@ -69,8 +71,7 @@ TRY_SHELL = (
     '/bin/sh -c \'prlimit "$@" setpriv --reuid=65534 --regid=65534 --clear-groups '
     '/bin/sh -c "exec /bin/sh -c true" || '
     '{ echo "No shell starts under these limits, and every agent would be locked out. Change the limit that is named '
-    "above; open files (agent_limits_nofile) can be $(cat /proc/sys/fs/nr_open) at most (fs.nr_open), in a container "
-    "what root was started with.\" >&2; exit 1; }' sh "
+    "above.\" >&2; exit 1; }' sh "
 )
 
 
@@ -107,10 +108,14 @@ def _number(value: str) -> float:
     return float("inf") if value == UNLIMITED else int(value)
 
 
+def _open_files(name: str, value: Any) -> SoftHard | None:
+    return None if value == AUTO else read.soft_and_hard(name, value)
+
+
 @dataclass(frozen=True)
 class Variables:
     login_address_space: int = variable(read.size)
-    nofile: SoftHard = variable(read.soft_and_hard)
+    nofile: SoftHard | None = variable(_open_files)  #: None: auto.
     nproc: SoftHard = variable(read.soft_and_hard)
     core: int = variable(read.from_zero)
     extra: tuple[Extra, ...] = variable(_extra)
@@ -129,13 +134,27 @@ def problems(policy: Policy) -> list[str]:
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+    given, most = policy.of(Variables).nofile, host.observed.capacity.open_files
+    if given is None or given.hard is None or most is None or given.hard <= most:
+        return []
+    return [
+        f"agent_limits_nofile is {policy.values['agent_limits_nofile']}, and root of this host can give a login {most} "
+        f"open files at most, so no agent could log in: set it to {min(given.soft or most, most)}:{most}, or to {AUTO}"
+    ]
 
 
-def limits(ours: Variables) -> Limits:
+def open_files(ours: Variables, observed: Observation) -> SoftHard:
+    """The limit of open files; auto is as much of OPEN_FILES as the host can give."""
+    if ours.nofile is not None:
+        return ours.nofile
+    most = observed.capacity.open_files
+    return OPEN_FILES if most is None else SoftHard(*(min(value or most, most) for value in OPEN_FILES))
+
+
+def limits(ours: Variables, observed: Observation) -> Limits:
     """The limits of a process, in the kernel's units."""
     found: Limits = {"as": [ours.login_address_space] * 2, "core": [ours.core * KIB] * 2}
-    for item, pair in (("nofile", ours.nofile), ("nproc", ours.nproc)):
+    for item, pair in (("nofile", open_files(ours, observed)), ("nproc", ours.nproc)):
         if pair.soft is not None:
             found[item] = list(pair)
     for extra in ours.extra:
@@ -148,10 +167,10 @@ def _kernel(item: str, value: str) -> int | None:
     return None if value == UNLIMITED else int(value) * PROCESS_ITEMS[item]
 
 
-def pam_lines(ours: Variables) -> list[str]:
+def pam_lines(ours: Variables, observed: Observation) -> list[str]:
     """Lines of limits.conf without the domain: "- as 67108864", "soft nofile 65536"."""
     lines = []
-    for item, (soft, hard) in limits(ours).items():
+    for item, (soft, hard) in limits(ours, observed).items():
         unit = PROCESS_ITEMS[item]
         lines += _lines(item, *(UNLIMITED if value is None else str(value // unit) for value in (soft, hard)))
     for extra in ours.extra:
@@ -164,8 +183,8 @@ def _lines(item: str, soft: str, hard: str) -> list[str]:
     return [f"- {item} {hard}"] if soft == hard else [f"soft {item} {soft}", f"hard {item} {hard}"]
 
 
-def systemd_lines(ours: Variables) -> list[str]:
-    return [f"Limit{item.upper()}={_pair(pair, 'infinity')}" for item, pair in limits(ours).items()]
+def systemd_lines(ours: Variables, observed: Observation) -> list[str]:
+    return [f"Limit{item.upper()}={_pair(pair, 'infinity')}" for item, pair in limits(ours, observed).items()]
 
 
 def _pair(values: list[int | None], unlimited: str) -> str:
@@ -175,23 +194,24 @@ def _pair(values: list[int | None], unlimited: str) -> str:
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, group = policy.of(Variables), policy.of(agent_policy.Variables).group
-    options = [f"--{item}={_pair(pair, UNLIMITED)}" for item, pair in limits(ours).items()]
-    service = Template("agent_limits_service_template", {"lines": systemd_lines(ours)})
+    observed = host.observed
+    options = [f"--{item}={_pair(pair, UNLIMITED)}" for item, pair in limits(ours, observed).items()]
+    service = Template("agent_limits_service_template", {"lines": systemd_lines(ours, observed)})
     units = [f"{name}.service" for name in ours.services]
     return Wanted(
         ROLE,
         entries=(
             Entry(
                 FILE,
-                content=Template("agent_limits_template", {"group": group, "lines": pam_lines(ours)}),
+                content=Template("agent_limits_template", {"group": group, "lines": pam_lines(ours, observed)}),
                 mode="0644",
                 validate=TRY_SHELL + " ".join(options),
             ),
             *(drop_in(unit, "90-nova-agent.conf", service) for unit in units),
         ),
         units=tuple(Unit(unit, restart=ours.restart_services, limited=True) for unit in units),
-        conditions=tuple(_conditions(ours, host.observed)),
-        notes=tuple(_session_notes(ours, host.observed.sessions)),
+        conditions=tuple(_conditions(ours, observed)),
+        notes=tuple(_session_notes(ours, observed)),
     )
 
 
@@ -202,18 +222,19 @@ def _conditions(ours: Variables, observed: Observation) -> Iterator[Condition]:
     for name in ways.pam_without_limits:
         why = "sets no limits: add `session required pam_limits.so`"
         yield Condition("way in", f"/etc/pam.d/{name}", True, False, why, "pam")
+    limited = limits(ours, observed)
     for user, login in sorted(observed.deep.logins.items()) if observed.deep else ():
         if login.error:
             yield Condition("limits", user, "", None, f"no login could be tried: {login.error}")
         else:
-            wrong = limits_that_differ(limits(ours), login.limits)
-            items = " ".join(item for item, pair in limits(ours).items() if login.limits.get(item) != pair)
+            wrong = limits_that_differ(limited, login.limits)
+            items = " ".join(item for item, pair in limited.items() if login.limits.get(item) != pair)
             yield Condition("limits", user, "", wrong, f"a new login gets {wrong}", items)
 
 
-def _session_notes(ours: Variables, sessions: list[Session]) -> Iterator[Note]:
+def _session_notes(ours: Variables, observed: Observation) -> Iterator[Note]:
     why = "sessions and services that were open before keep other limits; log in again, or restart the service"
-    for owner in stale_sessions(sessions, limits(ours)):
+    for owner in stale_sessions(observed.sessions, limits(ours, observed)):
         yield Note("sessions", owner, why)
 
 

@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Accounts,
     AccountsRecord,
@@ -23,10 +24,21 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
 
 ROLE = "agent_policy"
+ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agents are counted by
 RECORD = "/var/lib/nova-agent/accounts.json"
 OLDEST = {"ubuntu": "22.04", "debian": "12"}
 OVERCOMMIT_NEVER = 2
+PROGRAM = re.compile(r"[^\s/]{1,15}")  # the kernel keeps 15 characters
 SHM_WORTH_REPORTING = 256 * MIB
+
+
+def _programs(name: str, value: Any) -> tuple[str, ...]:
+    for program in value:
+        if not PROGRAM.fullmatch(str(program)):
+            raise PolicyError(
+                f"{name} has {program!r}; allowed is the name of a program as ps -o comm shows it, such as claude"
+            )
+    return tuple(map(str, value))
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class Variables:
     system_reserve: int | None = variable(read.optional_size)
     headroom: int | None = variable(read.optional_size)
     recommended_agents: int | None = variable(read.optional_count)
+    count_agents: str = variable(read.text)
+    agent_programs: tuple[str, ...] = variable(_programs)
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,17 @@ def problems(policy: Policy) -> list[str]:
             f"agent_policy_memory_hard_limit, which is {format_size(ours.memory_hard_limit)}; lower the one or raise "
             "the other"
         )
+    if ours.count_agents == PROCESSES and not ours.agent_programs:
+        found.append("agent_policy_count_agents is processes: name the agents' programs in agent_policy_agent_programs")
     return found
+
+
+def running_agents(ours: Variables, observed: Observation) -> int:
+    """How many agents run, as agent_policy_count_agents says."""
+    if ours.count_agents == PROCESSES:
+        return sum(observed.programs.values())
+    logins = [session for session in observed.sessions if not session.unit.startswith("user@")]
+    return len(logins) if ours.count_agents == SESSIONS else len({session.user for session in logins})
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
@@ -161,12 +185,16 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, plan = policy.of(Variables), plan_of(policy, host.observed)
+    recommended = host.budget["recommended_agents"]
     record = json.dumps(asdict(plan.record), indent=4, sort_keys=True) + "\n"
     return Wanted(
         ROLE,
         entries=(Entry(RECORD, content=record, mode="0644"),),
         conditions=tuple(_conditions(ours, plan)),
-        notes=tuple(Note("fence", text.split(" ", 1)[0], text) for text in fence_notes(host.observed)),
+        notes=(
+            *(Note("fence", text.split(" ", 1)[0], text) for text in fence_notes(host.observed)),
+            *(Note("agents", "running", text) for text in crowd_notes(ours, host.observed, recommended)),
+        ),
     )
 
 
@@ -179,6 +207,16 @@ def _conditions(ours: Variables, plan: AccountPlan) -> Iterator[Condition]:
         yield Condition("member", f"{name} in {group}", False, True, "is still, and no longer to be")
 
 
+def crowd_notes(ours: Variables, observed: Observation, recommended: int) -> list[str]:
+    running = running_agents(ours, observed)
+    if running <= recommended:
+        return []
+    return [
+        f"{running} agents run, counted by {ours.count_agents}, and {recommended} are recommended: start no more, or "
+        "lower agent_policy_memory_per_agent"
+    ]
+
+
 def fence_notes(observed: Observation) -> list[str]:
     """What on this host lets agents take more memory than the limits say."""
     notes = []
@@ -186,12 +224,13 @@ def fence_notes(observed: Observation) -> list[str]:
     if swap:
         notes.append(
             f"swap is on ({readable_size(swap)}): a host short of memory then thrashes instead of ending a process; "
-            "turn it off with swapoff and in /etc/fstab"
+            "turn it off with `swapoff --all`, and take it out of /etc/fstab"
         )
     if fences.overcommit_memory == OVERCOMMIT_NEVER:
         notes.append(
             "vm.overcommit_memory is 2: address space that builds reserve and never touch counts as used, and "
-            "allocations fail early; set it to 0"
+            "allocations fail early; set it with `sysctl -w vm.overcommit_memory=0`, and in the file that sets it: "
+            "`grep -r overcommit_memory /etc/sysctl.conf /etc/sysctl.d`"
         )
     if fences.container_users:
         notes.append(
@@ -203,4 +242,14 @@ def fence_notes(observed: Observation) -> list[str]:
             f"files in /dev/shm hold {readable_size(fences.shm_used)} of memory that no process's limit counts: "
             "remove them"
         )
+    if fences.oomd:
+        notes.append(
+            f"systemd-oomd ends whole sessions when memory is short, as {', '.join(fences.oomd)} sets: stop it with "
+            "`systemctl disable --now systemd-oomd`"
+        )
+    notes += [
+        f"{unit} has values of `systemctl set-property`, which win over this collection's ({', '.join(paths)}): remove "
+        f"them with `systemctl revert {unit}`, and apply the policy again"
+        for unit, paths in sorted(fences.overrides.items())
+    ]
     return notes

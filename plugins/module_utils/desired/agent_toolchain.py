@@ -7,7 +7,6 @@ The toolchain itself is installed by the module rustup_toolchain; here it is one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Wanted,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation, ToolchainTree
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import differences
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import check_environment
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     Request,
@@ -138,26 +139,10 @@ def _packages(policy: Policy, observed: Observation) -> Iterator[Condition]:
 
 
 def _toolchain(policy: Policy, observed: Observation) -> Condition:
-    path, asked = tree(policy), json.dumps(_request(policy).to_dict(), sort_keys=True)
-    held = observed.manifest.roles.get(ROLE)
-    moved = held is not None and held.trees not in ([], [path])
-    found = observed.toolchains.get(path)
-    if found is None or not found.present:
-        why, differs = "; ".join(found.problems if found else []) or "is not installed", "missing"
-    elif found.problems:
-        why, differs = "; ".join(found.problems), "damaged"
-    elif moved:
-        why, differs = "another tree of an earlier prefix is still there", "unwanted"
-    else:
-        why, differs = _changes(_request(policy), found), "request"
-    right = found is not None and found.present and not found.problems and not moved and found.request == asked
-    return Condition("toolchain", path, True, right, why, differs)
-
-
-def _changes(request: Request, found: ToolchainTree) -> str:
-    there = {toolchain.channel for toolchain in found.toolchains}
-    missing = [toolchain.describe() for toolchain in request.toolchains if toolchain.channel not in there]
-    return f"{', '.join(missing)} is not installed" if missing else "was installed otherwise"
+    path, held = tree(policy), observed.manifest.roles.get(ROLE)
+    found = differences(_request(policy), path, observed.toolchains.get(path), held.trees if held else [])
+    why = "; ".join(and_more([one.why for one in found]))
+    return Condition("toolchain", path, True, not found, why, " ".join(dict.fromkeys(one.name for one in found)))
 
 
 def _own_rustups(observed: Observation) -> Iterator[Note]:

@@ -20,6 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemoryError
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_capacity,
     agent_ceiling,
     agent_hygiene,
     agent_limits,
@@ -57,6 +58,7 @@ FEATURES: tuple[Feature, ...] = tuple(
         agent_toolchain,
         agent_wrappers,
         agent_limits,
+        agent_capacity,
         agent_ceiling,
         agent_hygiene,
         agent_status,
@@ -105,6 +107,9 @@ def host_budget(policy: Policy, observed: Observation) -> Budget:
 def host_of(policy: Policy, observed: Observation, roles: Iterable[str]) -> Host:
     """The host with its budget. Raises HostProblems if it can't take the policy of ``roles``."""
     wanted = set(roles)
+    left_out = set(policy.of(agent_policy.Variables).users) - observed.accounts.users.keys()
+    if left_out:
+        raise HostProblems(f"the host's answer leaves out {', '.join(sorted(left_out))} of agent_policy_users")
     try:
         host = Host(observed, host_budget(policy, observed))
     except BudgetError as error:
@@ -122,3 +127,8 @@ def wanted_of(policy: Policy, host: Host, roles: Iterable[str]) -> list[Wanted]:
         return [feature.wanted(policy, host) for feature in FEATURES if feature.ROLE in asked]
     except NovaMemoryError as error:
         raise HostProblems(str(error)) from None
+
+
+def retired_of(observed: Observation, roles: Iterable[str]) -> list[Wanted]:
+    """What is wanted of a host that ``roles`` leave, in their order."""
+    return [agent_capacity.retired(observed) if role == agent_capacity.ROLE else Wanted(role) for role in roles]

@@ -17,6 +17,8 @@ FOLDERS = (
     "/lib/systemd/system",
 )
 KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
+#: Folders of drop-ins that are no unit's, and the service that reads them.
+READERS = {"/etc/ssh/sshd_config.d": "ssh.service", "/etc/systemd/logind.conf.d": "systemd-logind.service"}
 STARTED = (".path", ".socket", ".timer")  #: Kinds that run by themselves; they start services.
 
 
@@ -25,11 +27,14 @@ def drop_in(unit: str, name: str, content: Template) -> Entry:
 
 
 def unit_of(path: str) -> str:
-    """The unit that has its own file, a drop-in or a link that enables it at ``path``; "" for any other path.
+    """The unit that has its own file, a drop-in, a link that enables it or its configuration at ``path``; "" for any
+    other path.
 
     Units that exist under other names only (templates, drop-ins for every session) count as none.
     """
     folder, name = posixpath.split(path)
+    if folder in READERS:
+        return READERS[folder]
     if folder not in FOLDERS:
         if posixpath.dirname(folder) not in FOLDERS or not folder.endswith((".d", ".wants", ".requires")):
             return ""

@@ -39,6 +39,7 @@ PRIVILEGED_GROUPS = (
 )
 SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
 PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
+SHAPES: Mapping[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
 
 Reader = Callable[[str, Any], Any]
 T = TypeVar("T")
@@ -100,14 +101,14 @@ def spec_problem(name: str, value: Any, spec: Spec) -> str:
             if spec.get("default") in ("", None) and kind != "list"
             else f"{name} is {_shown(value)}; {_allowed(spec)}"
         )
-    fits = not (kind in ("list", "dict") and isinstance(value, str))  # Ansible would split text at commas
+    fits = isinstance(value, SHAPES.get(kind, object))  # Ansible would split text at commas, and wrap a number
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
     except (TypeError, ValueError):
         fits = False
     if "choices" in spec and value not in spec["choices"]:
         fits = False
-    if fits and spec.get("elements") == "str" and kind == "list" and not all(isinstance(one, str) for one in value):
+    if fits and (kind == "dict" or spec.get("elements") == "str") and not all(isinstance(one, str) for one in value):
         fits = False
     return "" if fits else f"{name} is {_shown(value)}; {_allowed(spec)}"
 

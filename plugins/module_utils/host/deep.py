@@ -11,7 +11,7 @@ import os
 import pwd
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answer
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, each
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
@@ -19,6 +19,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 TRIED_BY = "runuser"
 LOGIN_SECONDS = 10  # PAM may ask a directory service that is away
 HOME_SECONDS = 5
+HOMES_SECONDS = 60
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 
 
@@ -40,20 +41,14 @@ def observe_login(user: str, root: str = "/") -> Login:
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
     """Toolchains in the homes of accounts that exist, by account; only those who have any. A home is looked at with its
-    owner's rights: it may have links to anywhere, and mounts of the owner's own."""
-    found = {}
-    for user in users:
-        account = pwd.getpwnam(user)
-        paths = [os.path.join(account.pw_dir, name) for name in OWN_RUSTUP]
-        try:
-            there = answer(lambda uid=account.pw_uid, paths=paths: _existing(uid, paths), seconds=HOME_SECONDS)  # type: ignore[misc]
-        except ChildError:
-            continue  # a dead mount: nothing runs from there either
-        if there:
-            found[user] = there
-    return found
+    owner's rights: it may have links to anywhere, and mounts of the owner's own. One that does not answer has none."""
+    names = list(users)
+    found = each(names, _own_rustups, lambda _user, _why: [], silence=HOME_SECONDS, total=HOMES_SECONDS)
+    return {user: paths for user, paths in zip(names, found) if paths}
 
 
-def _existing(uid: int, paths: list[str]) -> list[str]:
-    with acting_as(Rights.of(uid)):
+def _own_rustups(user: str) -> list[str]:
+    account = pwd.getpwnam(user)
+    paths = [os.path.join(account.pw_dir, name) for name in OWN_RUSTUP]
+    with acting_as(Rights.of(account.pw_uid)):
         return [path for path in paths if os.path.lexists(path)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
@@ -40,6 +40,22 @@ def observe_sessions(members: Iterable[str], root: str = "/") -> list[Session]:
         Session(user, unit, {item: None if value == _NONE else int(value) for item, value in hard.items()})
         for (user, unit), hard in sorted(found.items())
     ]
+
+
+def count_programs(members: Iterable[str], programs: Sequence[str], root: str = "/") -> dict[str, int]:
+    """How many processes of ``members`` run each of ``programs``, by the name that the kernel has."""
+    names = user_ids(members) if programs else {}
+    counts = dict.fromkeys(programs, 0)
+    proc = os.path.join(root, "proc")
+    for pid in os.listdir(proc) if names else []:
+        folder = os.path.join(proc, pid)
+        try:
+            if pid.isdigit() and os.stat(folder).st_uid in names:
+                name = _read(f"{folder}/comm").rstrip("\n")
+                counts.update({name: counts[name] + 1} if name in counts else {})
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return counts
 
 
 _NONE = float("inf")

@@ -54,6 +54,14 @@ class Systemd:
             self._call("try-restart", running)
         return [f"restart {name}" for name in running]
 
+    def try_reread(self, names: Sequence[str]) -> list[str]:
+        """Let services that run read their configuration again; they check it first, and go on with the old one if it
+        is wrong. One that can't is restarted."""
+        running = self._running(names)
+        if running:
+            self._call("try-reload-or-restart", running)
+        return [f"reload {name}" for name in running]
+
     def _running(self, names: Sequence[str]) -> list[str]:
         """Units that the host has, and that run: systemctl fails for one that the host lacks."""
         if not names or not os.path.isdir(BOOTED):

@@ -3,7 +3,7 @@
 """Read a module's answer into typed records. A host is not trusted: whatever does not fit ends here.
 
 Bounds: a text has at most 128 KiB and holds no character that a terminal would obey; a list or dictionary has at most
-20,000 members. Unknown keys are refused. A shape may have a method ``problem``, which says what else is wrong with it.
+20,000 members. Unknown keys are refused. A shape refuses more in its ``__post_init__``.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def _record(shape: Any, data: object, where: str) -> Any:
     missing = needed - data.keys()
     if missing:
         raise DecodeError(f"{_shown(where)} has no {sorted(missing)[0]}")
-    value = shape(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
-    problem = value.problem() if hasattr(shape, "problem") else ""
-    if problem:
-        raise DecodeError(f"{_shown(where)} {problem}")
-    return value
+    values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()}
+    try:
+        return shape(**values)
+    except ValueError as error:  # what a shape itself refuses, in its __post_init__
+        raise DecodeError(f"{_shown(where)}: {_shown(str(error))}") from None
 
 
 @functools.cache

@@ -20,6 +20,14 @@ Limits = dict[
     str, list[Optional[int]]
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
 
+LONGEST_VERSION = 100
+
+
+def _check_pairs(limits: Limits) -> None:
+    for item, pair in limits.items():
+        if len(pair) != 2:
+            raise ValueError(f"the limit {item} has {len(pair)} numbers, not a soft and a hard one")
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -30,8 +38,9 @@ class Platform:
     python: str
     uid: int  #: Of the module.
 
-    def problem(self) -> str:
-        return "" if self.ids else "has no ids"
+    def __post_init__(self) -> None:
+        if not self.ids or len(self.version) > LONGEST_VERSION:
+            raise ValueError("ids is empty, or version is too long")
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,10 @@ class Fences:
     overcommit_memory: int  #: The kernel's mode.
     shm_used: int  #: Bytes in /dev/shm.
     container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
+    oomd: list[str] = field(default_factory=list)  #: Files that let systemd-oomd end sessions of users.
+    overrides: dict[str, list[str]] = field(
+        default_factory=dict
+    )  #: Files of `systemctl set-property`, by unit: they win over drop-ins.
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,47 @@ class WaysIn:
 
     sshd_without_pam: bool
     pam_without_limits: list[str]  #: PAM services, such as atd.
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of the kernel."""
+
+    now: int
+    writable: bool  #: Not in most containers: there it is the machine's.
+    ours: Optional[int] = None  #: As this collection's file sets it.
+    before: Optional[int] = None  #: Before the first apply, as this collection's file notes it.
+    earlier: Optional[int] = None  #: As a file of others sets it that is read before ours.
+    later: str = ""  #: The file of others that sets it after ours.
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value in a configuration file."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Sshd:
+    version: str = ""  #: Of its package, such as 9.2; empty: the host has none.
+    drop_ins: bool = False  #: Whether it reads /etc/ssh/sshd_config.d.
+    settings: dict[str, list[Given]] = field(
+        default_factory=dict
+    )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What bounds how many agents can work at once, beside memory."""
+
+    kernel: dict[str, Setting] = field(default_factory=dict)
+    open_files: Optional[int] = None  #: The most that a login can be given; None: not known.
+    most_tasks: Optional[int] = None  #: Processes and threads of the host, of which systemd takes percentages.
+    user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
+    sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
+    sshd: Sshd = field(default_factory=Sshd)
 
 
 @dataclass(frozen=True)
@@ -104,10 +158,9 @@ class Ceiling:
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
-    def problem(self) -> str:
-        if self.hierarchy not in HIERARCHIES:
-            return f"has another hierarchy than {', '.join(HIERARCHIES)}"
-        return "" if self.administrators else "has no administrators"
+    def __post_init__(self) -> None:
+        if self.hierarchy not in HIERARCHIES or not self.administrators:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
 
 
 @dataclass(frozen=True)
@@ -122,8 +175,8 @@ class UnitState:
     drop_ins: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=dict)
 
-    def problem(self) -> str:
-        return _no_pairs(self.limits)
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -134,6 +187,7 @@ class InstalledToolchain:
     profile: str = ""
     components: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    sha256: str = ""  #: Of the channel's manifest; empty if the policy named none.
 
 
 @dataclass(frozen=True)
@@ -143,6 +197,7 @@ class ToolchainTree:
     toolchains: list[InstalledToolchain]
     problems: list[str]
     in_use: list[str]  #: Old generations in which programs still run.
+    busy: bool = False  #: An installation runs now.
 
 
 @dataclass(frozen=True)
@@ -159,8 +214,8 @@ class Login:
     limits: Limits = field(default_factory=dict)
     error: str = ""
 
-    def problem(self) -> str:
-        return _no_pairs(self.limits)
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
 
 
 @dataclass(frozen=True)
@@ -190,16 +245,16 @@ class Observation:
     toolchains: dict[str, ToolchainTree]
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
+    pressure: dict[str, int] = field(
+        default_factory=dict
+    )  #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
+    programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
+    capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
 
-    def problem(self) -> str:
+    def __post_init__(self) -> None:
         memory = self.memory
         if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
-            return "has a number of CPUs or a size of memory that no host has"
-        relative = [path for path in {**self.files, **self.toolchains} if not path.startswith("/")]
-        return f"has {relative[0]!r} where a path should be" if relative else ""
-
-
-def _no_pairs(limits: Limits) -> str:
-    wrong = [item for item, pair in limits.items() if len(pair) != 2]
-    return f"has no soft and hard limit for {wrong[0]}" if wrong else ""
+            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+        if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
+            raise ValueError("files or toolchains has a name that is no absolute path")

@@ -26,6 +26,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths impo
     record_step,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import set_settings
 from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
@@ -137,11 +138,13 @@ class _Run:
         self._validate_contents(self.steps)
         self._describe(self.steps)
         plan = self._unit_plan()
+        settings = self.conditions.settings
         if self.check_mode:
             self.foreign.describe()
-            self.outcome.changed = bool(self.steps or plan or self.foreign.changes or wrong_record(self.manifest_path))
+            others = settings or self.foreign.changes or wrong_record(self.manifest_path)
+            self.outcome.changed = bool(self.steps or plan or others)
             return self.outcome
-        if self.steps or plan or self.foreign.steps:
+        if self.steps or plan or settings or self.foreign.steps:
             self._execute(plan)
         if repair_record(self.manifest_path):
             self.outcome.changed = True
@@ -238,7 +241,7 @@ class _Run:
             raise ApplyError(
                 f"{why}; {done} of {len(self.steps)} steps were done, the next apply goes on from there", self.outcome
             ) from error
-        self.outcome.changed = bool(self.steps or plan)
+        self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
         self.foreign.apply()
         for role in self.wanted:
             self.manifest.role(role.role).restarts = []
@@ -255,7 +258,7 @@ class _Run:
         self.foreign.record()
         for role in self.wanted:
             ours = {unit.name for unit in role.units}
-            self.manifest.role(role.role).restarts = sorted({*plan.start, *plan.restart} & ours)
+            self.manifest.role(role.role).restarts = sorted(plan.last & ours)
         self.manifest.save(self.manifest_path)
 
     def _change(self, step: Step) -> None:
@@ -275,6 +278,8 @@ class _Run:
             self.outcome.changed_units += self.systemd.reload()
         self.outcome.changed_units += self.systemd.start(plan.start)
         self.outcome.changed_units += self.systemd.try_restart(plan.restart)
+        self.outcome.changed_units += self.systemd.try_reread(plan.reread)
+        self.outcome.changed_units += set_settings(self.conditions.settings)
 
     def _save_original(self, step: Step) -> None:
         """Keep the file that was here before us, so that removing the role puts it back."""

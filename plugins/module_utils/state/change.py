@@ -22,6 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.look import 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
     PathState,
     StateError,
+    sha256,
 )
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -90,6 +91,10 @@ def put(path: str, state: PathState, content: bytes | None) -> None:
             _set_attributes(name, folder, ids, state.mode)  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
+            if state.sha256 and sha256(data) != state.sha256:
+                raise StateError(
+                    f"{path}: its new content is not what was planned (another sha256), and is not written"
+                )
             _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state.mode))
 
 

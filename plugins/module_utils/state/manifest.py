@@ -22,8 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, KINDS, PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
 DEFAULT_PATH = "/var/lib/nova-agent/manifest.json"
@@ -41,6 +41,11 @@ class Record:
     before: PathState  #: What was there before the first apply.
     implied: bool = False  #: A parent folder that had to be made.
     kept: bool = False  #: No longer wanted, and left because it was edited.
+
+    def __post_init__(self) -> None:
+        for state in (self.state, self.before):
+            if state.kind not in KINDS:
+                raise ValueError(f"a record has the kind {state.kind!r}; allowed are {', '.join(KINDS)}")
 
     def to_dict(self) -> dict[str, Any]:
         flags = {name: True for name in ("implied", "kept") if getattr(self, name)}
@@ -69,20 +74,6 @@ class _RecordAnswer(PathState):
         return {name: getattr(self, name) for name in PathState.__dataclass_fields__ if getattr(self, name)}
 
 
-@dataclass(frozen=True)
-class _RoleAnswer:
-    paths: dict[str, _RecordAnswer]
-    trees: list[str]
-    restarts: list[str]
-
-
-@dataclass(frozen=True)
-class _Answer:
-    collection: str
-    version: str
-    roles: dict[str, _RoleAnswer]
-
-
 @dataclass
 class RoleRecord:
     paths: dict[str, Record] = field(default_factory=dict)
@@ -92,6 +83,23 @@ class RoleRecord:
     @property
     def empty(self) -> bool:
         return not (self.paths or self.trees or self.restarts)
+
+
+@dataclass(frozen=True)
+class _RoleAnswer:
+    paths: dict[str, _RecordAnswer]
+    trees: list[str]
+    restarts: list[str]
+
+    def record(self) -> RoleRecord:
+        return RoleRecord({path: one.record() for path, one in self.paths.items()}, self.trees, self.restarts)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    collection: str
+    version: str
+    roles: dict[str, _RoleAnswer]
 
 
 @dataclass
@@ -130,13 +138,11 @@ class Manifest:
     @classmethod
     def decode(cls, data: object, where: str) -> Manifest:
         """A manifest in the answer of a host, which is not trusted. Raises DecodeError."""
-        read = decode(_Answer, data, where)
-        return cls(
-            {
-                name: RoleRecord({path: one.record() for path, one in role.paths.items()}, role.trees, role.restarts)
-                for name, role in read.roles.items()
-            }
-        )
+        roles = decode(_Answer, data, where).roles
+        try:
+            return cls({name: role.record() for name, role in roles.items()})
+        except ValueError as error:
+            raise DecodeError(f"{where}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         return {

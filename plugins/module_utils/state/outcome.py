@@ -15,7 +15,7 @@ class Outcome:
 
     changed: bool = False
     changed_paths: list[str] = field(default_factory=list)
-    changed_units: list[str] = field(default_factory=list)  #: Stopped, started, restarted; "" for a reload alone.
+    changed_units: list[str] = field(default_factory=list)  #: What was done with units and kernel settings.
     kept: list[str] = field(default_factory=list)  #: Left, because they were edited or something is in them.
     pending: list[str] = field(default_factory=list)  #: Accounts that a run would have to create first.
     warnings: list[str] = field(default_factory=list)

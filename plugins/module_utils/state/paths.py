@@ -12,7 +12,7 @@ from typing import Any
 
 KINDS = ("file", "directory", "link", "absent")
 FOUND_KINDS = (*KINDS, "special", "unreadable")
-MODE = re.compile(r"[0-7]{4,5}")
+MODE = re.compile(r"0[0-7]{3,4}")
 TOO_LARGE = "too large to read"  # replaces a sha256: no file of ours is that large
 COMPARED = {
     "file": ("kind", "sha256", "mode", "owner", "group"),
@@ -41,11 +41,9 @@ class PathState:
     target: str = ""  #: Of a link.
     why: str = ""  #: Of an unreadable path: the reason.
 
-    def problem(self) -> str:
-        """What is wrong with a state in the answer of a host."""
+    def __post_init__(self) -> None:
         if self.kind not in FOUND_KINDS:
-            return "has a kind that no path has"
-        return "has a mode that is no octal number" if self.mode and not MODE.fullmatch(self.mode) else ""
+            raise ValueError(f"kind is {self.kind[:40]!r}; allowed are {', '.join(FOUND_KINDS)}")
 
     def to_dict(self) -> dict[str, str]:
         """Without empty values, as the manifest and module answers hold it."""

@@ -14,10 +14,11 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.units import 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the comparison found that systemd puts right, beside files."""
+    """What the comparison found and has to be put right beside files."""
 
     reload: bool = False
     restarts: tuple[str, ...] = ()
+    settings: Mapping[str, int] = field(default_factory=dict)  #: Of the kernel.
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,15 @@ class UnitPlan:
     reload: bool = False
     start: list[str] = field(default_factory=list)  #: Timers that do not run, or whose files changed.
     restart: list[str] = field(default_factory=list)  #: Only if they run.
+    reread: list[str] = field(default_factory=list)  #: Their configuration, only if they run.
 
     def __bool__(self) -> bool:
-        return bool(self.stop or self.reload or self.start or self.restart)
+        return bool(self.stop or self.reload or self.start or self.restart or self.reread)
+
+    @property
+    def last(self) -> set[str]:
+        """The units that are touched after the files are written."""
+        return {*self.start, *self.restart, *self.reread}
 
 
 def plan_units(
@@ -42,6 +49,7 @@ def plan_units(
     found = observe_units(sorted(units)) if units else {}
     paths = list(changed)
     touched = {unit_of(path) for path in paths} | set(pending)
+    touched |= {name for name, unit in units.items() if set(unit.reload_on) & set(paths)}
     gone = {unit_of(path) for path in removed if is_unit_file(path)}
     idle = {
         name
@@ -49,8 +57,10 @@ def plan_units(
         if unit.active and (found[name].active != "active" or found[name].enabled != "enabled")
     }
     stale = any(state.stale for state in found.values())
-    start = idle | {name for name in touched if name in units and units[name].active}
-    restart = {name for name in touched if name in units and units[name].restart}
+    ours = {name: units[name] for name in touched if name in units}
+    start = idle | {name for name, unit in ours.items() if unit.active and not unit.reload_on}
+    restart = {name for name, unit in ours.items() if unit.restart}
+    reread = {name for name, unit in ours.items() if unit.reload or unit.reload_on} - restart - idle
     # A service whose drop-in of ours goes may have been in a slice of ours.
     left = {unit_of(path) for path in removed if path.endswith("/90-nova-agent-scheduler.conf")}
     return UnitPlan(
@@ -58,4 +68,5 @@ def plan_units(
         reload=conditions.reload or stale or any(is_of_systemd(path) for path in paths),
         start=sorted(start),
         restart=sorted({*restart, *conditions.restarts, *left} - {""}),
+        reread=sorted(reread),
     )

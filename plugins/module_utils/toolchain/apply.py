@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import plan as toolchain_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
     Generation,
@@ -46,12 +47,14 @@ def preview(tree: str, request: Request, architecture: str, displaced: bool = Fa
 
 
 def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:
-    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, OSError.
+    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, StateError,
+    OSError.
 
     Whatever is raised, ``tree`` is the old toolchain or the new one, whole.
     """
     folder = generations_folder(tree)
-    _ensure_folder(folder)
+    with opened_own_folder(os.path.dirname(tree)):
+        _ensure_folder(folder)
     with locked(folder, patience) as lock, _umask(0o022):
         found = inspect(tree, own_lock=True)
         steps, outcome = _outcome(found, request, TRIPLES[architecture])

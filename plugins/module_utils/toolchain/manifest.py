@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import IMPLIED
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record
@@ -46,8 +45,7 @@ def claim(role: str, tree: str, path: str) -> None:
             manifest.role(role).paths[folder] = Record(IMPLIED, ABSENT, implied=True)
         manifest.save(path)
         for folder in reversed(missing):
-            os.mkdir(folder, 0o755)
-            os.chmod(folder, 0o755)
+            put(folder, IMPLIED, None)
 
 
 def others(role: str, tree: str, path: str) -> list[str]:
@@ -64,8 +62,8 @@ def release(role: str, tree: str, path: str) -> None:
         paths = ours.paths
         for folder in _above(tree):
             if folder in paths and paths[folder].implied and manifest.holders(folder) == [role]:
-                with suppress(OSError):  # not empty: it goes with the last thing in it
-                    os.rmdir(folder)
+                remove(folder)
+                if not os.path.lexists(folder):  # else not empty: it goes with the last thing in it
                     del paths[folder]
         manifest.save(path)
 

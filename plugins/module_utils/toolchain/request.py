@@ -53,7 +53,7 @@ class Toolchain:
         unknown = set(options) - {"channel", "profile", "components", "targets"}
         if unknown:
             raise RequestError(
-                f"{where or 'the toolchain'} holds {', '.join(sorted(unknown))}; "
+                f"{where or 'the toolchain'} holds {', '.join(sorted(map(str, unknown)))}; "
                 "allowed are channel, profile, components, targets"
             )
         channel = _text(options.get("channel"), CHANNEL, f"{where}channel", "1.92.0, stable or nightly-2026-05-19")

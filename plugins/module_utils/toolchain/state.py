@@ -76,6 +76,7 @@ def observe_toolchain(tree: str) -> ToolchainTree:
         ],
         problems=[safe_text(problem, 1000) for problem in found.problems],
         in_use=[safe_text(path, 1000) for path in found.in_use],
+        busy=found.busy,
     )
 
 

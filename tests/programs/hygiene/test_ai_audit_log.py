@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -12,10 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import audit_log
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
 from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST
+from ansible_collections.nova.agent_host.plugins.modules import ai_audit_log
 
 from .conftest import OTHER, OWNER, give
 
@@ -225,3 +228,17 @@ def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) 
     os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)
     assert [kind for _, kind, _ in findings(home / "logs" / "audit.log")] == ["refused"]
     assert shown(home / "logs" / "audit.log")[1] == "root"
+
+
+def test_the_module_answers_in_a_form_that_ansible_and_terminals_take(log: Path, capfdbinary) -> None:
+    log.write_text("prompt")
+    (log.parent / os.fsdecode(b"audit.log.\xff\x1b[31m")).symlink_to("/etc/shadow")
+    for number in range(100):
+        (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
+    give(log.parent, OWNER)
+    with patch_module_args({"logs": [{"path": str(log), "owner": OWNER}]}), pytest.raises(SystemExit):
+        ai_audit_log.main()
+    answer = json.loads(capfdbinary.readouterr().out.decode("utf-8"))
+    assert len(answer["findings"]) == MOST + 1
+    everything = json.dumps(answer, ensure_ascii=False).replace("\\n", "")
+    assert everything.isprintable()

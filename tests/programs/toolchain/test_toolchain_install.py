@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
@@ -36,9 +37,9 @@ def test_a_fresh_install(tree: Tree) -> None:
     assert 'auto_self_update = "disable"' in settings
     assert 'auto_install = "disable"' in settings
     seen = tree.observe()
-    assert (seen["present"], seen["problems"], seen["in_use"]) == (True, [], [])
+    assert (seen.present, seen.problems, seen.in_use) == (True, [], [])
     wanted = tree.options(**PARTS, targets=["wasm32-unknown-unknown"])
-    assert seen["request"] == Request.from_options(wanted).to_dict()
+    assert json.loads(seen.request) == Request.from_options(wanted).to_dict()
     assert sorted(path.name for path in tree.path.iterdir()) == ["bin", "env", "receipt.json", "rustup"]
 
 
@@ -85,7 +86,7 @@ def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
     with pytest.raises(FetchError):
         tree.apply("1.93.0", rustup_checksums={"x86_64": "0" * 64, "aarch64": "0" * 64})
     assert tree.rustc() == "1.92.0"
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
@@ -127,7 +128,7 @@ def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkey
     monkeypatch.setattr(Generation, "_check", noted)
     tree.apply()
     assert "uid: 65534" in told[0]
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
@@ -143,14 +144,14 @@ def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
     for path in tree.path.resolve().rglob("*"):
         seconds = int(path.lstat().st_mtime)
         os.utime(path, (seconds, seconds), follow_symlinks=False)
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
     receipt = tree.path.resolve() / "receipt.json"
     older = json.loads(receipt.read_text())
     for path, line in older["files"].items():
         if line.startswith("file "):
             older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as they were once recorded
     receipt.write_text(json.dumps(older))
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_a_version_that_the_mirror_lacks(tree: Tree) -> None:
@@ -206,12 +207,12 @@ DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
 def test_damage_is_named_and_repaired(tree: Tree, where: str, damage: Callable[[Path], None], named: str) -> None:
     tree.apply(**PARTS)
     damage(tree.path.resolve() / where.format(sysroot=tree.sysroot().relative_to(tree.path)))
-    problems = tree.observe()["problems"]
+    problems = tree.observe().problems
     assert len(problems) == 1
     assert named in problems[0]
     outcome = tree.apply(**PARTS)
     assert outcome.repaired == problems
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
     assert tree.rustc() == "1.92.0"
     assert len(list(tree.generations.iterdir())) == 2  # the lock and the one in place
 
@@ -229,7 +230,7 @@ def test_the_pin_moves_and_the_old_one_stays_or_goes(tree: Tree) -> None:
     tree.apply("1.92.0")
     outcome = tree.apply("1.93.0")
     assert (tree.rustc(), outcome.removed) == ("1.93.0", [])
-    assert [entry["channel"] for entry in tree.observe()["toolchains"]] == ["1.93.0", "1.92.0"]
+    assert [entry.channel for entry in tree.observe().toolchains] == ["1.93.0", "1.92.0"]
     assert tree.apply("1.93.0").changed is False
     outcome = tree.apply("1.93.0", purge=True)
     assert outcome.removed == ["toolchain 1.92.0 (profile minimal)"]
@@ -245,10 +246,10 @@ def test_programs_keep_the_generation_they_run_in(tree: Tree) -> None:
             assert tree.apply("1.93.0", purge=True).in_use == [str(old)]
             assert (old / "bin/rustup").exists()
             seen = tree.observe()
-            assert (seen["in_use"], seen["problems"]) == ([str(old)], [])
+            assert (seen.in_use, seen.problems) == ([str(old)], [])
         finally:
             build.send_signal(signal.SIGKILL)
-    assert tree.observe()["problems"] == [f"{old}: left by an earlier or interrupted run"]
+    assert tree.observe().problems == [f"{old}: left by an earlier or interrupted run"]
     assert tree.apply("1.93.0", purge=True).repaired == [f"{old}: left by an earlier or interrupted run"]
     assert not old.exists()
 
@@ -264,7 +265,7 @@ def test_two_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
     assert [run.returncode for run in both] == [0, 0]
     assert sorted(json.loads(line)["changed"] for line in said) == [False, True]
     assert len([path for path in server.requests if "rustup-init" in path]) == 1
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_the_lock_is_not_waited_for_for_ever(tree: Tree) -> None:
@@ -286,6 +287,14 @@ def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
     assert toolchain_apply.remove(str(tree.path), 30).changed
     assert [path.name for path in tree.path.parent.iterdir()] == ["other"]
     assert toolchain_apply.remove(str(tree.path), 30).changed is False
+
+
+def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
+    tree.path.parent.chmod(0o777)
+    with pytest.raises(StateError, match="root changes nothing there"):
+        tree.apply()
+    tree.path.parent.chmod(0o755)
+    assert list(tree.path.parent.iterdir()) == []
 
 
 def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:

@@ -44,7 +44,7 @@ def run(folder: Path, server: Server, mirror: Path, capsys: pytest.CaptureFixtur
 
 
 def trees(folder: Path) -> list[str]:
-    return list(Manifest.load(f"{folder}/state/manifest.json").trees("agent_toolchain"))
+    return list(Manifest.load(f"{folder}/state/manifest.json").role("agent_toolchain").trees)
 
 
 def test_there_and_away_again(run: Any, folder: Path) -> None:
@@ -115,8 +115,8 @@ def test_check_mode_tells_of_a_move_as_the_run_does(run: Any, folder: Path) -> N
     run(path=moved)
     record = f"{folder}/state/manifest.json"
     manifest = Manifest.load(record)
-    manifest.add_tree("agent_toolchain", f"{folder}/gone/toolchain")
-    manifest.save(record, None)
+    manifest.role("agent_toolchain").trees.append(f"{folder}/gone/toolchain")
+    manifest.save(record)
     assert run(path=moved, check_mode=True)["changed"] is True
     assert run(path=moved)["changed"] is True
     assert run(path=moved, check_mode=True)["changed"] is False

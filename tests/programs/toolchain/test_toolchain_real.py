@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -82,7 +83,7 @@ def test_an_agent_builds_tests_lints_and_formats(prefix: Path, checkout: Path) -
     assert install.returncode == 0, install.stderr
     assert (checkout.parent / ".cargo/bin/small").exists()  # a CARGO_HOME of his own
     tree = Tree(prefix / "toolchain", "")
-    assert tree.observe()["problems"] == []
+    assert tree.observe().problems == []
 
 
 def test_cargo_starts_rustc_itself_not_the_shim(prefix: Path, checkout: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_running_build_survives_a_change(prefix: Path, checkout: Path) -> None
         f'while !std::path::Path::new("{gate}").exists() {{ std::thread::yield_now(); }} }}\n'
     )
     tree = Tree(prefix / "toolchain", "")
-    channel = tree.observe()["request"]["channel"]
+    channel = json.loads(tree.observe().request)["channel"]
     environment = {"PATH": f"{prefix}/shims:/usr/bin:/bin", "HOME": str(checkout.parent)}
     with subprocess.Popen(
         [prefix / "shims/cargo", "build", "--quiet"], cwd=checkout, env=environment,

@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,6 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES
-from mirror_server import Server
 from trees import NOBODY, Tree
 
 TEMPLATES = Path(__file__).parents[3] / "roles/agent_toolchain/templates"
@@ -48,8 +49,15 @@ class Host:
 
 
 @pytest.fixture
-def host(folder: Path, server: Server) -> Host:
-    tree = Tree(folder / "toolchain", server.url)
+def own(host: Host) -> Iterator[Path]:
+    """A folder of an agent's, which is not below the prefix."""
+    with tempfile.TemporaryDirectory(dir=host.prefix.parent) as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def host(folder: Path, tree: Tree) -> Host:
     tree.apply("1.92.0", components=["clippy", "rustfmt"], extra=[{"channel": "1.93.0"}])
     for name in ("shims", "local", "libexec"):
         (folder / name).mkdir(mode=0o755)
@@ -81,20 +89,20 @@ def test_an_agent_can_write_nothing(host: Host) -> None:
         [f"{host.tree.path}/bin/rustup", "set", "auto-install", "enable"],
     ):
         assert host.run(*command, RUSTUP_HOME=f"{host.tree.path}/rustup").returncode != 0, command
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 def test_using_it_changes_nothing_whatever_the_umask(host: Host, umask: int) -> None:
     assert host.run(f"{host.prefix}/local/rustc", "-V", umask=umask).stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
     assert host.run(f"{host.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 def test_root_who_uses_it_changes_nothing(host: Host) -> None:
     for words in (["cargo", "build"], ["rustup", "show"], ["rustc", "+1.93.0", "-V"]):
         subprocess.run([host.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
-    assert host.tree.observe()["problems"] == []
+    assert host.tree.observe().problems == []
 
 
 @pytest.mark.parametrize(
@@ -152,10 +160,80 @@ def test_a_checkout_that_pins_another_one(host: Host) -> None:
 def test_rustup_reads_but_does_not_change(host: Host) -> None:
     assert host.tool("rustup", "toolchain", "list").returncode == 0
     said = host.tool("rustup", "toolchain", "install", "nightly")
-    assert said.stderr == (
-        "rustup: this host's Rust is the same for everyone; an administrator changes it with agent_toolchain_*\n"
-    )
+    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
     assert said.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "component add clippy rustfmt",
+        "-q component add clippy",
+        "+1.92.0 component add clippy",
+        "target add TRIPLE",
+        "toolchain install 1.92.0",
+        "install 1.93.0 --no-self-update",
+        "default 1.92.0",
+        "update",
+        "component list",
+    ],
+)
+def test_rustup_has_nothing_against_what_is_there_already(host: Host, words: str) -> None:
+    said = host.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
+    assert (said.returncode, "administrator" in said.stderr) == (0, False), said.stderr
+    assert host.tree.observe().problems == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "component add rust-src",
+        "-v component add rust-src",
+        "+1.93.0 component add clippy",
+        "target add wasm32-unknown-unknown",
+        "toolchain install 1.94.0",
+        "toolchain uninstall 1.93.0",
+        "-q toolchain install 1.92.0 --component rust-src",
+        "default 1.93.0",
+        "set profile default",
+        "self uninstall -y",
+    ],
+)
+def test_rustup_says_who_changes_what_would_change(host: Host, words: str) -> None:
+    home = host.prefix / "home"
+    (home / ".cargo/bin").mkdir(parents=True)
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
+    said = host.tool("rustup", *words.split(), HOME=str(home))
+    assert said.returncode == 1
+    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
+    assert (home / ".cargo/bin").exists()
+    assert host.tree.observe().problems == []
+
+
+def test_an_agent_s_own_rust_analyzer_is_run_where_the_host_has_none(host: Host, own: Path) -> None:
+    (host.prefix / "shims/rust-analyzer").symlink_to("rustup")
+    (host.prefix / "local/rust-analyzer").symlink_to(host.prefix / "shims/rust-analyzer")
+    path = f"{host.prefix}/local:/usr/bin:/bin"
+    said = host.tool("rust-analyzer", "--version", PATH=path)
+    assert said.returncode == 1
+    assert "agent_toolchain_components" in said.stderr and "recursion" not in said.stderr
+    (own / "rust-analyzer").write_text('#!/bin/sh\necho "own $* ${RUSTUP_HOME-none}"\n')
+    (own / "rust-analyzer").chmod(0o755)
+    assert host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}").stdout == "own --version none\n"
+    assert host.tool("rust-analyzer", "+1.93.0", "-V", PATH=f"{own}:{path}").stdout == "own -V none\n"
+    # One that only looks for another one, as a rustup of the agent's does.
+    (own / "rust-analyzer").write_text(f'#!/bin/sh\nexec {host.prefix}/local/rust-analyzer "$@"\n')
+    said = host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}")
+    assert (said.returncode, "agent_toolchain_components" in said.stderr) == (1, True)
+
+
+def test_no_name_of_a_component_that_is_missing_runs_in_circles(host: Host) -> None:
+    for name in ("cargo-miri", "rust-gdb", "rust-lldb", "rust-analyzer", "clippy-driver"):
+        (host.prefix / "shims" / name).symlink_to("rustup")
+        (host.prefix / "local" / name).symlink_to(host.prefix / "shims" / name)
+        said = host.tool(name, "+1.93.0", "--version", PATH=f"{host.prefix}/local:/usr/bin:/bin")
+        assert said.returncode != 0
+        assert "recursion" not in said.stderr
 
 
 def test_no_name_of_the_user_is_changed(host: Host) -> None:
@@ -202,35 +280,34 @@ def test_no_toolchain_at_all(host: Host) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "status", "says"),
     [
-        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.92.0"\n', 0, "Rust 1.92.0, as {file} pins it\n"),
-        ("rust-toolchain.toml", "[toolchain]\n  channel='1.92.0' # pin\n", 0, "Rust 1.92.0, as {file} pins it\n"),
-        ("rust-toolchain", "1.92.0\n", 0, "Rust 1.92.0, as {file} pins it\n"),
-        ("rust-toolchain", f"1.92.0-{TRIPLE}", 0, "Rust 1.92.0, as {file} pins it\n"),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", "[toolchain]\n  channel='1.92.0' # pin\n", 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", 'toolchain.channel = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", '[toolchain]\n"channel" = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        (
+            "rust-toolchain.toml",
+            '[other]\nchannel = "1.93.0"\n[toolchain]\nchannel = "1.92.0"\n',
+            0,
+            "1.92.0, as {file}",
+        ),
+        ("rust-toolchain", "1.92.0\n", 0, "1.92.0, as {file}"),
+        ("rust-toolchain", f"1.92.0-{TRIPLE}", 0, "1.92.0, as {file}"),
         (
             "rust-toolchain.toml",
             '[toolchain]\nchannel = "1.93.0"\n',
             1,
-            "check-toolchain-pin: {file} pins Rust 1.93.0, but this host has 1.92.0: "
-            "change the file, or the host's agent_policy_rust_channel\n",
+            "{file} pins Rust 1.93.0, but this host has 1.92.0",
         ),
-        (
-            "rust-toolchain.toml",
-            "[toolchain]\ncomponents = []\n",
-            2,
-            "check-toolchain-pin: {file} names no channel; the host has Rust 1.92.0\n",
-        ),
-        (
-            "README",
-            "",
-            2,
-            "check-toolchain-pin: {checkout} has no rust-toolchain.toml to read; the host has Rust 1.92.0\n",
-        ),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.94.0"\n', 1, "agent_policy_rust_channel"),
+        ("rust-toolchain.toml", '[toolchain]\npath = "/usr"\n', 1, "{file} pins Rust /usr"),
+        ("rust-toolchain.toml", "[toolchain\n", 2, "{file}"),
+        ("README", "", 2, "{checkout} pins no Rust"),
     ],
 )
 def test_the_check_of_a_checkouts_pin(host: Host, name: str, content: str, status: int, says: str) -> None:
     checkout = host.prefix / "check out"
     checkout.mkdir(mode=0o755)
     (checkout / name).write_text(content)
-    said = host.tool("check-toolchain-pin", str(checkout))
-    assert said.stdout + said.stderr == says.format(file=checkout / name, checkout=checkout)
+    said = host.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
+    assert says.format(file=checkout / name, checkout=checkout) in said.stdout + said.stderr
     assert said.returncode == status

@@ -14,23 +14,35 @@ from . import suite as suites
 from .shell import HostsError, run, say
 
 # What an EC2 image of Ubuntu has and the collection touches.
-_EC2_PACKAGES = ["acl", "at", "ca-certificates", "cron", "curl", "dbus", "iproute2", "libpam-systemd", "openssh-server"]
-_EC2_PACKAGES += ["procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "util-linux"]
+_EC2_PACKAGES = ["acl", "at", "ca-certificates", "cron", "curl", "dbus", "iproute2", "libpam-systemd"]
+_EC2_PACKAGES += [
+    "openssh-client",
+    "openssh-server",
+    "passwd",
+    "procps",
+    "python3",
+    "python3-apt",
+    "systemd",
+    "systemd-sysv",
+    "util-linux",
+]
 # No EC2 image has a linker. Here it spares a demonstration the minutes of installing one on each new host.
 _PACKAGES = [*_EC2_PACKAGES, "build-essential"]
+_SUDO = ["sudo"]
+_RUST_TOOLS = ["rust-coreutils", "sudo-rs"]
 
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 # VARIANT tells a stand-in from the real thing. It must not name Debian: Ansible takes any file that does for Debian's.
 _UBUNTU_OS_RELEASE = """\
-PRETTY_NAME="Ubuntu 24.04.3 LTS"
+PRETTY_NAME="Ubuntu {ubuntu.version} LTS"
 NAME="Ubuntu"
-VERSION_ID="24.04"
-VERSION="24.04.3 LTS (Noble Numbat)"
-VERSION_CODENAME=noble
+VERSION_ID="{ubuntu.version}"
+VERSION="{ubuntu.version} LTS ({ubuntu.name})"
+VERSION_CODENAME={ubuntu.codename}
 ID=ubuntu
 ID_LIKE=debian
-UBUNTU_CODENAME=noble
+UBUNTU_CODENAME={ubuntu.codename}
 VARIANT="stand-in ({suite})"
 """
 
@@ -113,13 +125,16 @@ def _mmdebstrap(suite: str, target: Path, lines: list[str]) -> list[str]:
         "--mount",
         "--mount-proc",
     ]
-    options = ["--quiet", "--variant=apt", "--format=directory", f"--include={','.join(_PACKAGES)}"]
+    packages = [*_PACKAGES, *(_RUST_TOOLS if suites.has_rust_tools(suite) else _SUDO)]
+    options = ["--quiet", "--variant=apt", "--format=directory", f"--include={','.join(packages)}"]
     options += ["--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Languages "none"']
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     return [*guarded, "mmdebstrap", *options, suite, str(target), *lines]
 
 
 def _configure(root: Path, suite: str) -> None:
+    if suites.has_rust_tools(suite):
+        _use_rust_tools(root)
     run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "--groups", "sudo", "ubuntu"])
     run(["chroot", str(root), "install", "-d", "-m", "0700", "-o", "ubuntu", "-g", "ubuntu", "/home/ubuntu/.ssh"])
     _write(root / "etc/sudoers.d/90-cloud-init-users", "ubuntu ALL=(ALL) NOPASSWD:ALL\n", 0o440)
@@ -134,8 +149,47 @@ def _configure(root: Path, suite: str) -> None:
     _write(root / "etc/resolv.conf", "")
     if suites.is_stand_in(suite):
         (root / "etc/os-release").unlink()  # a link into /usr/lib
-        _write(root / "etc/os-release", _UBUNTU_OS_RELEASE.format(suite=suite))
+        _write(root / "etc/os-release", _UBUNTU_OS_RELEASE.format(suite=suite, ubuntu=suites.stands_for(suite)))
         _write(root / "etc/motd", f"This host is a {suites.title(suite)}.\n")
+
+
+def _use_rust_tools(root: Path) -> None:
+    """Have sudo-rs and uutils under the names of sudo and coreutils, as Ubuntu does; dpkg keeps the others' files aside."""
+    script = """
+set -eu
+for tool in /usr/lib/cargo/bin/coreutils/*; do
+  for own in "/usr/bin/${tool##*/}" "/usr/sbin/${tool##*/}"; do
+    if [ -e "$own" ]; then
+      dpkg-divert --quiet --local --no-rename --divert "$own.gnu" --add "$own"
+      ln -s "$tool" "$own.new"
+      cp -a "$own" "$own.gnu"
+      mv "$own.new" "$own"
+    fi
+  done
+done
+for tool in sudo su visudo; do
+  rs=$(command -v "$tool-rs" || echo "/usr/lib/cargo/bin/$tool")
+  [ -e "$rs" ] && [ ! -e "/usr/bin/$tool" ] && ln -s "$rs" "/usr/bin/$tool"
+done
+getent group sudo >/dev/null || groupadd --system sudo
+cat >/etc/sudoers <<END
+Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+root ALL=(ALL:ALL) ALL
+%sudo ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
+END
+chmod 0440 /etc/sudoers
+# Ubuntu's come with the sudo that Debian's sudo-rs does without.
+for service in sudo sudo-i; do
+  cat >/etc/pam.d/$service <<END
+session required pam_limits.so
+@include common-auth
+@include common-account
+@include common-session-noninteractive
+END
+done
+"""
+    run(["chroot", str(root), "sh", "-c", script])
 
 
 def _write(path: Path, content: str, mode: int = 0o644) -> None:

@@ -6,12 +6,26 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .shell import run
 
 DEFAULT = "bookworm"
 _DEBIAN = ("bookworm", "trixie", "forky", "sid")
+_UNRELEASED = ("forky", "sid")
+
+
+class Ubuntu(NamedTuple):
+    """A release, as its os-release has it."""
+
+    version: str
+    codename: str
+    name: str
+
+
+_NOBLE = Ubuntu("24.04", "noble", "Noble Numbat")
+_RESOLUTE = Ubuntu("26.04", "resolute", "Resolute Raccoon")
 
 
 def chosen() -> str:
@@ -24,10 +38,20 @@ def is_stand_in(suite: str) -> bool:
     return suite in _DEBIAN
 
 
+def has_rust_tools(suite: str) -> bool:
+    """Say whether hosts have sudo-rs and uutils, as Ubuntu has from 25.10 on."""
+    return suite in _UNRELEASED
+
+
+def stands_for(suite: str) -> Ubuntu:
+    """Return the release of Ubuntu whose os-release a stand-in has."""
+    return _RESOLUTE if suite in _UNRELEASED else _NOBLE
+
+
 def title(suite: str) -> str:
     """Return how messages call hosts of the suite."""
     if is_stand_in(suite):
-        return f"stand-in: Debian {suite} under Ubuntu 24.04's os-release"
+        return f"stand-in: Debian {suite} under Ubuntu {stands_for(suite).version}'s os-release"
     return f"Ubuntu {suite}"
 
 
@@ -38,6 +62,8 @@ def sources(suite: str) -> list[str]:
     if mirror:
         return [f"deb {mirror} {suite} {components}"]
     own = _own_codename()
+    # A mirror may hold a snapshot of what is not released, whose signature has a date of expiry.
+    options = "[check-valid-until=no] " if suite in _UNRELEASED else ""
     wanted = ["--format", "$(ORIGIN)|$(REPO_URI)|$(RELEASE)", "Created-By: Packages"]
     targets = run(["apt-get", "indextargets", *wanted], check=False)
     lines = []
@@ -45,7 +71,7 @@ def sources(suite: str) -> list[str]:
         origin, uri, release = target.split("|")
         # Other vendors' repositories have releases of the same names.
         if origin == ("Debian" if is_stand_in(suite) else "Ubuntu") and release.partition("-")[0] == own:
-            lines.append(f"deb {uri} {release.replace(own, suite)} {components}")
+            lines.append(f"deb {options}{uri} {release.replace(own, suite)} {components}")
     return lines
 
 

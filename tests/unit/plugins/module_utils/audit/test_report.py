@@ -8,9 +8,26 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table, verdict
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, OK, UNKNOWN, Item
+
+
+def good(role: str, kind: str, name: str) -> dict[str, Any]:
+    return Item(role, kind, name, OK).view()
+
+
+def drifted(role: str, kind: str, name: str, why: str, differs: list[str]) -> dict[str, Any]:
+    return Item(role, kind, name, DRIFTED, why, tuple(differs)).view()
+
+
+def unknown(role: str, kind: str, name: str, why: str) -> dict[str, Any]:
+    return Item(role, kind, name, UNKNOWN, why).view()
+
+
+def note(role: str, kind: str, name: str, why: str) -> dict[str, Any]:
+    return Item(role, kind, name, NOTE, why).view()
+
 
 RIGHT = {"host": "right", "status": "ok", "items": [good("r", "file", "/a"), good("r", "file", "/b")]}
 WRONG = {

@@ -29,15 +29,16 @@ def test_answers_come_one_by_one_and_nothing_of_the_parent_is_open():
         assert list(answers(work, total=20)) == [{"name": "\udcff", "open": 5}, [0, 0]]
 
 
-def test_a_failure_is_told_and_no_answer_is_none():
+def test_a_failure_is_told_and_no_answer_is_none(monkeypatch):
     with pytest.raises(ChildError, match="No such file"):
         child.answer(lambda: os.stat("/nonexistent"), seconds=20)
     with pytest.raises(ChildError, match="no such thing"):
         child.answer(lambda: {}["no such thing"], seconds=20)
     with pytest.raises(ChildError, match="without an answer"):
         child.answer(lambda: os._exit(0), seconds=20)
-    with pytest.raises(ChildError, match="bytes"):
-        child.answer(lambda: "x" * (child.MOST_BYTES + 1), seconds=60)
+    monkeypatch.setattr(child, "MOST_BYTES", 1000)
+    with pytest.raises(ChildError, match="more than 1,000 bytes"):
+        child.answer(lambda: "x" * 1001, seconds=20)
 
 
 def test_a_child_that_does_not_end_is_killed(tmp_path):
@@ -54,6 +55,24 @@ def test_a_child_that_does_not_end_is_killed(tmp_path):
             told.append(pid)
     with pytest.raises(ProcessLookupError):
         os.kill(told[0], 0)
+
+
+def test_a_long_answer_takes_no_room_from_the_next(monkeypatch):
+    monkeypatch.setattr(child, "MOST_BYTES", 1000)
+    assert len(list(answers(lambda: iter(["x" * 900] * 5), total=20))) == 5
+
+
+def test_each_item_fails_by_itself():
+    def work(item: str) -> str:
+        if item == "hangs":
+            time.sleep(3600)
+        if item == "dies":
+            os._exit(0)
+        return item
+
+    told = child.each(["a", "hangs", "dies", "b"], work, lambda item, _why: f"{item}!", silence=0.3, total=60)
+    assert told == ["a", "hangs!", "dies!", "b"]
+    assert child.each(["a", "b"], work, lambda item, _why: f"{item}!", silence=1, total=0) == ["a!", "b!"]
 
 
 @as_root

@@ -10,6 +10,7 @@ import pwd
 import socket
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_missing_folder_is_made_with_the_owner_s_rights_and_goes_again(checkou
 
 def test_a_missing_checkout_is_told(tmp_path):
     path = str(tmp_path / "none/scripts/cargo_agent.sh")
-    (result,) = foreign.put_links([ForeignLink(path, TARGET)], {path: dict(ABSENT)})
+    (result,) = foreign.put_links([ForeignLink(path, TARGET)], {path: ABSENT})
     assert result.outcome == "left"
     assert f"no folder {tmp_path}/none" in result.why
 
@@ -211,7 +212,7 @@ def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp
     other = Checkout(tmp_path / "other")
     real = foreign.observe_in
 
-    def hang(folder, name, content):
+    def hang(folder, name, content=True):
         if os.readlink(f"/proc/self/fd/{folder}") == str(checkout.scripts):
             time.sleep(3600)
         return real(folder, name, content)
@@ -219,7 +220,7 @@ def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp
     monkeypatch.setattr(foreign, "observe_in", hang)
     monkeypatch.setattr(foreign, "SILENCE", 0.3)
     found = foreign.observe([str(checkout.link), str(other.link)])
-    assert [item.state["kind"] for item in found] == ["unreadable", "absent"]
+    assert [item.state.kind for item in found] == ["unreadable", "absent"]
 
 
 def test_what_was_edited_since_or_is_damaged_stays(checkout):
@@ -228,7 +229,7 @@ def test_what_was_edited_since_or_is_damaged_stays(checkout):
     original = checkout.original()
     checkout.put()
     damaged = Original(original.path, TARGET, original.before, b"other\n")
-    stolen = Original(original.path, TARGET, {**original.before, "owner": "root"}, original.content)
+    stolen = Original(original.path, TARGET, replace(original.before, owner="root"), original.content)
     before = snapshot(checkout.root)
     assert [result.outcome for result in foreign.take_back([damaged, stolen])] == ["left", "left"]
     assert snapshot(checkout.root) == before

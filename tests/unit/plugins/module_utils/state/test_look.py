@@ -18,12 +18,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.change impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     LARGEST,
     MOST_LINKS,
+    group_name,
     mounted_by_user,
     observe,
     opened_folder,
+    owner_name,
     read,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+)
 
 AGENT = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
@@ -34,10 +41,10 @@ def test_a_file_is_told_by_the_hash_of_what_it_holds(tmp_path):
     file.write_bytes(b"x" * (3 << 20))
     file.chmod(0o640)
     state = observe(str(file))
-    assert (state["kind"], state["mode"], state["sha256"]) == (
+    assert (state.kind, state.mode, state.sha256) == (
         "file", "0640", hashlib.sha256(b"x" * (3 << 20)).hexdigest(),
     )  # fmt: skip
-    assert "sha256" not in observe(str(file), content=False)
+    assert observe(str(file), content=False).sha256 == ""
     assert read(str(file)) == b"x" * (3 << 20)
 
 
@@ -45,20 +52,20 @@ def test_a_file_without_end_is_not_read(tmp_path):
     file = tmp_path / "sparse"
     with file.open("wb") as opened:
         opened.truncate(1 << 40)
-    assert observe(str(file))["sha256"] == TOO_LARGE
+    assert observe(str(file)).sha256 == TOO_LARGE
     with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
         read(str(file))
     os.truncate(file, LARGEST)
-    assert observe(str(file))["sha256"] != TOO_LARGE
+    assert observe(str(file)).sha256 != TOO_LARGE
 
 
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    assert observe(str(tmp_path / "fifo"))["kind"] == "special"
+    assert observe(str(tmp_path / "fifo")).kind == "special"
     with pytest.raises(OSError, match="no regular file"):
         read(str(tmp_path / "fifo"))
     (tmp_path / "link").symlink_to("fifo")
-    assert observe(str(tmp_path / "link"))["target"] == "fifo"
+    assert observe(str(tmp_path / "link")).target == "fifo"
     with pytest.raises(OSError, match="no regular file"):
         read(str(tmp_path / "link"))
 
@@ -68,7 +75,7 @@ def test_a_link_of_ones_own_is_followed_on_the_way(tmp_path, target):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_text("here\n")
     (tmp_path / "link").symlink_to(target.format(tmp_path, tmp_path.name))
-    assert observe(str(tmp_path / "link/file"))["sha256"] == hashlib.sha256(b"here\n").hexdigest()
+    assert observe(str(tmp_path / "link/file")).sha256 == hashlib.sha256(b"here\n").hexdigest()
     assert read(str(tmp_path / "link/file")) == b"here\n"
     assert observe(str(tmp_path / "link/none")) == observe(str(tmp_path / "a/b/file/below")) == ABSENT
 
@@ -81,7 +88,7 @@ def test_a_link_of_somebody_else_is_not_followed_on_the_way(tmp_path):
     os.chown(tmp_path / "scripts", AGENT, AGENT, follow_symlinks=False)
     path = str(tmp_path / "scripts/file")
     said = f"{tmp_path}/scripts: scripts is a link of uid {AGENT} and is not followed: name the real path"
-    assert observe(path) == {"kind": "unreadable", "why": said}
+    assert observe(path) == PathState("unreadable", why=said)
     with pytest.raises(StateError) as refused:
         read(path)
     assert str(refused.value) == said
@@ -99,14 +106,14 @@ def test_a_link_of_root_s_is_followed_only_in_a_folder_of_root_s_alone(tmp_path)
             (place / "link").symlink_to(tmp_path / "etc")
         os.chown(folder, owner, owner)
         folder.chmod(mode)
-        assert observe(str(folder / "link/file"))["kind"] == "unreadable"
+        assert observe(str(folder / "link/file")).kind == "unreadable"
         # What is below a foreign folder can be exchanged with it. In /tmp nobody can exchange what is root's.
-        assert observe(str(folder / "own/link/file"))["kind"] == ("file" if mode == 0o1777 else "unreadable")
+        assert observe(str(folder / "own/link/file")).kind == ("file" if mode == 0o1777 else "unreadable")
 
 
 @as_root
 def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
-    wanted = {"kind": "link", "target": "/etc", "owner": "root", "group": "root"}
+    wanted = PathState("link", target="/etc", owner="root", group="root")
     (tmp_path / "agent/own").mkdir(parents=True)
     os.chown(tmp_path / "agent", AGENT, AGENT)
     (tmp_path / "shared").mkdir()
@@ -121,8 +128,19 @@ def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
     assert (tmp_path / "new").readlink() == Path("/etc")
 
 
+def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
+    """What is kept of a file before ours, and what is put back, passes here too."""
+    owner, group = owner_name(os.geteuid()), group_name(os.getegid())
+    wanted = PathState("file", "0644", owner, group, hashlib.sha256(b"planned").hexdigest())
+    with pytest.raises(StateError, match="not what was planned"):
+        put(str(tmp_path / "file"), wanted, b"other")
+    assert list(tmp_path.iterdir()) == []
+    put(str(tmp_path / "file"), wanted, b"planned")
+    assert (tmp_path / "file").read_bytes() == b"planned"
+
+
 def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
-    wanted = {"kind": "file", "mode": "0644", "owner": "gone-since", "group": "root"}
+    wanted = PathState("file", "0644", "gone-since", "root", "0" * 64)
     with pytest.raises(StateError, match="gone-since:root, which this host does not have"):
         put(str(tmp_path / "file"), wanted, b"")
 
@@ -149,7 +167,7 @@ def test_a_dead_mount_is_unreadable_and_ends_no_look(tmp_path, monkeypatch, numb
 
     monkeypatch.setattr(os, "open", dead)
     for path in (tmp_path / "dead", tmp_path / "dead/file"):
-        assert observe(str(path)) == {"kind": "unreadable", "why": f"{path}: {os.strerror(number)}"}
+        assert observe(str(path)) == PathState("unreadable", why=f"{path}: {os.strerror(number)}")
 
 
 DEAD_MOUNT = """
@@ -161,7 +179,7 @@ server = os.open("/dev/fuse", os.O_RDWR)
 if libc.mount(b"dead", place.encode(), b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % server):
     sys.exit(77)
 os.close(server)
-print(json.dumps([observe(place), observe(place + "/file")]))
+print(json.dumps([observe(place).kind, observe(place + "/file").kind]))
 """
 
 
@@ -174,7 +192,7 @@ def test_a_real_mount_whose_server_has_died_is_unreadable(tmp_path):
     )
     if done.returncode == 77:
         pytest.skip("this machine lets nobody mount a FUSE file system")
-    assert [state["kind"] for state in json.loads(done.stdout)] == ["unreadable", "unreadable"], done.stderr
+    assert json.loads(done.stdout or "[]") == ["unreadable", "unreadable"], done.stderr
 
 
 def test_links_in_a_circle_end(tmp_path):
@@ -198,5 +216,5 @@ def test_no_descriptor_is_left_open(tmp_path):
     before = descriptors()
     for name in ("file", "file/below", "none/below", "link"):
         observe(str(tmp_path / name))
-    assert observe(str(tmp_path / "link/below"))["kind"] == "unreadable"
+    assert observe(str(tmp_path / "link/below")).kind == "unreadable"
     assert descriptors() == before

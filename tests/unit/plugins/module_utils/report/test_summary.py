@@ -1,0 +1,75 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that end an apply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
+from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines, summary_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
+    RIGHT,
+    changed,
+    host,
+    policy,
+)
+
+
+def lines(observed=RIGHT, **variables):
+    return summary_lines(policy(**variables), host(observed, **variables))
+
+
+def test_a_host_in_order_is_one_line():
+    assert lines() == ["300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"]
+
+
+def test_slots_and_jobs_are_those_of_the_policy():
+    (line,) = lines(agent_wrappers_slots=1, agent_wrappers_jobs=7)
+    assert line.endswith("; 1 cargo command at once, 7 jobs each")
+
+
+@pytest.mark.parametrize(
+    ("observed", "part"),
+    [
+        (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
+        (changed(RIGHT, "fences", container_users=["a1 (docker)"]), "a1 (docker)"),
+        (changed(RIGHT, "ways_in", sshd_without_pam=True), "UsePAM yes"),
+        (changed(RIGHT, "ways_in", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
+    ],
+)
+def test_what_defeats_a_limit_is_told(observed, part):
+    (_holds, note) = lines(observed)
+    assert note.startswith("note: ") and part in note
+
+
+def test_sessions_with_other_limits_are_told_after_the_limits_were_applied():
+    loose = [Session("agent1", "session-1.scope", {"as": None, "nofile": 1})]
+    observed = replace(RIGHT, sessions=loose)
+    assert len(lines(observed)) == 1
+    applied = replace(observed, manifest=Manifest({"agent_limits": RoleRecord()}))
+    assert "agent1 (1)" in lines(applied)[1]
+
+
+def test_a_text_of_a_host_can_not_steer_a_terminal():
+    (_holds, note) = lines(changed(RIGHT, "fences", container_users=["a\x1b[31m\u202e (docker)"]))
+    assert note.isprintable()
+
+
+def test_the_last_lines_name_the_hosts_that_are_not_done():
+    summaries = {"c": ["x"], "a": ["x"], "b": ["y"]}
+    assert fleet_lines(summaries, ["c", "a", "b"], "") == ["c, a: x", "b: y", "done: 3 of 3 hosts"]
+    assert fleet_lines(summaries, ["a"], "; note") == [
+        "a: x",
+        "done: 1 of 3 hosts; note",
+        "not reached or failed: c, b",
+    ]
+
+
+def test_a_host_s_name_can_not_steer_a_terminal_or_end_a_line():
+    name = "h\nost: 9 agents\x1b[31m\u202e"
+    told = [*fleet_lines({name: ["x"]}, [name], ""), *fleet_lines({name: ["x"]}, [], "")]
+    assert len(told) == 4 and all(line.isprintable() for line in told)
