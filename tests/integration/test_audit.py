@@ -156,7 +156,7 @@ def moved(path: str) -> str:
 def test_what_only_single_cases_show(broken):
     """Each of these hid behind others when all was broken at once."""
     broken.run("host1", f"{moved(SLOTS)}; systemctl disable nova-agent-sweep.timer")
-    broken.run("host1", "chmod 0777 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
+    broken.run("host1", "chmod 0750 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
     broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
     broken.run("host2", "gpasswd --delete agent1 nova-agents; groupdel nova-agents")
     played = broken.audit()
@@ -186,8 +186,8 @@ def test_what_only_single_cases_show(broken):
 WAYS = {
     "deleted": ({"file": "rm {}", "link": "rm {}"}, "kind"),
     "edited": ({"file": "echo edited >> {}"}, "content"),
-    "chmod": ({"file": "chmod 0606 {}", "directory": "chmod 0707 {}"}, "mode"),
-    "chown": (dict.fromkeys(("file", "directory", "link"), "chown -h ubuntu {}"), "owner"),
+    "chmod": ({"file": "chmod 0606 {}", "directory": "chmod 0705 {}"}, "mode"),
+    "chown": (dict.fromkeys(("file", "link"), "chown -h ubuntu {}"), "owner"),
     "replaced by a link": ({"file": "ln -sf /bin/true {}", "link": "ln -sfn /bin/true {}"}, "link"),
 }
 
@@ -224,6 +224,16 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
     assert {line.split()[0] for line in played.told.splitlines() if " failed=1 " in line} == {
         host for host, names in expected.items() if names
     }
+
+
+@pytest.mark.parametrize("open_to_others", ["chmod 0777", "chown ubuntu"])
+def test_what_is_in_a_folder_of_others_is_not_known(broken, open_to_others):
+    """Root follows nothing there: whatever it found could be another's."""
+    broken.run("host1", f"{open_to_others} {BIN}")
+    played = broken.audit("--limit", "host1")
+    assert (played.status, played.changed) == (2, {})
+    assert set(broken.items("host1", "drifted")) == {f"directory {BIN}"}
+    assert f"file {BIN}/run_limited.sh" in broken.items("host1", "unknown")
 
 
 def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
