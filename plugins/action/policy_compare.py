@@ -79,6 +79,7 @@ class ActionModule(PolicyAction):
             "toolchain": agent_toolchain.module_options(policy) if result.of("toolchain") else {},
             "audit_logs": bool(result.of("audit log")),
             "ceiling_blocked": agent_ceiling.blocked(policy, host),
+            "ceiling_offered": agent_ceiling.offered(policy, host),
             "summary": summary_lines(policy, host),
         }
 
@@ -169,6 +170,9 @@ def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
         "memory": observed.memory,
         "cpus": observed.cpus,
         "ceiling": {"users": encode(observed.ceiling.users)},
+        "running": agent_policy.running_agents(policy.of(agent_policy.Variables), observed),
+        "counted_by": policy.of(agent_policy.Variables).count_agents,
+        "pressure": observed.pressure,
         "toolchains": encode(observed.toolchains),
     }
     try:

@@ -17,10 +17,11 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        summaries, roles = {}, list(ROLES)
+        summaries, roles, offered = {}, list(ROLES), []
         for host in variables["ansible_play_hosts_all"]:
             compared = variables["hostvars"][host].get(given["variable"]) or {}
             roles = compared.get("roles", roles)
+            offered += [host] if compared.get("ceiling_offered") else []
             summaries[host] = [str(line) for line in compared.get("summary") or []]
         done = [host for host in variables["ansible_play_hosts"] if summaries.get(host)]
         left_out = [role for role in ROLES if role not in roles]
@@ -31,4 +32,4 @@ class ActionModule(ControllerAction):
             notes.append(f"not looked at: {', '.join(left_out)} (--tags, --skip-tags)")
         if self._task.check_mode:
             notes.append("check mode: nothing was changed")
-        return shown(fleet_lines(summaries, done, "".join(f"; {note}" for note in notes)))
+        return shown(fleet_lines(summaries, done, "".join(f"; {note}" for note in notes), offered))

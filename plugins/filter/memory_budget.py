@@ -19,8 +19,8 @@ description:
   - Subtracts a reserve for the system and a headroom for spikes from the memory of the host, and divides the rest by
     the memory of one agent. For 1,536 GiB that is 32, 200 and 1,304 GiB, at most 326 agents, 300 recommended.
   - It is an error if not even one agent fits. The message has the calculation and names what to change.
-  - The sum limits address space only if cargo commands keep to RV(_value.jobs) and RV(_value.slots). An explicit C(-j)
-    does not. Only a memory limit for all agents together is a limit in all cases.
+  - What wrapped commands hold together is never more than RV(_value.available), whatever their number and jobs. Only a
+    memory limit on all agents together bounds what is not wrapped.
 extends_documentation_fragment:
   - nova.agent_host.budget
   - nova.agent_host.budget.memory
@@ -98,7 +98,7 @@ _value:
     max_agents: 326
     recommended_agents: 300
     jobs: 32
-    slots: 10
+    slots: 300
     limited_by: memtotal
 """
 

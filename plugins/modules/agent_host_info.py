@@ -133,6 +133,11 @@ ceiling:
   description: The cgroup tree, what all sessions together use and may use, and the administrators.
   returned: success
   type: dict
+pressure:
+  description: How long some process waited in the last minute, by cpu, io and memory, in hundredths of a percent.
+  returned: success
+  type: dict
+  sample: {cpu: 1250, io: 0, memory: 25}
 programs:
   description: How many processes of agents run each of O(programs).
   returned: success

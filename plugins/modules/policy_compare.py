@@ -92,6 +92,10 @@ ceiling_blocked:
   description: Whether more memory is in use than the ceiling allows.
   returned: success, without O(audit)
   type: bool
+ceiling_offered:
+  description: Whether the host could have a ceiling, and has none.
+  returned: success, without O(audit)
+  type: bool
 summary:
   description: What the host can take, and notes.
   returned: success, without O(audit)

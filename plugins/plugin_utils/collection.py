@@ -84,6 +84,11 @@ def rendered(variable: str, context: dict[str, object]) -> str:
     return _TEMPLATES[variable].render(context)
 
 
+def rendered_file(path: str, context: dict[str, object]) -> str:
+    """A template below roles/ that no variable names."""
+    return _ENVIRONMENT.get_template(path).render(context)
+
+
 def source(path: str) -> str:
     """The text of a file below the collection's root."""
     if path not in _SOURCES:

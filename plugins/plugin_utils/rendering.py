@@ -36,6 +36,8 @@ def _content(entry: Entry, values: Mapping[str, Any], own: Own) -> str | None:
         return collection.source(content.path)
     if not isinstance(content, Template):
         return content
+    if content.file:
+        return collection.rendered_file(content.file, {**values, **content.context})
     name = content.variable
     context = {**values, **content.context}
     if values[name] != collection.DEFAULTS[name]:

@@ -91,7 +91,7 @@ def compute_budget(policy: BudgetPolicy, host: HostSize) -> Budget:
             f" {counted(max_agents, 'agent')} of {readable_size(policy.per_agent)}; set it from 1 to {max_agents},"
             f" or lower {option_name('per_agent')}"
         )
-    slots, jobs = (None, None) if host.cpus is None else parallelism(host.cpus, max_agents)
+    slots, jobs = (None, None) if host.cpus is None else (recommended, jobs_of_one_command(host.cpus, max_agents))
 
     budget: Budget = {
         "total": host.total,
@@ -111,13 +111,9 @@ def compute_budget(policy: BudgetPolicy, host: HostSize) -> Budget:
     return budget
 
 
-def parallelism(cpus: int, max_agents: int) -> tuple[int, int]:
-    """Return (slots, jobs): how many cargo commands compile at once, and the jobs of each.
-
-    A job is a process that may use per_agent, so slots x jobs never exceeds max_agents.
-    """
-    slots = max_agents // min(cpus, MOST_USEFUL_JOBS, max_agents)
-    return slots, min(cpus, max_agents // slots)
+def jobs_of_one_command(cpus: int, max_agents: int) -> int:
+    """How many compiler processes one cargo command runs at once, if nothing else says so."""
+    return min(cpus, MOST_USEFUL_JOBS, max_agents)
 
 
 def smallest_host(policy: BudgetPolicy) -> int:
@@ -155,8 +151,8 @@ def _explanation(budget: Budget, policy: BudgetPolicy, host: HostSize) -> list[s
         + (f"{RECOMMENDED} of max_agents, rounded down, at least 1" if policy.recommended_agents is None else "as set"),
         "slots, jobs: not known without the number of CPUs"
         if host.cpus is None
-        else f"slots = {budget['slots']}, jobs = {budget['jobs']}: {host.cpus} CPUs, builds of up to"
-        f" {MOST_USEFUL_JOBS} jobs, and slots x jobs at most max_agents",
+        else f"slots = {budget['slots']}, jobs = {budget['jobs']}: a command for each recommended"
+        f" agent; the least of {host.cpus} CPUs, {MOST_USEFUL_JOBS} and max_agents",
     ]
 
 

@@ -133,14 +133,24 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         *(Unit(name, restart=True) for name in schedulers),
         *(Unit(f"{name}.service") for name in ours.services),
     ]
-    return Wanted(ROLE, tuple(entries), tuple(units), tuple(_conditions(ours, ceiling, top)))
+    overrides = host.observed.fences.overrides.get("user.slice", [])
+    return Wanted(ROLE, tuple(entries), tuple(units), tuple(_conditions(ours, ceiling, top, overrides)))
 
 
-def _conditions(ours: Variables, ceiling: Ceiling, top: int) -> Iterator[Condition]:
+def offered(policy: Policy, host: Host) -> bool:
+    """Whether the host could have a ceiling, and has none."""
+    ceiling = host.observed.ceiling
+    could = ceiling.hierarchy == "unified" and set(CONTROLLERS) <= set(ceiling.controllers)
+    return could and not policy.of(Variables).enabled
+
+
+def _conditions(ours: Variables, ceiling: Ceiling, top: int, overrides: list[str]) -> Iterator[Condition]:
     users = ceiling.users
     holds = bool(users and users.memory_max == top and users.swap_max in (0, None))
     why = f"the kernel does not have the maximum of {format_size(top)}, or has swap beside it"
-    yield Condition("ceiling", "user.slice", True, holds, why, "memory", reload=True)
+    if overrides:  # no reload helps against these
+        why = f"{why}: {', '.join(overrides)} may set it; remove that with `systemctl revert user.slice`"
+    yield Condition("ceiling", "user.slice", True, holds, why, "memory", reload=not overrides)
     for name in ours.schedulers:
         unit = f"{name}.service"
         if unit in ceiling.services:

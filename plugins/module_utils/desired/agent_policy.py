@@ -185,12 +185,16 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, plan = policy.of(Variables), plan_of(policy, host.observed)
+    recommended = host.budget["recommended_agents"]
     record = json.dumps(asdict(plan.record), indent=4, sort_keys=True) + "\n"
     return Wanted(
         ROLE,
         entries=(Entry(RECORD, content=record, mode="0644"),),
         conditions=tuple(_conditions(ours, plan)),
-        notes=tuple(Note("fence", text.split(" ", 1)[0], text) for text in fence_notes(host.observed)),
+        notes=(
+            *(Note("fence", text.split(" ", 1)[0], text) for text in fence_notes(host.observed)),
+            *(Note("agents", "running", text) for text in crowd_notes(ours, host.observed, recommended)),
+        ),
     )
 
 
@@ -203,6 +207,16 @@ def _conditions(ours: Variables, plan: AccountPlan) -> Iterator[Condition]:
         yield Condition("member", f"{name} in {group}", False, True, "is still, and no longer to be")
 
 
+def crowd_notes(ours: Variables, observed: Observation, recommended: int) -> list[str]:
+    running = running_agents(ours, observed)
+    if running <= recommended:
+        return []
+    return [
+        f"{running} agents run, counted by {ours.count_agents}, and {recommended} are recommended: start no more, or "
+        "lower agent_policy_memory_per_agent"
+    ]
+
+
 def fence_notes(observed: Observation) -> list[str]:
     """What on this host lets agents take more memory than the limits say."""
     notes = []
@@ -210,12 +224,13 @@ def fence_notes(observed: Observation) -> list[str]:
     if swap:
         notes.append(
             f"swap is on ({readable_size(swap)}): a host short of memory then thrashes instead of ending a process; "
-            "turn it off with swapoff and in /etc/fstab"
+            "turn it off with `swapoff --all`, and take it out of /etc/fstab"
         )
     if fences.overcommit_memory == OVERCOMMIT_NEVER:
         notes.append(
             "vm.overcommit_memory is 2: address space that builds reserve and never touch counts as used, and "
-            "allocations fail early; set it to 0"
+            "allocations fail early; set it with `sysctl -w vm.overcommit_memory=0`, and in the file that sets it: "
+            "`grep -r overcommit_memory /etc/sysctl.conf /etc/sysctl.d`"
         )
     if fences.container_users:
         notes.append(
@@ -227,4 +242,14 @@ def fence_notes(observed: Observation) -> list[str]:
             f"files in /dev/shm hold {readable_size(fences.shm_used)} of memory that no process's limit counts: "
             "remove them"
         )
+    if fences.oomd:
+        notes.append(
+            f"systemd-oomd ends whole sessions when memory is short, as {', '.join(fences.oomd)} sets: stop it with "
+            "`systemctl disable --now systemd-oomd`"
+        )
+    notes += [
+        f"{unit} has values of `systemctl set-property`, which win over this collection's ({', '.join(paths)}): remove "
+        f"them with `systemctl revert {unit}`, and apply the policy again"
+        for unit, paths in sorted(fences.overrides.items())
+    ]
     return notes

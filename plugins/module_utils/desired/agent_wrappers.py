@@ -18,20 +18,35 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Entry,
+    Source,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import KIB
 
 ROLE = "agent_wrappers"
-SLOTS = "/run/nova-agent/slots"
+POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
+POOL_UNIT = "nova-agent-pool.service"
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
-# Seconds after which a waiting command says what it waits for, and how often from then on.
-NOTICE_AFTER, NOTICE_EVERY = 10, 60
+# Where cargo and the wrappers find the parts, below libexec/; the validating command of each.
+FILES = {
+    "cargo_gate.sh": "bash -n %s",
+    "memory-gate": "perl -c %s",
+    "memory_gate.pl": "perl -c %s",
+    "cargo-command": "perl -c %s",
+    "memory-pool": "perl -c %s",
+    "nested/cargo": "sh -n %s",
+}
+GATES = ("rustdoc", "miri", "runner", "program")  #: Further names of memory-gate.
 
 
 @dataclass(frozen=True)
 class Variables:
-    slots: int | str = variable(read.auto_or_number(99, "auto"))
+    slots: int | str = variable(read.auto_or_number(9999, "auto"))
     jobs: int | str = variable(read.auto_or_number(9999, "auto", "cargo"))
     guard: str = variable(read.text)
     checkouts: tuple[str, ...] = variable(read.folders)
@@ -62,32 +77,37 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
-    ours = policy.of(Variables)
+    ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
     return Wanted(
         ROLE,
         entries=(
             *_programs(policy, host),
-            *_slots(policy, host),
+            *_pool(policy, host),
             *_checkouts(policy),
             *(_environment(policy, host) if ours.nova_memory_total else ()),
         ),
+        # A restart would take the pool from builds that run.
+        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),),
     )
 
 
 def _context(policy: Policy, host: Host) -> dict[str, object]:
     """What the templates of this role get beside the variables."""
     shared, ours = policy.of(agent_policy.Variables), policy.of(Variables)
-    builds = parallelism(policy, host.budget, host.observed.cpus)
+    builds, accounts = parallelism(policy, host.budget, host.observed.cpus), host.observed.accounts
     return {
         "prefix": shared.prefix,
-        "group": shared.group,
-        "channel": shared.rust_channel,
-        "policy_kib": shared.memory_per_agent // KIB,
+        # The name of a directory's group may not be known early in the boot.
+        "group": shared.group if accounts.group_is_local or accounts.group_id is None else accounts.group_id,
+        "rust_channel": shared.rust_channel,
+        "memory_per_agent": shared.memory_per_agent,
+        "memory_hard_limit": shared.memory_hard_limit,
         "slots": builds.slots,
         "jobs": "cargo" if ours.jobs == "cargo" else builds.jobs,
-        "slot_folder": SLOTS,
-        "notice_after": NOTICE_AFTER,
-        "notice_every": NOTICE_EVERY,
+        "guard": ours.guard,
+        "pool": POOL,
+        "pool_bytes": host.budget["available"],
+        "low_memory": host.budget["headroom"],
         "environment_file": f"{shared.prefix}/etc/agent.env",
     }
 
@@ -99,13 +119,17 @@ def _programs(policy: Policy, host: Host) -> Iterator[Entry]:
         ("bin/cargo_agent.sh", "cargo_agent_template", "0755"),
         ("libexec/cargo_rules.sh", "cargo_rules_file", "0644"),
         ("libexec/cargo_config.sh", "cargo_config_file", "0644"),
-        ("libexec/cargo_slots.sh", "cargo_slots_template", "0644"),
-        ("libexec/cargo_queue.sh", "cargo_queue_template", "0644"),
         ("libexec/cargo-guard", "guard_template", "0755"),
     ):
         if source != "guard_template" or policy.of(Variables).guard != "none":
             content = Template(f"{ROLE}_{source}", context)
             yield Entry(f"{prefix}/{path}", content=content, mode=mode, validate="bash -n %s")
+    for name, validate in FILES.items():
+        mode = "0644" if name.endswith((".sh", ".pl")) else "0755"
+        part = Source(f"roles/{ROLE}/files/{name.replace('/', '-')}")
+        yield Entry(f"{prefix}/libexec/{name}", content=part, mode=mode, validate=validate)
+    for name in GATES:
+        yield Entry(f"{prefix}/libexec/{name}", "link", target="memory-gate")
     guide = Template("agent_wrappers_guide_template", {**context, **_guide(policy, host)})
     yield Entry(f"{prefix}/GUIDE.md", content=guide, mode="0644")
     profile = Template("agent_wrappers_profile_template", context)
@@ -128,18 +152,15 @@ def _guide(policy: Policy, host: Host) -> dict[str, object]:
     }
 
 
-def _slots(policy: Policy, host: Host) -> Iterator[Entry]:
-    """A lock for each slot, which agents may lock and not change; and the record of who holds it, which is theirs."""
-    context, group = _context(policy, host), policy.of(agent_policy.Variables).group
-    slots = range(1, parallelism(policy, host.budget, host.observed.cpus).slots + 1)
-    tmpfiles = Template("agent_wrappers_tmpfiles_template", context)
-    yield Entry("/etc/tmpfiles.d/nova-agent.conf", content=tmpfiles, mode="0644")
+def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
+    """The numbers of the host, and the unit that makes the memory pool at boot."""
+    context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
+    numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
+    unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
+    yield Entry(f"{prefix}/etc/policy.env", content=numbers, mode="0644", validate="bash -n %s")
     yield Entry("/run/nova-agent", "directory", mode="0755")
-    yield Entry(SLOTS, "directory", mode="0750", group=group)
-    for name in ("turn", *(f"slot.{slot}" for slot in slots)):
-        yield Entry(f"{SLOTS}/{name}", mode="0640", group=group)
-    for slot in slots:
-        yield Entry(f"{SLOTS}/holder.{slot}", mode="0660", group=group)
+    yield Entry(f"{FOLDER}/{POOL_UNIT}", content=unit, mode="0644")
+    yield Entry(f"{FOLDER}/multi-user.target.wants/{POOL_UNIT}", "link", target=f"{FOLDER}/{POOL_UNIT}")
 
 
 def _checkouts(policy: Policy) -> Iterator[Entry]:

@@ -23,10 +23,11 @@ Value = Union[str, int, bool, None]
 
 @dataclass(frozen=True)
 class Template:
-    """A text that the controller renders: the file that ``variable`` names, with ``context``."""
+    """A text that the controller renders, with ``context``: the file that a variable names, or one of ours."""
 
-    variable: str  #: Such as agent_limits_template; users may set another file.
+    variable: str = ""  #: Such as agent_limits_template; users may set another file.
     context: Mapping[str, object] = field(default_factory=dict)
+    file: str = ""  #: Below roles/, if there is no variable.
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Unit:
     active: bool = False  #: To be enabled and running: timers. They are restarted if their files change.
     restart: bool = False  #: If it runs, restart it when its files change.
     reload: bool = False  #: If it runs, let it read its configuration again when that changes.
+    reload_on: tuple[str, ...] = ()  #: Paths that it reads again by a reload; it is never restarted.
     limited: bool = False  #: The limits of agents must be in force for it.
 
 

@@ -59,7 +59,7 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
             raise StateError(f"{name} is no setting of the kernel that this collection sets: {', '.join(NAMES)}")
         try:
             with open(os.path.join(root, path), "w", encoding="ascii") as file:
-                file.write(str(int(value)))
+                file.write(f"{int(value)}\n")
         except (OSError, ValueError) as error:
             raise StateError(f"{name} can't be set to {value}: {error}") from error
         done.append(f"set {name} = {value}")

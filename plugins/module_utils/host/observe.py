@@ -19,7 +19,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import o
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import observe_pressure, waited
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
@@ -81,6 +83,7 @@ def look(asked: Question) -> Observation:
         toolchains={tree: observe_toolchain(tree) for tree in manifest.trees},
         units=observe_units(sorted({*recorded_units(manifest), *asked.units})),
         audit_logs=observe_audit_logs(asked.audit_logs),
+        pressure=waited(observe_pressure()),
         programs=count_programs(accounts.members, asked.programs),
         capacity=observe_capacity(),
         deep=observe_deep(agents) if asked.deep else None,
@@ -221,4 +224,4 @@ def observe_fences(members: Iterable[str]) -> Fences:
     containers = [
         f"{name} ({engine})" for engine in CONTAINER_GROUPS for name in group_members(engine) or [] if name in agents
     ]
-    return Fences(overcommit, shm_used, containers)
+    return Fences(overcommit, shm_used, containers, observe_oomd(), observe_overrides())

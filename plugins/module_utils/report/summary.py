@@ -12,6 +12,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.sizes import reada
 from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
 
 MOST_NAMES = 10
+CEILING_OFFER = (
+    "what does not run in a wrapper may take all memory, and the host may then not answer for minutes; set "
+    "agent_ceiling_enabled: true (docs/reliability.md)"
+)
 
 
 def summary_lines(policy: Policy, host: Host) -> list[str]:
@@ -23,7 +27,11 @@ def summary_lines(policy: Policy, host: Host) -> list[str]:
         f"{readable_size(budget['per_agent'])}; {counted(builds.slots, 'cargo command')} at once, "
         f"{counted(builds.jobs, 'job')} each"
     )
-    notes = [*agent_policy.fence_notes(host.observed), *_login_notes(policy, host)]
+    notes = [
+        *agent_policy.fence_notes(host.observed),
+        *agent_policy.crowd_notes(policy.of(agent_policy.Variables), host.observed, budget["recommended_agents"]),
+        *_login_notes(policy, host),
+    ]
     return [holds, *(f"note: {safe_text(note, 500)}" for note in notes)]
 
 
@@ -46,17 +54,22 @@ def _login_notes(policy: Policy, host: Host) -> list[str]:
     return notes
 
 
-def fleet_lines(summaries: Mapping[str, Sequence[str]], done: Sequence[str], looked_at_all: str) -> list[str]:
+def fleet_lines(
+    summaries: Mapping[str, Sequence[str]], done: Sequence[str], looked_at_all: str, offered: Sequence[str] = ()
+) -> list[str]:
     """One line for all hosts with the same summary, and one that says how the run ended.
 
     ``summaries`` are by host, of every host that the play began with; ``done`` are those that did not fail.
-    ``looked_at_all`` is empty, or says what was left out.
+    ``looked_at_all`` is empty, or says what was left out. ``offered`` are hosts that could have a ceiling.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for host, lines in summaries.items():
         if host in done and lines:
             groups.setdefault(tuple(lines), []).append(safe_text(host))
     lines = [f"{_names(hosts)}: {line}" for told, hosts in groups.items() for line in told]
+    without = [safe_text(host) for host in offered if host in done]
+    if without:
+        lines.append(f"no ceiling: {_names(without)}: {CEILING_OFFER}")
     missing = [safe_text(host) for host in summaries if host not in done]
     lines.append(f"done: {len(done)} of {len(summaries)} hosts{looked_at_all}")
     if missing:

@@ -49,6 +49,7 @@ def plan_units(
     found = observe_units(sorted(units)) if units else {}
     paths = list(changed)
     touched = {unit_of(path) for path in paths} | set(pending)
+    touched |= {name for name, unit in units.items() if set(unit.reload_on) & set(paths)}
     gone = {unit_of(path) for path in removed if is_unit_file(path)}
     idle = {
         name
@@ -56,9 +57,10 @@ def plan_units(
         if unit.active and (found[name].active != "active" or found[name].enabled != "enabled")
     }
     stale = any(state.stale for state in found.values())
-    start = idle | {name for name in touched if name in units and units[name].active}
-    restart = {name for name in touched if name in units and units[name].restart}
-    reread = {name for name in touched if name in units and units[name].reload} - restart
+    ours = {name: units[name] for name in touched if name in units}
+    start = idle | {name for name, unit in ours.items() if unit.active and not unit.reload_on}
+    restart = {name for name, unit in ours.items() if unit.restart}
+    reread = {name for name, unit in ours.items() if unit.reload or unit.reload_on} - restart - idle
     # A service whose drop-in of ours goes may have been in a slice of ours.
     left = {unit_of(path) for path in removed if path.endswith("/90-nova-agent-scheduler.conf")}
     return UnitPlan(

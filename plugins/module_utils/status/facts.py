@@ -11,7 +11,8 @@ from typing import Any, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -24,13 +25,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.memory impo
     memory_of_sessions,
     observe_trouble,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots, observe_pool
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
     harmless,
     others_are_hidden,
     pids,
     read_process,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Slots, observe_slots
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
@@ -43,7 +44,9 @@ class Policy(TypedDict):
     group: str
     channel: str
     toolchain: str  #: Folder of the toolchain tree.
-    slots: str  #: Folder of the slots.
+    pool: str  #: File that names the memory pool.
+    count_agents: str  #: accounts, sessions or processes.
+    agent_programs: list[str]  #: Whose processes are counted.
     budget: HostBudget
 
 
@@ -73,6 +76,8 @@ class Agent(TypedDict):
 class Agents(TypedDict):
     accounts: int  #: Members of the agents' group.
     logged_in: list[Agent]  #: Those with processes, who takes most first.
+    counted_by: str  #: agent_policy_count_agents.
+    running: int  #: Agents that run, counted so.
 
 
 class Toolchain(TypedDict):
@@ -95,7 +100,9 @@ class Facts(TypedDict):
     budget: HostBudget
     memory: Memory
     trouble: Trouble
+    pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty: not measured.
     agents: Agents
+    pool: Pool
     slots: Slots
     toolchain: Toolchain | None
     drift: Drift | None
@@ -112,9 +119,10 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
     if others_are_hidden(root):
         notes.append("/proc hides the processes of others here: without root, only your own are counted")
-    agents = _agents(members, root)
+    agents = _agents(members, policy, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
+    commands = observe_pool(policy["pool"], root)
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
         "host": harmless(os.uname().nodename),
@@ -122,8 +130,10 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         "budget": policy["budget"],
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
         "trouble": observe_trouble(sessions is not None, root),
+        "pressure": observe_pressure(root),
         "agents": agents,
-        "slots": observe_slots(policy["slots"], root),
+        "pool": commands.pool,
+        "slots": commands.slots,
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
         "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),
@@ -131,7 +141,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     }
 
 
-def _agents(members: list[str], root: str) -> Agents:
+def _agents(members: list[str], policy: Policy, root: str) -> Agents:
     names = user_ids(members)
     found: dict[str, Agent] = {}
     for pid in pids(root) if names else ():
@@ -145,7 +155,18 @@ def _agents(members: list[str], root: str) -> Agents:
         # Each login also starts a user manager, which is no login.
         found[session.user]["sessions"] += not session.unit.startswith("user@")
     ordered = sorted(found.values(), key=lambda agent: (-agent["memory"], agent["user"]))
-    return {"accounts": len(members), "logged_in": ordered}
+    running = {
+        "accounts": len(ordered),
+        "sessions": sum(agent["sessions"] for agent in ordered),
+        "processes": sum(count_programs(members, policy["agent_programs"], root).values()),
+    }
+    counted_by = policy["count_agents"]
+    return {
+        "accounts": len(members),
+        "logged_in": ordered,
+        "counted_by": counted_by,
+        "running": running[counted_by],
+    }
 
 
 def _manifest(root: str, notes: list[str]) -> Manifest | None:

@@ -17,8 +17,6 @@ LONGEST = 200  # characters of a text that agents wrote
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
-FileKey = tuple[int, int]  # device and inode
-
 
 class Process(NamedTuple):
     """One process. ``started`` is in seconds after the boot, ``rss`` bytes of memory, shared pages included."""
@@ -67,37 +65,6 @@ def read_process(pid: int, root: str, uids: Container[int] | None = None) -> Pro
 def booted(root: str) -> float:
     """When the host started, in seconds since the epoch. Raises OSError."""
     return time.time() - float(_read(os.path.join(root, "proc/uptime")).split()[0])
-
-
-def command_line(pid: int, root: str) -> str:
-    """What a process was called with, for people: without folders, and without the shell in front of a script."""
-    try:
-        text = _read(os.path.join(root, "proc", str(pid), "cmdline"))
-    except OSError:
-        return ""
-    words = text.rstrip("\0").split("\0")
-    if len(words) > 1 and os.path.basename(words[0]) in ("bash", "sh") and not words[1].startswith("-"):
-        words = words[1:]
-    return harmless(" ".join([os.path.basename(words[0]), *words[1:]]))
-
-
-def open_files(pid: int, root: str) -> set[FileKey] | None:
-    """The files that a process has open; None where only root may know."""
-    folder = os.path.join(root, "proc", str(pid), "fd")
-    found = set()
-    try:
-        for name in os.listdir(folder):
-            try:
-                found.add(file_key(os.stat(f"{folder}/{name}")))
-            except FileNotFoundError:
-                continue  # closed since
-    except OSError:
-        return None
-    return found
-
-
-def file_key(found: os.stat_result) -> FileKey:
-    return found.st_dev, found.st_ino
 
 
 def others_are_hidden(root: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
 from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import Caller
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Caller
 
 WIDTH = 80
 LABEL = 10
@@ -29,6 +29,7 @@ def render(facts: Facts, colour: bool = False) -> list[str]:
     view.heading(f"{facts['host'][: WIDTH - len(moment) - 2]}  {moment}")
     _memory(view, facts)
     _agents(view, facts)
+    _pool(view, facts)
     _slots(view, facts)
     _upkeep(view, facts)
     for note in facts["notes"]:
@@ -97,6 +98,11 @@ def _memory(view: _View, facts: Facts) -> None:
         view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
     else:
         view.say("pressure", "is not measured: the kernel was started without psi=1")
+    others = [
+        f"{name} {facts['pressure'][name]['some']['avg60']:g} %" for name in ("cpu", "io") if name in facts["pressure"]
+    ]
+    if others:
+        view.say("", f"some waited for {', '.join(others)}")
     view.say(
         "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
     )
@@ -106,10 +112,12 @@ def _agents(view: _View, facts: Facts) -> None:
     agents, budget = facts["agents"], facts["budget"]
     text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
     if budget:
+        if agents["counted_by"] != "accounts":
+            text += f", {agents['running']} {agents['counted_by']} run"
         text += f"; {budget['recommended_agents']} recommended, {budget['max_agents']} at most"
     view.say("agents", text)
     if budget:
-        view.bar(len(agents["logged_in"]), budget["recommended_agents"])
+        view.bar(agents["running"], budget["recommended_agents"])
     texts = [
         f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
         f"{_count(agent['sessions'], 'session')}"
@@ -125,24 +133,34 @@ def _agents(view: _View, facts: Facts) -> None:
         )
 
 
+def _pool(view: _View, facts: Facts) -> None:
+    pool, now = facts["pool"], facts["time"]
+    if pool["total"] is None:
+        view.say("pool", pool["problem"] or "")
+        return
+    view.say(
+        "pool",
+        f"{readable_size(pool['held'])} of {readable_size(pool['total'])} held by builds and tests, "
+        f"{_count(len(pool['waiting']), 'process', 'es')} waiting",
+    )
+    view.bar(pool["held"], pool["total"])
+    view.rows([_caller(caller, now) for caller in pool["holders"]], "held")
+    view.rows([f"->  {_caller(caller, now)}" for caller in pool["waiting"]], "waiting")
+
+
 def _slots(view: _View, facts: Facts) -> None:
     slots, now = facts["slots"], facts["time"]
     if slots["total"] is None:
-        view.say("slots", slots["problem"] or "")
         return
-    waiting = slots["waiting"]
-    queue = "who waits is root's to read" if waiting is None else f"{len(waiting)} waiting"
-    view.say("slots", f"{len(slots['held'])} of {slots['total']} held, {queue}")
-    view.bar(len(slots["held"]), slots["total"])
-    view.rows([f"{held['slot']:2}  {_caller(held, now)}" for held in slots["held"]], "held")
-    view.rows([f"->  {_caller(caller, now)}" for caller in waiting or []], "waiting")
+    view.say("slots", f"{slots['held']} of {slots['total']} held, {_count(len(slots['waiting']), 'command')} waiting")
+    view.bar(slots["held"], slots["total"])
+    view.rows([f"->  {_caller(caller, now)}" for caller in slots["waiting"]], "waiting")
 
 
 def _caller(caller: Caller, now: float) -> str:
-    if caller["pid"] is None or caller["since"] is None:
-        return "held, and its record names no process that is there"
+    memory = f"{readable_size(caller['memory'])} " if caller["memory"] else ""
     since = f"since {_clock(caller['since'], now)} ({_elapsed(now - caller['since'])})"
-    return f"{caller['user']} {since} {caller['pid']}: {caller['command']}"
+    return f"{caller['user']} {memory}{since} {caller['pid']}: {caller['command']}"
 
 
 def _upkeep(view: _View, facts: Facts) -> None:

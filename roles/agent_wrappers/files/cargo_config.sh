@@ -2,26 +2,35 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
 # What the files of cargo's and rustup's configuration say. cargo_agent.sh sources this file where they matter.
 
-# What `cargo run` calls instead of the program itself: its build is done, so the slot goes back, and with it what would lead
-# the program's own calls of cargo round the wrapper.
-# shellcheck disable=SC2016 # for the shell that cargo starts
-RUNNER='target."cfg(all())".runner = ["bash", "-c", "flock -u $NOVA_CARGO_SLOT_FD; PATH=${PATH#\"$NOVA_CARGO_PATH_ENTRY\"}; '\
-'unset NOVA_CARGO_SLOT NOVA_CARGO_SLOT_FD NOVA_CARGO_PATH_ENTRY ${NOVA_CARGO_OWN_TOOLCHAIN:+RUSTUP_TOOLCHAIN}; '\
-'unset NOVA_CARGO_OWN_TOOLCHAIN; exec \"$@\"", "cargo_agent"]'
-
-# find_configuration: sets `found` to the files of cargo's configuration, nearest first.
+# find_configuration: sets `found` to the files of cargo's configuration, nearest first, each before those that it includes.
 find_configuration() {
   local file known
-  local -a files
+  local -a files read_folders=()
   find_configuration_files
   files=("${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}"/config{,.toml}) found=()
   for file in "${files[@]}"; do
     [[ $file == */config?(.toml) && -f $file ]] || continue
     # Cargo reads one file of a folder, and each folder once.
-    for known in "${found[@]}"; do [[ ! ${file%/*} -ef ${known%/*} ]] || continue 2; done
-    [[ -r $file ]] || fail "${file@Q} may not be read"
-    found+=("$file")
+    for known in "${read_folders[@]}"; do [[ ! ${file%/*} -ef $known ]] || continue 2; done
+    read_folders+=("${file%/*}")
+    add_configuration "$file"
   done
+}
+
+# add_configuration FILE: adds FILE and what it includes to `found`. Of several the last counts most.
+add_configuration() {
+  local file=$1 value known
+  local -a included=()
+  [[ -r $file ]] || fail "${file@Q} may not be read"
+  for known in "${found[@]}"; do [[ $known != "$file" ]] || return 0; done
+  found+=("$file")
+  read_setting "$file" '' include || return 0
+  while [[ $value =~ [\"\']([^\"\']+\.toml)[\"\'](.*)$ ]]; do
+    value=${BASH_REMATCH[2]} known=${BASH_REMATCH[1]}
+    [[ $known == /* ]] || known=${file%/*}/$known
+    [[ ! -f $known ]] || included=("$known" "${included[@]}")
+  done
+  for known in "${included[@]}"; do add_configuration "$known"; done
 }
 
 # read_setting FILE TABLE KEY: sets `value` to what stands on the line behind KEY = in TABLE; false where it isn't there.
@@ -34,6 +43,10 @@ read_setting() {
     if [[ $line =~ ^\[([^]]*)\] ]]; then table=${BASH_REMATCH[1]//[[:space:]\"\']/}
     elif [[ ($line =~ $key && $table${BASH_REMATCH[1]:+$2} == "$2") || (! $table && $line =~ $inline) ]]; then
       value=${BASH_REMATCH[2]}
+      # An array over several lines.
+      while [[ $value == \[* && $value != *\]* ]] && read -r line; do
+        [[ $line == \#* ]] || value+=" ${line%$'\r'}"
+      done
       return
     fi
   done <"$1"
@@ -99,41 +112,88 @@ read_pin() {
   fail "${1@Q} names no channel that can be read here; write channel = \"$channel\" on a line of its own below [toolchain]"
 }
 
-# targets_elsewhere: true where cargo is told to build for what isn't Linux, or in a way that isn't understood.
-targets_elsewhere() {
-  local file value word expansion
-  [[ ! ${options[other target]+set} ]] || return 0
-  [[ ! ${options[--target]+set} ]] || return 1
-  if [[ ${CARGO_BUILD_TARGET-} ]]; then
-    [[ $CARGO_BUILD_TARGET != @(*-linux-*|host-tuple) ]]
-    return
-  fi
+# ---- what cargo starts tests and programs by ----
+
+# set_runner FOLDER: makes memory-gate the runner of this machine's targets, with the repository's own behind it.
+set_runner() {
+  local machine=${HOSTTYPE:-x86_64} target name file own='' runner=$1/runner
+  local -a targets=("$machine-unknown-linux-gnu" "$machine-unknown-linux-musl")
+  [[ ! ${options[runner]+set} ]] || return 0 # --config goes before all else
+  [[ $command != run ]] || runner=$1/program
+  [[ ${options[--target]-} != *-linux-* ]] || targets=("${options[--target]}")
   find_configuration
-  for file in "${found[@]}"; do
-    read_setting "$file" build target || continue
-    read_words "$value"
-    ((${#expansion[@]})) || return 0
-    for word in "${expansion[@]}"; do
-      [[ $word == @(*-linux-*|host-tuple) ]] || return 0
-    done
+  for target in "${targets[@]}"; do
+    name=${target^^} name=CARGO_TARGET_${name//[-.]/_}_RUNNER
+    # A value of cargo's is split at blanks.
+    if [[ ${!name-} && ${!name} != "$1"/@(runner|program) ]]; then
+      read -ra expansion <<<"${!name}"
+    else find_runner "$target" || return 0
+    fi
+    own=${expansion[*]-}
+    [[ ! $own ]] || { printf -v own '%s\x1f' "${expansion[@]}"; export NOVA_CARGO_RUNNER=${own%$'\x1f'}; }
+    [[ $own ]] || unset NOVA_CARGO_RUNNER
+    export "$name=$runner"
+    [[ ! $own ]] || break
   done
-  return 1
+  [[ $command != run ]] || export NOVA_CARGO_PATH_ENTRY=$path_entry NOVA_CARGO_OWN_TOOLCHAIN=$own_toolchain
 }
 
-# release_before_program: makes `cargo run` give the slot back when its build is done, by way of cargo's runner.
-release_before_program() {
-  local file line name place=0
-  # A runner of the repository's own has precedence: then the slot is held to the end.
-  for name in "${!CARGO_TARGET_@}"; do [[ $name != *_RUNNER ]] || return 0; done
-  [[ ! ${options[runner]+set} ]] || return 0
-  find_configuration
+# find_runner TARGET: sets `expansion` to the runner that the files of cargo's configuration have for it. False where one is not
+# understood: it is left as it is.
+find_runner() {
+  local file line table rule value quoted="^target\\.[\"']([^\"']*(\"[^\"]*\"[^\"']*)*)[\"']" plain='^target\.([a-z0-9_.-]+)()'
+  local key="\\.[\"']?runner[\"']?[[:space:]]*=[[:space:]]*(.*)\$"
+  expansion=()
   for file in "${found[@]}"; do
+    if read_setting "$file" "target.$1" runner; then take_runner; return; fi
+  done
+  for file in "${found[@]}"; do
+    table=''
     while read -r line || [[ $line ]]; do
-      [[ $line == \#* || ! $line =~ runner[\"\']?[[:space:]]*= ]] || return 0
+      if [[ $line =~ ^\[(.*)\][[:space:]]*(#.*)?$ ]]; then table=${BASH_REMATCH[1]}; fi
+      [[ $line != \#* && $line =~ runner[\"\']?[[:space:]]*= ]] || continue
+      [[ $table${table:+.}$line =~ $quoted$key || $table${table:+.}$line =~ $plain$key ]] || return 1
+      value=${BASH_REMATCH[3]} rule=${BASH_REMATCH[1]}
+      [[ $rule == cfg\(*\) ]] || continue # another target's
+      rule=${rule#cfg(}
+      cfg_holds "$1" "${rule%)}" || continue
+      take_runner
+      return
     done <"$file"
   done
-  # Cargo forgets a --config before `run` where another one follows it.
-  [[ ! ${options[late --config]+set} || ! $literal ]] || place=$((at + 1))
-  export NOVA_CARGO_PATH_ENTRY=$path_entry NOVA_CARGO_OWN_TOOLCHAIN=$own_toolchain
-  words=("${words[@]:0:place}" --config "$RUNNER" "${words[@]:place}")
+}
+
+# take_runner: reads `value`; a path is relative to the folder that has the configuration.
+take_runner() {
+  read_words "$value"
+  ((${#expansion[@]})) || return 1
+  [[ ${expansion[0]} != */* || ${expansion[0]} == /* ]] || expansion[0]=${file%/*/*}/${expansion[0]}
+}
+
+# cfg_holds TARGET EXPRESSION: what stands in cfg(...), for a Linux target. What is unknown doesn't hold.
+cfg_holds() {
+  local rest=${2//[[:space:]]/} part depth=0 i char word=''
+  local -a parts=()
+  if [[ $rest =~ ^(all|any|not)\((.*)\)$ ]]; then
+    word=${BASH_REMATCH[1]} rest=${BASH_REMATCH[2]} part=''
+    for ((i = 0; i < ${#rest}; i++)); do
+      char=${rest:i:1}
+      case $char in "(") depth=$((depth + 1)) ;; ")") depth=$((depth - 1)) ;; esac
+      if [[ $char == , && $depth == 0 ]]; then parts+=("$part") part=''; else part+=$char; fi
+    done
+    [[ ! $part ]] || parts+=("$part")
+    for part in "${parts[@]}"; do
+      if cfg_holds "$1" "$part"; then
+        [[ $word != any ]] || return 0
+        [[ $word != not ]] || return 1
+      elif [[ $word == all ]]; then return 1
+      fi
+    done
+    [[ $word != any ]]
+    return
+  fi
+  rest=${rest//[\\\"\']/}
+  [[ $rest == @(unix|true|target_family=unix|target_os=linux|target_vendor=unknown|debug_assertions) ||
+    $rest == target_arch=${1%%-*} || $rest == target_env=${1##*-} ||
+    ($rest == target_pointer_width=64 && $1 == *64*) || ($rest == target_endian=little && $1 == @(x86_64|aarch64)-*) ]]
 }

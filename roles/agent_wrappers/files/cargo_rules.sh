@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Reads a cargo command line as cargo would, and says what isn't allowed. cargo_agent.sh sources this file.
 
-# What compiles takes a slot, and so does what is in neither list.
+# What compiles is run by cargo-command, and so is what is in neither list.
 COMPILES='build check test bench run doc install rustc rustdoc fix package publish'
 QUIET='add clean config fetch fmt generate-lockfile help info init locate-project login logout metadata new owner pkgid '\
 'read-manifest remove report rm search tree uninstall update vendor verify-project version yank'
@@ -49,7 +49,7 @@ read_command() {
       --*=*) keep_option "${word%%=*}" "${word#*=}" ;;
       --color | --config | --config-file | --user-config-file | --tool-config-file | --manifest-path | --package | --features | \
         --jobs | --target | --target-dir | --profile | --bin | --example | --test | --bench | --exclude | --message-format | \
-        --explain | --sanitizer | --fuzz-dir | --codegen-units)
+        --explain | --sanitizer | --fuzz-dir | --codegen-units | --archive-file | --binaries-metadata)
         keep_option "$word" "$value"
         [[ ! $value ]] || shift ;;
       --*) keep_option "$word" '' ;;
@@ -66,6 +66,7 @@ read_command() {
         elif [[ ! $action ]]; then action=$word action_at=$((count - $# - 1))
         elif [[ $action == nextest ]]; then action+=" $word"
         fi
+        [[ $word != @(test|t|bench|nextest) || $command == "$word" ]] || options[plain test]=$word
         # After its first plain word, all of `run` belongs to the program, and all of `rustc` to the compiler.
         [[ ! $action || $command != @(r|run|rustc|rustdoc) ]] || return 0 ;;
     esac
@@ -100,19 +101,21 @@ understand() {
 refuse() {
   local what=$command
   [[ " $COMPILES $QUIET clippy " == *" $command "* || ! $action ]] || what+=" $action"
+  [[ $command != watch ]] || what="watch -x 'test -p NAME'"
   fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $what $3"
 }
 
 # check_scope: a test run names its package.
 check_scope() {
-  local why=''
+  local why='' instead='-p NAME'
+  [[ $command != watch ]] || instead=''
   [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
   if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
   elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
   elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
   elif [[ ! ${options[--package]-}${options[--manifest-path]-} ]]; then why='no package is named.'
   fi
-  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" '-p NAME'
+  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" "$instead"
 }
 
 # check_targets: no command compiles every target.
@@ -142,19 +145,34 @@ check_sanitizer() {
   words=("${words[@]:0:action_at+1}" --sanitizer none "${words[@]:action_at+1}")
 }
 
+# runs_tests: true for what runs tests of a workspace, by whatever subcommand.
+runs_tests() {
+  local tests='^(test|t|bench|nextest run)( |$)' named=' (-p|--package|--manifest-path)[ =]*[^ -]' every=' --(workspace|all)( |$)'
+  case $command in
+    test | bench | tarpaulin | mutants) ;;
+    llvm-cov) [[ $action != @(report|show-env|clean|run|help) ]] ;;
+    nextest) # from an archive it compiles nothing
+      [[ $action == @(run|r|bench|b|list|archive) && ! ${options[--archive-file]+set}${options[--binaries-metadata]+set} ||
+        $action == archive ]] ;;
+    watch) [[ $action =~ $tests && (! $action =~ $named || $action =~ $every) ]] ;; # the whole command is one word
+    *)
+      [[ ${options[plain test]-} && $action != run && " $COMPILES $QUIET clippy fuzz " != *" $command "* ]] || return 1
+      [[ $action == nextest* ]] || action=${options[plain test]} ;;
+  esac
+}
+
 check_rules() {
   [[ ! ${options[--help]+set} ]] || return 0
   [[ $EDITOR_CALL ]] || check_targets
-  if [[ $command == @(test|bench) || $command:$action == @(nextest:@(run|r|bench|b|list|archive)|miri:@(test|t|bench|nextest*)) ]]
-  then check_scope; fi
+  ! runs_tests || check_scope
   [[ $command != fuzz ]] || check_sanitizer
 }
 
 # may_test: true for what runs tests, and for what is unknown.
 may_test() { [[ $command == @(test|bench) || ($command && " $COMPILES $QUIET clippy fuzz " != *" $command "*) ]]; }
 
-# takes_slot: true for what compiles.
-takes_slot() {
+# may_compile: true for what may compile.
+may_compile() {
   [[ $command && ! ${options[--help]+set} && " $QUIET " != *" $command "* ]] || return 1
   [[ $command:$action != @(fuzz:list|fuzz:init|fuzz:add|nextest:show-config|nextest:self|miri:clean) ]]
 }

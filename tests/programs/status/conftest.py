@@ -67,7 +67,7 @@ def install(root: Path) -> Status:
         "group": "root",
         "channel": "1.92.0",
         "toolchain": str(host.prefix / "toolchain"),
-        "slots": str(host.slot_folder),
+        "pool": str(host.pool),
         "budget": BUDGET,
     }
     policy.write_text(json.dumps(described))

@@ -19,19 +19,19 @@ from wrappers.host import GUARD, eventually
 
 from .conftest import Status
 
-HOLD = 'while [[ -e "$TEST_HOLD" ]]; do sleep 0.02; done'
+HOLD = '"$RUSTC_WRAPPER" bash -c "while [[ -e \\"$TEST_HOLD\\" ]]; do sleep 0.02; done" --crate-name "$TEST_NAME"'
 
 
 @contextlib.contextmanager
-def builds(status: Status, count: int, *arguments: str) -> Iterator[list[subprocess.Popen[str]]]:
+def builds(status: Status, count: int, name: str = "serde") -> Iterator[list[subprocess.Popen[str]]]:
     """So many builds that started one after the other, and go on until this ends."""
     hold = status.host.root / "hold"
     hold.touch()
-    command = ["bash", status.host.cargo_agent, "build", *arguments]
+    command = ["bash", status.host.cargo_agent, "build", "--locked"]
     started = []
     try:
         for number in range(1, count + 1):
-            started.append(status.host.start(*command, STANDIN_DO=HOLD, TEST_HOLD=str(hold)))
+            started.append(status.host.start(*command, STANDIN_DO=HOLD, TEST_HOLD=str(hold), TEST_NAME=name))
             eventually(lambda number=number: _seen(status) == number)
         yield started
     finally:
@@ -41,52 +41,44 @@ def builds(status: Status, count: int, *arguments: str) -> Iterator[list[subproc
 
 
 def _seen(status: Status) -> int:
-    slots = status.facts()["slots"]
-    return sum(1 for held in slots["held"] if held["pid"]) + len(slots["waiting"])
+    facts = status.facts()
+    return len(facts["pool"]["holders"]) + len(facts["pool"]["waiting"]) + len(facts["slots"]["waiting"])
 
 
-def test_idle_slots_are_free(status):
-    slots = status.facts()["slots"]
-    assert (slots["total"], slots["held"], slots["waiting"], slots["problem"]) == (2, [], [], None)
-    assert "slots     0 of 2 held, 0 waiting" in status.run().stdout
+def test_an_idle_pool_is_free(status):
+    facts = status.facts()
+    assert (facts["pool"]["total"], facts["pool"]["held"], facts["pool"]["holders"]) == (16 << 30, 0, [])
+    assert (facts["slots"]["total"], facts["slots"]["held"], facts["slots"]["waiting"]) == (2, 0, [])
+    said = status.run().stdout
+    assert "pool      0 MiB of 16 GiB held by builds and tests, 0 processes waiting" in said
+    assert "slots     0 of 2 held, 0 commands waiting" in said
 
 
-def test_holders_and_waiters_are_named_in_the_order_in_which_they_came(status):
-    with builds(status, 5, "--locked") as started:
-        slots = status.facts()["slots"]
+def test_who_holds_and_who_waits_is_named(status):
+    with builds(status, 5):
+        facts = status.facts()
         said = status.run().stdout
-    assert [(held["slot"], held["user"], held["command"]) for held in slots["held"]] == [
-        (1, getpass.getuser(), "cargo build --locked"),
-        (2, getpass.getuser(), "cargo build --locked"),
-    ]
-    assert all(held["verified"] for held in slots["held"])
-    assert [caller["pid"] for caller in slots["waiting"]] == [process.pid for process in started[2:]]
-    assert all(caller["command"] == "cargo_agent.sh build --locked" for caller in slots["waiting"])
-    assert "slots     2 of 2 held, 3 waiting" in said
-    assert status.facts()["slots"]["held"] == []
+    assert [(held["user"], held["command"], held["memory"]) for held in facts["pool"]["holders"]] == [
+        (getpass.getuser(), "rustc serde", 4 << 30)
+    ] * 2
+    assert facts["pool"]["held"] == 8 << 30
+    assert [caller["command"] for caller in facts["slots"]["waiting"]] == ["cargo build"] * 3
+    assert "pool      8 GiB of 16 GiB held" in said and "slots     2 of 2 held, 3 commands waiting" in said
+    assert status.facts()["pool"]["holders"] == []
 
 
-def test_a_record_that_names_a_stranger_is_not_believed(status):
-    with builds(status, 1):
-        (status.host.slot_folder / "holder.1").write_text(f"{os.getpid()} 1 0 cargo build\n")
-        (held,) = status.facts()["slots"]["held"]
-        said = status.run().stdout
-    assert (held["slot"], held["pid"], held["verified"]) == (1, None, False)
-    assert "1  held, and its record names no process that is there" in said
-
-
-@pytest.mark.parametrize("record", ["", "0 1 0 x", "99999999999999999999 1 0 x", "\x1b[31m", "-1 0 0 x", "123"])
-def test_a_record_that_is_none_is_no_trouble(status, record):
-    with builds(status, 1):
-        (status.host.slot_folder / "holder.1").write_text(record)
-        (held,) = status.facts()["slots"]["held"]
-    assert held["pid"] is None
+def test_who_waits_for_memory_is_named(status):
+    status.host.change_policy(POOL_BYTES=4 << 30)
+    status.host.make_pool()
+    with builds(status, 2):
+        (waits,) = status.facts()["pool"]["waiting"]
+    assert (waits["command"], waits["memory"]) == ("rustc serde", 4 << 30)
 
 
 def test_what_an_agent_typed_can_not_draw_on_the_terminal(status):
-    with builds(status, 1, "--features", "\x1b[2J\n\x07\u202eslow\x9b31m"):
+    with builds(status, 1, "\x1b[2J\x07\u202eslow"):
         said = status.run().stdout
-    assert r"cargo build --features \x1b[2J" in said
+    assert r"rustc \x1b[2J\x07" in said
     assert [character for character in said if character != "\n" and not character.isprintable()] == []
     assert max(map(len, said.splitlines())) <= 80
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import os
 import shlex
 import subprocess
@@ -21,6 +23,10 @@ from ansible.template import Templar, trust_as_template
 init_plugin_loader()  # or templates find no filter of the collection
 
 ROLE = Path(__file__).parents[3] / "roles" / "agent_wrappers"
+LIBC = ctypes.CDLL(None, use_errno=True)
+GETVAL = 12
+FREE, TOTAL, TURN, SLOTS, ALL_SLOTS, SERVED, ACCOUNTS = range(7)
+GIB = 1 << 30
 TRIPLE = "x86_64-unknown-linux-gnu"
 CHANNEL = "1.92.0"
 GUARD = 60  # seconds after which something hangs: far beyond what any of this takes
@@ -84,8 +90,37 @@ class Host:
         return self.root / "opt"
 
     @property
-    def slot_folder(self) -> Path:
-        return self.root / "slots"
+    def pool(self) -> Path:
+        return self.root / "pool"
+
+    @property
+    def set(self) -> int:
+        """The number of the pool's semaphores."""
+        return int(self.pool.read_text().split()[0])
+
+    def value(self, place: int) -> int:
+        return int(LIBC.semctl(self.set, place, GETVAL))
+
+    def free(self) -> int:
+        """Bytes of the pool that nobody holds."""
+        return self.value(FREE) * int(self.pool.read_text().split()[1])
+
+    def make_pool(self) -> None:
+        """Make the pool, or give it the size that its policy has now."""
+        subprocess.run([self.libexec / "memory-pool", self.policy], check=True, capture_output=True, timeout=GUARD)
+
+    def change_policy(self, **values: object) -> None:
+        lines = dict(line.split("=", 1) for line in self.policy.read_text().splitlines() if not line.startswith("#"))
+        lines.update({name: str(value) for name, value in values.items()})
+        self.policy.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+    @property
+    def policy(self) -> Path:
+        return self.prefix / "etc" / "policy.env"
+
+    @property
+    def libexec(self) -> Path:
+        return self.prefix / "libexec"
 
     @property
     def checkout(self) -> Path:
@@ -159,6 +194,27 @@ class Host:
         return Result(status=process.returncode, out=out, err=err, ran=True)
 
 
+# Where the role puts its files, and the names by which cargo calls memory-gate.
+FILES = {
+    **{name: name for name in ("cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh")},
+    **{name: name for name in ("memory-gate", "memory_gate.pl", "cargo-command", "memory-pool")},
+    "nested-cargo": "nested/cargo",
+}
+LINKS = ("rustdoc", "miri", "runner", "program")
+
+pools: list[Host] = []  # which outlive their processes
+
+
+def remove_pools(kept: int = 0) -> None:
+    while len(pools) > kept:
+        host = pools.pop()
+        if host.pool.exists():
+            LIBC.semctl(host.set, 0, 0)  # IPC_RMID
+
+
+atexit.register(remove_pools)
+
+
 def variables(root: Path, **changed: object) -> dict[str, object]:
     """What the templates see on a host whose files lie under ``root``."""
     return {
@@ -168,12 +224,17 @@ def variables(root: Path, **changed: object) -> dict[str, object]:
         "agent_policy_memory_per_agent": "4G",
         "agent_policy_memory_hard_limit": "16G",
         "agent_policy_rust_channel": CHANNEL,
-        "policy_kib": 4 << 20,
+        "prefix": str(root / "opt"),
+        "rust_channel": CHANNEL,
+        "memory_per_agent": 4 * GIB,
+        "memory_hard_limit": 16 * GIB,
         "slots": 2,
         "jobs": "cargo",
-        "slot_folder": str(root / "slots"),
-        "notice_after": 10,
-        "notice_every": 60,
+        "group": "nova-agents",
+        "guard": "redirect",
+        "pool": str(root / "pool"),
+        "pool_bytes": 16 * GIB,
+        "low_memory": 0,
         **changed,
     }
 
@@ -185,20 +246,22 @@ def render(root: Path, **changed: object) -> Host:
     for template, place in {
         "run_limited.sh.j2": "bin/run_limited.sh",
         "cargo_agent.sh.j2": "bin/cargo_agent.sh",
-        "cargo_slots.sh.j2": "libexec/cargo_slots.sh",
-        "cargo_queue.sh.j2": "libexec/cargo_queue.sh",
         "cargo-guard.j2": "libexec/cargo-guard",
+        "policy.env.j2": "etc/policy.env",
     }.items():
         text = templar.template(trust_as_template((ROLE / "templates" / template).read_text()))
         program(root / "opt" / place, text)
-    for file in ("cargo_rules.sh", "cargo_config.sh"):
-        (root / "opt" / "libexec" / file).write_text((ROLE / "files" / file).read_text())
+    for file, place in FILES.items():
+        program(root / "opt" / "libexec" / place, (ROLE / "files" / file).read_text())
+    for link in LINKS:
+        (root / "opt" / "libexec" / link).symlink_to("memory-gate")
 
     host = Host(root, int(str(known["slots"])))
-    for folder in (host.slot_folder, host.checkout, root / "home"):
+    for folder in (host.checkout, root / "home"):
         folder.mkdir(exist_ok=True)
-    for lock in ("turn", *(f"{kind}.{slot}" for kind in ("slot", "holder") for slot in range(1, host.slots + 1))):
-        (host.slot_folder / lock).touch()
+    host.change_policy(POOL_GROUP=os.getgid())
+    host.make_pool()
+    pools.append(host)
     program(host.toolchain(f"{CHANNEL}-{TRIPLE}"), STAND_IN)
     program(host.prefix / "toolchain" / "bin" / "cargo", STAND_IN)  # in the place of rustup's proxy
     home = shlex.quote(str(host.home))

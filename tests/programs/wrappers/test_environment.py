@@ -69,32 +69,19 @@ def test_refuses_a_cap_that_is_none(host: Host, text: str) -> None:
     assert result.err.startswith("cargo_agent: NOVA_CARGO_LIMIT_AS is ")
 
 
-def test_says_what_a_failure_under_the_cap_can_mean(host: Host) -> None:
-    failed = host.cargo("build", STANDIN_STATUS="101")
-    assert (failed.status, len(failed.lines)) == (101, 1)
-    for part in (
-        "4G address space cap",
-        "memory allocation",
-        "only metadata stub",
-        "spawn thread",
-        "linker",
-        "LIMIT_AS=8G",
-    ):
-        assert part in failed.err
-    assert host.cargo("build").err == ""
-    assert len(host.cargo("build", STANDIN_STATUS="101", NOVA_CARGO_LIMIT_AS="off").lines) == 1  # that there is no cap
+DIES = '"$RUSTC_WRAPPER" bash -c "kill -ABRT \\$\\$" --crate-name serde || exit 101'
 
 
 def closing(host: Host, script: Path | None = None, session: str = "unlimited", **env: str) -> str:
-    """What the closing line advises after a failure under the cap."""
+    """What is advised where a process died at its cap."""
     text = f'ulimit -v {session}; exec bash "{script or host.cargo_agent}" build'
-    failed = host.shell(text, STANDIN_STATUS="101", **env)
+    failed = host.shell(text, STANDIN_DO=DIES, **env)
     assert failed.status == 101
-    return failed.lines[-1].partition("mean that the cap was hit: ")[2]
+    return failed.lines[-1].partition("(NOVA_CARGO_LIMIT_AS): ")[2]
 
 
 def test_the_closing_line_advises_what_can_help(host: Host) -> None:
-    retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash '{host.cargo_agent}' ..."
+    retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash {host.cargo_agent} ..."
     most = "that is the most that there is: try fewer jobs, NOVA_CARGO_JOBS=1, or ask an operator"
     assert closing(host) == retry.format("8G")
     assert closing(host, NOVA_CARGO_LIMIT_AS="3G") == retry.format("6G")
@@ -104,6 +91,13 @@ def test_the_closing_line_advises_what_can_help(host: Host) -> None:
     assert closing(host, session=str(4 << 20)) == most
     assert closing(host, session=str(2 << 20)) == most
     assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself takes no cap
+
+
+def test_a_failure_of_another_kind_has_no_closing_line(host: Host) -> None:
+    assert host.cargo("build", STANDIN_STATUS="101").err == ""
+    assert (
+        len(host.cargo("build", STANDIN_DO=DIES, NOVA_CARGO_LIMIT_AS="off").lines) == 2
+    )  # that there is no cap; bash's own
 
 
 @pytest.mark.parametrize("name", ["ulimit", "cd"])
@@ -196,7 +190,9 @@ def test_fewer_test_threads_can_be_asked_for_by_either_name(host: Host) -> None:
     ("words", "capped"),
     [
         *((line, True) for line in ("test -p x", "bench -p x", "nextest run -p x", "miri test -p x", "t -p x")),
-        *((line, True) for line in ("hack test", "llvm-cov", "careful test")),  # what is unknown may test
+        *(
+            (line, True) for line in ("hack test -p x", "llvm-cov -p x", "careful test -p x", "xtask")
+        ),  # what is unknown may test
         *((line, False) for line in ("build", "clippy", "run", "metadata", "fuzz run x", "--version")),
     ],
 )
@@ -255,61 +251,63 @@ FLAG = "-Clink-arg=-Wl,--no-keep-memory"
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "name", "value"),
+    ("words", "flagged"),
     [
-        ("build", {}, "CARGO_BUILD_RUSTFLAGS", FLAG),
-        ("build", {"CARGO_BUILD_RUSTFLAGS": "-g"}, "CARGO_BUILD_RUSTFLAGS", f"-g {FLAG}"),
-        ("build", {"RUSTFLAGS": "-g"}, "RUSTFLAGS", f"-g {FLAG}"),
-        ("build", {"CARGO_ENCODED_RUSTFLAGS": "-g"}, "CARGO_ENCODED_RUSTFLAGS", f"-g\x1f{FLAG}"),
-        ("build --target aarch64-unknown-linux-gnu", {}, "CARGO_BUILD_RUSTFLAGS", FLAG),
-        ("build --target wasm32-unknown-unknown", {}, "CARGO_BUILD_RUSTFLAGS", None),
-        ("build", {"CARGO_BUILD_TARGET": "wasm32-unknown-unknown"}, "CARGO_BUILD_RUSTFLAGS", None),
-        ("build", {"NOVA_CARGO_LIMIT_AS": "unlimited"}, "CARGO_BUILD_RUSTFLAGS", None),
-        ("build --target wasm32-unknown-unknown --target x86_64-unknown-linux-gnu", {}, "CARGO_BUILD_RUSTFLAGS", None),
-        ("build --target x86_64-unknown-linux-gnu --target=wasm32-wasip1", {}, "CARGO_BUILD_RUSTFLAGS", None),
-        ("build --target host-tuple", {}, "CARGO_BUILD_RUSTFLAGS", FLAG),
-        ("--config build.target='wasm32-wasip1' build", {}, "CARGO_BUILD_RUSTFLAGS", None),
-        # What is set hides the rest from cargo, even where it is empty.
-        ("build", {"RUSTFLAGS": "", "CARGO_BUILD_RUSTFLAGS": "-g"}, "RUSTFLAGS", FLAG),
-        ("build", {"CARGO_ENCODED_RUSTFLAGS": "", "RUSTFLAGS": "-g"}, "CARGO_ENCODED_RUSTFLAGS", FLAG),
-        ("build", {"CARGO_ENCODED_RUSTFLAGS": "", "RUSTFLAGS": "-g"}, "RUSTFLAGS", "-g"),
-        # As a nested call finds it: with other flags cargo would build everything again.
-        ("build", {"CARGO_BUILD_RUSTFLAGS": f"-g {FLAG}"}, "CARGO_BUILD_RUSTFLAGS", f"-g {FLAG}"),
-        ("build", {"RUSTFLAGS": FLAG}, "RUSTFLAGS", FLAG),
-        ("build", {"CARGO_ENCODED_RUSTFLAGS": f"-g\x1f{FLAG}"}, "CARGO_ENCODED_RUSTFLAGS", f"-g\x1f{FLAG}"),
+        ("--crate-type bin", True),
+        ("--test", True),
+        ("--crate-type=cdylib", True),
+        ("--crate-type proc-macro", True),
+        ("--crate-type dylib --crate-type rlib", True),
+        ("--crate-type bin --emit=dep-info,link", True),
+        ("--crate-type bin --target aarch64-unknown-linux-gnu", True),
+        ("--crate-type bin -C linker=/usr/bin/x86_64-linux-gnu-gcc-12", True),
+        ("--crate-type bin -Clinker=clang -Clink-arg=-fuse-ld=mold", True),
+        ("--crate-type bin -Clink-arg=-fuse-ld=/usr/bin/ld.lld", True),
+        ("--crate-type lib", False),
+        ("--crate-type bin --emit=dep-info,metadata", False),
+        ("--test --emit metadata", False),
+        ("--crate-type cdylib --target wasm32-unknown-unknown", False),
+        ("--crate-type bin --target=x86_64-pc-windows-gnu", False),
+        ("--crate-type bin -C linker=rust-lld", False),
+        ("--crate-type bin -Clinker=ld.lld", False),
+        ("--crate-type bin --codegen=linker=/opt/wild", False),
+        ("--crate-type bin -Clinker-flavor=ld", False),
+        ("--crate-type bin -C link-arg=-fuse-ld=wild", False),
     ],
 )
-def test_the_linker_keeps_less_in_memory(
-    host: Host, words: str, env: dict[str, str], name: str, value: str | None
-) -> None:
-    assert host.cargo(*words.split(), **env).env.get(name) == value
+def test_only_links_that_take_it_get_the_linker_s_flag(host: Host, words: str, flagged: bool) -> None:
+    asked = f'"$RUSTC_WRAPPER" echo --crate-name x {words}'
+    assert (FLAG in host.cargo("build", STANDIN_DO=asked).out.split()) is flagged
+    for out in ({"NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY": "1"}, {"NOVA_CARGO_LIMIT_AS": "unlimited"}):
+        assert FLAG not in host.cargo("build", STANDIN_DO=asked, **out).out
 
 
-@pytest.mark.parametrize(
-    ("text", "words", "value"),
-    [
-        ('[build]\ntarget = "wasm32-unknown-unknown"\n', "build", None),
-        ('build.target = "wasm32-unknown-unknown"\n', "build", None),
-        ('[build]\ntarget = ["x86_64-unknown-linux-gnu", "wasm32-wasip1"]\n', "build", None),
-        ('[build]\ntarget = [\n  "wasm32-wasip1",\n]\n', "build", None),
-        ('build = { target = "wasm32-wasip1" }\n', "build", None),
-        ('[build]\ntarget = "wasm32-wasip1"\n', "build --target x86_64-unknown-linux-gnu", FLAG),
-        ('[build]\ntarget = "x86_64-unknown-linux-musl"\n', "build", FLAG),
-        ('[build]\ntarget-dir = "wasm"\n[other]\ntarget = "wasm"\n', "build", FLAG),
-    ],
-)
-@pytest.mark.parametrize("place", ["checkout/.cargo", "home/.cargo"])
-def test_a_target_of_the_configuration_counts(host: Host, text: str, words: str, value: str | None, place: str) -> None:
-    (host.root / place).mkdir()
-    (host.root / place / "config.toml").write_text(text)
-    assert host.cargo(*words.split()).env.get("CARGO_BUILD_RUSTFLAGS") == value
+@pytest.mark.parametrize("name", ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"])
+def test_flags_are_left_as_they_are(host: Host, name: str) -> None:
+    assert host.cargo("build", **{name: "-g"}).env[name] == "-g"
+    assert name not in host.cargo("build").env
 
 
 @pytest.mark.parametrize("name", ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"])
 def test_clears_rustc_wrappers_unless_they_are_kept(host: Host, name: str) -> None:
-    assert host.cargo("build", **{name: "sccache"}).env[name] == ""
+    gate = str(host.libexec / "memory-gate") if name == "RUSTC_WRAPPER" else None
+    # An empty one would make cargo build everything again.
+    assert host.cargo("build", **{name: "sccache"}).env.get(name) == gate
     kept = host.cargo("build", **{name: "sccache"}, NOVA_CARGO_KEEP_RUSTC_WRAPPER="1")
-    assert kept.env[name] == "sccache"
+    assert kept.env[name] == (gate or "sccache")
+
+
+@pytest.mark.parametrize("way", ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "configuration"])
+def test_a_wrapper_that_is_kept_runs_below_the_gate(host: Host, way: str) -> None:
+    own = program(host.root / "own", '#!/bin/sh\necho "own $*"\n')
+    env = {way: str(own)} if way != "configuration" else {}
+    (host.checkout / ".cargo").mkdir()
+    if not env:
+        (host.checkout / ".cargo" / "config.toml").write_text(f'[build]\nrustc-wrapper = "{own}"\n')
+    nested = f'"$RUSTC_WRAPPER" rustc --crate-name x; [[ $INNER ]] || INNER=1 bash "{host.cargo_agent}" build'
+    result = host.cargo("build", NOVA_CARGO_KEEP_RUSTC_WRAPPER="1", STANDIN_DO=nested, **env)
+    assert result.out == "own rustc --crate-name x\n" * 2, result.err
+    assert "own" not in host.cargo("build", STANDIN_DO='"$RUSTC_WRAPPER" echo rustc', **env).out
 
 
 # ---- toolchain ----
@@ -325,7 +323,7 @@ def test_the_toolchain_s_own_cargo_runs_first_on_path(host: Host) -> None:
     own = host.toolchain(f"{CHANNEL}-{TRIPLE}")
     assert ran(host, "build") == (str(own), f"{CHANNEL}-{TRIPLE}", "")
     result = host.cargo("build")
-    assert result.env["PATH"].startswith(f"{own.parent}:")
+    assert result.env["PATH"].startswith(f"{host.libexec}/nested:{own.parent}:")
     assert result.env["RUSTUP_HOME"] == str(host.home)
 
 
@@ -429,58 +427,116 @@ def test_a_pin_leads_nowhere_else(host: Host, channel: str) -> None:
     assert (host.cargo("build").status, (host.checkout / "injected").exists()) == (2, False)
 
 
-# ---- what `run` calls its program by ----
-
-RELEASE = 'target."cfg(all())".runner = ["bash", "-c", "flock -u '
-
-
 @pytest.mark.parametrize(
-    ("words", "place"),
-    [
-        ("run", 0),
-        ("r", 0),
-        ("--locked run --bin x", 0),
-        ("--config net.offline=true run", 0),
-        # Cargo forgets a --config before `run` where another one follows it.
-        ("run --config net.offline=true", 1),
-        ("--locked r --bin x --config=net.offline=true -- --config", 2),
-        ("--config a.b=1 run --config c.d=2", 3),
-        ("go --config net.offline=true", 0),
-        ("go run --config net.offline=true", 0),  # the program's own words
-    ],
+    ("pin", "installed"), [("1.92", True), ("stable", True), ("1.9", False), ("1", True), ("nightly", False)]
 )
-def test_run_starts_its_program_by_what_gives_the_slot_back(host: Host, words: str, place: int) -> None:
-    (host.checkout / ".cargo").mkdir()
-    (host.checkout / ".cargo" / "config.toml").write_text(
-        '[alias]\ngo = "-q run"\n# runner = "x"\n[profile.dev]\ndebug = 1 # no runner here\n'
+def test_a_pin_without_a_patch_number_is_the_host_s_own_where_that_is_one(
+    host: Host, pin: str, installed: bool
+) -> None:
+    (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{pin}"\n')
+    result = host.cargo("build")
+    assert (result.status, result.env.get("RUSTUP_TOOLCHAIN")) == (
+        (0, f"{CHANNEL}-{TRIPLE}") if installed else (2, None)
     )
-    result = host.cargo(*words.split())
-    given = words.split()
-    assert result.args[:place] == given[:place] and result.args[place + 2 :] == given[place:], result.args
-    assert result.args[place] == "--config" and result.args[place + 1].startswith(RELEASE)
+
+
+def test_a_toolchain_can_be_asked_for_below_the_wrapper(host: Host) -> None:
+    for words, expected in (("+1.92.0 --version", "rustup"), ("--version", "own")):
+        program(host.toolchain(f"{CHANNEL}-{TRIPLE}"), STAND_IN + "echo own\n")
+        program(host.prefix / "toolchain" / "bin" / "cargo", '#!/bin/sh\necho "rustup $1"\n')
+        result = host.cargo("build", STANDIN_DO=f"[[ ${{INNER-}} ]] || INNER=1 cargo {words}; echo $0 >&2")
+        assert result.out.split()[0] == expected if expected == "rustup" else result.err.count("/bin/cargo") == 2, (
+            result
+        )
+
+
+# ---- what tests and programs are started by ----
+
+RUNNER = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
+
+
+def runner(host: Host, words: str, text: str = "", **env: str) -> tuple[str, list[str]]:
+    """The name by which cargo starts what it built, and the repository's own runner behind it."""
+    (host.checkout / ".cargo").mkdir(exist_ok=True)
+    (host.checkout / ".cargo" / "config.toml").write_text(text)
+    result = host.cargo(*words.split(), **env)
+    assert result.args == words.split()
+    own = result.env.get("NOVA_CARGO_RUNNER", "")
+    return result.env.get(RUNNER, "").removeprefix(f"{host.libexec}/"), own.split("\x1f") if own else []
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "env"),
+    ("words", "name"),
+    [("run", "program"), ("r -- x", "program"), ("test -p x", "runner"), ("nextest run -p x", "runner"), ("build", "")],
+)
+def test_tests_and_programs_have_a_runner_of_the_gate(host: Host, words: str, name: str) -> None:
+    assert runner(host, words) == (name, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
     [
-        ("[target.x86_64-unknown-linux-gnu]\nrunner = 'x'\n", "run", {}),
-        ("target.'cfg(unix)'.runner='x'\n", "run", {}),
-        ("target.x = { \"runner\" = 'x' }\n", "run", {}),
-        ("", "run --config target.x.runner='x'", {}),
-        ("", "--config target.x.runner='x' run", {}),
-        ("", "run", {"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": "x"}),
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = 'x y'\n", ["x", "y"]),
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = ['x', 'y z']\n", ["x", "y z"]),
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = [\n  'x',\n  'y',\n]\n", ["x", "y"]),
+        ("[target.'cfg(unix)']\nrunner='x'\n", ["x"]),
+        ("target.'cfg(unix)'.runner='x'\n", ["x"]),
+        ("[target.'cfg(all(target_os = \"linux\", not(windows)))']\nrunner='x'\n", ["x"]),
+        ("[target.'cfg(any(windows, target_arch = \"x86_64\"))']\nrunner='x'\n", ["x"]),
+        ("[target.'cfg(windows)']\nrunner='x'\n", []),
+        ("[target.'cfg(target_arch = \"wasm32\")']\nrunner='x'\n", []),
+        ("[target.wasm32-wasip1]\nrunner='wasmtime'\n", []),
+        ("# runner = 'x'\n[profile.dev]\ndebug = 1 # no runner here\n", []),
+        ("include = 'more.toml'\n", ["included"]),
     ],
 )
-def test_another_runner_goes_before_it(host: Host, text: str, words: str, env: dict[str, str]) -> None:
+def test_a_runner_of_the_repository_s_own_is_kept_behind_it(host: Host, text: str, own: list[str]) -> None:
     (host.checkout / ".cargo").mkdir()
-    (host.checkout / ".cargo" / "config.toml").write_text(text)
-    assert host.cargo(*words.split(), **env).args == words.split()
+    (host.checkout / ".cargo" / "more.toml").write_text("[target.'cfg(unix)']\nrunner = 'included'\n")
+    assert runner(host, "test -p x", text) == ("runner", own)
+
+
+def test_a_runner_of_the_environment_is_kept_behind_it(host: Host) -> None:
+    assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
+    assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
+
+
+@pytest.mark.parametrize("words", ["--config target.x.runner='x' test -p y"])
+def test_a_runner_of_the_command_line_is_left_alone(host: Host, words: str) -> None:
+    assert runner(host, words) == ("", [])
+
+
+def test_a_path_of_a_runner_is_found_from_its_file(host: Host) -> None:
+    text = "[target.'cfg(unix)']\nrunner = 'scripts/x'\n"
+    assert runner(host, "test -p x", text) == ("runner", [f"{host.checkout}/scripts/x"])
+
+
+def test_jobs_of_a_folder_s_own_configuration_hold(tmp_path: Path) -> None:
+    host = render(tmp_path, jobs=32)
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text("[build]\njobs = 3\n")
+    assert "CARGO_BUILD_JOBS" not in host.cargo("build").env
+    assert host.cargo("build", NOVA_CARGO_JOBS="5").env["CARGO_BUILD_JOBS"] == "5"
+
+
+@pytest.mark.parametrize(("policy", "cpus", "jobs"), [(32, "8", "8"), (4, "8", "4"), ("cargo", "8", "8")])
+def test_another_number_of_cpus_can_be_asked_for(tmp_path: Path, policy: object, cpus: str, jobs: str) -> None:
+    env = render(tmp_path, jobs=policy).cargo("test", "-p", "x", NOVA_CARGO_NPROC=cpus).env
+    assert (env["CARGO_BUILD_JOBS"], env["RUST_TEST_THREADS"]) == (jobs, "8")
+
+
+def test_usage_and_what_was_decided(host: Host) -> None:
+    for words in ([], ["--help"], ["-h"]):
+        result = host.cargo(*words)
+        assert (result.status, result.ran) == (0, False) and "NOVA_CARGO_LIMIT_AS" in result.out
+    said = host.cargo("build", NOVA_CARGO_DEBUG="1").err
+    assert str(host.toolchain(f"{CHANNEL}-{TRIPLE}")) in said and str(host.pool) in said
 
 
 # ---- a copy in a repository ----
 
 
-PARTS = ["cargo_rules.sh", "cargo_config.sh", "cargo_slots.sh", "cargo_queue.sh"]
+PARTS = ["cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh", "memory-gate", "memory_gate.pl", "cargo-command"]
 
 
 def copied(host: Host, *names: str) -> Path:
@@ -489,23 +545,21 @@ def copied(host: Host, *names: str) -> Path:
     for name in names:
         shutil.copy(next(host.prefix.glob(f"*/{name}")), scripts)
     shutil.rmtree(host.prefix)
-    shutil.rmtree(host.slot_folder)
     return scripts / "cargo_agent.sh"
 
 
-def test_a_copy_on_a_laptop_uses_cargo_on_path_and_slots_of_the_user(host: Host) -> None:
+def test_a_copy_on_a_laptop_uses_cargo_on_path_and_has_no_pool(host: Host) -> None:
     copy = copied(host, "run_limited.sh", "cargo_agent.sh", *PARTS)
     laptop = program(host.root / "laptop" / "cargo", STAND_IN)
     path = f"{copy.parent}:{laptop.parent}:/usr/bin:/bin"
     (copy.parent / "cargo").symlink_to("cargo_agent.sh")  # a shim of one's own must not call itself
-    result = host.cargo("build", script=copy, PATH=path, STANDIN_DO='echo "$0"')
-    cache = host.root / "home" / ".cache" / "nova-agent" / "slots"
-    assert (result.status, result.out) == (0, f"{laptop}\n")
-    assert result.lines == [
-        f"cargo_agent: this host has no slots in {host.slot_folder} that you can use; yours alone are in '{cache}'"
-    ]
-    assert sorted(file.name for file in cache.iterdir()) == ["holder.1", "holder.2", "slot.1", "slot.2", "turn"]
-    assert cache.stat().st_mode & 0o777 == 0o700
+    compiles = 'echo "$0"; "$RUSTC_WRAPPER" echo --crate-name x --test'
+    result = host.cargo("build", script=copy, PATH=path, STANDIN_DO=compiles)
+    assert (result.status, result.out) == (0, f"{laptop}\n--crate-name x --test {FLAG}\n")
+    (line,) = result.lines
+    assert line.startswith("cargo_agent: this host has no memory pool")
+    assert result.limit(AS) == (str(4 * GIB),) * 2
+    assert host.cargo("metadata", script=copy, PATH=path).err == ""
     assert "scope rule" in host.cargo("test", script=copy, PATH=path).err
     assert "no cargo on PATH" in host.cargo("build", script=copy, PATH=f"{copy.parent}:/usr/bin:/bin").err
 
@@ -515,10 +569,8 @@ def test_two_scripts_alone_keep_the_cap_and_say_what_is_missing(host: Host) -> N
     path = f"{program(host.root / 'laptop' / 'cargo', STAND_IN).parent}:/usr/bin:/bin"
     result = host.cargo("build", script=copy, PATH=path)
     assert (result.status, result.limit(AS)) == (0, (str(4 * GIB),) * 2)
-    assert result.err == (
-        "cargo_agent: without cargo_rules.sh, cargo_config.sh, cargo_slots.sh and cargo_queue.sh beside this script, "
-        "only the cap holds\n"
-    )
+    (line,) = result.lines
+    assert line.startswith("cargo_agent: without cargo_rules.sh") and line.endswith("only the cap holds")
 
 
 def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:

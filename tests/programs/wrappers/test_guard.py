@@ -15,17 +15,17 @@ AS, CAP = "Max address space", (str(4 << 30),) * 2
 
 @pytest.fixture(params=["redirect", "refuse"])
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    return render(tmp_path, agent_wrappers_guard=request.param)
+    return render(tmp_path, guard=request.param)
 
 
 @pytest.fixture
 def refusing(tmp_path: Path) -> Host:
-    return render(tmp_path, agent_wrappers_guard="refuse")
+    return render(tmp_path, guard="refuse")
 
 
-def test_a_bare_cargo_gets_cap_slot_and_rules(host: Host) -> None:
+def test_a_bare_cargo_gets_cap_gate_and_rules(host: Host) -> None:
     result = host.cargo("build", "--locked", script=host.guard)
-    assert (result.args, result.limit(AS), result.env["NOVA_CARGO_SLOT"]) == (["build", "--locked"], CAP, "1")
+    assert (result.args, result.limit(AS)) == (["build", "--locked"], CAP) and result.env["NOVA_CARGO_GATE"]
     assert "refused by the scope rule" in host.cargo("test", script=host.guard).err
 
 
@@ -51,24 +51,23 @@ def test_a_child_of_a_wrapped_cargo_reaches_the_real_one(guarded: Host) -> None:
     assert result.out == f"{real} build --all-targets\n{real} build\n", result.err
 
 
-def test_a_slot_without_a_cargo_above_opens_nothing(host: Host) -> None:
-    # As a shell or an agent that was started inside a slot: not by cargo, so the rules hold.
+def test_a_wrapper_above_without_a_cargo_opens_nothing(host: Host) -> None:
+    # As a shell or an agent that was started inside a command: not by cargo, so the rules hold.
     child = f'[[ $INNER ]] || INNER=1 bash "{host.guard}" build --all-targets; echo "$INNER status $?"'
     result = host.cargo("build", STANDIN_DO=child, CARGO=None)
     assert result.out == " status 2\n" and "refused by the all-targets rule" in result.err
 
 
-@pytest.mark.parametrize("env", [{"CARGO": "x"}, {"CARGO": "x", "NOVA_CARGO_SLOT": "1"}])
+@pytest.mark.parametrize("env", [{"CARGO": "x"}, {"CARGO": "x", "NOVA_CARGO_GATE": "1 1 1 0 0 99 4 5"}])
 def test_the_environment_alone_opens_nothing(guarded: Host, env: dict[str, str]) -> None:
-    (guarded.slot_folder / "holder.1").write_text("1 1 0 cargo build\n")
     assert guarded.cargo("build", "--all-targets", script=guarded.guard, **env).status == 2
 
 
 @pytest.mark.parametrize("words", ["check --workspace --message-format=json --all-targets", "c --message-format json"])
-def test_an_editor_gets_cap_and_slot_without_the_rules(guarded: Host, words: str) -> None:
+def test_an_editor_gets_cap_and_gate_without_the_rules(guarded: Host, words: str) -> None:
     result = guarded.cargo(*words.split(), script=guarded.guard)
     assert (result.status, result.args, result.limit(AS)) == (0, words.split(), CAP), result.err
-    assert result.env["NOVA_CARGO_SLOT"] == "1"
+    assert result.env["NOVA_CARGO_GATE"]
 
 
 def test_an_editor_s_words_open_nothing_else(host: Host) -> None:

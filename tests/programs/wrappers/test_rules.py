@@ -44,9 +44,12 @@ def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) 
 def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line: str) -> None:
     """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
     instead = shared_host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2].split()
+    if line.startswith("watch"):
+        assert instead == ["watch", "-x", "'test", "-p", "NAME'"]
+        return
     plain = [word for word in shlex.split(line) if word in SUBCOMMANDS]
     leading = [{"b": "build", "c": "check", "t": "test"}.get(plain[0], plain[0])]
-    if plain[0] in ("nextest", "miri", "hack", "fuzz"):
+    if plain[0] in ("nextest", "miri", "hack", "fuzz", "careful", "llvm-cov"):
         leading += plain[1:]
     count = len(leading)
     assert instead[:count] == leading
@@ -63,7 +66,7 @@ def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line:
 
 SUBCOMMANDS = [
     *("build", "b", "check", "c", "clippy", "test", "t", "bench", "run", "rustc", "fix", "install"),
-    *("nextest", "r", "list", "archive", "miri", "hack", "fuzz"),
+    *("nextest", "r", "list", "archive", "miri", "hack", "fuzz", "careful", "llvm-cov", "tarpaulin", "mutants"),
 ]
 
 
@@ -150,35 +153,63 @@ def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | No
 @pytest.mark.parametrize(
     "value",
     [
-        '[\n  "test",\n  "--workspace",\n]',
-        '["test",\n  "--workspace"]',
-        '["-q",\n  "build"]',
-        '["fmt",\n]',
+        '[\n  "test", "te\\u0073t",\n]',
+        '["test",\n',
         '"""test\n--workspace"""',
         '"te\\u0073t"',
         "{}",
     ],
 )
-def test_an_alias_that_is_not_simple_is_unknown_and_gets_slot_and_cap(host: Host, value: str) -> None:
+def test_an_alias_that_is_not_simple_is_unknown_and_gets_gate_and_cap(host: Host, value: str) -> None:
     configuration = host.checkout / ".cargo" / "config.toml"
     configuration.parent.mkdir()
     configuration.write_text(f"[alias]\nodd = {value}\n")
     farther = host.root / "home" / ".cargo" / "config.toml"
     farther.parent.mkdir()
-    farther.write_text('alias.odd = "fmt"\n')  # which takes no slot, and isn't what cargo would run
+    farther.write_text('alias.odd = "fmt"\n')  # which waits for nothing, and isn't what cargo would run
     result = host.cargo("odd")
-    assert (result.status, result.args, result.env.get("NOVA_CARGO_SLOT")) == (0, ["odd"], "1"), result.err
+    assert (result.status, result.args) == (0, ["odd"]) and result.env["NOVA_CARGO_GATE"], result.err
     assert result.limit("Max address space") == (str(4 << 30),) * 2
 
 
-def test_an_alias_without_a_command_is_unknown_and_gets_slot_and_cap(host: Host) -> None:
+def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host) -> None:
     configured(host, "[alias]\nquiet = ['-q']\n")
     result = host.cargo("quiet")
-    assert (result.args, result.env["NOVA_CARGO_SLOT"], result.limit("Max address space")[1]) == (
-        ["quiet"],
-        "1",
-        str(4 << 30),
-    )
+    assert (result.args, result.limit("Max address space")[1]) == (["quiet"], str(4 << 30))
+    assert result.env["NOVA_CARGO_GATE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('include = ["shared.toml"]\n', "scope"),
+        ("include = 'shared.toml'\n", "scope"),
+        ('include = [\n  { path = "none.toml", optional = true },\n  { path = "shared.toml" },\n]\n', "scope"),
+        ('include = ["shared.toml"]\n[alias]\ntt = "check"\n', None),
+        ('[build]\ninclude = ["shared.toml"]\n', None),
+    ],
+)
+def test_what_a_configuration_includes_counts(host: Host, text: str, rule: str | None) -> None:
+    configured(host, text)
+    (host.checkout / ".cargo" / "shared.toml").write_text('[alias]\ntt = "test --workspace"\n')
+    result = host.cargo("tt")
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ('[\n  "test",\n  "--workspace",\n]', "scope"),
+        ('["test",\n  "--workspace"]', "scope"),
+        ('[\n  # a comment\n  "test",\n  "-p", "x",\n]', None),
+    ],
+)
+def test_an_alias_over_several_lines_counts(host: Host, value: str, rule: str | None) -> None:
+    configured(host, f"[alias]\nodd = {value}\n")
+    result = host.cargo("odd")
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
 
 
 @pytest.mark.parametrize(
@@ -207,7 +238,7 @@ def test_joins_arrays_of_two_files_as_cargo_does(
     result = host.cargo("x", cwd=below, CARGO_ALIAS_X=environment, CARGO_HOME=str(host.checkout / ".cargo"))
     assert result.ran is (rule is None), result.err
     assert rule is None or f"refused by the {rule} rule" in result.err
-    assert not result.ran or result.env["NOVA_CARGO_SLOT"] == "1"
+    assert not result.ran or result.env["NOVA_CARGO_GATE"]
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,32 @@ subject is: other toolchains and editors in test_guard.py, malloc's tunable in t
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, GUARD, TRIPLE, Host, Result, eventually
+from .host import ACCOUNTS, CHANNEL, FREE, GUARD, LIBC, TRIPLE, TURN, Host, Result, eventually
 
 AS = "Max address space"
-PROC_LOCKS = Path("/proc/locks")
+GETPID, GETNCNT = 11, 14
+
+
+COMPILE = '"$RUSTC_WRAPPER" echo compiled --crate-name x'
 
 
 @pytest.fixture
 def taken(host: Host) -> Iterator[Host]:
-    """A host on which nobody gets a slot."""
-    with contextlib.ExitStack() as stack:
-        for path in host.slot_folder.glob("slot.*"):
-            fcntl.flock(stack.enter_context(path.open()), fcntl.LOCK_EX)
+    """A host whose pool is held by somebody else."""
+    take = (
+        f"semop {host.set}, pack 's!*', 0, -{host.value(FREE)}, 010000; print qq(has it\\n); close STDOUT; sleep 1000"
+    )
+    with host.start("perl", "-e", f"$| = 1; {take}") as holder:
+        assert holder.stdout and holder.stdout.readline() == "has it\n"
         yield host
+        holder.kill()
 
 
 def test_from_inside_the_limit_can_not_be_raised(host: Host) -> None:
@@ -53,39 +57,40 @@ def test_the_cap_can_be_asked_away(host: Host) -> None:
     assert host.cargo("build", NOVA_CARGO_LIMIT_AS="unlimited").limit(AS) == ("unlimited", "unlimited")
 
 
-def test_the_toolchain_s_own_cargo_needs_no_slot_and_knows_no_rules(taken: Host) -> None:
-    result = taken.cargo("test", "--workspace", script=taken.toolchain(f"{CHANNEL}-{TRIPLE}"))
-    assert (result.status, result.args) == (0, ["test", "--workspace"])
-
-
-def test_a_forged_record_passes_for_a_slot(taken: Host) -> None:
-    forged = 'echo "$$ 1" >"$SLOTS/holder.1"; NOVA_CARGO_SLOT=1 bash "$WRAPPER" build; exit "$?"'
-    result = taken.shell(
-        forged,
-        SLOTS=str(taken.slot_folder),
-        WRAPPER=str(taken.cargo_agent),
-        STANDIN_DO="echo built",
-        STANDIN_STATUS="7",
+def test_the_toolchain_s_own_cargo_waits_for_nothing_and_knows_no_rules(taken: Host) -> None:
+    result = taken.cargo(
+        "test", "--workspace", script=taken.toolchain(f"{CHANNEL}-{TRIPLE}"), STANDIN_DO="echo compiled"
     )
-    assert result.out == "built\n" and result.status == 7
+    assert (result.status, result.args, result.out) == (0, ["test", "--workspace"], "compiled\n")
 
 
-def test_a_stopped_head_of_the_queue_stops_the_queue(host: Host) -> None:
-    with contextlib.ExitStack() as others:
-        locks = [others.enter_context(path.open()) for path in host.slot_folder.glob("slot.*")]
-        for lock in locks:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        head = host.start("bash", host.cargo_agent, "build")
-        children = Path(f"/proc/{head.pid}/task/{head.pid}/children")
-        eventually(lambda: len(children.read_text().split()) > len(locks))  # one for each slot, and the clock
-        head.send_signal(signal.SIGSTOP)
-    second = host.start("bash", host.cargo_agent, "build", STANDIN_DO="echo built")
-    locks_of_turn = f":{(host.slot_folder / 'turn').stat().st_ino} "
-    eventually(lambda: any("->" in line and locks_of_turn in line for line in PROC_LOCKS.read_text().splitlines()))
-    assert second.poll() is None  # with every slot free
-    head.send_signal(signal.SIGCONT)
-    assert second.communicate(timeout=GUARD)[0] == "built\n"
-    assert head.wait(timeout=GUARD) == 0
+@pytest.mark.parametrize("way", ["RUSTC_WRAPPER= ", "NOVA_CARGO_GATE= ", "NOVA_CARGO_PERMIT=$PPID "])
+def test_a_variable_leads_round_the_gate(taken: Host, way: str) -> None:
+    compile_ = COMPILE if "WRAPPER" not in way else "${RUSTC_WRAPPER-} echo compiled --crate-name x"
+    result = taken.cargo("build", STANDIN_DO=f"export {way}; {compile_}")
+    assert result.out.startswith("compiled")
+
+
+def test_units_that_were_never_taken_can_be_given_back(taken: Host) -> None:
+    give = f"perl -e 'semop {taken.set}, pack q(s!*), 0, 64, 0'"
+    assert taken.cargo("build", STANDIN_DO=f"{give}; {COMPILE}").out.startswith("compiled")
+
+
+def test_a_stopped_head_of_the_queue_stops_the_queue(taken: Host) -> None:
+    head = taken.start("bash", taken.cargo_agent, "build", STANDIN_DO=COMPILE)
+    waits = eventually(lambda: taken.value(TURN) == 0 and LIBC.semctl(taken.set, TURN, GETPID))
+    os.kill(waits, signal.SIGSTOP)
+    second = taken.start("bash", taken.cargo_agent, "build", STANDIN_DO=COMPILE)
+    eventually(lambda: LIBC.semctl(taken.set, ACCOUNTS + os.getuid(), GETNCNT) == 1)
+    subprocess.run(["perl", "-e", f"semop {taken.set}, pack q(s!*), 0, 128, 0"], check=True)
+    assert second.poll() is None  # with memory for both
+    os.kill(waits, signal.SIGCONT)
+    for process in (head, second):
+        assert process.communicate(timeout=GUARD)[0].startswith("compiled")
+
+
+def test_what_is_started_outside_holds_nothing(taken: Host) -> None:
+    assert taken.cargo("build", STANDIN_DO="echo compiled").out == "compiled\n"  # as a build script's own programs are
 
 
 def test_functions_in_the_environment_take_the_wrapper_s_place(host: Host) -> None:
@@ -93,22 +98,9 @@ def test_functions_in_the_environment_take_the_wrapper_s_place(host: Host) -> No
     assert host.cargo("metadata", **{name: value}).out == "instead\n"
 
 
-def test_who_may_lock_may_keep_a_slot(host: Host) -> None:
-    keepers = [
-        host.start("flock", "--no-fork", path, "sleep", "60") for path in sorted(host.slot_folder.glob("slot.*"))
-    ]
-    eventually(lambda: all(host.shell(f'flock -n "{keeper.args[2]}" true').status for keeper in keepers))
-    waiter = host.start("bash", host.cargo_agent, "build")
-    children = Path(f"/proc/{waiter.pid}/task/{waiter.pid}/children")
-    eventually(lambda: len(children.read_text().split()) > len(keepers))  # one for each slot, and the clock
-    for process in (waiter, *keepers):
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("words", [("x",), ("--config", 'alias.y="test"', "y")])
 def test_an_alias_that_is_not_understood_passes_the_rules_under_the_cap(host: Host, words: tuple[str, ...]) -> None:
     (host.checkout / ".cargo").mkdir()
-    (host.checkout / ".cargo" / "config.toml").write_text('[alias]\nx = [\n  "test",\n]\n')
+    (host.checkout / ".cargo" / "config.toml").write_text('[alias]\nx = "te\\u0073t"\n')
     result = host.cargo(*words)
     assert result.args == list(words) and result.limit(AS) == (str(4 << 30),) * 2

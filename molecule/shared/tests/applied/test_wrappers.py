@@ -36,14 +36,12 @@ def test_a_test_of_everything_is_refused(agent, cargo: str) -> None:
     assert "cargo_agent: " in refused.stderr
 
 
-def test_slots_are_for_agents_only(host: Host) -> None:
-    folder = host.file("/run/nova-agent/slots")
-    assert (folder.user, folder.group, folder.mode) == ("root", "nova-agents", 0o750)
-    modes = {name: host.file(f"/run/nova-agent/slots/{name}").mode for name in folder.listdir()}
-    count = len(modes) // 2
-    assert count
-    # Agents lock a slot, and write down who holds it.
-    numbers = range(1, count + 1)
-    assert modes == {"turn": 0o640, **{f"slot.{n}": 0o640 for n in numbers}, **{f"holder.{n}": 0o660 for n in numbers}}
-    owners = host.check_output("find /run/nova-agent/slots -mindepth 1 -printf '%u:%g\\n' | sort -u")
-    assert owners == "root:nova-agents"
+def test_the_pool_is_root_s_and_for_agents(host: Host) -> None:
+    file = host.file("/run/nova-agent/pool")
+    assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
+    number = file.content_string.split()[0]
+    group = host.group("nova-agents").gid
+    lines = host.file("/proc/sysvipc/sem").content_string.splitlines()
+    line = next(line for line in lines if line.split()[1] == number)
+    _, _, mode, _, owner, owner_group, *_ = line.split()
+    assert (int(mode, 8), int(owner), int(owner_group)) == (0o664, 0, group)

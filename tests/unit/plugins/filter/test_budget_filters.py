@@ -25,7 +25,7 @@ FACTS = {"memtotal_mb": 65536, "processor_nproc": 8, "processor_vcpus": 16, "dis
 @pytest.mark.parametrize("memory", ["1536G", "1536GiB", 1536 * GIB])
 def test_sizes(memory: object) -> None:
     budget = memory_budget(memory, cpus=192)
-    assert [budget["max_agents"], budget["recommended_agents"], budget["slots"], budget["jobs"]] == [326, 300, 10, 32]
+    assert [budget["max_agents"], budget["recommended_agents"], budget["slots"], budget["jobs"]] == [326, 300, 300, 32]
     assert recommended_agents(memory) == 300
 
 

@@ -22,10 +22,10 @@ def facts(**changed: Any) -> dict[str, Any]:
         "max_agents": 326,
         "recommended_agents": 300,
         "jobs": 32,
-        "slots": 10,
+        "slots": 300,
         "limited_by": "memtotal",
     }
-    caller = {"pid": 4711, "user": "agent1", "since": NOW - 90, "command": "cargo build --locked"}
+    caller = {"pid": 4711, "user": "agent1", "since": NOW - 90, "command": "rustc serde", "memory": 4 * GIB}
     return {
         "host": "build1",
         "time": NOW,
@@ -36,17 +36,25 @@ def facts(**changed: Any) -> dict[str, Any]:
             "pressure": {"some": {"avg10": 1.5, "avg60": 0.25}, "full": {"avg10": 0.0, "avg60": 0.0}},
             "killed": 0,
         },
+        "pressure": {
+            "cpu": {"some": {"avg10": 90.0, "avg60": 85.5}},
+            "io": {"some": {"avg10": 2.0, "avg60": 1.25}, "full": {"avg10": 0.0, "avg60": 0.5}},
+        },
         "agents": {
+            "counted_by": "accounts",
+            "running": 1,
             "accounts": 300,
             "logged_in": [{"user": "agent1", "sessions": 1, "processes": 12, "memory": 3 * GIB}],
         },
-        "slots": {
-            "folder": "/run/nova-agent/slots",
-            "total": 10,
-            "held": [{**caller, "slot": 3, "verified": True}],
+        "pool": {
+            "path": "/run/nova-agent/pool",
+            "total": 1304 * GIB,
+            "held": 652 * GIB,
+            "holders": [caller],
             "waiting": [],
             "problem": None,
         },
+        "slots": {"total": 300, "held": 150, "holders": [], "waiting": []},
         "toolchain": {
             "path": "/opt/nova-agent/toolchain",
             "channel": "1.92.0",

@@ -31,7 +31,7 @@ def test_the_guides_host_exactly() -> None:
         "max_agents": 326,
         "recommended_agents": 300,
         "jobs": 32,
-        "slots": 10,
+        "slots": 300,
         "limited_by": "memtotal",
     }
     assert explanation == [
@@ -42,13 +42,13 @@ def test_the_guides_host_exactly() -> None:
         "available = 1,304 GiB: usable - system_reserve - headroom",
         "max_agents = 326: available / per_agent (4 GiB), rounded down",
         "recommended_agents = 300: 12/13 of max_agents, rounded down, at least 1",
-        "slots = 10, jobs = 32: 192 CPUs, builds of up to 32 jobs, and slots x jobs at most max_agents",
+        "slots = 300, jobs = 32: a command for each recommended agent; the least of 192 CPUs, 32 and max_agents",
     ]
 
 
 @pytest.mark.parametrize(
     ("gib", "agents", "recommended", "slots", "jobs"),
-    [(1536, 326, 300, 10, 32), (768, 163, 150, 5, 32), (384, 81, 74, 2, 40), (6, 1, 1, 1, 1)],
+    [(1536, 326, 300, 300, 32), (768, 163, 150, 150, 32), (384, 81, 74, 74, 32), (6, 1, 1, 1, 1)],
 )
 def test_hosts_with_192_cpus(gib: int, agents: int, recommended: int, slots: int, jobs: int) -> None:
     budget = memory_budget(gib * GIB, cpus=192)

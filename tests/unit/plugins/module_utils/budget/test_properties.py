@@ -86,13 +86,13 @@ def test_recommended_is_from_one_to_the_maximum(host: dict[str, int]) -> None:
 
 
 @given(host=HOSTS)
-def test_all_jobs_of_all_slots_fit(host: dict[str, int]) -> None:
+def test_the_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) -> None:
     budget = budget_or_skip(**host)
     slots, jobs = budget["slots"], budget["jobs"]
     assert slots is not None and jobs is not None
-    assert slots >= 1
+    assert slots == budget["recommended_agents"]
     assert 1 <= jobs <= host["cpus"]
-    assert slots * jobs * budget["per_agent"] <= budget["available"]
+    assert jobs * budget["per_agent"] <= budget["available"]
 
 
 @given(per_agent=PER_AGENT)

@@ -57,15 +57,15 @@ def test_totals_are_the_sums_of_what_is_known():
         memory=(1536 + 768) * GIB,
         max_agents=326 + 163,
         recommended_agents=300 + 150,
-        slots=10 + 5,
+        slots=300 + 150,
     )
 
 
 def test_slots_are_those_of_the_policy_not_of_the_budget():
     seen = {**observation(1536 * GIB, 192), "parallelism": {"slots": 3, "jobs": 5}}
     fleet = [(record("a"), seen), (record("b"), observation(1536 * GIB, 192))]
-    assert [(row.host.slots, row.host.jobs) for row in rows_of(fleet)] == [(3, 5), (10, 32)]
-    assert totals_of(fleet).slots == 3 + 10
+    assert [(row.host.slots, row.host.jobs) for row in rows_of(fleet)] == [(3, 5), (300, 32)]
+    assert totals_of(fleet).slots == 3 + 300
 
 
 def test_no_hosts_are_no_error():

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import grp
 import json
 import os
@@ -15,8 +16,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import observe_drift
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import gather
 from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import observe_trouble
-from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import command_line, harmless
-from ansible_collections.nova.agent_host.plugins.module_utils.status.slots import observe_slots
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import observe_pool
+from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import harmless
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_example import facts
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -25,7 +26,7 @@ POLICY = {
     "group": "no-such-group",
     "channel": "1.92.0",
     "toolchain": "/opt/nova-agent/toolchain",
-    "slots": "/run/nova-agent/slots",
+    "pool": "/run/nova-agent/pool",
     "budget": facts()["budget"],
 }
 
@@ -53,66 +54,53 @@ def root(tmp_path):
     return tmp_path
 
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
 @pytest.fixture
-def slots(root):
-    """Two slots; the locks are named as the kernel does it."""
-    folder = root / "run/nova-agent/slots"
-    for name in ("turn", "slot.1", "slot.2", "holder.1", "holder.2", "slot.x", "slot.0"):
-        write(folder / name)
-    (root / "proc/self/ns").mkdir(parents=True)
-    (root / "proc/self/ns/pid").symlink_to("pid:[4026531836]")
-    write(root / "proc/locks")
-    return folder
-
-
-def lock(path, pid, waits=False):
-    found = path.stat()
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    return f"1: {'-> ' if waits else ''}FLOCK  ADVISORY  WRITE {pid} {device} 0 EOF\n"
+def pool(root):
+    """A pool of 8 units of 1 GiB, of which 3 are free, with 300 slots, of which 298 are."""
+    number = LIBC.semget(0, 6, 0o600)
+    for place, value in enumerate((3, 8, 1, 298, 300, 0)):
+        LIBC.semctl(number, place, 16, value)  # SETVAL
+    write(root / "run/nova-agent/pool", f"{number} {1 << 30} 30000 0 {16 << 30}\n")
+    yield number
+    LIBC.semctl(number, 0, 0)  # IPC_RMID
 
 
 def seen(root):
-    return observe_slots("/run/nova-agent/slots", str(root))
+    return observe_pool("/run/nova-agent/pool", str(root))
 
 
-def test_a_slot_is_held_by_the_process_that_its_record_names(root, slots):
-    process(root, 50, 1, "cargo", "/opt/x/bin/cargo\0build\0", [slots / "slot.2"])
-    write(slots / "holder.2", "50 1790000000 1001 cargo build")
-    write(root / "proc/locks", lock(slots / "slot.2", 49))
-    (held,) = seen(root)["held"]
-    assert (held["slot"], held["pid"], held["user"], held["command"]) == (2, 50, ME, "cargo build")
-    assert held["verified"] and seen(root)["total"] == 2
+def test_the_sums_are_the_kernel_s(root, pool):
+    found = seen(root)
+    assert (found.pool["total"], found.pool["held"]) == (8 << 30, 5 << 30)
+    assert (found.slots["total"], found.slots["held"]) == (300, 2)
 
 
-def test_a_record_outlives_its_holder_and_then_says_nothing(root, slots):
-    process(root, 50, 1, "cargo", "cargo\0build\0")
-    write(slots / "holder.1", "50 1790000000 1001 cargo build")
-    assert seen(root)["held"] == []
-
-
-def test_the_head_of_the_queue_comes_before_who_waits_for_the_turn(root, slots):
-    for wrapper, child in ((60, 61), (70, 71)):
-        process(root, wrapper, 1, "bash", f"bash\0/opt/bin/cargo_agent.sh\0build\0{wrapper}\0")
-        process(root, child, wrapper, "flock")
-    process(root, 72, 70, "flock")
-    waiters = lock(slots / "turn", 61, True) + lock(slots / "slot.1", 71, True) + lock(slots / "slot.2", 72, True)
-    write(root / "proc/locks", waiters)
-    assert [caller["command"] for caller in seen(root)["waiting"]] == [
-        "cargo_agent.sh build 70",
-        "cargo_agent.sh build 60",
+def test_holders_and_waiters_are_told_by_their_titles(root, pool):
+    process(root, 50, 1, "perl", "memory-gate: holds 1073741824 for rustc serde\0\0\0")
+    process(root, 51, 1, "perl", "memory-gate: holds 4294967296 for rustc \x1b[31msyn")
+    process(root, 52, 1, "perl", "memory-gate: waits for 4294967296 for test nova-core")
+    process(root, 53, 1, "perl", "cargo_agent: holds a slot for cargo build")
+    process(root, 54, 1, "perl", "cargo_agent: waits for a slot for cargo test -p x")
+    process(root, 55, 1, "perl", "memory-gate: holds much")
+    found = seen(root)
+    assert [(who["pid"], who["memory"] >> 30, who["command"], who["user"]) for who in found.pool["holders"]] == [
+        (51, 4, "rustc ?[31msyn", ME),
+        (50, 1, "rustc serde", ME),
     ]
+    assert [who["command"] for who in found.pool["waiting"]] == ["test nova-core"]
+    assert [who["command"] for who in found.slots["holders"]] == ["cargo build"]
+    assert [who["command"] for who in found.slots["waiting"]] == ["cargo test -p x"]
 
 
-def test_in_a_container_waiters_are_found_by_their_open_files(root, slots):
-    (root / "proc/self/ns/pid").unlink()
-    process(root, 60, 1, "bash", "bash\0cargo_agent.sh\0build\0")
-    process(root, 61, 60, "flock", files=[slots / "turn"])
-    process(root, 62, 1, "flock", files=[root / "proc/uptime"])
-    assert [caller["pid"] for caller in seen(root)["waiting"]] == [60]
-
-
-def test_a_host_without_slots_says_who_makes_them(root):
-    assert seen(root)["problem"] == "there are none in /run/nova-agent/slots: role agent_wrappers makes them"
+@pytest.mark.parametrize("text", [None, "", "x", "2147483647 1 1 0 0"])
+def test_a_host_without_a_pool_says_who_makes_it(root, text):
+    if text is not None:
+        write(root / "run/nova-agent/pool", text)
+    found = seen(root)
+    assert found.pool["total"] is None and "nova-agent-pool.service" in found.pool["problem"]
 
 
 @pytest.mark.parametrize(
@@ -127,21 +115,6 @@ def test_a_host_without_slots_says_who_makes_them(root):
 )
 def test_texts_of_agents_are_made_harmless(text, shown):
     assert harmless(text) == shown
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (b"bash\0/opt/bin/cargo_agent.sh\0build\0", "cargo_agent.sh build"),
-        (b"bash\0-c\0sleep 1\0", "bash -c sleep 1"),
-        (b"/usr/bin/cargo\0--version\0", "cargo --version"),
-        (b"\xff\xfe\0", "\ufffd\ufffd"),
-        (b"", ""),
-    ],
-)
-def test_commands_are_shown_without_folders_and_shells(root, words, shown):
-    (root / "proc/1/cmdline").write_bytes(words)
-    assert command_line(1, str(root)) == shown
 
 
 def test_pressure_and_kills_are_those_of_the_sessions_where_the_kernel_counts_them(root):

@@ -11,7 +11,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.advice impo
 from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_example import GIB, NOW, facts
 
-CALLER = {"pid": 1, "user": "a" * 32, "since": NOW - 90000, "command": "cargo " + "x" * 190}
+CALLER = {"pid": 1, "user": "a" * 32, "since": NOW - 90000, "command": "cargo " + "x" * 190, "memory": 4 * GIB}
 
 
 def said(label: str, **changed) -> str:
@@ -49,25 +49,16 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("budget") == (
         "1,304 GiB for agents of 4 GiB: 1,536 GiB without 32 GiB for the system and 200 GiB of headroom"
     )
-    assert said("slots").startswith("1 of 10 held, 0 waiting [")
-    assert re.search(r"3 agent1 since \d\d:\d\d:\d\d \(2 min\) 4711: cargo build --locked$", said("slots"))
+    assert said("pool").startswith("652 GiB of 1,304 GiB held by builds and tests, 0 processes waiting [####")
+    assert re.search(r" 50% agent1 4 GiB since \d\d:\d\d:\d\d \(2 min\) 4711: rustc serde$", said("pool"))
+    assert said("slots").startswith("150 of 300 held, 0 commands waiting [####")
     assert said("toolchain") == "Rust 1.92.0: as installed"
     assert said("drift") == "0 paths of 61 changed since the last apply"
     assert said("disk") == "40 GiB in 1 target folder, 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
 
 
 def test_what_may_not_be_read_or_is_not_there_is_said():
-    slots = {
-        "folder": "/run",
-        "total": None,
-        "held": [],
-        "waiting": None,
-        "problem": "may be read by agents and root alone",
-    }
-    assert said("slots", slots=slots) == "may be read by agents and root alone"
-    assert said("slots", slots={**facts()["slots"], "waiting": None}).startswith(
-        "1 of 10 held, who waits is root's to read"
-    )
+    assert said("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
     assert said("toolchain", toolchain=None) == "none that role agent_toolchain put here"
     assert said("drift", drift=None) == "not known"
     assert said("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
@@ -88,7 +79,8 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
         facts(
             host="h" * 64,
             agents={"accounts": 9999, "logged_in": [{"user": "u" * 32, "sessions": 99, "processes": 99999, "memory": 99999 * GIB}] * 300},
-            slots={"folder": "/x", "total": 99, "held": [{**CALLER, "slot": 99, "verified": True}] * 99, "waiting": [CALLER] * 300, "problem": None},
+            pool={"path": "/x", "total": 9999 * GIB, "held": 9999 * GIB, "holders": [CALLER] * 999, "waiting": [CALLER] * 300, "problem": None},
+            slots={"total": 9999, "held": 9999, "holders": [], "waiting": [CALLER] * 300},
             toolchain={"path": "/x", "channel": "1", "installed": ["nightly-2026-01-01"] * 20, "problems": ["p" * 200] * 20},
             drift={"recorded": 9999, "changed": [{"path": "/" + "d" * 190, "role": "r", "what": "is missing"}] * 50, "unreadable": ["/x"] * 99},
             disk={"measured_at": 0.0, "folders": [long] * 300},
@@ -98,7 +90,7 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
     )  # fmt: skip
     plain = [re.sub(r"\033\[\d*m", "", line) for line in lines]
     assert max(map(len, plain)) <= 80
-    for rest in ("292 more agents", "91 more held", "292 more waiting", "42 more changed", "292 more folders"):
+    for rest in ("292 more agents", "991 more held", "292 more waiting", "42 more changed", "292 more folders"):
         assert f"          and {rest}, see --json" in plain
     assert (lines == plain) is not colour
 

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+# pylint: disable=disallowed-name
+# (a bar is what is drawn, and _ what is not used)
+"""How much of the host's memory pool is held, how many slots, by whom, and who waits.
+
+The sums are values of semaphores in the kernel. It has no list of who holds and who waits: that is what the processes
+that watch say in their titles. An agent may give its own process any title, so these lines are for people.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import owner_name
+from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
+    booted,
+    harmless,
+    pids,
+    read_process,
+)
+
+_POOL = re.compile(r"([0-9]{1,10}) ([0-9]{1,19}) ")
+_TITLE = re.compile(
+    r"memory-gate: waits for (?P<bytes>[0-9]{1,19}) for (?P<process>[^\0]*)"
+    r"|memory-gate: holds (?P<held>[0-9]{1,19}) for (?P<holder>[^\0]*)"
+    r"|cargo_agent: (?P<slot>holds|waits for) a slot for (?P<command>[^\0]*)"
+)
+_GETVAL = 12
+_FREE, _TOTAL, _FREE_SLOTS, _SLOTS = 0, 1, 3, 4  # places in the set
+
+
+class Caller(TypedDict):
+    """A process that holds memory or a slot, or waits for it."""
+
+    pid: int
+    user: str
+    since: float  #: When the process started, in seconds since the epoch.
+    command: str
+    memory: int  #: Bytes that it holds or waits for; 0 for a slot.
+
+
+class Pool(TypedDict):
+    path: str
+    total: int | None  #: Bytes; None where there is no pool.
+    held: int
+    holders: list[Caller]  #: Who holds most first.
+    waiting: list[Caller]  #: Who waits longest first.
+    problem: str | None
+
+
+class Slots(TypedDict):
+    total: int | None
+    held: int
+    holders: list[Caller]
+    waiting: list[Caller]
+
+
+class Commands(NamedTuple):
+    """What wrapped commands share."""
+
+    pool: Pool
+    slots: Slots
+
+
+def observe_pool(path: str, root: str = "/") -> Commands:
+    """The pool whose number stands in the file ``path`` of the host below ``root``."""
+    pool: Pool = {"path": path, "total": None, "held": 0, "holders": [], "waiting": [], "problem": None}
+    slots: Slots = {"total": None, "held": 0, "holders": [], "waiting": []}
+    try:
+        with open(os.path.join(root, path.lstrip("/")), encoding="ascii", errors="replace") as file:
+            match = _POOL.match(file.read(100))
+    except OSError as error:
+        pool["problem"] = f"{path}: {error.strerror}; nova-agent-pool.service makes it"
+        return Commands(pool, slots)
+    free, total, free_slots, all_slots = (
+        _value(int(match[1]), place) if match else None for place in (_FREE, _TOTAL, _FREE_SLOTS, _SLOTS)
+    )
+    if match is None or free is None or total is None or free_slots is None or all_slots is None:
+        pool["problem"] = f"what {path} names is not there: restart nova-agent-pool.service"
+        return Commands(pool, slots)
+    unit = int(match[2])
+    pool["total"], pool["held"] = total * unit, (total - free) * unit
+    slots["total"], slots["held"] = all_slots, all_slots - free_slots
+    for holds, caller in _callers(root):
+        listed = pool if caller["memory"] else slots
+        listed["holders" if holds else "waiting"].append(caller)
+    for part in (pool, slots):
+        part["holders"].sort(key=lambda caller: (-caller["memory"], caller["since"]))
+        part["waiting"].sort(key=lambda caller: caller["since"])
+    return Commands(pool, slots)
+
+
+def _value(number: int, place: int) -> int | None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    value = int(libc.semctl(number, place, _GETVAL))
+    return value if value >= 0 else None
+
+
+def _callers(root: str) -> Iterator[tuple[bool, Caller]]:
+    start = booted(root)
+    for pid in pids(root):
+        try:
+            with open(os.path.join(root, "proc", str(pid), "cmdline"), encoding="utf-8", errors="replace") as file:
+                match = _TITLE.match(file.read(400))
+        except OSError:
+            continue
+        process = read_process(pid, root) if match else None
+        if match is None or process is None:
+            continue
+        caller: Caller = {
+            "pid": pid,
+            "user": owner_name(process.uid),
+            "since": start + process.started,
+            "command": harmless((match["process"] or match["holder"] or match["command"] or "").strip()),
+            "memory": int(match["bytes"] or match["held"] or 0),
+        }
+        yield bool(match["held"]) or match["slot"] == "holds", caller

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
+# By what cargo and its processes are started: cargo-command runs cargo, memory-gate each process that takes memory.
+# cargo_agent.sh sources this file.
+
+# setting_of_configuration TABLE KEY: sets `value` to what the files of cargo's configuration say; false where they don't.
+setting_of_configuration() {
+  local file home=${CARGO_HOME:-${HOME-}/.cargo}
+  [[ ! $partial && ($configured || -f $home/config || -f $home/config.toml) ]] || return 1
+  load cargo_config.sh
+  find_configuration
+  for file in "${found[@]}"; do ! read_setting "$file" "$1" "$2" || return 0; done
+  return 1
+}
+
+# set_gate: makes cargo start what takes memory by way of memory-gate. No flag of rustc's changes, so cargo builds nothing again.
+set_gate() {
+  local gate=$PARTS/memory-gate inner='' value=''
+  [[ $gate == /* ]] || gate=$PWD/$gate
+  if [[ ! ${NOVA_CARGO_KEEP_RUSTC_WRAPPER-} ]]; then
+    # A caching daemon would be started under the cap and keep it for everybody. An empty value hides that of a file, but makes
+    # cargo build everything again where there is none.
+    unset RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER
+    ! setting_of_configuration build rustc-workspace-wrapper || export RUSTC_WORKSPACE_WRAPPER=''
+  elif [[ -v RUSTC_WRAPPER || -v CARGO_BUILD_RUSTC_WRAPPER ]]; then inner=${RUSTC_WRAPPER-${CARGO_BUILD_RUSTC_WRAPPER-}}
+  elif setting_of_configuration build rustc-wrapper; then
+    read_words "$value"
+    inner=${expansion[0]-}
+    [[ $inner != */* || $inner == /* ]] || inner=${file%/*/*}/$inner
+  fi
+  unset NOVA_CARGO_LINK_FLAG
+  [[ $cap == unlimited || ${NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY:-0} != 0 ]] || export NOVA_CARGO_LINK_FLAG=1
+  if [[ $command == miri ]]; then
+    # Its driver is rustc and the program at once. cargo-miri is RUSTC_WRAPPER itself and warns where another one is set.
+    unset RUSTC_WRAPPER
+    [[ ${MIRI-} || ! -x ${cargo%/*}/miri ]] || export MIRI=${gate%/*}/miri NOVA_CARGO_MIRI=${cargo%/*}/miri
+    return
+  fi
+  [[ ! $inner || $inner -ef $gate ]] || export NOVA_CARGO_INNER=$inner
+  export RUSTC_WRAPPER=$gate
+  [[ ! ${RUSTDOC-} || $RUSTDOC -ef ${gate%/*}/rustdoc ]] || export NOVA_CARGO_RUSTDOC=$RUSTDOC
+  if [[ -x ${gate%/*}/rustdoc ]] && { [[ ${RUSTDOC-} ]] || ! setting_of_configuration build rustdoc; }; then
+    export RUSTDOC=${gate%/*}/rustdoc
+  fi
+  # Cargo splits the value at blanks.
+  if [[ $gate != *[[:space:]]* ]] && { [[ $command == run ]] || may_test; }; then
+    load cargo_config.sh
+    set_runner "${gate%/*}"
+  fi
+}
+
+# is_below PROCESS: true where PROCESS is this one or one of its ancestors. A number in the environment alone proves nothing.
+is_below() {
+  local pid=$$ stat
+  [[ $1 =~ ^[1-9][0-9]*$ && -d /proc/$1 ]] || return 1
+  while [[ $pid =~ ^[1-9][0-9]*$ && $pid != 1 && -r /proc/$pid/stat ]]; do
+    [[ $pid != "$1" ]] || return 0
+    read -rd '' stat <"/proc/$pid/stat" || true
+    # The name in parentheses can hold anything; the parent's number is the second field behind it.
+    read -r _ pid _ <<<"${stat##*) }"
+  done
+  return 1
+}
+
+# inside_command: true below a wrapped cargo.
+inside_command() {
+  local gate=() IFS=' '
+  [[ ${NOVA_CARGO_GATE-} ]] || return 1
+  read -ra gate <<<"$NOVA_CARGO_GATE"
+  is_below "${gate[5]-}"
+}
+
+# run_as_command CARGO WORD...: becomes the process that runs cargo, holds its slot and watches what it starts.
+run_as_command() {
+  local pool='' what="cargo $command" fewer=0
+  # Not all words: a token may be among them.
+  [[ $command != @(nextest|miri|fuzz) ]] || what+=" $action"
+  what+=${options[--package]:+ -p ${options[--package]}}
+  what=${what:0:100}
+  if [[ ! $POOL || ! -r $POOL ]] || ! read -r pool <"$POOL"; then
+    note "this host has no memory pool${POOL:+ in ${POOL@Q}}: builds do not wait for one another, only the cap holds"
+  fi
+  if [[ ${NOVA_CARGO_SLOTS-} ]]; then
+    limited number NOVA_CARGO_SLOTS "$NOVA_CARGO_SLOTS"
+    if ((SLOTS == 0 || NOVA_CARGO_SLOTS <= SLOTS)); then fewer=$NOVA_CARGO_SLOTS
+    else note "NOVA_CARGO_SLOTS is $NOVA_CARGO_SLOTS, but this host has $SLOTS slots: $SLOTS holds"; fi
+  fi
+  become "$PARTS/cargo-command" "$pool" "$fewer" "$most_bytes $SELF" "${what//[^[:print:]]/?}" "$@"
+}
