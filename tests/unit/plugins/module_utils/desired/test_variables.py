@@ -33,7 +33,7 @@ def test_the_defaults_of_all_roles_are_right():
     ours = policy()
     assert [feature.ROLE for feature in FEATURES if not isinstance(ours.of(feature.Variables), feature.Variables)] == []
     assert ours.of(agent_policy.Variables).memory_per_agent == 4 * GIB
-    assert ours.of(agent_limits.Variables).nofile == SoftHard(65536, 1048576)
+    assert ours.of(agent_limits.Variables).nofile is None  # auto
     assert ours.of(agent_limits.Variables).nproc == SoftHard(None, None)
     assert ours.of(agent_policy.Variables).headroom is None
 
@@ -156,6 +156,7 @@ def test_an_empty_value_is_refused_unless_empty_is_the_default(variable, value):
 
 def test_only_what_has_a_meaning_if_it_is_not_set_may_be_empty():
     assert {
+        "agent_capacity_agents",
         "agent_limits_nproc",
         "agent_policy_headroom",
         "agent_policy_recommended_agents",

@@ -27,6 +27,8 @@ POLICY = {
     "channel": "1.92.0",
     "toolchain": "/opt/nova-agent/toolchain",
     "pool": "/run/nova-agent/pool",
+    "count_agents": "accounts",
+    "agent_programs": [],
     "budget": facts()["budget"],
 }
 
