@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults bench bench-fleet build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -112,15 +112,28 @@ bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a pin
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tools/bench/fleet/fleet.py
 	python tools/bench/fleet/fleet.py --hosts 50 --settings
 
+bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and 300 accounts at once (minutes)
+	python tools/bench/throughput/simulate.py
+	python tools/bench/throughput/full_size.py
+
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 	python tools/variables.py > docs/variables.md
 
-requirements: $(READY)  ## Renew requirements-dev.txt from requirements-dev.in (needs uv)
-	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade \
-		requirements-dev.in -o requirements-dev.txt
+docs-site: .cache/docs/.ready  ## Build the docs site in .cache/docs-site/html
+	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
+
+release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (DRAFT=--draft: without addresses and host)
+	GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh $(DRAFT)
+
+requirements:  ## Renew all locked requirements from their .in files (needs uv)
+	@lock() { echo "$$1"; uv pip compile --quiet --no-header --universal --python-version "$$2" --generate-hashes --upgrade "$$1.in" -o "$$1.txt"; }; \
+	lock requirements-dev 3.12; \
+	for folder in tools/environments/*/; do \
+		case $$folder in *core-2.1?/) python=3.11 ;; *core-2.22/) python=3.13 ;; *) python=3.12 ;; esac; \
+		lock "$${folder}requirements" "$$python"; done
 
 format: $(READY)  ## Format the Python files
 	ruff format --quiet .

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # container.sh: run the example scenario of docs/examples/molecule with podman, with default variables but for a mirror of
-# Rust on loopback. Called by `make container`. Where podman starts no container, that is said, and nothing is tested.
+# Rust on loopback, and a number of open files that every container may have. Called by `make container`. Where podman starts no container, that is said, and nothing is tested.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -50,7 +50,8 @@ done
 mkdir -p "$work/project/molecule" "$work/project/group_vars/agent_hosts"
 cp -r "$here/../docs/examples/molecule" "$work/project/molecule/default"
 cat >"$work/variables.json" <<END
-{"agent_toolchain_dist_server": "http://127.0.0.1:$port",
+{"agent_limits_nofile": "1024:4096",
+ "agent_toolchain_dist_server": "http://127.0.0.1:$port",
  "agent_toolchain_update_root": "http://127.0.0.1:$port/rustup",
  "agent_toolchain_rustup_version": $(from_mirror rustup_version),
  "agent_toolchain_rustup_checksums": $(from_mirror rustup_checksums),

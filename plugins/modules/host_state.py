@@ -175,7 +175,7 @@ def main() -> None:
         module.fail_json(msg=safe_text(error, 4000), changed_paths=[])
     except OSError as error:
         where = error.filename or manifest
-        module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}"), changed_paths=[])
+        module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}", 4000), changed_paths=[])
     module.exit_json(**_answer(module, outcome))
 
 

@@ -337,7 +337,10 @@ def main() -> None:
     except OSError as error:
         where = str(error.filename or tree)
         module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"), contacted=True)
-    module.exit_json(contacted=True, **outgoing(asdict(outcome)))
+    answer = asdict(outcome)
+    if not module._diff:
+        del answer["diff"]
+    module.exit_json(contacted=True, **outgoing(answer))
 
 
 if __name__ == "__main__":

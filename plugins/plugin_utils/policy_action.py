@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.json_utils import _filter_non_json_lines
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Comparison, Seen, compare
@@ -27,7 +29,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode im
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_lines, safe_text
 from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import render
 
@@ -35,7 +37,10 @@ INFO = "nova.agent_host.agent_host_info"
 INTERPRETER = "discovered_interpreter_python"
 T = TypeVar("T")
 # Keys that ansible-core itself adds to a module's answer.
-CORE_KEYS = {"changed", "failed", "unreachable", "invocation", "warnings", "deprecations", "exception", "ansible_facts"}
+CORE_KEYS = {
+    *("changed", "failed", "unreachable", "msg", "invocation", "warnings", "deprecations", "exception"),
+    "ansible_facts",
+}
 
 
 class NotCheckable(Exception):
@@ -109,12 +114,17 @@ class PolicyAction(ActionBase):
         self._keep_interpreter(answer.get("ansible_facts"))
         if answer.get("failed") or answer.get("unreachable"):
             raise NotCheckable(safe_text(answer.get("msg") or "the module gave no message", 2000))
-        own = {key for key in answer if key in CORE_KEYS or str(key).startswith("_ansible_")}
-        wanted = {key: value for key, value in answer.items() if key not in own or key in _fields(shape)}
+        names = shape.__dataclass_fields__  # type: ignore[attr-defined]
+        wanted = {key: value for key, value in answer.items() if key in names or not _is_core_s(str(key))}
         try:
             return decode(shape, wanted, "the host's answer")
         except DecodeError as error:
             raise NotCheckable(f"{error}: its answer is not used") from None
+
+    def _parse_returned_data(self, res: dict[str, Any], *more: Any) -> Any:
+        """Before ansible-core reads an answer: it prints warnings and what is no JSON by itself, as they are."""
+        clean = {"stdout": _harmless(str(res["stdout"])), "stderr": safe_lines(res["stderr"])}
+        return super()._parse_returned_data({**res, **clean}, *more)
 
     def _keep_interpreter(self, facts: object) -> None:
         """Ansible finds a host's Python by a trip of its own and keeps it as a fact. Raises NotCheckable for others."""
@@ -163,9 +173,17 @@ def seen(policy: Policy, observed: Observation) -> Seen:
     )
 
 
-def _fields(shape: Any) -> Iterable[str]:
-    names: Iterable[str] = shape.__dataclass_fields__
-    return names
+def _harmless(answer: str) -> str:
+    """The answer of a module without lines around it, and without what ansible-core would print of it."""
+    try:
+        data = json.loads(_filter_non_json_lines(answer, objects_only=True)[0])
+    except (ValueError, RecursionError):
+        return "no answer: " + safe_text(answer, 1000).replace("{", "(")
+    return json.dumps({key: outgoing(value) if _is_core_s(key) else value for key, value in data.items()})
+
+
+def _is_core_s(key: str) -> bool:
+    return key in CORE_KEYS or key.startswith("_ansible_")
 
 
 def _plain(value: Any) -> Any:

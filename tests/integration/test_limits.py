@@ -22,7 +22,7 @@ VARIABLES = {
     "agent_limits_login_address_space": "48G",
     "agent_limits_nofile": "1000:4000",
     "agent_limits_nproc": "3000:5000",
-    "agent_limits_extra": {"stack": "4096:16384", "memlock": 64},
+    "agent_limits_extra": {"stack": "4096:16384", "memlock": "64"},
     "agent_limits_services": ["agent-runner"],
 }
 WANTED = {
@@ -209,7 +209,7 @@ def test_ways_in_that_the_limits_do_not_reach_are_named(lab, damage, repair, not
 
 def test_limits_under_which_no_shell_starts_are_refused_and_nothing_is_written(lab):
     before = as_root(lab, f"cat {FILE} {DROP_IN}")
-    played = lab.roles("agent_limits", **{**VARIABLES, "agent_limits_extra": {"data": 64}}).failed()
+    played = lab.roles("agent_limits", **{**VARIABLES, "agent_limits_extra": {"data": "64"}}).failed()
     assert "No shell starts under these limits, and every agent would be locked out." in played.told
     assert as_root(lab, f"cat {FILE} {DROP_IN}") == before
 

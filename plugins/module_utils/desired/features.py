@@ -87,8 +87,7 @@ def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unkno
     problems += [wrong[name] for name in sorted(wrong)]
     records: dict[type, object] = {}
     for feature in FEATURES:
-        if not any(name in wrong for name in read.names(feature.ROLE, feature.Variables)):
-            records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, problems)
+        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, problems, wrong)
     policy = Policy(values, records)
     problems = problems or [line for feature in FEATURES for line in feature.problems(policy)]
     if problems:

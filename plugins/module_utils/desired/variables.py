@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import field, fields
 from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
 
@@ -72,16 +72,18 @@ def variable(reader: Reader) -> Any:
     return field(metadata={"reader": reader})
 
 
-def names(prefix: str, shape: type) -> list[str]:
-    """The full names of a feature's variables that are read into ``shape``."""
-    return [f"{prefix}_{item.name}" for item in fields(shape)]
+def read(
+    prefix: str, shape: type[T], values: Mapping[str, Any], problems: list[str], wrong: Container[str] = ()
+) -> T | None:
+    """``values`` (full name to value) as ``shape``. Appends to ``problems``, and gives None, if a value is wrong.
 
-
-def read(prefix: str, shape: type[T], values: Mapping[str, Any], problems: list[str]) -> T | None:
-    """``values`` (full name to value) as ``shape``. Appends to ``problems``, and gives None, if a value is wrong."""
+    ``wrong`` are names whose problem is known already.
+    """
     found: dict[str, Any] = {}
     for item in fields(shape):  # type: ignore[arg-type]
         name = f"{prefix}_{item.name}"
+        if name in wrong:
+            continue
         try:
             found[item.name] = item.metadata["reader"](name, values[name])
         except ValueError as error:

@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 
 MEMORY = 2 << 30  # address space of a child; a module needs a tenth of it
 FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
-MOST_BYTES = 64 << 20  # of all answers of a child
+MOST_BYTES = 64 << 20  # of one answer
 PATIENCE = 1.0  # seconds after SIGKILL: a child in a dead file system is left behind
 NO_GROUP = 65534  # of an owner without an account
 
@@ -126,7 +126,8 @@ def each(
             for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]
                 done.append(value)
         except ChildError as error:
-            done.append(failed(items[len(done)], str(error)))
+            if len(done) < len(items):  # else it only did not end
+                done.append(failed(items[len(done)], str(error)))
     return done
 
 
@@ -141,14 +142,16 @@ def _received(receiver: int, total: float, silence: float | None) -> Iterator[An
         if not ready.poll(max(0, int((until - time.monotonic()) * 1000))):
             raise ChildError(f"did not end within {silence if until < end else total:g} s and was stopped")
         block = os.read(receiver, 1 << 16)
-        size += len(block)
-        if not block or size > MOST_BYTES:
-            raise ChildError("ended without an answer" if not block else f"answered more than {MOST_BYTES:,} bytes")
+        if not block:
+            raise ChildError("ended without an answer")
         parts.append(block)
-        if b"\n" not in block:
-            continue
-        *lines, rest = b"".join(parts).split(b"\n")
-        parts = [rest]
+        size += len(block)
+        lines: list[bytes] = []
+        if b"\n" in block:
+            *lines, rest = b"".join(parts).split(b"\n")
+            parts, size = [rest], len(rest)
+        if max(size, *map(len, lines), 0) > MOST_BYTES:
+            raise ChildError(f"answered more than {MOST_BYTES:,} bytes")
         for line in lines:
             kind, value = json.loads(line)
             if kind == "end":

@@ -14,8 +14,18 @@ from . import suite as suites
 from .shell import HostsError, run, say
 
 # What an EC2 image of Ubuntu has and the collection touches.
-_EC2_PACKAGES = ["acl", "at", "ca-certificates", "cron", "curl", "dbus", "iproute2", "libpam-systemd", "openssh-server"]
-_EC2_PACKAGES += ["passwd", "procps", "python3", "python3-apt", "systemd", "systemd-sysv", "util-linux"]
+_EC2_PACKAGES = ["acl", "at", "ca-certificates", "cron", "curl", "dbus", "iproute2", "libpam-systemd"]
+_EC2_PACKAGES += [
+    "openssh-client",
+    "openssh-server",
+    "passwd",
+    "procps",
+    "python3",
+    "python3-apt",
+    "systemd",
+    "systemd-sysv",
+    "util-linux",
+]
 # No EC2 image has a linker. Here it spares a demonstration the minutes of installing one on each new host.
 _PACKAGES = [*_EC2_PACKAGES, "build-essential"]
 _SUDO = ["sudo"]
@@ -162,8 +172,22 @@ for tool in sudo su visudo; do
   [ -e "$rs" ] && [ ! -e "/usr/bin/$tool" ] && ln -s "$rs" "/usr/bin/$tool"
 done
 getent group sudo >/dev/null || groupadd --system sudo
-printf 'root ALL=(ALL:ALL) ALL\n%%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n' >/etc/sudoers
+cat >/etc/sudoers <<END
+Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+root ALL=(ALL:ALL) ALL
+%sudo ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
+END
 chmod 0440 /etc/sudoers
+# Ubuntu's come with the sudo that Debian's sudo-rs does without.
+for service in sudo sudo-i; do
+  cat >/etc/pam.d/$service <<END
+session required pam_limits.so
+@include common-auth
+@include common-account
+@include common-session-noninteractive
+END
+done
 """
     run(["chroot", str(root), "sh", "-c", script])
 

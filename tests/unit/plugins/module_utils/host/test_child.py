@@ -57,6 +57,24 @@ def test_a_child_that_does_not_end_is_killed(tmp_path):
         os.kill(told[0], 0)
 
 
+def test_a_long_answer_takes_no_room_from_the_next(monkeypatch):
+    monkeypatch.setattr(child, "MOST_BYTES", 1000)
+    assert len(list(answers(lambda: iter(["x" * 900] * 5), total=20))) == 5
+
+
+def test_each_item_fails_by_itself():
+    def work(item: str) -> str:
+        if item == "hangs":
+            time.sleep(3600)
+        if item == "dies":
+            os._exit(0)
+        return item
+
+    told = child.each(["a", "hangs", "dies", "b"], work, lambda item, _why: f"{item}!", silence=0.3, total=60)
+    assert told == ["a", "hangs!", "dies!", "b"]
+    assert child.each(["a", "b"], work, lambda item, _why: f"{item}!", silence=1, total=0) == ["a!", "b!"]
+
+
 @as_root
 def test_files_are_used_with_the_rights_given_and_no_more(tmp_path):
     secret, own = tmp_path / "secret", tmp_path / "own"

@@ -130,8 +130,8 @@ def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
 
 def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
     """What is kept of a file before ours, and what is put back, passes here too."""
-    owner = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
-    wanted = {"kind": "file", "mode": "0644", "sha256": hashlib.sha256(b"planned").hexdigest(), **owner}
+    owner, group = owner_name(os.geteuid()), group_name(os.getegid())
+    wanted = PathState("file", "0644", owner, group, hashlib.sha256(b"planned").hexdigest())
     with pytest.raises(StateError, match="not what was planned"):
         put(str(tmp_path / "file"), wanted, b"other")
     assert list(tmp_path.iterdir()) == []

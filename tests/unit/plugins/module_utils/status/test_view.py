@@ -92,7 +92,7 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
     )  # fmt: skip
     plain = [re.sub(r"\033\[\d*m", "", line) for line in lines]
     assert max(map(len, plain)) <= 80
-    for rest in ("292 more agents", "91 more held", "292 more waiting", "42 more changed", "292 more folders"):
+    for rest in ("292 more agents", "991 more held", "292 more waiting", "42 more changed", "292 more folders"):
         assert f"          and {rest}, see --json" in plain
     assert (lines == plain) is not colour
 
