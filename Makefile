@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -79,7 +79,10 @@ sanity: $(READY)  ## ansible-test sanity
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs tests/tools
-	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
+	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/full_house tests/integration
+
+test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)
+	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
 	pytest -rs -s tests/integration/faults

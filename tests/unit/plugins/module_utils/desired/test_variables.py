@@ -33,7 +33,7 @@ def test_the_defaults_of_all_roles_are_right():
     ours = policy()
     assert [feature.ROLE for feature in FEATURES if not isinstance(ours.of(feature.Variables), feature.Variables)] == []
     assert ours.of(agent_policy.Variables).memory_per_agent == 4 * GIB
-    assert ours.of(agent_limits.Variables).nofile is None  # what the host can give
+    assert ours.of(agent_limits.Variables).nofile is None  # auto
     assert ours.of(agent_limits.Variables).nproc == SoftHard(None, None)
     assert ours.of(agent_policy.Variables).headroom is None
 
