@@ -78,9 +78,8 @@ class Fences:
     shm_used: int  #: Bytes in /dev/shm.
     container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
     oomd: list[str] = field(default_factory=list)  #: Files that let systemd-oomd end sessions of users.
-    overrides: dict[str, list[str]] = field(
-        default_factory=dict
-    )  #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    overrides: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -254,10 +253,10 @@ class Observation:
     toolchains: dict[str, ToolchainTree]
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
-    pressure: dict[str, int] = field(
-        default_factory=dict
-    )  #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
-    programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
+    #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
+    pressure: dict[str, int] = field(default_factory=dict)
+    #: Number of agents' processes, by the name of the program.
+    programs: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
 
