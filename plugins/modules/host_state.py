@@ -49,6 +49,10 @@ options:
     type: list
     elements: str
     default: []
+  settings:
+    description: Settings of the kernel (sysctl) that do not have their value yet, and the value. They are set after the files are written.
+    type: dict
+    default: {}
   manifest:
     description: Path of the manifest on the host.
     type: path
@@ -109,7 +113,7 @@ pending:
   returned: always
   type: list
   elements: str
-  sample: ["group nova-agents does not exist (/run/nova-agent/slots)"]
+  sample: ["group nova-agents does not exist (/var/lib/nova-agent/audit)"]
 """
 
 import shlex

@@ -128,14 +128,6 @@ options:
     description: Path of the manifest on the host.
     type: path
     default: /var/lib/nova-agent/manifest.json
-  observed:
-    description:
-      - What M(nova.agent_host.agent_host_info) returned for this host earlier in the play.
-      - Used on the controller only. Where it shows that all is right, the host is not contacted.
-    type: dict
-  run:
-    description: Names this apply to others that work on the host at the same time. Made of O(observed).
-    type: dict
 attributes:
   check_mode:
     support: full

@@ -267,7 +267,7 @@ def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
     """A keyword that a file of others sets before ours."""
     for keyword, given in sorted(sshd.settings.items()):
         if SSHD_FILE in {one.path for one in given} and given[0].path != SSHD_FILE:
-            ours = next(one for one in given if one.path == SSHD_FILE)
+            ours = [one for one in given if one.path == SSHD_FILE][0]
             why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: take it out there"
             yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
 

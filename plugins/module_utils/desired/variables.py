@@ -69,7 +69,7 @@ class PolicyError(ValueError):
 
 def variable(reader: Reader) -> Any:
     """A field of a feature's variables."""
-    return field(metadata={"reader": reader})
+    return field(metadata={"reader": reader})  # pylint: disable=invalid-field-call  # called in a dataclass
 
 
 def read(

@@ -20,6 +20,7 @@ LARGEST_NUMBER = 1 << 63
 # Control characters, surrogates, and those that turn the direction of a text.
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 T = TypeVar("T")
+NONE = type(None)
 
 
 class DecodeError(ValueError):
@@ -35,7 +36,7 @@ def decode(shape: type[T], data: object, where: str = "the answer") -> T:
 def _value(shape: Any, data: object, where: str) -> Any:
     origin = get_origin(shape)
     if origin is Union:
-        inner = [part for part in get_args(shape) if part is not type(None)]
+        inner = [part for part in get_args(shape) if part is not NONE]
         return None if data is None else _value(inner[0], data, where)
     if origin is list:
         (item,) = get_args(shape)

@@ -43,5 +43,5 @@ def test_the_pool_is_root_s_and_for_agents(host: Host) -> None:
     group = host.group("nova-agents").gid
     lines = host.file("/proc/sysvipc/sem").content_string.splitlines()
     line = next(line for line in lines if line.split()[1] == number)
-    _, _, mode, _, owner, owner_group, *_ = line.split()
+    mode, owner, owner_group = (line.split()[column] for column in (2, 4, 5))
     assert (int(mode, 8), int(owner), int(owner_group)) == (0o664, 0, group)
