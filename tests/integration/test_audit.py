@@ -169,11 +169,14 @@ def test_what_only_single_cases_show(broken):
         f"toolchain {PREFIX}/toolchain": ["damaged"],
     }
     found = broken.differing("host2")
-    assert found.items() >= {
-        "group nova-agents": ["kind"],
-        "member agent1 in nova-agents": ["kind"],
-        "limits agent1": ["as", "nofile"],
-    }.items()
+    assert (
+        found.items()
+        >= {
+            "group nova-agents": ["kind"],
+            "member agent1 in nova-agents": ["kind"],
+            "limits agent1": ["as", "nofile"],
+        }.items()
+    )
     broken.site().succeeded()
     assert "all as they should be" in broken.audit().succeeded().told  # after one apply
 
