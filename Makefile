@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -79,7 +79,10 @@ sanity: $(READY)  ## ansible-test sanity
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs tests/tools
-	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
+	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/full_house tests/integration
+
+test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)
+	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
 	pytest -rs -s tests/integration/faults
@@ -90,7 +93,7 @@ newest:  ## The newest (pre-)release of ansible-core: the same (skipped if no Py
 	@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
 		else echo "newest: skipped, ansible-core 2.22 runs on Python $(PYTHONS_2.22)"; fi
 
-matrix: $(CORES:%=core-%)  ## All supported cores beside that of make test: unit tests, and a host's life (ten minutes)
+matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All supported cores beside that of make test: units, sanity, a host's life
 
 # core-2.17: one core. Its environment is first on PATH, so that all programs are of that core.
 core-%: .cache/core-%/.ready
@@ -121,6 +124,9 @@ build: $(READY)  ## Build the collection's tarball
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 	python tools/variables.py > docs/variables.md
+
+sanity-%: .cache/core-%/.ready
+	tools/ansible-test.sh .cache/core-$*
 
 docs-site: .cache/docs/.ready  ## Build the docs site in .cache/docs-site/html
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 ROLES = ("agent_wrappers", "agent_status")
 AGENTS = {"agent_policy_users": ["agent1", "agent2"], "agent_policy_create_users": True, "agent_wrappers_slots": 1}
@@ -114,3 +115,19 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
     finally:
         lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
     assert "/proc hides the processes of others here: without root, only your own are counted" in seen["notes"]
+
+
+def test_a_timer_writes_metrics_that_prometheus_reads(lab):
+    file = "/var/lib/nova-agent/metrics.prom"
+    lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded()
+    lab.run("host1", "systemctl is-active nova-agent-metrics.timer && systemctl start nova-agent-metrics.service")
+    families = {family.name for family in text_string_to_metric_families(lab.run("host1", f"cat {file}"))}
+    assert {"nova_agent_agents_recommended", "nova_agent_pool_bytes", "nova_agent_drift_paths"} <= families
+    assert lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded().changed == {}
+    lab.roles(*ROLES, **AGENTS).succeeded()
+    assert (
+        lab.run(
+            "host1", f"test -e {file} || systemctl list-timers --all | grep -c [n]ova-agent-metrics || true"
+        ).strip()
+        == "0"
+    )

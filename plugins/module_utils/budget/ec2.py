@@ -138,9 +138,13 @@ def inventory_hosts(
     return [PlannedHost(name, str(variables["instance_type"]), variables) for name, variables in hosts.items()]
 
 
+def _has_ceiling(policy: Mapping[str, object]) -> bool:
+    return str(policy.get("agent_ceiling_enabled", False)).lower() in ("true", "yes", "on", "1", "y", "t")
+
+
 def inventory_table(hosts: Sequence[PlannedHost], shapes: Mapping[str, Shape]) -> tuple[str, list[str]]:
     """A table of the hosts with their sums, and for each host that can't be planned a line with the reason."""
-    rows: list[tuple[object, ...]] = [("Host", "Instance type", "MemTotal", "Per agent", "Agents")]
+    rows: list[tuple[object, ...]] = [("Host", "Instance type", "MemTotal", "Per agent", "Ceiling", "Agents")]
     problems = []
     memory, agents = 0, 0
     for host in hosts:
@@ -153,11 +157,12 @@ def inventory_table(hosts: Sequence[PlannedHost], shapes: Mapping[str, Shape]) -
             )
         except ValueError as error:  # BudgetError, SizeError or PlanError
             problems.append(f"{safe_text(host.name)}: {error}")
-            rows.append((host.name, host.instance_type, total, None, None))
+            rows.append((host.name, host.instance_type, total, None, None, None))
             continue
         agents += budget["recommended_agents"]
         per_agent, recommended = readable_size(budget["per_agent"]), f"{budget['recommended_agents']:,}"
-        rows.append((host.name, host.instance_type, total, per_agent, recommended))
+        ceiling = readable_size(budget["available"]) if _has_ceiling(host.policy) else "none"
+        rows.append((host.name, host.instance_type, total, per_agent, ceiling, recommended))
     return columns(
-        [*rows, (counted(len(hosts), "host"), "", readable_size(memory), "", f"{agents:,}")], left=2
+        [*rows, (counted(len(hosts), "host"), "", readable_size(memory), "", "", f"{agents:,}")], left=2
     ), problems

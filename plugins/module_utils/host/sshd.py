@@ -19,7 +19,7 @@ DPKG_STATUS = "/var/lib/dpkg/status"
 KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
 DEEPEST = 8  # files that include files
 
-_KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)\"?(.*?)\"?\s*")
+_KEYWORD = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)\"?(.*?)\"?\s*")
 _VERSION = re.compile(r"^Package: openssh-server\n(?:.+\n)*?Version: (?:\d+:)?(\d+(?:\.\d+)*)", re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
@@ -45,6 +45,10 @@ class AuditedHost:
     slots: int | None = None
     jobs: int | None = None
     used: int | None = None  #: Memory that all sessions use now.
+    ceiling: int | None = None  #: The most that they may use; None: no ceiling.
+    running: int | None = None  #: Agents that run, counted by ``counted_by``.
+    counted_by: str = "accounts"
+    pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
     channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
     damaged: bool = False  #: Whether a toolchain is damaged.
 
@@ -77,6 +81,7 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
     """Convert the record of an audit, and what was observed on the host."""
     items, trees = record["items"], observed.get("toolchains")
     builds = observed.get("parallelism") or {}
+    users = observed.get("ceiling", {}).get("users") or {}
     return AuditedHost(
         name=record["host"],
         status=record["status"],
@@ -93,7 +98,11 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
         budget=observed.get("budget"),
         slots=builds.get("slots"),
         jobs=builds.get("jobs"),
-        used=(observed.get("ceiling", {}).get("users") or {}).get("in_use"),
+        used=users.get("in_use"),
+        ceiling=users.get("memory_max"),
+        running=observed.get("running"),
+        counted_by=observed.get("counted_by", "accounts"),
+        pressure=observed.get("pressure") or {},
         channels=None
         if trees is None
         else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),

@@ -71,7 +71,7 @@ class _View:
         filled = min(BAR, round(share * BAR))
         colour = GREEN if share < 0.75 else YELLOW if share <= 0.95 else RED
         shown = self.paint("#" * filled, colour) + "." * (BAR - filled)
-        self.lines.append(f"{' ' * LABEL}[{shown}] {share:4.0%}".rstrip())
+        self.lines.append(f"{' ' * LABEL}[{shown}] {min(share, 99.99):4.0%}".rstrip())
 
 
 def _memory(view: _View, facts: Facts) -> None:
@@ -98,11 +98,9 @@ def _memory(view: _View, facts: Facts) -> None:
         view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
     else:
         view.say("pressure", "is not measured: the kernel was started without psi=1")
-    others = [
-        f"{name} {facts['pressure'][name]['some']['avg60']:g} %" for name in ("cpu", "io") if name in facts["pressure"]
-    ]
-    if others:
-        view.say("", f"some waited for {', '.join(others)}")
+    if facts["pressure"]:
+        cpu, disk = (facts["pressure"].get(name, {}).get("some", {}).get("avg60", 0.0) for name in ("cpu", "io"))
+        view.say("cpu, disk", f"some waited for a CPU {cpu:g} % of the last minute, for the disk {disk:g} %")
     view.say(
         "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
     )

@@ -48,8 +48,8 @@ def test_the_hosts_of_a_group_each_by_its_own_policy(inventory: Path) -> None:
 def test_a_host_that_can_not_be_planned_is_told_and_ends_with_status_2(inventory: Path) -> None:
     run = plan("group=wrong", inventory=inventory)
     assert run.returncode == 2
-    assert "a r7i.48xlarge 1,511.4 GiB 4 GiB 295" in lines(run)
-    assert "c r7i.48xlarge 1,511.4 GiB - -" in lines(run)
+    assert "a r7i.48xlarge 1,511.4 GiB 4 GiB none 295" in lines(run)
+    assert "c r7i.48xlarge 1,511.4 GiB - - -" in lines(run)
     assert (
         "c: recommended_agents (agent_policy_recommended_agents) is 500, but 1,283.1 GiB hold 320 agents of 4 GiB; "
         "set it from 1 to 320, or lower per_agent (agent_policy_memory_per_agent)"

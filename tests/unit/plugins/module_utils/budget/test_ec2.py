@@ -32,7 +32,7 @@ def plan(hosts, answers=()):
 def test_the_documented_table_is_printed():
     hosts = {
         "i-0123456789abcdef0": {"instance_type": "m5.4xlarge"},
-        "i-0123456789abcdef1": {**R7I, "agent_policy_memory_per_agent": "8G"},
+        "i-0123456789abcdef1": {**R7I, "agent_policy_memory_per_agent": "8G", "agent_ceiling_enabled": True},
     }
     table, problems = plan(hosts, [M5])
     assert problems == []

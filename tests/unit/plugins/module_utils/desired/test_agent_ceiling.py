@@ -137,3 +137,24 @@ def test_a_host_that_can_not_have_it_is_told_why(observed, variables, parts):
 )
 def test_a_host_that_can_have_it_has_no_problem(observed, variables):
     assert host(observed, **ON, **variables)
+
+
+@pytest.mark.parametrize(
+    ("observed", "given", "offered"),
+    [
+        (RIGHT, {}, True),
+        (RIGHT, ON, False),
+        (changed(RIGHT, "ceiling", hierarchy="hybrid"), {}, False),
+        (changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {}, False),
+    ],
+)
+def test_it_is_offered_where_a_host_could_have_it_and_has_none(observed, given, offered):
+    assert agent_ceiling.offered(policy(**given), host(observed, **given)) is offered
+
+
+def test_a_value_of_set_property_is_named_and_no_reload_is_tried():
+    path = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
+    observed = changed(using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
+    found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}["user.slice"]
+    assert found.found is False and found.reload is False
+    assert path in found.why and "systemctl revert user.slice" in found.why

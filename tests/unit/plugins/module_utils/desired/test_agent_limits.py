@@ -22,7 +22,12 @@ def notations(**variables):
     ours = policy(**variables).of(agent_limits.Variables)
     entry = wanted(agent_limits, **variables).entries[0]
     options = entry.validate.removeprefix(agent_limits.TRY_SHELL).split()
-    return agent_limits.pam_lines(ours), agent_limits.systemd_lines(ours), options, agent_limits.limits(ours)
+    return (
+        agent_limits.pam_lines(ours, RIGHT),
+        agent_limits.systemd_lines(ours, RIGHT),
+        options,
+        agent_limits.limits(ours, RIGHT),
+    )
 
 
 def test_the_defaults_in_every_notation():

@@ -33,7 +33,7 @@ def test_the_defaults_of_all_roles_are_right():
     ours = policy()
     assert [feature.ROLE for feature in FEATURES if not isinstance(ours.of(feature.Variables), feature.Variables)] == []
     assert ours.of(agent_policy.Variables).memory_per_agent == 4 * GIB
-    assert ours.of(agent_limits.Variables).nofile == SoftHard(65536, 1048576)
+    assert ours.of(agent_limits.Variables).nofile is None  # auto
     assert ours.of(agent_limits.Variables).nproc == SoftHard(None, None)
     assert ours.of(agent_policy.Variables).headroom is None
 
@@ -83,8 +83,8 @@ def test_the_defaults_of_all_roles_are_right():
         ("agent_toolchain_dist_server", "mirror.example", "https://"),
         ("agent_toolchain_dist_server", "ftp://mirror.example", "https://"),
         ("agent_toolchain_update_root", "https://mirror.example/a b", "https://"),
-        ("agent_wrappers_slots", "0", "a whole number from 1 to 99"),
-        ("agent_wrappers_slots", 100, "a whole number from 1 to 99"),
+        ("agent_wrappers_slots", "0", "a whole number from 1 to 9999"),
+        ("agent_wrappers_slots", 10_000, "a whole number from 1 to 9999"),
         ("agent_wrappers_jobs", "all", "auto, cargo or a whole number from 1 to 9999"),
         ("agent_wrappers_guard", "perhaps", "none"),
         ("agent_wrappers_checkouts", ["rel/../x"], "/srv/nova"),
@@ -156,6 +156,7 @@ def test_an_empty_value_is_refused_unless_empty_is_the_default(variable, value):
 
 def test_only_what_has_a_meaning_if_it_is_not_set_may_be_empty():
     assert {
+        "agent_capacity_agents",
         "agent_limits_nproc",
         "agent_policy_headroom",
         "agent_policy_recommended_agents",

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import PolicyProblems
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines, summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
@@ -24,7 +25,7 @@ def lines(observed=RIGHT, **variables):
 
 
 def test_a_host_in_order_is_one_line():
-    assert lines() == ["300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"]
+    assert lines() == ["300 agents (326 at most) of 4 GiB; 300 cargo commands at once, 32 jobs each"]
 
 
 def test_slots_and_jobs_are_those_of_the_policy():
@@ -36,7 +37,13 @@ def test_slots_and_jobs_are_those_of_the_policy():
     ("observed", "part"),
     [
         (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
+        (changed(RIGHT, "memory", swap=2 * GIB), "`swapoff --all`"),
+        (changed(RIGHT, "fences", overcommit_memory=2), "`sysctl -w vm.overcommit_memory=0`"),
         (changed(RIGHT, "fences", container_users=["a1 (docker)"]), "a1 (docker)"),
+        (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "/x/10-oomd.conf"),
+        (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "`systemctl disable --now systemd-oomd`"),
+        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "/x/50-MemoryMax.conf"),
+        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "`systemctl revert user.slice`"),
         (changed(RIGHT, "ways_in", sshd_without_pam=True), "UsePAM yes"),
         (changed(RIGHT, "ways_in", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
     ],
@@ -52,6 +59,33 @@ def test_sessions_with_other_limits_are_told_after_the_limits_were_applied():
     assert len(lines(observed)) == 1
     applied = replace(observed, manifest=Manifest({"agent_limits": RoleRecord()}))
     assert "agent1 (1)" in lines(applied)[1]
+
+
+CROWD = [
+    *(Session("agent1", f"session-{number}.scope", {}) for number in range(1, 4)),
+    Session("agent2", "build.service", {}),
+    Session("agent2", "user@1002.service", {}),
+]
+
+
+@pytest.mark.parametrize(("count", "running"), [("accounts", 2), ("sessions", 4), ("processes", 7)])
+def test_more_agents_than_recommended_are_told_as_they_are_counted(count, running):
+    observed = replace(RIGHT, sessions=CROWD, programs={"claude": 5, "codex": 2})
+    given = {"agent_policy_count_agents": count, "agent_policy_agent_programs": ["claude", "codex"]}
+    assert len(lines(observed, **given, agent_policy_recommended_agents=running)) == 1
+    (_holds, note) = lines(observed, **given, agent_policy_recommended_agents=running - 1)
+    assert f"{running} agents run, counted by {count}" in note
+
+
+def test_programs_are_needed_where_processes_are_counted():
+    with pytest.raises(PolicyProblems, match="agent_policy_agent_programs"):
+        policy(agent_policy_count_agents="processes")
+
+
+def test_the_ceiling_is_offered_once_for_all_hosts_that_could_have_it():
+    told = fleet_lines({"a": ["x"], "b": ["x"], "c": ["x"]}, ["a", "b"], "", ["a", "b", "c"])
+    (offer,) = [line for line in told if "agent_ceiling_enabled" in line]
+    assert offer.startswith("no ceiling: a, b:")
 
 
 def test_a_text_of_a_host_can_not_steer_a_terminal():
