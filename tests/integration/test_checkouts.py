@@ -57,7 +57,7 @@ def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, obstac
     lab.run("host1", f"su agent1 -c '{obstacle}'")
     played = apply(lab, agent_policy_memory_per_agent="3G").succeeded()
     assert LINK in played.told
-    assert "3G" in lab.run("host1", f"grep 3G {NUMBERS}")
+    assert f"MEMORY_PER_AGENT={3 << 30}" in lab.run("host1", f"cat {NUMBERS}")
     assert lab.run("host1", "ls /srv/other") == ""
     report = tmp_path / "audit.json"
     audit = lab.play("nova.agent_host.audit", agent_policy_memory_per_agent="3G", agent_audit_json=str(report))

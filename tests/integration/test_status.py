@@ -45,9 +45,8 @@ def test_an_idle_host_is_right_for_root_and_for_everybody_who_may_see_less(lab):
     seen = {user: facts(lab, user) for user in ("root", "agent1", "ubuntu")}
     assert all(one["drift"]["changed"] == [] for one in seen.values())
     assert seen["root"]["drift"]["unreadable"] == [] and seen["agent1"]["drift"]["unreadable"] == []
-    assert seen["ubuntu"]["drift"]["unreadable"] != []
-    assert seen["root"]["slots"]["total"] == seen["agent1"]["slots"]["total"] == 1
-    assert seen["ubuntu"]["slots"]["problem"] == "may be read by agents and root alone"
+    for user in ("root", "agent1"):
+        assert (seen[user]["slots"]["total"], seen[user]["pool"]["problem"]) == (1, None)
     assert all(one["budget"] and one["disk"] is None and one["toolchain"] is None for one in seen.values())
     for user in seen:
         said = lab.run("host1", f"su - {user} -c agent-status")
@@ -59,9 +58,10 @@ def test_who_holds_the_slot_and_who_waits_is_named(lab):
     try:
         for number, user in enumerate(("agent1", "agent2", "agent1"), 1):
             lab.run("host1", BUILD.format(user=user, package=f"crate{number}"))
-            lab.run(
-                "host1", f"timeout 60 sh -c 'until agent-status --json | grep -q crate{number}; do sleep 0.1; done'"
-            )
+            for _attempt in range(300):
+                slots = facts(lab)["slots"]
+                if len(slots["holders"]) + len(slots["waiting"]) == number:
+                    break
         slots = facts(lab)["slots"]
         logged_in = {agent["user"]: agent["processes"] for agent in facts(lab, "ubuntu")["agents"]["logged_in"]}
     finally:
@@ -69,12 +69,8 @@ def test_who_holds_the_slot_and_who_waits_is_named(lab):
             "host1",
             "rm -f /run/hold-builds /usr/bin/cargo; until ! pgrep -u agent1,agent2 -f cargo_agent; do sleep 0.1; done",
         )
-    (held,) = slots["held"]
-    assert (held["user"], held["command"].split()[-1], held["verified"]) == ("agent1", "crate1", True)
-    assert [(caller["user"], caller["command"].split()[-1]) for caller in slots["waiting"]] == [
-        ("agent2", "crate2"),
-        ("agent1", "crate3"),
-    ]
+    assert [(caller["user"], caller["command"]) for caller in slots["holders"]] == [("agent1", "cargo build")]
+    assert [caller["user"] for caller in slots["waiting"]] == ["agent2", "agent1"]
     assert sorted(logged_in) == ["agent1", "agent2"]
 
 

@@ -67,7 +67,11 @@ PENALTIES_SINCE = (9, 8)
 # The candidate is read before the host's own configuration, as sshd will read it. What sshd needs to start is there
 # while it runs; a host that starts it by a socket may not have it yet.
 TRY_SSHD = (
-    'sh -c \'mkdir -p -m 0755 /run/sshd && { cat "$1"; echo; cat /etc/ssh/sshd_config; } | '
+    # Not the file that is installed: it may be what has to be repaired.
+    'sh -c \'mkdir -p -m 0755 /run/sshd && { cat "$1"; echo; '
+    "for one in /etc/ssh/sshd_config.d/*.conf; do "
+    f'[ "$one" = {SSHD_FILE} ] || [ ! -e "$one" ] || echo "Include $one"; done; '
+    'grep -vi "^[[:space:]]*Include[[:space:]].*sshd_config[.]d/" /etc/ssh/sshd_config; } | '
     "/usr/sbin/sshd -t -f /dev/stdin' sh %s"
 )
 
