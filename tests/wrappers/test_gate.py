@@ -474,6 +474,15 @@ def test_a_signal_ends_a_command_that_waits_and_its_cargo(one: Bench, number: si
     eventually(lambda: one.queue() == 0)
 
 
+@pytest.mark.parametrize("name", ["HUP", "PIPE", "TERM"])
+def test_a_signal_that_is_ignored_stays_so(one: Bench, name: str) -> None:
+    """As under nohup."""
+    unit = f'"$RUSTC_WRAPPER" bash -c "kill -{name} \\$\\$; echo lives" --crate-name x'
+    started = f"trap '' {name}; exec bash '{one.host.cargo_agent}' build"
+    assert one.host.shell(started, STANDIN_DO=unit).out == "lives\n"
+    assert one.host.shell(started.partition("; ")[2], STANDIN_DO=unit).out == ""
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])
 def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
     for name in ("NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS", "NOVA_RUST_TEST_THREADS", "NOVA_CARGO_NPROC"):
