@@ -318,8 +318,11 @@ def test_a_waiter_whose_command_was_killed_never_starts(one: Bench) -> None:
     one.hold()
     killed = one.start(name="killed")
     eventually(lambda: one.queue() == 1)
-    for process in tree(killed.pid)[:-1]:  # all but the one that waits, which the kernel tells nobody of
+    *others, watches, waits = tree(killed.pid)
+    for process in (*others, watches):
         os.kill(process, signal.SIGKILL)
+    parent = f"PPid:\t{watches}\n"
+    eventually(lambda: parent not in Path(f"/proc/{waits}/status").read_text())
     one.release()
     one.finish()
     eventually(one.is_whole)
