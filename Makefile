@@ -6,43 +6,35 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 V ?= 0
+SCENARIOS ?= default packages trixie
 
-# The first Python that really runs and is new enough: a version manager's shim may stand on PATH and run nothing.
-PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 /usr/bin/python3; do \
-	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$python" && break; done)
+PYTHON ?= $(shell tools/python.sh 3.12 3.13 3.14)
 
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export TEST_HOSTS_OWNER := $(shell echo $$PPID)
 READY := $(VENV)/.ready
-AWS := .cache/aws
+COMMUNITY := .cache/community
 BENCH := .cache/bench
-OLDEST := .cache/oldest
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest molecule test-vm test-faults bench bench-fleet bench-throughput build docs requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 $(READY): requirements-dev.txt
-	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.12 or newer with venv on PATH; install one (Debian: python3-venv), or set PYTHON=" >&2; exit 1; }
-	@echo "Setting up $(VENV) with $(PYTHON) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@# One link makes the collection importable from a clone at any path, one serves ansible-playbook and mypy.
-	@for folder in $(VENV)/lib/python3.*/site-packages $(VENV)/collections; do \
-		mkdir -p "$$folder/ansible_collections/nova" && ln -sfn "$(CURDIR)" "$$folder/ansible_collections/nova/agent_host"; done
-	@touch $@
+	@[ -n "$(PYTHON)" ] || { echo "make: set PYTHON= to a Python 3.12 or newer" >&2; exit 1; }
+	@tools/environment.sh $(VENV) requirements-dev.txt "$(PYTHON)"
 
 demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of Ansible's output)
-	@V=$(V) tests/demo/demo.sh up
+	@V=$(V) tools/demo/demo.sh up
 
 demo-down: $(READY)  ## Remove the demo's host
-	@tests/demo/demo.sh down
+	@tools/demo/demo.sh down
 
-test: lint unit programs aws sanity integration oldest molecule  ## Everything that CI runs
+test: lint unit programs aws sanity integration oldest newest molecule container  ## Everything that CI runs
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -60,65 +52,94 @@ unit: $(READY)  ## Unit tests, and what the collection says of itself
 	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
-	pytest -rs -n 2 --dist loadfile tests/wrappers tests/toolchain tests/status tests/hygiene
+	pytest -rs -n 2 --dist loadfile tests/programs
 
-# A virtual environment beside the first, for what can't be in one with it: its folder, and that of its requirements.
-define environment
-$(1)/.ready: $(2)/requirements.txt $(READY)
-	@echo "Setting up $(1) ..."
-	@mkdir -p .cache && $(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/pip install -qq --disable-pip-version-check --require-hashes -r $(2)/requirements.txt
-	@touch $$@
-endef
-$(eval $(call environment,$(AWS),tests/aws))
-$(eval $(call environment,$(BENCH),tests/bench/fleet))
-$(eval $(call environment,$(OLDEST),tests/oldest))
+# Virtual environments beside the first, for what can't be in one with it.
+.cache/%/.ready: tools/environments/%/requirements.txt $(READY)
+	@tools/environment.sh .cache/$* $< "$(PYTHON)"
 
-aws: $(AWS)/.ready  ## What asks EC2, against a stand-in on loopback
-	PATH="$(CURDIR)/$(AWS)/bin:$$PATH" pytest -rs tests/aws
+# A core's environment has the Pythons that core runs on, the oldest first.
+PYTHONS_2.16 := 3.11 3.12 3.10
+PYTHONS_2.17 := 3.11 3.12 3.10
+PYTHONS_2.18 := 3.11 3.12 3.13
+PYTHONS_2.19 := 3.11 3.12 3.13
+PYTHONS_2.20 := 3.12 3.13 3.14
+PYTHONS_2.22 := 3.13 3.14
+CORES := 2.16 2.17 2.18 2.19 2.20 2.22
+.cache/core-%/.ready: tools/environments/core-%/requirements.txt $(READY)
+	@python=$$(tools/python.sh $(PYTHONS_$*)) && tools/environment.sh .cache/core-$* $< "$$python"
+.PRECIOUS: .cache/%/.ready .cache/core-%/.ready
 
-sanity: $(READY)  ## ansible-test sanity and units
-	tests/ansible-test.sh
+aws: $(COMMUNITY)/.ready  ## What asks EC2, against a stand-in on loopback
+	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" pytest -rs tests/aws
+
+sanity: $(READY)  ## ansible-test sanity
+	tools/ansible-test.sh
 
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
-	@python tests/integration/browser.py
-	pytest -rs tests/hosts
-	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults tests/integration
+	tools/install.sh chromium:chromium chromedriver:chromium-driver
+	pytest -rs tests/tools
+	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/full_house tests/integration
+
+test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)
+	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
 	pytest -rs -s tests/integration/faults
 
-oldest: $(OLDEST)/.ready  ## The life of a host with the oldest ansible-core that is supported
-	PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" ansible-playbook --version | sed -n 1p
-	PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" pytest -rs tests/integration/test_life_of_a_host.py \
-		-k "clean_host or first_apply or second_apply or drifted_file"
+oldest: core-2.16  ## The oldest ansible-core that is supported: unit tests, and a host's life
 
-molecule: $(READY)  ## All scenarios on real systemd hosts (SCENARIOS=trixie: that one; V=1: all output)
-	@V=$(V) tests/molecule.sh $(SCENARIOS)
+newest:  ## The newest (pre-)release of ansible-core: the same (skipped if no Python is here that it runs on)
+	@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
+		else echo "newest: skipped, ansible-core 2.22 runs on Python $(PYTHONS_2.22)"; fi
+
+matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All supported cores beside that of make test: units, sanity, a host's life
+
+# core-2.17: one core. Its environment is first on PATH, so that all programs are of that core.
+core-%: .cache/core-%/.ready
+	PATH="$(CURDIR)/.cache/core-$*/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/core-$*/collections" tools/core.sh
+
+molecule: $(READY)  ## Scenarios on real systemd hosts (SCENARIOS=forky: those alone; V=1: all output)
+	@V=$(V) tools/molecule.sh $(SCENARIOS)
+
+container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped, and said so, if podman does not run)
+	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" tools/container.sh
 
 test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen minutes; not part of test)
 	pytest -rs tests/vm
 
 bench: $(READY)  ## Timings, as ratios within one run
-	@for bench in tests/bench/*.py; do python "$$bench"; done
+	@for bench in tools/bench/*.py; do python "$$bench"; done
 
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
-	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tests/bench/fleet/fleet.py
-	python tests/bench/fleet/fleet.py --hosts 50 --settings
+	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tools/bench/fleet/fleet.py
+	python tools/bench/fleet/fleet.py --hosts 50 --settings
 
 bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and 300 accounts at once (minutes)
-	python tests/bench/throughput/simulate.py
-	python tests/bench/throughput/full_size.py
+	python tools/bench/throughput/simulate.py
+	python tools/bench/throughput/full_size.py
 
 build: $(READY)  ## Build the collection's tarball
 	ansible-galaxy collection build --force
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
-	python tests/variables.py > docs/variables.md
+	python tools/variables.py > docs/variables.md
 
-requirements: $(READY)  ## Renew requirements-dev.txt from requirements-dev.in (needs uv)
-	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade \
-		requirements-dev.in -o requirements-dev.txt
+sanity-%: .cache/core-%/.ready
+	tools/ansible-test.sh .cache/core-$*
+
+docs-site: .cache/docs/.ready  ## Build the docs site in .cache/docs-site/html
+	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
+
+release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (DRAFT=--draft: without addresses and host)
+	GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh $(DRAFT)
+
+requirements:  ## Renew all locked requirements from their .in files (needs uv)
+	@lock() { echo "$$1"; uv pip compile --quiet --no-header --universal --python-version "$$2" --generate-hashes --upgrade "$$1.in" -o "$$1.txt"; }; \
+	lock requirements-dev 3.12; \
+	for folder in tools/environments/*/; do \
+		case $$folder in *core-2.1?/) python=3.11 ;; *core-2.22/) python=3.13 ;; *) python=3.12 ;; esac; \
+		lock "$${folder}requirements" "$$python"; done
 
 format: $(READY)  ## Format the Python files
 	ruff format --quiet .

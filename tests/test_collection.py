@@ -16,7 +16,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.version import COL
 
 ROOT = Path(__file__).parents[1]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_manifest_names_the_version_of_galaxy_yml():
@@ -56,7 +56,8 @@ def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
         names = archive.getnames()
     top = {name.split("/")[0] for name in names}
     assert top == {
-        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins", "roles",
+        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "changelogs", "docs", "meta",
+        "playbooks", "plugins", "roles",
     }  # fmt: skip
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
     assert tarball.stat().st_size < 1_000_000

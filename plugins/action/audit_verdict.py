@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action of audit_verdict: lets a host end as its audit came out, so that the recap and the exit status say it."""
+"""Action of audit_verdict: set the result of a host from its audit, so that the recap and the exit status say it."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, ClassVar
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import OK
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import verdict
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import OK
+from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_diff = False
+class ActionModule(ControllerAction):
+    spec: ClassVar[dict[str, dict[str, Any]]] = {
+        "status": {"type": "str", "required": True},
+        "record": {"type": "path", "required": True},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        _spec, given = self.validate_argument_spec({"record": {"type": "dict", "required": True}})
-        record = given["record"]
-        how = {UNREACHABLE: {"unreachable": True}, OK: {}}.get(record["status"], {"failed": True})
-        return {"changed": False, "msg": verdict(record), **how}
+    def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        with open(given["record"], encoding="utf-8") as file:
+            record = json.load(file)["record"]
+        how = {UNREACHABLE: {"unreachable": True}, OK: {}}.get(given["status"], {"failed": True})
+        return {"msg": verdict(record), **how}

@@ -1,47 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action of fleet_report: what is known of all hosts of the play as one HTML page, on the controller."""
+"""Action of fleet_report: what is known of all hosts of the play as one HTML page."""
 
 from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import fleet_rows, fleet_totals
-from ansible_collections.nova.agent_host.plugins.plugin_utils.play_records import play_records
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host
+from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import (
+    ControllerAction,
+    not_from_facts,
+    shown,
+)
+from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
 
-SPEC: dict[str, dict[str, Any]] = {
-    "audited": {"type": "str", "required": True},
-    "observed": {"type": "str", "required": True},
-    "path": {"type": "path", "required": True},
-}
 
+class ActionModule(ControllerAction):
+    spec: ClassVar[dict[str, dict[str, Any]]] = {
+        "variable": {"type": "str", "required": True},
+        "path": {"type": "path", "required": True},
+    }
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_diff = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        _spec, given = self.validate_argument_spec(SPEC)
-        variables = task_vars or {}
-        records = play_records(variables, given["audited"])
-        hosts = [(record, variables["hostvars"][host].get(given["observed"]) or {}) for host, record in records.items()]
+    def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        kept = list(kept_records(variables, given["variable"]).values())
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        rows = fleet_rows(hosts)
-        totals = fleet_totals(rows)
-        problems = write_reports({"agent_report_path": (given["path"], report_page(rows, totals, now))})
-        path = os.path.abspath(given["path"])
-        summary = table(fleet_report(list(records.values()), now)).splitlines()[-1]
-        Display().display(f"{summary.replace('audit:', 'report:', 1)}; {'not written' if problems else path}")
+        page = report_page([audited_host(one["record"], one["view"]) for one in kept], now)
+        paths, problems = not_from_facts(variables, {"agent_report_path": given["path"]})
+        problems += write_reports({name: (path, page) for name, path in paths.items()})
         for problem in problems:
             Display().error(problem, wrap_text=False)
-        # Not failed: that would end all hosts here, and how each of them is would not be said.
-        return {"changed": False, "path": path, "totals": totals, "problems": problems}
+        summary = table(fleet_report([one["record"] for one in kept], now)).splitlines()[-1]
+        path = "not written" if problems else os.path.abspath(given["path"])
+        # Not failed: that would end all hosts here, before the result of each of them is set.
+        return {**shown([f"{summary.replace('audit:', 'report:', 1)}; {path}"]), "problems": problems}

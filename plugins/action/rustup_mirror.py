@@ -18,21 +18,21 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
     UPSTREAM,
     Request,
     RequestError,
+    check_source,
     source_url,
 )
 
 SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
-    "channel": {"type": "str"},
+    "channel": {"type": "str", "required": True},
+    "channel_checksums": {"type": "dict", "default": {}},
     "profile": {"type": "str", "default": "minimal"},
     "components": {"type": "list", "elements": "str", "default": []},
     "targets": {"type": "list", "elements": "str", "default": []},
     "extra": {"type": "list", "elements": "dict", "default": []},
-    "from_toolchain": {"type": "path"},
     "architectures": {"type": "list", "elements": "str", "choices": sorted(TRIPLES), "default": sorted(TRIPLES)},
     "rustup_version": {"type": "str", "required": True},
     "rustup_checksums": {"type": "dict", "required": True},
-    "rustup_init": {"type": "path"},
     "dist_server": {"type": "str", "default": UPSTREAM},
     "update_root": {"type": "str", "default": f"{UPSTREAM}/rustup"},
 }
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(SPEC, required_one_of=[("channel", "from_toolchain")])
+        _spec, options = self.validate_argument_spec(SPEC)
         was = os.umask(0o022)  # a web server reads it as another user
         try:
             built = self._build(options)
@@ -55,38 +55,14 @@ class ActionModule(ActionBase):
 
     def _build(self, options: dict[str, Any]) -> rustup_mirror.Built:
         check_mode = self._task.check_mode
-        root, sysroot = options["path"], options["from_toolchain"]
-        if sysroot:
-            return self._repackage(options, root, sysroot, check_mode)
+        root, architectures = options["path"], options["architectures"]
         request = Request.from_options(options)
         dist_server = source_url(options["dist_server"], "dist_server")
-        built = rustup_mirror.mirror_upstream(
-            root, request, options["architectures"], dist_server, self._say, check_mode
-        )
-        self._rustup(options, request, options["architectures"], built, check_mode)
-        return built
-
-    def _repackage(self, options: dict[str, Any], root: str, sysroot: str, check_mode: bool) -> rustup_mirror.Built:
-        toolchain, architecture = rustup_mirror.describe_installed(sysroot, options["components"])
-        request = Request.from_options({**options, "channel": toolchain.channel, "extra": []})
-        built = rustup_mirror.Built(toolchains=[toolchain.channel])
-        built.fetched = rustup_mirror.mirror_installed(root, sysroot, toolchain, self._say, check_mode)
-        self._rustup(options, request, [architecture], built, check_mode)
-        return built
-
-    def _rustup(
-        self,
-        options: dict[str, Any],
-        request: Request,
-        architectures: list[str],
-        built: rustup_mirror.Built,
-        check_mode: bool,
-    ) -> None:
+        check_source(request, dist_server)
+        built = rustup_mirror.mirror_upstream(root, request, architectures, dist_server, self._say, check_mode)
         update_root = source_url(options["update_root"], "update_root")
-        installer = options["rustup_init"]
-        rustup_mirror.mirror_rustup(
-            options["path"], request, architectures, update_root, self._say, built, installer, check_mode
-        )
+        rustup_mirror.mirror_rustup(root, request, architectures, update_root, self._say, built, check_mode)
+        return built
 
     def _say(self, line: str) -> None:
         self._display.display(f"  {line}")

@@ -10,8 +10,8 @@ class ModuleDocFragment:
 attributes:
   check_mode:
     support: full
-    description: Changes nothing in any mode.
+    description: Never changes anything.
   diff_mode:
     support: none
-    description: Changes nothing.
+    description: Never changes anything.
 """

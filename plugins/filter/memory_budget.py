@@ -7,24 +7,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import budget_of
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget, compute_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
 
 DOCUMENTATION = r"""
 name: memory_budget
-short_description: Compute how many agents a host can hold, and every step of the sum
+short_description: Compute how many agents a host can hold
 version_added: 0.1.0
 description:
-  - Takes a host's memory, keeps back a part for the system and a part for spikes, and divides the rest by what one
-    agent may take. For 1,536 GiB that is 32, 200 and 1,304 GiB, 326 agents at most and 300 recommended.
-  - A host on which not even one agent fits is an error that has the sum and names what to change, never 0.
+  - Subtracts a reserve for the system and a headroom for spikes from the memory of the host, and divides the rest by
+    the memory of one agent. For 1,536 GiB that is 32, 200 and 1,304 GiB, at most 326 agents, 300 recommended.
+  - It is an error if not even one agent fits. The message has the calculation and names what to change.
   - What wrapped commands hold together is never more than RV(_value.available), whatever their number and jobs. Only a
     memory limit on all agents together bounds what is not wrapped.
-extends_documentation_fragment: [nova.agent_host.budget]
+extends_documentation_fragment:
+  - nova.agent_host.budget
+  - nova.agent_host.budget.memory
+  - nova.agent_host.budget.cpus
 seealso:
   - plugin: nova.agent_host.recommended_agents
-    plugin_type: filter
-  - plugin: nova.agent_host.budget_table
     plugin_type: filter
 author:
   - Contributors to nova.agent_host (@nova)
@@ -35,7 +37,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ '1536G' | nova.agent_host.memory_budget(cpus=192) }}"
 
-- name: Show why, step by step
+- name: Show each step of the calculation
   ansible.builtin.debug:
     msg: "{{ ('1536G' | nova.agent_host.memory_budget(per_agent='8G', headroom='100G')).explanation }}"
 
@@ -53,37 +55,37 @@ _value:
       description: Memory that the host reports (MemTotal).
       type: int
     usable:
-      description: What processes can get of it, without reserved huge pages and within a container's limit.
+      description: Memory that processes can get, without reserved huge pages and within the limit of a container.
       type: int
     system_reserve:
-      description: Kept for the system and the kernel.
+      description: Memory kept for the system and the kernel.
       type: int
     headroom:
-      description: Kept free for spikes.
+      description: Memory kept free for spikes.
       type: int
     available:
-      description: For all agents together - usable less system_reserve and headroom.
+      description: Memory for all agents together - usable minus system_reserve and headroom.
       type: int
     per_agent:
-      description: Address space that a wrapped command may take (RLIMIT_AS).
+      description: Address space that a wrapped command may use (RLIMIT_AS).
       type: int
     max_agents:
-      description: Agents that fit if each takes all of per_agent, at least 1.
+      description: Number of agents that fit if each uses all of per_agent, at least 1.
       type: int
     recommended_agents:
-      description: Agents that are advised, from 1 to max_agents.
+      description: Recommended number of agents, from 1 to max_agents.
       type: int
     jobs:
-      description: Parallel jobs of one cargo command, null without a number of CPUs.
+      description: Parallel jobs of one cargo command. Null if the number of CPUs is not known.
       type: int
     slots:
-      description: Cargo commands that may compile at once on the host, null without a number of CPUs.
+      description: Cargo commands that may compile at once on the host. Null if the number of CPUs is not known.
       type: int
     limited_by:
-      description: What bounds usable - V(memtotal), or V(cgroup) for a container's limit.
+      description: What limits usable - V(memtotal), or V(cgroup) for the limit of a container.
       type: str
     explanation:
-      description: Each step of the sum as one line, in order.
+      description: Each step of the calculation as one line.
       type: list
       elements: str
   sample:
@@ -101,9 +103,9 @@ _value:
 """
 
 
-def memory_budget(memory: object, **options: object) -> Budget:
+def memory_budget(memory: object, *, cpus: object = None, **policy: object) -> Budget:
     try:
-        return budget_of(memory, **options)
+        return compute_budget(BudgetPolicy.parse(**policy), host_size(memory, cpus))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

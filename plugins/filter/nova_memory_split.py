@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Filter: what Nova's caches take in one process."""
+"""Filter: the memory of Nova's caches in one process."""
 
 from __future__ import annotations
 
@@ -8,54 +8,50 @@ from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.nova.agent_host.plugins.module_utils.budget import nova as nova_memory
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import host_size
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty
 
 DOCUMENTATION = r"""
 name: nova_memory_split
-short_description: Compute the budget of Nova's caches in one process
+short_description: Compute the memory of Nova's caches in one process
 version_added: 0.1.0
 description:
-  - Nova gives its caches a quarter of what the process can get (the lowest of the host's memory, a container's limit
-    and RLIMIT_AS), from 512 MiB to 4 GiB, and splits that into 40 % query cache, 25 % syntax trees, 20 % indexes, 10 %
-    type information and the rest for other things.
-  - Nova computes this itself at each start, from the RLIMIT_AS that it finds. Set its environment variables only to
-    deviate; they override the workspace's C(nova.toml), and a fixed number no longer follows a changed limit.
+  - Nova gives its caches a quarter of the memory that the process can get (the lowest of the host's memory, a
+    container's limit and RLIMIT_AS), from 512 MiB to 4 GiB. It splits that into 40 % query cache, 25 % syntax trees,
+    20 % indexes, 10 % type information, and the rest for other uses.
+  - Nova computes this itself at each start, from its RLIMIT_AS. Set its environment variables only for other numbers.
+    They override C(nova.toml) of the workspace, and do not follow a changed limit.
+extends_documentation_fragment: [nova.agent_host.budget.memory]
 options:
-  _input:
-    description:
-      - The host's memory as a size such as V(1536G), bytes as an integer, plain C(ansible_facts), or what
-        M(nova.agent_host.agent_host_info) returns.
-    type: raw
-    required: true
   address_space:
-    description: RLIMIT_AS of the process, as a size. Without it the process is not limited.
+    description: RLIMIT_AS of the process, as a size. Default is no limit.
     type: str
   total:
-    description: All caches together, as a size, in place of Nova's default. More than the process can get is an error.
+    description: Memory of all caches, as a size. More than the process can get is an error.
     type: str
 author:
   - Contributors to nova.agent_host (@nova)
 """
 
 EXAMPLES = r"""
-- name: Show what Nova takes by itself under a wrapper's 4 GiB
+- name: Show the memory of Nova's caches with an RLIMIT_AS of 4 GiB
   ansible.builtin.debug:
     msg: "{{ '1536G' | nova.agent_host.nova_memory_split(address_space='4G') }}"
 
-- name: Split a total of one's own
+- name: Show the parts of another total
   ansible.builtin.debug:
     msg: "{{ '1536G' | nova.agent_host.nova_memory_split(address_space='4G', total='2G') }}"
 """
 
 RETURN = r"""
 _value:
-  description: Bytes. The five parts sum to the total.
+  description: Bytes. The five parts add up to the total.
   type: dict
   contains:
     effective:
-      description: What the process can get.
+      description: Memory that the process can get.
       type: int
     total:
       description: All caches together, C(NOVA_MEMORY_BUDGET_TOTAL).
@@ -92,8 +88,8 @@ def nova_memory_split(memory: object, *, address_space: object = None, total: ob
         return nova_memory.nova_memory_split(
             host=host.total,
             cgroup_limit=host.cgroup_limit,
-            address_space=None if address_space is None else parse_size(address_space, "address_space"),
-            total=None if total is None else parse_size(total, nova_memory.TOTAL_NAME),
+            address_space=None if is_empty(address_space) else parse_size(address_space, "address_space"),
+            total=None if is_empty(total) else parse_size(total, nova_memory.TOTAL_NAME),
         )
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error

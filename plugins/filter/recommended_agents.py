@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Filter: the number of agents that a host should get."""
+"""Filter: the recommended number of agents of a host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.inputs import budget_of
+from ansible_collections.nova.agent_host.plugins.filter.memory_budget import memory_budget
 
 DOCUMENTATION = r"""
 name: recommended_agents
-short_description: Compute how many agents a host should get
+short_description: Compute the recommended number of agents of a host
 version_added: 0.1.0
 description:
-  - The count alone of what P(nova.agent_host.memory_budget#filter) computes, from the same input and options, with the
-    same errors.
-extends_documentation_fragment: [nova.agent_host.budget]
+  - C(recommended_agents) of P(nova.agent_host.memory_budget#filter), with the same input, options and errors.
+extends_documentation_fragment:
+  - nova.agent_host.budget
+  - nova.agent_host.budget.memory
+  - nova.agent_host.budget.cpus
 seealso:
   - plugin: nova.agent_host.memory_budget
     plugin_type: filter
@@ -43,10 +44,7 @@ _value:
 
 
 def recommended_agents(memory: object, **options: object) -> int:
-    try:
-        return budget_of(memory, **options)["recommended_agents"]
-    except ValueError as error:
-        raise AnsibleFilterError(str(error)) from error
+    return memory_budget(memory, **options)["recommended_agents"]
 
 
 class FilterModule:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The one reader of sizes: a whole number and K, M, G or T, with ``iB`` after it if one likes.
+"""Read and write sizes: a whole number with the unit K, M, G or T, and optionally ``iB``.
 
-Every unit is 1024-based, so ``4G``, ``4GiB`` and ``4096M`` are the same 2^32 bytes. What others write for powers of ten
-(``GB``), fractions, lower case, signs, leading zeros and spaces are refused: the bash wrappers read the same sizes, and
-two readers agree only on a grammar without room. ``tests/unit/plugins/module_utils/data/sizes.json`` tests both.
+Units are powers of 1024: ``4G``, ``4GiB`` and ``4096M`` are the same 2^32 bytes. ``GB`` (a power of ten for some),
+fractions, lower case, signs, leading zeros and spaces are refused. The grammar is strict so that the Python and the
+bash parser can't diverge; ``tests/unit/plugins/module_utils/data/sizes.json`` tests both.
 """
 
 from __future__ import annotations
 
 import re
+
+from ansible_collections.nova.agent_host.plugins.module_utils.text import plain, safe_text
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -18,7 +20,7 @@ TIB = 1 << 40
 
 UNITS = {"K": KIB, "M": MIB, "G": GIB, "T": TIB}
 
-# Bash arithmetic and RLIMIT_* are 64 bits wide and bash is signed.
+# Bash computes with signed 64-bit numbers.
 LARGEST = (1 << 63) - 1
 
 _SIZE = re.compile(r"(?P<count>[1-9][0-9]*)(?P<unit>[KMGT])(?:iB)?")
@@ -28,23 +30,23 @@ ALLOWED = "a whole number with K, M, G or T, as in 4G, 4GiB or 4096M"
 
 
 class SizeError(ValueError):
-    """A value is not a size. The message names the variable, what it held and what is allowed."""
+    """A value is no size or no count. The message has the variable, its value and what is allowed."""
 
 
 def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
-    """Give the bytes that ``text`` stands for.
+    """Return the number of bytes, below 2^63. Raises SizeError.
 
-    ``text`` is whatever a variable held: anything but a string is refused with a reason, never converted. ``name`` is
-    the variable or option, for the message. With ``allow_unlimited``, ``0`` (string or integer) means "no limit" and
-    gives 0; nothing else gives 0. The result is below 2^63. Raises SizeError.
+    ``text`` is the value of the variable or option ``name``. Only strings are sizes; nothing is converted. With
+    ``allow_unlimited``, ``0`` (string or integer) means "no limit" and returns 0; nothing else returns 0.
     """
+    text = plain(text)
     allowed = f"{ALLOWED}, or 0 for no limit" if allow_unlimited else ALLOWED
     if allow_unlimited and not isinstance(text, bool) and text in (0, "0"):
         return 0
-    # A YAML number arrives as an integer, the same number from the command line as a string.
+    # A number is an integer in YAML and a string on the command line.
     bare = str(text) if isinstance(text, (int, str)) else ""
     if bare == "0":
-        raise SizeError(f"{name} is 0, but this is no limit that can be lifted; write {allowed}")
+        raise SizeError(f"{name} is 0, but this limit can't be removed; write {allowed}")
     if _BARE_NUMBER.fullmatch(bare):
         number = bare if len(bare) <= 19 else f"{bare[:19]}..."
         raise SizeError(
@@ -52,20 +54,30 @@ def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
         )
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise SizeError(f"{name} is {_shown(text)}, which is not a size; write {allowed}")
-    # More than 19 digits can't fit; int() itself refuses thousands of them with a message of its own.
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is not a size; write {allowed}")
+    # More than 19 digits are too large; int() refuses thousands of digits with an own error.
     count = match["count"]
     size = int(count) * UNITS[match["unit"]] if len(count) <= 19 else LARGEST + 1
     if size > LARGEST:
-        raise SizeError(f"{name} is {_shown(text)}, which is 2^63 bytes or more; write {allowed}")
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is 2^63 bytes or more; write {allowed}")
     return size
 
 
-def format_size(size: int) -> str:
-    """Write ``size`` bytes exactly, in the largest unit that divides it: ``4G``, ``1536M``.
+def parse_count(value: object, name: str, smallest: int = 1) -> int:
+    """Return a count or a number of bytes, given as an integer or its digits. Raises SizeError."""
+    value = plain(value)
+    text = str(value) if isinstance(value, (int, str)) else ""
+    if not re.fullmatch(r"[0-9]{1,19}", text) or not smallest <= int(text) <= LARGEST:
+        raise SizeError(
+            f"{name} is {safe_text(repr(value), 80)}; it must be a whole number from {smallest} to {LARGEST}"
+        )
+    return int(text)
 
-    ``parse_size`` reads it back, with two exceptions that it refuses: 0 is ``0``, and what is no whole number of KiB is
-    ``1000 bytes``, because rounding would lie.
+
+def format_size(size: int) -> str:
+    """Write ``size`` exactly, in the largest unit that divides it: ``4G``, ``1536M``.
+
+    ``parse_size`` reads the result, except ``0`` and sizes that are no whole number of KiB (``1000 bytes``).
     """
     if size == 0:
         return "0"
@@ -76,13 +88,7 @@ def format_size(size: int) -> str:
 
 
 def readable_size(size: int) -> str:
-    """Write ``size`` bytes for people, in GiB with at most one decimal: ``4 GiB``, ``1,283.6 GiB``, ``512 MiB``."""
+    """Write ``size`` for people, rounded to one decimal: ``4 GiB``, ``1,283.6 GiB``, ``512 MiB``."""
     unit, label = (GIB, "GiB") if size >= GIB else (MIB, "MiB")
     number = f"{size / unit:,.1f}"
     return f"{number[:-2] if number.endswith('.0') else number} {label}"
-
-
-def _shown(value: object) -> str:
-    """The value as Python writes it (control characters escaped), not longer than a line of a log."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

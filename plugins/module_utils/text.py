@@ -1,43 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Text that others chose (names, paths, messages) for a terminal or a page: nothing in it is obeyed or hides.
+"""Make text from elsewhere (host names, paths, messages of programs) safe to print, to store and to send.
 
-Pure. What can't be seen, ends a line or turns the text's direction is replaced; each function says by what.
+The result is valid UTF-8 and bounded. Characters that a terminal obeys, that hide or that reverse other text are
+written as Python writes them: ``\\x1b``, ``\\u202e``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-def plain_line(text: str, longest: int | None = None) -> str:
-    """On one line: blanks for line breaks and tabs, question marks for the rest; cut after ``longest`` characters."""
-    plain = "".join(
-        character if character.isprintable() else " " if character in "\n\t\r" else "?" for character in text
+LONGEST_PATH = 4096  # PATH_MAX of Linux
+LONGEST = 1 << 16  # characters of one text in a module's answer
+MOST = 20  # findings of a list; the others are only counted
+_CUT = "..."
+
+
+def safe_text(value: object, most: int = 300) -> str:
+    """``value`` on one line of at most ``most`` characters. A longer one ends in ``...``."""
+    return _bounded(_text(value), most, "")
+
+
+def safe_lines(value: object, most: int = 1_000_000) -> str:
+    """The same for text of several lines: line breaks stay. For the HTML page, and for tables on a terminal."""
+    return _bounded(_text(value), most, "\n")
+
+
+def outgoing(value: Any) -> Any:
+    """The answer of a module, with every text in it safe: ``module.exit_json(**outgoing(answer))``.
+
+    Line breaks and tabs stay. A text longer than LONGEST is cut.
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() and len(value) <= LONGEST else _bounded(value, LONGEST, "\n\t")
+    if isinstance(value, Mapping):
+        return {outgoing(key): outgoing(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [outgoing(item) for item in value]
+    return value
+
+
+def and_more(lines: Sequence[str], most: int = MOST) -> list[str]:
+    """The first ``most`` of ``lines``, and how many are left out."""
+    return list(lines) if len(lines) <= most else [*lines[:most], f"and {len(lines) - most:,} more"]
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 agent``, ``1,000 agents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_empty(value: object) -> bool:
+    """Whether a variable is empty. Jinja's none becomes "" in ansible-core before 2.19, so both mean the same."""
+    return value is None or value == ""
+
+
+def plain(value: object) -> object:
+    """A vaulted value as text. In ansible-core before 2.19 it is an object that is no str."""
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _bounded(text: str, most: int, keep: str) -> str:
+    shown = "".join(
+        character if character.isprintable() or character in keep else character.encode("unicode_escape").decode()
+        for character in text[: most + 1]
     )
-    return plain if longest is None or len(plain) <= longest else f"{plain[:longest]}..."
-
-
-def plain_lines(text: str) -> str:
-    """The same for a text of several lines, which stay."""
-    return "\n".join(map(plain_line, text.split("\n")))
-
-
-def ascii_line(text: str, longest: int) -> str:
-    """On one line and in ASCII, not longer than ``longest``: question marks for all else."""
-    shown = "".join(character if " " <= character <= "~" else "?" for character in text[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
-
-
-def spelled_line(text: str) -> str:
-    """On one line, with nothing lost: the bytes of each character that can't be printed, as in ``\\x0a``."""
-    return "".join(
-        char if char.isprintable() else "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
-        for char in text
-    )
-
-
-def spelled_lines(text: str) -> str:
-    """Line breaks stay, and all else that can't be printed is spelled as in Python: ``\\u202e``."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return shown if len(shown) <= most else shown[: max(0, most - len(_CUT))] + _CUT

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The collection's name and version, as galaxy.yml has them (a test keeps the two the same)."""
+"""The collection's name and version. A test compares them with galaxy.yml."""
 
 from __future__ import annotations
 

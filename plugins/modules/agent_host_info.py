@@ -1,19 +1,17 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: one look at a host, for every role."""
+"""Ansible module: one look at a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: agent_host_info
-short_description: Look once at a host - its memory, its budget, and all that this collection wrote on it
+short_description: Look at a host once - its memory, accounts, limits, and all that this collection wrote on it
 version_added: 0.1.0
 description:
-  - Reads what the roles of this collection need to know before they decide, in a few file reads and without starting
-    a process (one, where the collection has units of systemd there), and computes the host's budget.
-  - Hand the result to M(nova.agent_host.host_state) as O(nova.agent_host.host_state#module:observed), so that a host on
-    which all is right is contacted once.
+  - Reads what the roles of this collection compare with their policy, in a few file reads. Starts at most one process,
+    C(systemctl show), and none on a host without units of the collection.
 options:
   group:
     description: The agents' Unix group.
@@ -25,23 +23,43 @@ options:
     elements: str
     default: []
   packages:
-    description: Debian packages to look up.
+    description: Debian packages to look up. An architecture or version may follow, as for C(apt-get install).
     type: list
     elements: str
     default: []
-  per_agent:
-    description: Memory of one agent, such as V(4G).
-    type: str
-    default: 4G
-  system_reserve:
-    description: Memory kept for the system, instead of what the rule gives.
-    type: str
-  headroom:
-    description: Memory kept free for spikes, instead of what the rule gives.
-    type: str
-  recommended_agents:
-    description: Number of agents, instead of what the rule gives.
-    type: int
+  audit_logs:
+    description: AI audit logs to look at.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path of the log.
+        type: str
+        required: true
+      owner:
+        description: The account that owns it.
+        type: str
+        required: true
+  programs:
+    description: Names of programs; processes of agents that run them are counted.
+    type: list
+    elements: str
+    default: []
+  paths:
+    description: Paths to look at, beside those of the manifest.
+    type: list
+    elements: str
+    default: []
+  units:
+    description: Units of systemd to look at, beside those of the manifest.
+    type: list
+    elements: str
+    default: []
+  deep:
+    description: Also open a login session for each agent, to read the limits that it gets.
+    type: bool
+    default: false
   manifest:
     description: Path of the manifest on the host.
     type: path
@@ -59,11 +77,11 @@ EXAMPLES = r"""
   nova.agent_host.agent_host_info:
   register: seen
 
-- name: Show how many agents it holds
+- name: Show how many agents it can take
   ansible.builtin.debug:
-    msg: "{{ seen.budget.recommended_agents | default(seen.budget_error) }}"
+    msg: "{{ seen | nova.agent_host.recommended_agents }}"
 
-- name: Compute the same for agents of 8 GiB
+- name: Show how many agents of 8 GiB it can take
   ansible.builtin.debug:
     msg: "{{ seen | nova.agent_host.recommended_agents(per_agent='8G') }}"
 """
@@ -71,7 +89,7 @@ EXAMPLES = r"""
 RETURN = r"""
 memory:
   description: What bounds the host's memory, in bytes.
-  returned: always
+  returned: success
   type: dict
   contains:
     total: {description: MemTotal., type: int}
@@ -81,167 +99,119 @@ memory:
     cgroup_limit_file: {description: The file that holds it; null without one., type: str}
 cpus:
   description: CPUs that are online and that PID 1 may use.
-  returned: always
+  returned: success
   type: int
-budget:
-  description: What the host can hold, as filter P(nova.agent_host.memory_budget#filter) gives it.
-  returned: where the host can hold an agent
-  type: dict
-budget_error:
-  description: Why there is no budget.
-  returned: where the host can hold no agent
-  type: str
 platform:
   description: Distribution, architecture, systemd, Python, and the uid that this module ran as.
-  returned: always
+  returned: success
   type: dict
   sample: {ids: [ubuntu, debian], version: "24.04", architecture: x86_64, systemd: true, python: 3.12.3, uid: 0}
 accounts:
   description: The agents' group and its members, the accounts asked for, the login user, and what earlier applies made.
-  returned: always
+  returned: success
   type: dict
 packages:
   description: Whether each package of O(packages) is installed.
-  returned: always
+  returned: success
   type: dict
   sample: {build-essential: true}
 fences:
   description: What can defeat a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
-  returned: always
+  returned: success
   type: dict
-logins:
-  description: What PAM's limits do not reach, and the agents' open sessions with their limits.
-  returned: always
+ways_in:
+  description: Ways to log in on which PAM sets no limits.
+  returned: success
   type: dict
-  contains:
-    sshd_without_pam: {description: Whether sshd does not use PAM., type: bool}
-    pam_without_limits: {description: Services of PAM without pam_limits., type: list, elements: str}
-    sessions: {description: Units in which agents have processes., type: list, elements: dict}
+  sample: {sshd_without_pam: false, pam_without_limits: []}
+sessions:
+  description: Units in which agents have processes, with their hard limits.
+  returned: success
+  type: list
+  elements: dict
 ceiling:
-  description: The cgroup tree, what all sessions together take now and may take, and the administrators.
-  returned: always
+  description: The cgroup tree, what all sessions together use and may use, and the administrators.
+  returned: success
+  type: dict
+pressure:
+  description: How long some process waited in the last minute, by cpu, io and memory, in hundredths of a percent.
+  returned: success
+  type: dict
+  sample: {cpu: 1250, io: 0, memory: 25}
+programs:
+  description: How many processes of agents run each of O(programs).
+  returned: success
+  type: dict
+capacity:
+  description: What bounds how many agents can work at once - kernel settings, open files, tasks, sessions, sshd.
+  returned: success
   type: dict
 manifest:
   description: What this collection wrote on the host, by role.
-  returned: always
+  returned: success
   type: dict
 record:
-  description: The manifest itself and what lies beside it, as found and as wanted, by path.
-  returned: always
+  description: Owner and mode of the manifest and what is beside it, by path.
+  returned: success
   type: dict
 files:
-  description: What stands now at every path of the manifest, by path.
-  returned: always
+  description: What is at every path of the manifest and of O(paths).
+  returned: success
   type: dict
 toolchains:
-  description: What stands now in every toolchain tree of the manifest, by path.
-  returned: always
+  description: What is in every toolchain tree of the manifest, by path.
+  returned: success
   type: dict
 units:
-  description:
-    - Units of systemd that files of the manifest bring or change, as systemd has them.
-    - C(stale) where their files changed since systemd read them.
-  returned: always
+  description: Units of systemd that files of the manifest bring or change, and O(units), as systemd has them.
+  returned: success
   type: dict
   sample: {nova-agent-sweep.timer: {load: loaded, enabled: enabled, active: active, result: success, stale: false}}
-unread_units:
-  description: Units whose files changed since systemd read them, by role.
-  returned: always
-  type: dict
-  sample: {agent_hygiene: [nova-agent-sweep.timer], agent_limits: []}
 audit_logs:
-  description: What is wrong with the AI audit logs that the host was told to hold.
-  returned: always
+  description: What is wrong with O(audit_logs).
+  returned: success
   type: list
   elements: dict
-token:
-  description: Names this observation, so that one made out of date by a change is not used again.
-  returned: always
-  type: str
+deep:
+  description: The limits of a new login by account, and toolchains that agents installed; null without O(deep).
+  returned: success
+  type: dict
 """
 
-import os
-import uuid
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
-from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
-from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError, read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_recorded_units
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.observe import observe_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import SizeError, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
-    DEFAULT_PATH,
-    Manifest,
-    ManifestError,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
-
-SIZES = ("per_agent", "system_reserve", "headroom")
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError
+from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import Question, look
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 
 
 def main() -> None:
+    names = {"type": "list", "elements": "str", "default": []}
+    log = {"path": {"type": "str", "required": True}, "owner": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
             "group": {"type": "str", "default": "nova-agents"},
-            "users": {"type": "list", "elements": "str", "default": []},
-            "packages": {"type": "list", "elements": "str", "default": []},
-            "per_agent": {"type": "str", "default": "4G"},
-            "system_reserve": {"type": "str"},
-            "headroom": {"type": "str"},
-            "recommended_agents": {"type": "int"},
+            "users": names,
+            "packages": names,
+            "audit_logs": {"type": "list", "elements": "dict", "default": [], "options": log},
+            "programs": names,
+            "paths": names,
+            "units": names,
+            "deep": {"type": "bool", "default": False},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
     )
-    given = module.params
+    given = dict(module.params)
+    given["audit_logs"] = [(log["path"], log["owner"]) for log in given["audit_logs"]]
     try:
-        sizes = {name: parse_size(given[name], name) for name in SIZES if given[name]}
-        host = read_host()
-        manifest = Manifest.load(given["manifest"])
-        units, unread = observe_recorded_units(manifest)
-        accounts = host_observe.observe_accounts(given["group"], given["users"], os.path.dirname(given["manifest"]))
-        result = {
-            **host,
-            "platform": host_observe.observe_platform(),
-            "accounts": accounts,
-            "packages": host_observe.observe_packages(given["packages"]),
-            "fences": host_observe.observe_fences(accounts["group"]["members"]),
-            "logins": {
-                **observe_ways_in(),
-                "sessions": observe_sessions(accounts["group"]["members"]),
-            },
-            "ceiling": observe_ceiling(accounts["group"]["members"], accounts["login_user"]),
-            "manifest": manifest.to_dict(),
-            "record": observe_record(given["manifest"]),
-            "files": host_observe.observe_files(manifest),
-            "toolchains": {tree: observe_toolchain(tree) for role in manifest.roles.values() for tree in role["trees"]},
-            "units": units,
-            "unread_units": unread,
-            "audit_logs": observe_audit_logs(manifest),
-            "token": uuid.uuid4().hex,
-        }
-    except (HostError, ManifestError, SizeError) as error:
+        observed = look(Question(**given))
+    except (HostError, ManifestError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    memory = host["memory"]
-    try:
-        result["budget"] = memory_budget(
-            memory["total"],
-            host["cpus"],
-            memory["hugepages"],
-            memory["cgroup_limit"],
-            recommended_agents=given["recommended_agents"],
-            **sizes,
-        )
-    except BudgetError as error:
-        result["budget_error"] = str(error)
-    module.exit_json(changed=False, **result)
+        module.fail_json(msg=f"{error.filename or 'the host'}: {error.strerror}")
+    module.exit_json(changed=False, **outgoing(encode(observed)))
 
 
 if __name__ == "__main__":

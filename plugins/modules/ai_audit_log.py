@@ -13,7 +13,8 @@ description:
   - Makes each log that is missing, and narrows it and its rotations (C(NAME.1), C(NAME-20261123.gz)) to C(0600).
   - What can't be held so is left as it is, and does not fail the task.
   - What was wider or belonged to somebody else is told as a warning.
-  - Nothing is followed, and in a folder that is not root's alone the module acts with the rights of the log's owner.
+  - Nothing is followed, and in a folder that is not root's alone the module acts with the rights of the log's owner,
+    for some seconds.
 options:
   logs:
     description: The logs.
@@ -62,7 +63,9 @@ findings:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, outgoing
 
 
 def main() -> None:
@@ -72,24 +75,24 @@ def main() -> None:
         supports_check_mode=True,
     )
     repair = not module.check_mode
-    findings = [
-        finding for log in module.params["logs"] for finding in hold_audit_log(log["path"], log["owner"], repair)
-    ]
+    findings = hold_audit_logs([AuditLog(**log) for log in module.params["logs"]], repair)
     # An earlier task of the play may make the account, and in check mode has not.
     changes = [
         finding for finding in findings if finding.kind not in LEFT or (finding.kind == "ownerless" and not repair)
     ]
-    for finding in findings:
-        if finding.kind != "missing" and not (finding in changes and finding.kind in LEFT):
-            module.warn(finding.line(repair))
-    module.exit_json(
-        changed=bool(changes),
-        findings=[asdict(finding) for finding in findings],
-        diff={
-            "before": "".join(f"{finding.path} {finding.text}\n" for finding in changes),
-            "after": "".join(f"{finding.path} mode 0600 of its owner\n" for finding in changes),
-        },
-    )
+    warnings = [
+        finding.line(repair)
+        for finding in findings
+        if finding.kind != "missing" and not (finding in changes and finding.kind in LEFT)
+    ]
+    for line in and_more(warnings):
+        module.warn(line)
+    diff = {
+        "before": "".join(f"{finding.path} {finding.text}\n" for finding in changes),
+        "after": "".join(f"{finding.path} mode 0600 of its owner\n" for finding in changes),
+    }
+    findings_told = [asdict(finding) for finding in findings]
+    module.exit_json(changed=bool(changes), **outgoing({"findings": findings_told, "diff": diff}))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Documentation of the action plugin audit_report; nothing runs on the host."""
+"""Documentation of the action plugin audit_report; the work is done on the controller."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: audit_report
-short_description: Print what an audit found on all hosts of a play, and write it for machines
+short_description: "Internal: report what an audit found on all hosts of a play, for people and for machines"
 version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.audit).
 options:
   variable:
-    description: The variable in which each host has the result of M(nova.agent_host.audit_record).
+    description: The variable in which each host has the result of M(nova.agent_host.policy_compare).
     type: str
     required: true
   json:
@@ -35,32 +35,28 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Note what ended an audit
-  nova.agent_host.audit_record:
-    observed: {}
-    failure:
-      msg: something went wrong
+- name: Compare
+  nova.agent_host.policy_compare:
+    audit: true
   register: audited
 
-- name: Print it
+- name: Report
   nova.agent_host.audit_report:
     variable: audited
+    json: audit.json
   run_once: true
 """
 
 RETURN = r"""
-status:
-  description: The worst status of any host.
-  returned: success
-  type: str
-problems:
-  description: Why something could not be written, a line each. The task does not fail then, so that the play can go on
-    to how the hosts are.
+msg:
+  description: The table, a line each.
   returned: success
   type: list
   elements: str
-totals:
-  description: How many hosts and items have which status.
+problems:
+  description: Why something could not be written, a line each. The task does not fail then, so that the play goes on to
+    set each host's result.
   returned: success
-  type: dict
+  type: list
+  elements: str
 """

@@ -1,30 +1,46 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Documentation of the action plugin audit_verdict; nothing runs on the host."""
+"""Documentation of the action plugin audit_verdict; the work is done on the controller."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: audit_verdict
-short_description: Fail, or end as unreachable, where an audit found a host so
+short_description: "Internal: set the result of a host (ok, failed, unreachable) from its audit"
 version_added: 0.1.0
 description:
   - Works on the controller. Part of the playbook C(nova.agent_host.audit), whose exit status comes from it.
 options:
-  record:
-    description: What M(nova.agent_host.audit_record) returned under that name.
-    type: dict
+  status:
+    description: What M(nova.agent_host.policy_compare) returned under that name.
+    type: str
     required: true
-extends_documentation_fragment: [nova.agent_host.read_only]
+  record:
+    description: What M(nova.agent_host.policy_compare) returned under that name.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+  diff_mode:
+    support: none
+    description: Changes nothing.
 author:
   - Contributors to nova.agent_host (@nova)
 """
 
 EXAMPLES = r"""
-- name: Go on, for all was as it should be
+- name: Compare
+  nova.agent_host.policy_compare:
+    audit: true
+  register: audited
+
+- name: Fail if the host differs
   nova.agent_host.audit_verdict:
-    record: {host: example, status: ok, items: []}
+    status: "{{ audited.status }}"
+    record: "{{ audited.record }}"
 """
 
 RETURN = r"""#"""

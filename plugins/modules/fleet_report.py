@@ -1,25 +1,21 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Documentation of the action plugin fleet_report; nothing runs on the host."""
+"""Documentation of the action plugin fleet_report; the work is done on the controller."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet_report
-short_description: Write what is known of all hosts of a play as one HTML page
+short_description: "Internal: write what is known of all hosts of a play as one HTML page"
 version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.report).
   - The page needs nothing beside itself, and asks nothing of any network. It is replaced as a whole.
 options:
-  audited:
-    description: The variable in which each host has the result of M(nova.agent_host.audit_record).
-    type: str
-    required: true
-  observed:
-    description: The variable in which each host that was reached has the result of M(nova.agent_host.policy_look).
+  variable:
+    description: The variable in which each host has the result of M(nova.agent_host.policy_compare).
     type: str
     required: true
   path:
@@ -33,44 +29,32 @@ attributes:
   diff_mode:
     support: none
     description: Shows nothing.
-seealso:
-  - module: nova.agent_host.audit_report
 author:
   - Contributors to nova.agent_host (@nova)
 """
 
 EXAMPLES = r"""
-- name: Look at the host
-  nova.agent_host.policy_look:
-  register: seen
-
-- name: Note that nothing was compared
-  nova.agent_host.audit_record:
-    observed: "{{ seen }}"
-    failure: {msg: only the budget was asked for}
+- name: Compare
+  nova.agent_host.policy_compare:
+    audit: true
   register: audited
 
 - name: Write the page
   nova.agent_host.fleet_report:
-    audited: audited
-    observed: seen
+    variable: audited
     path: agent-hosts.html
   run_once: true
 """
 
 RETURN = r"""
-path:
-  description: Where the page is.
-  returned: success
-  type: str
-problems:
-  description: Why something could not be written, a line each. The task does not fail then, so that the play can go on
-    to how the hosts are.
+msg:
+  description: What was written, in one line.
   returned: success
   type: list
   elements: str
-totals:
-  description: The fleet in numbers - hosts by status, and memory in bytes, agents and slots of those that were reached.
+problems:
+  description: Why the page could not be written.
   returned: success
-  type: dict
+  type: list
+  elements: str
 """

@@ -1,81 +1,54 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: files, folders and links of one role, whole state in one call."""
+"""Ansible module: files, links and units of several roles, in one call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_state
-short_description: Hold the files, folders and links of one role on a host, in one call
+short_description: "Internal: bring files, folders, links and units of roles to the desired state, in one call"
 version_added: 0.1.0
 description:
-  - Brings every path that a role owns on a host to the wanted state, and removes the paths that the role wanted in an
-    earlier apply and no longer lists.
-  - What was written is recorded by role, with hashes, in a manifest. A recorded file that somebody edited is not
-    removed but reported. What stood at a path before the first apply is put back when the path is taken out.
-  - Where O(observed) holds what M(nova.agent_host.agent_host_info) saw and all is as wanted, the host is not contacted.
-  - Files are written beside their place and renamed, so that a reader sees the old or the new file and nothing between.
+  - Used by the action plugin M(nova.agent_host.policy_apply). Its options may change in any version.
+  - Brings every path that a role wants to the desired state, and removes paths that the role wanted in an earlier apply
+    and no longer lists. Then lets systemd read changed units, and starts or restarts them.
+  - What was written is recorded by role, with hashes, in a manifest. A recorded file that was edited is not removed but
+    reported. What was at a path before the first apply is put back when the path is removed.
+  - A file is written beside its place and renamed, so that a reader sees the old or the new file, whole.
 options:
-  role:
-    description: The owner of the paths in the manifest. Each role makes one call and lists everything it wants.
-    type: str
-    required: true
-  entries:
-    description: All paths that O(role) wants on the host. An empty list takes out everything of the role.
+  roles:
+    description: The roles, in order. A role without entries is removed.
     type: list
     elements: dict
     required: true
     suboptions:
-      path:
-        description: Absolute, normalized path. Parent folders that are missing are made, C(root:root 0755).
+      role:
+        description: Name of the role in the manifest.
         type: str
         required: true
-      state:
-        description: What is to stand at O(entries[].path).
-        type: str
-        choices: [file, directory, link, absent]
-        default: file
-      content:
+      entries:
         description:
-          - The whole content of a file, as text.
-          - Without it the file is made empty where it is missing, and what its users then write into it is left alone.
-        type: str
-      target:
-        description: Where a link leads. Needed by state V(link).
-        type: str
-      mode:
-        description: Permissions as a quoted octal number. Needed by states V(file) and V(directory).
-        type: str
-      owner:
-        description: Name of the owning user.
-        type: str
-        default: root
-      group:
-        description: Name of the owning group.
-        type: str
-        default: root
-      validate:
-        description: A command that must accept the new file before it takes its place; C(%s) stands for its path.
-        type: str
-      diff:
-        description: Whether the file's content may be shown in diff mode.
-        type: bool
-        default: true
-  observed:
-    description:
-      - What M(nova.agent_host.agent_host_info) returned for this host earlier in the play.
-      - Used on the controller only. Without it the host is always contacted.
-    type: dict
-  audit:
-    description:
-      - Only compare, whatever the mode, and return RV(findings). Nothing is refused and no O(entries[].validate) runs.
-      - Set by the playbook C(nova.agent_host.audit) for all roles.
+          - All paths that the role wants.
+          - Each has C(path), C(kind) (file, directory, link, absent), and as needed C(content), C(target), C(mode),
+            C(owner), C(group), C(validate), C(diff), C(foreign).
+        type: list
+        elements: dict
+        default: []
+      units:
+        description: Units of systemd that these files bring or change. Each has C(name), and flags.
+        type: list
+        elements: dict
+        default: []
+  reload:
+    description: Let systemd read its files again even if none changed.
     type: bool
     default: false
-  run:
-    description: Names this apply to others that work on the host at the same time. Made of O(observed).
-    type: dict
+  restarts:
+    description: Units to restart, if they run.
+    type: list
+    elements: str
+    default: []
   manifest:
     description: Path of the manifest on the host.
     type: path
@@ -83,40 +56,34 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Tells what would change without changing it. Owners that do not exist yet are listed as pending.
+    description: Reports what would be changed.
   diff_mode:
     support: full
-    description: Shows kind, mode, owner and content of each changed path.
-seealso:
-  - module: nova.agent_host.agent_host_info
+    description: Shows every changed path.
 author:
   - Contributors to nova.agent_host (@nova)
 """
 
 EXAMPLES = r"""
-- name: Look once
-  nova.agent_host.agent_host_info:
-  register: seen
-
-- name: Hold a wrapper and the link that leads to it
+- name: Install a script and a link to it
   nova.agent_host.host_state:
-    role: example
-    observed: "{{ seen }}"
-    entries:
-      - path: /opt/example/bin/hello.sh
-        content: |
-          #!/bin/sh
-          echo hello
-        mode: "0755"
-        validate: sh -n %s
-      - path: /usr/local/bin/hello
-        state: link
-        target: /opt/example/bin/hello.sh
+    roles:
+      - role: example
+        entries:
+          - path: /opt/example/bin/hello.sh
+            content: |
+              #!/bin/sh
+              echo hello
+            mode: "0755"
+            validate: sh -n %s
+          - path: /usr/local/bin/hello
+            kind: link
+            target: /opt/example/bin/hello.sh
 
-- name: Take everything of this role out again
+- name: Remove them
   nova.agent_host.host_state:
-    role: example
-    entries: []
+    roles:
+      - role: example
 """
 
 RETURN = r"""
@@ -126,22 +93,19 @@ changed_paths:
   type: list
   elements: str
   sample: [/opt/example/bin/hello.sh, /usr/local/bin/hello]
-contacted:
-  description: Whether the host was contacted; V(false) where the observation already showed that all is right.
+changed_units:
+  description: What was done with units.
   returned: always
-  type: bool
-findings:
-  description: Each path and whether it is as it should be.
-  returned: with O(audit)
   type: list
-  elements: dict
+  elements: str
+  sample: [daemon-reload, start nova-agent-sweep.timer]
 kept:
-  description: Paths no longer wanted that were left, because somebody edited them or put something into them.
+  description: Paths no longer wanted that were left, because they were edited or something is in them.
   returned: always
   type: list
   elements: str
 pending:
-  description: In check mode, accounts that a run would have to make before the files that they are to own.
+  description: In check mode, accounts that a run would have to create before the files that they are to own.
   returned: always
   type: list
   elements: str
@@ -150,35 +114,33 @@ pending:
 
 import shlex
 from dataclasses import asdict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.files import audit_files
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Unit, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd
 from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_text
 
-ENTRY = {
-    "path": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["file", "directory", "link", "absent"], "default": "file"},
-    "content": {"type": "str"},
-    "target": {"type": "str"},
-    "mode": {"type": "str"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "root"},
-    "validate": {"type": "str"},
-    "diff": {"type": "bool", "default": True},
+ROLE = {
+    "role": {"type": "str", "required": True},
+    "entries": {"type": "list", "elements": "dict", "default": []},
+    "units": {"type": "list", "elements": "dict", "default": []},
 }
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "role": {"type": "str", "required": True},
-            "entries": {"type": "list", "elements": "dict", "required": True, "options": ENTRY},
-            "observed": {"type": "dict"},
-            "run": {"type": "dict"},
-            "audit": {"type": "bool", "default": False},
+            "roles": {"type": "list", "elements": "dict", "required": True, "options": ROLE},
+            "reload": {"type": "bool", "default": False},
+            "restarts": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
@@ -187,25 +149,49 @@ def main() -> None:
     def validate(command: str, path: str) -> None:
         status, out, err = module.run_command([path if word == "%s" else word for word in shlex.split(command)])
         if status:
-            raise StateError(f"{command} refused the new file with status {status}: {(err or out).strip()}")
+            raise StateError(f"{safe_text((err or out).strip(), 1000)} (status {status} of {shlex.split(command)[0]})")
 
-    role, entries, manifest = (module.params[name] for name in ("role", "entries", "manifest"))
+    manifest = module.params["manifest"]
     try:
-        if module.params["audit"]:
-            module.exit_json(changed=False, contacted=True, findings=audit_files(role, entries, manifest))
+        wanted = [
+            Wanted(
+                role["role"],
+                tuple(Entry.from_dict(entry) for entry in role["entries"]),
+                tuple(Unit(**unit) for unit in role["units"]),
+            )
+            for role in module.params["roles"]
+        ]
         outcome = apply(
-            role, entries, manifest, check_mode=module.check_mode, validate=validate, run=module.params["run"]
+            wanted,
+            manifest,
+            check_mode=module.check_mode,
+            validate=validate,
+            conditions=Conditions(module.params["reload"], tuple(module.params["restarts"]), module.params["settings"]),
+            systemd=Systemd(),
         )
     except ApplyError as error:
-        module.fail_json(msg=str(error), contacted=True, **asdict(error.outcome))
+        module.fail_json(msg=safe_text(error, 4000), **_answer(module, error.outcome))
     except (StateError, ManifestError) as error:
-        module.fail_json(msg=str(error), contacted=True, changed_paths=[])
+        module.fail_json(msg=safe_text(error, 4000), changed_paths=[])
     except OSError as error:
         where = error.filename or manifest
-        module.fail_json(msg=f"{where}: {reason(where, error)}", contacted=True, changed_paths=[])
+        module.fail_json(msg=safe_text(f"{where}: {reason(where, error)}", 4000), changed_paths=[])
+    module.exit_json(**_answer(module, outcome))
+
+
+def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+    """What is returned of an apply, whole or broken off; its warnings are given to Ansible."""
+    answer = asdict(outcome)
+    if not module._diff:
+        del answer["diff"]
+    for warning in answer.pop("warnings"):
+        module.warn(safe_text(warning))
     for path in outcome.kept:
-        module.warn(f"{path} is no longer wanted but was edited or filled since it was written: left in place")
-    module.exit_json(contacted=True, **asdict(outcome))
+        module.warn(
+            f"{safe_text(path)} is no longer wanted but was edited or filled since it was written: left in place"
+        )
+    shown: dict[str, Any] = outgoing(answer)
+    return shown
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ short_description: Build a rustup mirror on the controller, for hosts without in
 version_added: 0.1.0
 description:
   - Fills a folder that serves rustup as the official servers do, from any static web server or as a C(file://) URL.
-  - Takes pinned toolchains from upstream, with every file verified against the channel's manifest and the installer
-    against its pinned sum; or repackages a toolchain that is installed on the controller, under its true version.
+  - Takes pinned toolchains from upstream. The channel's manifest is compared with O(channel_checksums), or without one
+    with the sum beside it; every other file with the manifest, and the installer with its pinned sum.
   - What is there and has the right sum is not fetched again, and an interrupted download goes on where it stopped. A
     channel is offered only once all of its files are there.
   - Runs on the controller, as the user who runs Ansible, and prints how far it is.
@@ -22,8 +22,15 @@ options:
     type: path
     required: true
   channel:
-    description: The toolchain to mirror. This or O(from_toolchain) is needed.
+    description: The toolchain to mirror.
     type: str
+    required: true
+  channel_checksums:
+    description: >-
+      The sha256 of channel manifests by channel, as in M(nova.agent_host.rustup_toolchain). RV(channel_checksums) gives
+      those of the mirror.
+    type: dict
+    default: {}
   profile:
     description: As in M(nova.agent_host.rustup_toolchain).
     type: str
@@ -39,17 +46,12 @@ options:
     elements: str
     default: []
   extra:
-    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain). Not with O(from_toolchain).
+    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain).
     type: list
     elements: dict
     default: []
-  from_toolchain:
-    description: >-
-      An installed toolchain to repackage instead, such as C(~/.rustup/toolchains/stable-x86_64-unknown-linux-gnu). Its
-      version is asked of its rustc.
-    type: path
   architectures:
-    description: Architectures of the hosts to serve. With O(from_toolchain) it is the toolchain's own.
+    description: Architectures of the hosts to serve.
     type: list
     elements: str
     choices: [aarch64, x86_64]
@@ -62,11 +64,8 @@ options:
     description: The sha256 of that version's C(rustup-init) by architecture.
     type: dict
     required: true
-  rustup_init:
-    description: A local file to take as C(rustup-init) instead of fetching it. It must have the pinned sum.
-    type: path
   dist_server:
-    description: Where toolchains come from.
+    description: Where toolchains come from. With V(http://) each channel needs its sum in O(channel_checksums).
     type: str
     default: https://static.rust-lang.org
   update_root:
@@ -108,6 +107,10 @@ toolchains:
   returned: success
   type: list
   elements: str
+channel_checksums:
+  description: The sha256 of each channel's manifest, for the same option of M(nova.agent_host.rustup_toolchain).
+  returned: success
+  type: dict
 fetched:
   description: Files that were placed, or in check mode would be, below O(path).
   returned: success

@@ -17,6 +17,7 @@ description:
     killed leaves the old toolchain as it was; the next one removes what it left.
   - A toolchain that is right is recognized by reading alone, without network. A damaged one is installed again.
   - Old toolchains stay on the disk for as long as programs run in them.
+  - What was downloaded is checked without root's rights, as C(nobody).
 options:
   path:
     description: >-
@@ -82,14 +83,31 @@ options:
       The sha256 of C(rustup-init) of that version, by architecture (C(x86_64), C(aarch64)). Required with
       O(state=present).
     type: dict
+  channel_checksums:
+    description:
+      - The sha256 of channel manifests (C(channel-rust-1.92.0.toml)) by channel. A manifest has the sums of all else
+        that rustup fetches; rustup gets one that was compared. M(nova.agent_host.rustup_mirror) returns those of a
+        mirror.
+      - A toolchain that was installed under another sum, or none, is installed again.
+    type: dict
+    default: {}
   dist_server:
-    description: Where toolchains come from, V(http://), V(https://) or V(file://), without a password.
+    description: >-
+      Where toolchains come from, V(http://), V(https://) or V(file://), without a password. With V(http://) each
+      channel needs its sum in O(channel_checksums).
     type: str
     default: https://static.rust-lang.org
   update_root:
     description: Where rustup comes from; below it lie C(archive/VERSION/TRIPLE/rustup-init).
     type: str
     default: https://static.rust-lang.org/rustup
+  environment:
+    description:
+      - What rustup and the downloads need of the network, such as C(https_proxy), C(SSL_CERT_FILE) and rustup's own
+        C(RUSTUP_MAX_RETRIES), C(RUSTUP_DOWNLOAD_TIMEOUT), C(RUSTUP_USE_RUSTLS) and C(RUSTUP_PERMIT_COPY_RENAME).
+      - Unlike the task's C(environment), it is on no command line and in no log.
+    type: dict
+    default: {}
   purge:
     description: Whether toolchains of earlier applies that are no longer listed are removed.
     type: bool
@@ -126,7 +144,7 @@ attributes:
     support: full
     description: Shows the toolchains and the problems before, and the toolchains after.
 notes:
-  - Must run as root. Proxies are taken from the environment (C(environment) of the task).
+  - Must run as root.
 seealso:
   - module: nova.agent_host.agent_host_info
   - module: nova.agent_host.rustup_mirror
@@ -191,8 +209,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
+    check_environment,
+    is_public,
+    network_environment,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError, Source
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError
@@ -202,9 +227,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
     Request,
     RequestError,
     architecture,
+    check_source,
     source_url,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import generations_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
+    generations_folder,
+    generations_in_use,
+)
 
 TOOLCHAIN: dict[str, Any] = {
     "profile": {"type": "str", "choices": list(PROFILES), "default": "minimal"},
@@ -217,22 +246,26 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
     request = Request.from_options(options)
     machine = architecture(platform.machine())
     request.checksum(machine)
+    environment = network_environment(check_environment(options["environment"], "environment"), os.environ)
     source = Source(
         source_url(options["dist_server"], "dist_server"),
         source_url(options["update_root"], "update_root"),
         options["timeout"],
+        environment,
     )
+    check_source(request, source.dist_server)
+    os.environ.update(environment)  # for the downloads, which are Python's
     tree, role, manifest = options["path"], options["role"], options["manifest"]
     moved = toolchain_manifest.others(role, tree, manifest)
     if check_mode:
         outcome = toolchain_apply.preview(tree, request, machine, toolchain_manifest.is_displaced(tree, manifest))
     else:
-        toolchain_manifest.claim(role, tree, manifest, options["run"])
+        toolchain_manifest.claim(role, tree, manifest)
         try:
             outcome = toolchain_apply.apply(tree, request, machine, source, options["lock_timeout"])
         finally:
             if not os.path.lexists(generations_folder(tree)):  # a first install failed, and left nothing behind
-                toolchain_manifest.release(role, tree, manifest, options["run"])
+                toolchain_manifest.release(role, tree, manifest)
     for other in moved:
         _move_out(options, other, outcome, check_mode)
     return outcome
@@ -243,13 +276,11 @@ def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outc
     if os.path.islink(other):
         outcome.removed.append(f"the tree {other}")
         outcome.changed = True
-    if check_mode:
-        return
-    in_use = toolchain_apply.abandon(other, options["lock_timeout"])
+    in_use = generations_in_use(other) if check_mode else toolchain_apply.abandon(other, options["lock_timeout"])
     outcome.in_use += in_use
-    if not in_use:
-        outcome.changed = True
-        toolchain_manifest.release(options["role"], other, options["manifest"], options["run"])
+    outcome.changed = outcome.changed or not in_use
+    if not in_use and not check_mode:
+        toolchain_manifest.release(options["role"], other, options["manifest"])
 
 
 def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
@@ -257,7 +288,7 @@ def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome
     if check_mode:
         return toolchain_apply.preview_removal(tree)
     outcome = toolchain_apply.remove(tree, options["lock_timeout"])
-    toolchain_manifest.release(options["role"], tree, options["manifest"], options["run"])
+    toolchain_manifest.release(options["role"], tree, options["manifest"])
     return outcome
 
 
@@ -276,6 +307,8 @@ def main() -> None:
             },
             "rustup_version": {"type": "str"},
             "rustup_checksums": {"type": "dict"},
+            "channel_checksums": {"type": "dict", "default": {}},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
             "dist_server": {"type": "str", "default": UPSTREAM},
             "update_root": {"type": "str", "default": f"{UPSTREAM}/rustup"},
             "purge": {"type": "bool", "default": False},
@@ -283,12 +316,12 @@ def main() -> None:
             "timeout": {"type": "int", "default": 1800},
             "role": {"type": "str", "default": "agent_toolchain"},
             "manifest": {"type": "path", "default": DEFAULT_PATH},
-            "observed": {"type": "dict"},
-            "run": {"type": "dict"},
         },
         required_if=[("state", "present", ("channel", "rustup_version", "rustup_checksums"))],
         supports_check_mode=True,
     )
+    shown = {str(value) for name, value in module.params["environment"].items() if is_public(name, str(value))}
+    module.no_log_values -= shown  # else Ansible would mask each 5 in an answer because of RUSTUP_MAX_RETRIES=5
     tree = module.params["path"]
     if not os.path.isabs(tree) or os.path.normpath(tree) != tree or os.path.dirname(tree) == "/":
         module.fail_json(
@@ -299,12 +332,15 @@ def main() -> None:
     act = present if module.params["state"] == "present" else absent
     try:
         outcome = act(module.params, module.check_mode)
-    except (RequestError, InstallError, FetchError, LockError, ManifestError) as error:
-        module.fail_json(msg=str(error), contacted=True)
+    except (RequestError, InstallError, FetchError, LockError, ManifestError, StateError) as error:
+        module.fail_json(msg=outgoing(str(error)), contacted=True)
     except OSError as error:
-        where = error.filename or tree
-        module.fail_json(msg=f"{where}: {reason(where, error)}", contacted=True)
-    module.exit_json(contacted=True, **asdict(outcome))
+        where = str(error.filename or tree)
+        module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"), contacted=True)
+    answer = asdict(outcome)
+    if not module._diff:
+        del answer["diff"]
+    module.exit_json(contacted=True, **outgoing(answer))
 
 
 if __name__ == "__main__":

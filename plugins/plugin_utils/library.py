@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
-from typing import Any
 
 PACKAGE = "ansible_collections.nova.agent_host.plugins.module_utils"
 MODULE_UTILS = Path(__file__).parents[1] / "module_utils"
@@ -14,12 +14,12 @@ MODULE_UTILS = Path(__file__).parents[1] / "module_utils"
 IMPORT = re.compile(rf"^\s*from {re.escape(PACKAGE)}(?:\.([\w.]+))? import (\([^)]*|.*)", re.MULTILINE)
 
 
-def library_entries(module: str, folder: str) -> list[dict[str, Any]]:
-    """Entries of host_state for ``module`` of module_utils (as in status.command) and all of module_utils that it
-    imports, below ``folder``.
+@functools.cache
+def library_files(module: str) -> dict[str, str]:
+    """The path below the library's folder and the content of ``module`` of module_utils (as in status.command) and of
+    all modules that it imports.
 
-    With ``folder`` in sys.path a program imports the module by its full name. Raises ValueError where there is no such
-    module.
+    With that folder in sys.path a program imports the module by its full name. Raises ValueError for an unknown module.
     """
     contents: dict[str, str] = {}  # by path below module_utils
     wanted = [_file(module)]
@@ -32,8 +32,8 @@ def library_entries(module: str, folder: str) -> list[dict[str, Any]]:
             contents[f"{file.partition('/')[0]}/__init__.py"] = ""
         for name, imported in IMPORT.findall(contents[file]):
             wanted += _imported_files(name, imported)
-    place = f"{folder}/{PACKAGE.replace('.', '/')}"
-    return [{"path": f"{place}/{file}", "content": contents[file], "mode": "0644"} for file in sorted(contents)]
+    place = PACKAGE.replace(".", "/")
+    return {f"{place}/{file}": contents[file] for file in sorted(contents)}
 
 
 def _imported_files(name: str, imported: str) -> list[str]:
@@ -50,5 +50,5 @@ def _file(module: str) -> str:
     if not (MODULE_UTILS / path).is_file():
         files = [file.relative_to(MODULE_UTILS).with_suffix("") for file in MODULE_UTILS.rglob("*.py")]
         known = ", ".join(sorted(".".join(file.parts) for file in files if file.name != "__init__"))
-        raise ValueError(f"library_entries: no module {module!r} in module_utils, only: {known}")
+        raise ValueError(f"no module {module!r} in module_utils, only: {known}")
     return path

@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Files that an action leaves on the controller."""
+"""Write reports on the controller: a reader sees the old file or the new one, never a part."""
 
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-
 
 class ReportError(ValueError):
-    """A report can't stand where it is to. The message names the variable, what it held and what to do."""
+    """A report can't be written. The message names the variable, its value and what to do."""
 
 
 def write_reports(reports: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Write all that can be written: path and text by the variable that names the path. The problems of the others."""
+    """Write each (path, text), by the variable that has the path. Returns the problems of those that failed."""
     problems = []
     for variable, (path, text) in reports.items():
         try:
@@ -29,40 +26,19 @@ def write_reports(reports: Mapping[str, tuple[str, str]]) -> list[str]:
 
 
 def write_report(variable: str, path: str, text: str) -> None:
-    """Whole or not at all: whoever looks sees the old report or the new one, and a link leads to it as before.
-
-    ``variable`` is what the user names ``path`` in. Raises ReportError.
-    """
+    """Replace the file ``path``, which variable ``variable`` has. A link stays. Raises ReportError."""
+    target = Path(os.path.realpath(path))
+    # /dev/stdout may be a regular file, but Ansible's own lines are in it.
+    special = path == "-" or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    if special or (target.exists() and not target.is_file()):
+        raise ReportError(f"{variable} is {path}, which is no regular file: name a regular file")
     try:
-        place = _place(variable, path)
-        # In a folder of its own, so that the umask gives the mode and nothing stays behind.
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as folder:
+        # A new file in a new folder has the mode that the umask gives, and is removed if a step fails.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as folder:
             new = Path(folder, "report")
             new.write_text(text, encoding="utf-8")
-            new.replace(place)
+            new.replace(target)
     except OSError as error:
         raise ReportError(
             f"{variable} is {path}, which can't be written ({error.strerror}): name a file in a folder that exists"
         ) from None
-
-
-def _place(variable: str, path: str) -> Path:
-    """Where the report is to stand: nowhere where there is no file; root could take the place even of /dev/null."""
-    if path == "-":
-        raise ReportError(f"{variable} is -, but standard output has Ansible's own lines: name a regular file")
-    try:
-        kind = KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
-    except FileNotFoundError:  # or a link to nothing, which it will lead to
-        kind = None
-    if kind:
-        raise ReportError(f"{variable} is {path}, {kind}, whose place a report would take: name a regular file")
-    place = path
-    while True:
-        folder = os.path.realpath(os.path.dirname(place))
-        # Such as /dev/stdout where output goes to a file: what is written there would be lost.
-        if folder.startswith("/proc/"):
-            raise ReportError(f"{variable} is {path}, what a process has open: name a regular file")
-        place = os.path.join(folder, os.path.basename(place))
-        if not os.path.islink(place):
-            return Path(place)
-        place = os.path.join(folder, os.readlink(place))

@@ -7,11 +7,12 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).parents[2]
-HOSTS = CHECKOUT / "tests/hosts/hosts.sh"
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
+HOSTS = CHECKOUT / "tools/hosts/hosts.sh"
 COLLECTIONS = Path(sys.prefix) / "collections"
 
 # A container may not raise RLIMIT_NOFILE above what it was started with, so the default of 1048576 is refused there.
@@ -29,11 +31,11 @@ CONTAINER_NOFILE = "1024:4096"
 
 @dataclass
 class Played:
-    """What ansible-playbook said: its exit status, all its text, and the tasks that changed something, by host."""
+    """One run of ansible-playbook: its exit status, its output, and each result of each host."""
 
     status: int
     text: str
-    changed: dict[str, list[str]]
+    results: list[dict[str, Any]]
 
     def succeeded(self) -> Played:
         assert self.status == 0, self.text
@@ -43,16 +45,44 @@ class Played:
         assert self.status != 0, self.text
         return self
 
+    def of(self, action: str, host: str = "") -> list[dict[str, Any]]:
+        """The results of one module or action, such as policy_apply."""
+        return [one["result"] for one in self.results if one["action"] == action and (not host or one["host"] == host)]
 
-def parse(status: int, text: str) -> Played:
-    changed: dict[str, list[str]] = {}
-    task = ""
-    for line in text.splitlines():
-        if match := re.match(r"(?:TASK|RUNNING HANDLER) \[(?:\S+ : )?(.*)\] \*", line):
-            task = match[1]
-        elif match := re.match(r"changed: \[([^\]]+)\]", line):
-            changed.setdefault(match[1], []).append(task)
-    return Played(status, text, changed)
+    @property
+    def changed(self) -> dict[str, list[str]]:
+        """By host, the modules and actions that changed something, or would."""
+        found: dict[str, list[str]] = {}
+        for one in self.results:
+            if one["result"].get("changed"):
+                found.setdefault(one["host"], []).append(one["action"])
+        return found
+
+    @property
+    def failed_hosts(self) -> set[str]:
+        return {one["host"] for one in self.results if one["status"] == "failed"}
+
+    def paths(self, host: str = "host1") -> set[str]:
+        """The paths that changed on a host, or would: the first ten of each task, and how many more."""
+        return {path for applied in self.of("policy_apply", host) for path in applied.get("changed_paths", [])}
+
+    def shown(self, host: str = "host1") -> set[str]:
+        """The paths that diff mode shows, each by itself or in a list of new ones."""
+        pieces = [piece for applied in self.of("policy_apply", host) for piece in applied.get("diff", [])]
+        listed = [
+            line.split()[0] for piece in pieces if not piece["before"] for line in piece["after"].splitlines() if line
+        ]
+        return {path for path in [*listed, *(piece["after_header"] for piece in pieces)] if path.startswith("/")}
+
+    @property
+    def told(self) -> str:
+        """The messages of all results, and their warnings, a line each."""
+        lines = []
+        for one in self.results:
+            message = one["result"].get("msg", "")
+            lines += message if isinstance(message, list) else [str(message)]
+            lines += [str(warning) for warning in one["result"].get("warnings", [])]
+        return "\n".join(lines)
 
 
 class Lab:
@@ -70,6 +100,7 @@ class Lab:
         self.addresses = {host["instance"]: host["address"] for host in json.loads(described.stdout)["hosts"]}
         self.links = {host["instance"]: host["link"] for host in json.loads(described.stdout)["hosts"]}
         self.variables: dict[str, Any] = {"agent_limits_nofile": CONTAINER_NOFILE}
+        self.collections = COLLECTIONS  # where this collection is found
 
     def down(self) -> None:
         subprocess.run([str(HOSTS), "down", self.name], check=True)
@@ -85,7 +116,7 @@ class Lab:
 
         ``fixture``: programs that only say that they ran. ``toolchain``: this machine's own Rust, where it has one.
         """
-        make = [sys.executable, str(CHECKOUT / "tests/toolchain/demo_mirror.py"), "--only", kind]
+        make = [sys.executable, str(CHECKOUT / "tools/rust_mirror/demo_mirror.py"), "--only", kind]
         if kind == "fixture":
             make += ["--cache", str(self.folder / "mirror")]
         mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
@@ -94,6 +125,7 @@ class Lab:
         return {
             "agent_toolchain_dist_server": url,
             "agent_toolchain_update_root": f"{url}/rustup",
+            "agent_toolchain_channel_checksums": mirror["channel_checksums"],
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
             "agent_policy_rust_channel": mirror["channel"],
@@ -111,22 +143,66 @@ class Lab:
         command += ["-e", json.dumps({**self.variables, **variables})]
         environment = {
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_INJECT_FACT_VARS": "false",
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "recorder",
+            "RECORDED_RESULTS": str(self.recorded),
         }
+        self.recorded.write_text("")
         return command, environment
+
+    @property
+    def recorded(self) -> Path:
+        return self.folder / "results.jsonl"
 
     def play(self, playbook: str | list[dict], *arguments: str, **variables: Any) -> Played:
         command, environment = self.command(playbook, *arguments, **variables)
         done = subprocess.run(
             command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
-        return parse(done.returncode, done.stdout)
+        results = [json.loads(line) for line in self.recorded.read_text().splitlines()]
+        return Played(done.returncode, done.stdout, results)
 
     def site(self, *arguments: str, **variables: Any) -> Played:
         return self.play("nova.agent_host.site", *arguments, **variables)
+
+    def roles(self, *roles: str, arguments: Sequence[str] = (), **variables: Any) -> Played:
+        """A play of somebody's own, with these roles."""
+        play = {"hosts": "agent_hosts", "become": True, "gather_facts": False}
+        return self.play([{**play, "roles": [f"nova.agent_host.{role}" for role in roles]}], *arguments, **variables)
+
+    def retire(self, *arguments: str) -> Played:
+        return self.play("nova.agent_host.retire", *arguments, agent_retire_all_hosts=True)
+
+    def kill_after(self, results: int, playbook: str, **variables: Any) -> bool:
+        """Kill a play, with all its processes, when so many results have come; returns whether it was still running."""
+        command, environment = self.command(playbook, **variables)
+        play = subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while play.poll() is None and len(self.recorded.read_text().splitlines()) < results:
+            time.sleep(0.02)
+        was_running = play.poll() is None
+        if was_running:
+            os.killpg(play.pid, signal.SIGKILL)
+        play.wait()
+        return was_running
+
+    def units(self, host: str) -> list[str]:
+        """Our units, loaded or not, and all units that failed."""
+        listed = self.run(
+            host,
+            "systemctl list-units --all --plain --no-legend 'nova-agent*'; systemctl list-units --failed --plain --no-legend",
+        )
+        return listed.splitlines()
+
+    def manifest(self, host: str) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self.run(host, "cat /var/lib/nova-agent/manifest.json"))
+        return manifest
 
     def ssh(self, host: str, command: str) -> list[str]:
         """The command that runs a shell command as root, over the same ssh that Ansible uses."""
@@ -199,10 +275,10 @@ def fixture_toolchain(hosts: Lab) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def lab(hosts: Lab) -> Iterator[Lab]:
     """The hosts for one module: what it applied, its accounts and its variables are gone before the next."""
-    hosts.variables = {"agent_limits_nofile": CONTAINER_NOFILE}
+    hosts.variables, hosts.collections = {"agent_limits_nofile": CONTAINER_NOFILE}, COLLECTIONS
     before = hosts.accounts("host1")
     yield hosts
-    hosts.play("nova.agent_host.retire").succeeded()
+    hosts.retire().succeeded()
     hosts.remove_accounts("host1", *sorted(set(hosts.accounts("host1")) - set(before)))
 
 

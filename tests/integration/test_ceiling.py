@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-PLAY = [{"name": "Ceiling", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_ceiling", "nova.agent_host.agent_status"]}]  # fmt: skip
+ROLES = ("agent_ceiling", "agent_status")
 
 
 def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
@@ -16,17 +14,16 @@ def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
     if "memory" in controllers:
         pytest.skip("this machine gives its containers the memory controller")
     before = lab.snapshot("host1")
-    played = lab.play(PLAY, agent_ceiling_enabled=True).failed()
+    played = lab.roles(*ROLES, agent_ceiling_enabled=True).failed()
     assert (
         "agent_ceiling_enabled needs the cgroup controllers memory and pids, and /sys/fs/cgroup/cgroup.controllers has no memory"
-        in played.text
+        in played.told
     )
-    assert "or set agent_ceiling_enabled: false" in played.text
+    assert "or set agent_ceiling_enabled: false" in played.told
     assert lab.snapshot("host1") == before
 
 
 def test_a_ceiling_that_is_off_is_nothing_on_the_host(lab):
-    lab.play(PLAY).succeeded()
-    manifest = json.loads(lab.run("host1", "cat /var/lib/nova-agent/manifest.json"))
-    assert "agent_ceiling" not in manifest["roles"]
-    assert lab.play(PLAY).succeeded().changed == {}
+    lab.roles(*ROLES).succeeded()
+    assert "agent_ceiling" not in lab.manifest("host1")["roles"]
+    assert lab.roles(*ROLES).succeeded().changed == {}

@@ -11,7 +11,7 @@ import yaml
 from conftest import CHECKOUT
 
 # Not here: rustup_toolchain and rustup_mirror, whose examples ask upstream; what asks EC2.
-ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "instance_shape")
+ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "plan")
 PLUGINS = [
     path
     for folder in ("modules", "filter")
@@ -31,4 +31,8 @@ def examples(path) -> list[dict]:
 def test_the_examples_run(lab, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the examples write what is for this machine
     play = {"name": "Examples", "hosts": "all", "become": True, "tasks": examples(path)}
-    lab.play([play]).succeeded()
+    played = lab.play([play])
+    if path.stem == "audit_verdict":  # sets the result of a host that differs: here nothing is applied
+        assert [one["action"] for one in played.results if one["status"] == "failed"] == ["audit_verdict"]
+    else:
+        played.succeeded()

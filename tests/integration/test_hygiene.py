@@ -2,8 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
 
-The host has no cargo: `cargo clean` there is a STAND-IN behind the real wrapper. The real one: tests/hygiene.
-The tests build on each other, in order.
+The host has no cargo. The sweep beside a build of the real one: tests/programs/hygiene.
 """
 
 from __future__ import annotations
@@ -12,10 +11,7 @@ import json
 
 import pytest
 
-ROLES = ["nova.agent_host.agent_wrappers", "nova.agent_host.agent_hygiene"]
-PLAY = [{"name": "Hygiene", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ROLES}]
-HOLD = "Hold the sweep of target folders, and the checker of the test layout"
-LOGS = "Hold the AI audit logs"
+ROLES = ("agent_wrappers", "agent_hygiene")
 LOG = "/home/agent1/nova-audit.log"
 VARIABLES = {
     "agent_policy_users": ["agent1"],
@@ -29,22 +25,42 @@ VARIABLES = {
 }
 TIMERS = "systemctl list-units --all --plain --no-legend 'nova-agent-*.timer' | awk '{print $1, $3}'"
 BOTH = ["nova-agent-audit-log.timer active", "nova-agent-sweep.timer active"]
-STAND_IN = r"""#!/bin/sh
-# A STAND-IN for cargo: knows clean.
-case "$1" in clean) id -un >/tmp/cleaned-by; exec rm -r "$CARGO_TARGET_DIR" ;; esac
-exit 9
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def clean(lab):
-    """The host as it was, and nothing of these tests on it afterwards."""
-    yield lab.snapshot("host1")
-    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo")
+    """The host as it was, and so it is left."""
+    before = lab.snapshot("host1").splitlines()
+    yield before
+    wipe(lab)
+    assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(before)) == []
+
+
+@pytest.fixture
+def applied(lab):
+    """The roles are applied, and nothing of an earlier test is there."""
+    lab.run(
+        "host1",
+        f"cd /home/agent1 2>/dev/null && rm -rf nova nova-small nova-link c; rm -rf /srv/team {LOG}.1",
+    )
+    play(lab).succeeded()
+
+
+def wipe(lab):
+    lab.retire().succeeded()
+    lab.run("host1", "rm -rf /srv/team")
+    lab.remove_accounts("host1", *[name for name in lab.accounts("host1") if name == "agent1"])
 
 
 def play(lab, *arguments, **changed):
-    return lab.play(PLAY, *arguments, **{**VARIABLES, **changed})
+    return lab.roles(*ROLES, arguments=arguments, **{**VARIABLES, **changed})
+
+
+def logged(lab, unit):
+    """What the last run of a service said."""
+    program = unit.replace("nova-", "")
+    run = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID {unit})"
+    return lab.run("host1", f"journalctl --sync; journalctl -q -o cat {run} _COMM={program}").splitlines()
 
 
 def workspace(lab, path, megabytes, owner="agent1"):
@@ -55,36 +71,36 @@ def workspace(lab, path, megabytes, owner="agent1"):
     )
 
 
-def test_check_mode_on_the_clean_host_tells_what_the_apply_then_does(lab, clean):
+def test_from_a_clean_host_to_a_retired_one(lab, clean):
+    wipe(lab)
     told = play(lab, "--check", "--diff").succeeded()
-    assert {HOLD, LOGS} <= set(told.changed["host1"])
     assert "+OnCalendar=yearly" in told.text
-    assert lab.snapshot("host1") == clean
-    # Accounts are made by other tasks than those that tell of them.
-    done = play(lab).succeeded()
-    assert {HOLD, LOGS} <= set(done.changed["host1"])
+    assert set(lab.snapshot("host1").splitlines()) == set(clean)
+    done = play(lab, "--diff").succeeded()
+    assert done.shown() == told.shown()
     assert lab.run("host1", TIMERS).splitlines() == BOTH
     assert lab.run("host1", f"stat -c '%a %U' {LOG}").split() == ["600", "agent1"]
 
-
-def test_the_second_apply_and_check_change_nothing_in_one_trip(lab):
     before = lab.trips("host1")
     assert play(lab).succeeded().changed == {}
-    assert lab.trips("host1") - before == 1
+    assert lab.trips("host1") - before == len(ROLES)  # each role looks once
     assert play(lab, "--check", "--diff").succeeded().changed == {}
 
+    lab.retire("--check").succeeded()
+    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    wipe(lab)
+    assert lab.units("host1") == []
+    assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(clean)) == []
 
-def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab):
-    lab.run("host1", f"cat >/usr/local/bin/cargo <<'E'\n{STAND_IN}E\nchmod 755 /usr/local/bin/cargo")
+
+def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
     workspace(lab, "/home/agent1/nova", 3)
     workspace(lab, "/home/agent1/nova-small", 0)
     workspace(lab, "/srv/team/one", 2)
     workspace(lab, "/srv/team/owned", 2, owner="root")
     lab.run("host1", "ln -s /srv/team/owned /home/agent1/nova-link; chown -h agent1: /home/agent1/nova-link")
     lab.run("host1", "systemctl start nova-agent-sweep.service")
-    said = lab.run(
-        "host1", "journalctl --sync; journalctl -q -o cat -u nova-agent-sweep _COMM=agent-sweep"
-    ).splitlines()
+    said = logged(lab, "nova-agent-sweep")
     assert [line.split(" (")[0] for line in said] == [
         "/home/agent1/nova/target: 3 MiB of 1 MiB; cleaned, freed 3 MiB",
         "/home/agent1/nova-link/target: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/owned, and links are not followed: write the path without it",
@@ -92,7 +108,7 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab):
         "/srv/team/one/target: 2 MiB of 1 MiB; cleaned, freed 2 MiB",
         "/srv/team/owned/target: skipped: it belongs to root, and is swept for agent1 only",
     ]
-    assert lab.run("host1", "cat /tmp/cleaned-by").strip() == "agent1"
+    assert lab.run("host1", "systemctl show -P Slice nova-agent-sweep.service").strip() == "user.slice"
     assert lab.run("host1", "ls -d /home/agent1/nova*/target /srv/team/*/target").split() == [
         "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/owned/target",
     ]  # fmt: skip
@@ -101,12 +117,21 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab):
     assert play(lab).succeeded().changed == {}
 
 
-def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab):
+def test_the_sweep_has_the_rights_of_the_owner_alone(lab, applied):
+    workspace(lab, "/home/agent1/nova", 3)
+    lab.run(
+        "host1",
+        "cd /home/agent1/nova/target; install -D -m 0600 /dev/null roots/file; systemctl start nova-agent-sweep || true",
+    )
+    assert lab.run("host1", "find /home/agent1/nova/target -type f").split() == ["/home/agent1/nova/target/roots/file"]
+
+
+def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab, applied):
     workspace(lab, "/home/agent1/nova", 1030)
     sweep = "/opt/nova-agent/bin/agent-sweep --json"
     document = json.loads(lab.run("host1", f"TARGET_MAX_GB=2 {sweep} --dry-run"))
     assert document["target_max"] == 2 << 30
-    assert {folder["outcome"] for folder in document["folders"]} == {"kept", "skipped"}
+    assert {folder["outcome"] for folder in document["folders"]} == {"kept"}
     document = json.loads(lab.run("host1", f"TARGET_MAX_GB=1 {sweep}"))
     assert document["freed"] > 1 << 30
     assert "allowed is a whole number of GiB from 1, such as 100" in lab.run(
@@ -116,32 +141,30 @@ def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab):
     assert "Permission denied; run it as root" in said and "status 2" in said
 
 
-def test_a_running_build_is_left_alone(lab):
+def test_a_running_build_is_left_alone(lab, applied):
     workspace(lab, "/home/agent1/nova", 3)
     lab.run("host1", "flock /home/agent1/nova/target/debug/.cargo-lock systemctl start nova-agent-sweep.service")
     assert "agent1" in lab.run("host1", "stat -c %U /home/agent1/nova/target/debug/big")
     lab.run("host1", "systemctl start nova-agent-sweep.service && ! ls /home/agent1/nova/target")
 
 
-def test_the_audit_log_is_narrowed_by_its_timer_and_told_as_a_warning(lab):
+def test_the_audit_log_is_narrowed_by_its_timer_and_told_as_a_warning(lab, applied):
     lab.run(
         "host1",
         f"chmod 644 {LOG}; install -o agent1 -m 644 /dev/null {LOG}.1; systemctl start nova-agent-audit-log.service",
     )
-    said = lab.run(
-        "host1", "journalctl --sync; journalctl -q -o cat -u nova-agent-audit-log | grep warning:"
-    ).splitlines()
+    said = [line for line in logged(lab, "nova-agent-audit-log") if "warning:" in line]
     assert said == [f"warning: {path}: has mode 0644, wider than 0600; narrowed" for path in (LOG, f"{LOG}.1")]
     assert lab.run("host1", f"stat -c %a {LOG} {LOG}.1").split() == ["600", "600"]
 
 
-def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warning(lab):
+def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warning(lab, applied):
     lab.run("host1", f"chmod 664 {LOG}")
     told = play(lab, "--check", "--diff").succeeded()
-    assert told.changed == {"host1": [LOGS]}
+    assert told.changed == {"host1": ["ai_audit_log"]}
     done = play(lab).succeeded()
-    assert done.changed == {"host1": [LOGS]}
-    assert f"{LOG}: has mode 0664, wider than 0600; narrowed" in " ".join(done.text.split())
+    assert done.changed == told.changed
+    assert f"{LOG}: has mode 0664, wider than 0600; narrowed" in done.told
     assert play(lab).succeeded().changed == {}
 
 
@@ -155,10 +178,10 @@ def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warn
         "chmod 644 /opt/nova-agent/etc/hygiene.json",
     ],
 )
-def test_what_drifts_is_repaired(lab, damage):
+def test_what_drifts_is_repaired(lab, applied, damage):
     lab.run("host1", damage)
-    assert play(lab, "--check").succeeded().changed["host1"] == [HOLD]
-    assert play(lab).succeeded().changed["host1"] == [HOLD]
+    assert play(lab, "--check").succeeded().changed == {"host1": ["policy_apply"]}
+    assert play(lab).succeeded().changed == {"host1": ["policy_apply"]}
     assert play(lab).succeeded().changed == {}
     assert lab.run("host1", TIMERS).splitlines() == BOTH
     assert "*-01-01" in lab.run("host1", "systemctl show -p TimersCalendar nova-agent-sweep.timer")
@@ -168,44 +191,32 @@ def test_what_drifts_is_repaired(lab, damage):
     )
 
 
-def test_a_schedule_that_systemd_does_not_know_is_refused_before_anything_changes(lab):
+def test_a_schedule_that_systemd_does_not_know_is_refused_before_anything_changes(lab, applied):
     before = lab.snapshot("host1")
-    said = play(lab, agent_hygiene_schedule="every day").failed().text
+    said = play(lab, agent_hygiene_schedule="every day").failed().told
     assert "Failed to parse calendar specification" in said
     assert "agent_hygiene_schedule is no calendar event; see systemd.time(7)" in said
     assert lab.snapshot("host1") == before
 
 
-def test_with_nothing_to_do_there_is_no_timer(lab):
+def test_with_nothing_to_do_there_is_no_timer(lab, applied):
     play(lab, agent_hygiene_workspaces=[], agent_hygiene_audit_logs=[]).succeeded()
     assert lab.run("host1", TIMERS).splitlines() == []
-    assert lab.run("host1", "systemctl list-units --failed --plain --no-legend 'nova-agent*'") == ""
+    assert lab.units("host1") == []
     assert "nova-agent" not in lab.run("host1", "ls -R /etc/systemd/system")
-    assert HOLD in play(lab).succeeded().changed["host1"]  # and in that of agent_wrappers, whose guide tells of it
+    play(lab).succeeded()
     assert lab.run("host1", TIMERS).splitlines() == BOTH
 
 
-def test_the_checker_works_for_an_agent(lab):
+def test_the_checker_works_for_an_agent(lab, applied):
     lab.run(
         "host1",
         'mkdir -p /home/agent1/c/tests && printf \'[package]\\nname = "c"\\nedition = "2021"\\n\' >/home/agent1/c/Cargo.toml && touch /home/agent1/c/tests/x.rs && chown -R agent1: /home/agent1/c',
     )
     said = lab.run("host1", "sudo -iu agent1 sh -c 'cd c && /opt/nova-agent/bin/check-test-layout; echo status $?'")
-    assert "tests/x.rs: cargo compiles and links a binary for it alone; move it to tests/harness/x.rs" in said
+    assert "tests/x.rs: cargo compiles and links a separate binary for it; move it to tests/harness/x.rs" in said
     assert "status 1" in said
 
 
-def test_no_program_leaves_anything_in_its_library(lab):
+def test_no_program_leaves_anything_in_its_library(lab, applied):
     assert lab.run("host1", "find /opt/nova-agent -name __pycache__") == ""
-
-
-def test_retire_stops_the_timers_and_leaves_the_host_as_it_was(lab, clean):
-    play(lab).succeeded()
-    lab.play("nova.agent_host.retire", "--check").succeeded()
-    assert lab.run("host1", TIMERS).splitlines() == BOTH
-    lab.play("nova.agent_host.retire").succeeded()
-    assert lab.run("host1", "systemctl list-units --all --plain --no-legend 'nova-agent*'") == ""
-    lab.run("host1", "rm -rf /srv/team /usr/local/bin/cargo")
-    lab.remove_accounts("host1", "agent1")
-    left = set(lab.snapshot("host1").splitlines()) ^ set(clean.splitlines())
-    assert sorted(left) == []

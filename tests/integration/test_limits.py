@@ -22,7 +22,7 @@ VARIABLES = {
     "agent_limits_login_address_space": "48G",
     "agent_limits_nofile": "1000:4000",
     "agent_limits_nproc": "3000:5000",
-    "agent_limits_extra": {"stack": "4096:16384", "memlock": 64},
+    "agent_limits_extra": {"stack": "4096:16384", "memlock": "64"},
     "agent_limits_services": ["agent-runner"],
 }
 WANTED = {
@@ -33,7 +33,6 @@ WANTED = {
     "stack size": (4 << 20, 16 << 20),
     "locked memory": (64 << 10, 64 << 10),
 }
-PLAY = [{"name": "Limits", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_limits"]}]  # fmt: skip
 REPORT = "cat /proc/self/limits"
 
 
@@ -110,7 +109,7 @@ def limits(report: str) -> dict[str, tuple[int | None, int | None]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def limited(lab):
-    lab.play(PLAY, **VARIABLES).succeeded()
+    lab.roles("agent_limits", **VARIABLES).succeeded()
     as_root(
         lab,
         "install -d -o agent1 -m 0700 ~agent1/.ssh; install -o agent1 -m 0600 ~ubuntu/.ssh/authorized_keys ~agent1/.ssh/",
@@ -138,10 +137,10 @@ def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
     main_pid = "systemctl show --property MainPID --value agent-runner"
     before = as_root(lab, main_pid)
     more = {**VARIABLES, "agent_limits_login_address_space": "56G"}
-    lab.play(PLAY, **more).succeeded()
+    lab.roles("agent_limits", **more).succeeded()
     assert as_root(lab, main_pid) == before
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == str(56 << 30)
-    lab.play(PLAY, **VARIABLES, agent_limits_restart_services=True).succeeded()
+    lab.roles("agent_limits", **VARIABLES, agent_limits_restart_services=True).succeeded()
     assert as_root(lab, main_pid) != before
     as_root(lab, "systemctl stop agent-runner")
 
@@ -149,25 +148,27 @@ def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
 def test_instances_of_a_template_get_its_limits(lab):
     as_root(lab, "printf '[Service]\\nExecStart=sleep infinity\\n' >/etc/systemd/system/agent-batch@.service; systemctl daemon-reload; systemctl start agent-batch@1")  # fmt: skip
     try:
-        lab.play(
-            PLAY, **{**VARIABLES, "agent_limits_services": ["agent-batch@"]}, agent_limits_restart_services=True
+        lab.roles(
+            "agent_limits",
+            **{**VARIABLES, "agent_limits_services": ["agent-batch@"]},
+            agent_limits_restart_services=True,
         ).succeeded()
         assert as_root(lab, "systemctl show --property LimitAS --value agent-batch@1").strip() == str(48 << 30)
     finally:
         as_root(lab, "systemctl stop agent-batch@1; rm /etc/systemd/system/agent-batch@.service")
-        lab.play(PLAY, **VARIABLES).succeeded()
+        lab.roles("agent_limits", **VARIABLES).succeeded()
 
 
 def test_a_service_that_is_no_longer_named_loses_its_drop_in(lab):
-    lab.play(PLAY, **{**VARIABLES, "agent_limits_services": []}).succeeded()
+    lab.roles("agent_limits", **{**VARIABLES, "agent_limits_services": []}).succeeded()
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"
     assert as_root(lab, f"ls -d {UNIT}.d 2>&1 || true").startswith("ls: cannot access")
-    lab.play(PLAY, **VARIABLES).succeeded()
+    lab.roles("agent_limits", **VARIABLES).succeeded()
 
 
 def summary(lab, **variables):
     """What the site would tell; in check mode, under the limits' tag, nothing else is touched."""
-    return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().text
+    return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().told
 
 
 def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
@@ -188,7 +189,7 @@ def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
         (
             "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config",
             "sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
-            "sshd works without PAM, so no limit holds for what comes in by ssh: set UsePAM yes in /etc/ssh/sshd_config",
+            "sshd works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config",
         ),
         (
             "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron /etc/pam.d/su",
@@ -208,19 +209,19 @@ def test_ways_in_that_the_limits_do_not_reach_are_named(lab, damage, repair, not
 
 def test_limits_under_which_no_shell_starts_are_refused_and_nothing_is_written(lab):
     before = as_root(lab, f"cat {FILE} {DROP_IN}")
-    played = lab.play(PLAY, **{**VARIABLES, "agent_limits_extra": {"data": 64}}).failed()
-    assert "No shell starts under these limits, and every agent would be locked out." in played.text
+    played = lab.roles("agent_limits", **{**VARIABLES, "agent_limits_extra": {"data": "64"}}).failed()
+    assert "No shell starts under these limits, and every agent would be locked out." in played.told
     assert as_root(lab, f"cat {FILE} {DROP_IN}") == before
 
 
 def test_check_mode_and_the_second_apply_tell_nothing(lab):
-    lab.play(PLAY, **VARIABLES).succeeded()
-    assert lab.play(PLAY, "--check", "--diff", **VARIABLES).succeeded().changed == {}
-    assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}
+    lab.roles("agent_limits", **VARIABLES).succeeded()
+    assert lab.roles("agent_limits", arguments=["--check", "--diff"], **VARIABLES).succeeded().changed == {}
+    assert lab.roles("agent_limits", **VARIABLES).succeeded().changed == {}
 
 
 def test_retire_takes_the_limits_off_logins_and_services(lab):
-    lab.play("nova.agent_host.retire").succeeded()
+    lab.retire().succeeded()
     assert as_root(lab, f"ls -d {FILE} {UNIT}.d 2>&1 || true").count("No such file or directory") == 2
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"
     assert limits(by_ssh(lab, "agent1", REPORT))["address space"] == (None, None)

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""agent-status on a host, for root, for agents and for everybody else. The tests build on each other, in order."""
+"""agent-status on a host, for root, for agents and for everybody else."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-ROLES = ["nova.agent_host.agent_wrappers", "nova.agent_host.agent_status"]
-PLAY = [{"name": "Status", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ROLES}]
+ROLES = ("agent_wrappers", "agent_status")
 AGENTS = {"agent_policy_users": ["agent1", "agent2"], "agent_policy_create_users": True, "agent_wrappers_slots": 1}
-HOLD = "Hold the command agent-status"
 # A STAND-IN for cargo, which runs until the file is gone.
 CARGO = "#!/bin/bash\nwhile [ -e /run/hold-builds ]; do sleep 0.05; done\n"
 BUILD = (
@@ -23,8 +22,9 @@ BUILD = (
 def clean(lab):
     """The host as it was; in the end it is so again."""
     before = lab.snapshot("host1")
+    lab.roles(*ROLES, **AGENTS).succeeded()
     yield before
-    lab.play("nova.agent_host.retire").succeeded()
+    lab.retire().succeeded()
     lab.remove_accounts("host1", "agent1", "agent2")
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(before.splitlines())) == []
 
@@ -33,22 +33,12 @@ def facts(lab, user="root"):
     return json.loads(lab.run("host1", f"su - {user} -c 'agent-status --json'"))
 
 
-def test_check_mode_tells_what_the_apply_then_does_and_the_second_apply_is_one_trip(lab, clean):
-    told = lab.play(PLAY, "--check", "--diff", **AGENTS).succeeded()
-    assert HOLD in told.changed["host1"]
-    assert lab.snapshot("host1") == clean
-    assert HOLD in lab.play(PLAY, **AGENTS).succeeded().changed["host1"]
-    trips = lab.trips("host1")
-    assert lab.play(PLAY, **AGENTS).succeeded().changed == {}
-    assert lab.trips("host1") - trips == 1
-
-
 def test_the_policy_of_the_play_is_what_it_computes_with(lab):
     assert facts(lab)["budget"]["per_agent"] == 4 << 30
-    lab.play(PLAY, **AGENTS, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
+    lab.roles(*ROLES, **AGENTS, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
     budget = facts(lab, "agent1")["budget"]
     assert (budget["per_agent"], budget["recommended_agents"]) == (2 << 30, 1)
-    lab.play(PLAY, **AGENTS).succeeded()
+    lab.roles(*ROLES, **AGENTS).succeeded()
 
 
 def test_an_idle_host_is_right_for_root_and_for_everybody_who_may_see_less(lab):
@@ -97,7 +87,7 @@ def test_what_changed_since_the_apply_is_named_and_what_to_do(lab):
     }
     said = lab.run("host1", "su - agent1 -c agent-status")
     assert "1 path of " in said and "to do     files differ from the last apply" in said
-    lab.play(PLAY, **AGENTS).succeeded()
+    lab.roles(*ROLES, **AGENTS).succeeded()
     assert facts(lab)["drift"]["changed"] == []
 
 
@@ -129,3 +119,19 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
     finally:
         lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
     assert "/proc hides the processes of others here: without root, only your own are counted" in seen["notes"]
+
+
+def test_a_timer_writes_metrics_that_prometheus_reads(lab):
+    file = "/var/lib/nova-agent/metrics.prom"
+    lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded()
+    lab.run("host1", "systemctl is-active nova-agent-metrics.timer && systemctl start nova-agent-metrics.service")
+    families = {family.name for family in text_string_to_metric_families(lab.run("host1", f"cat {file}"))}
+    assert {"nova_agent_agents_recommended", "nova_agent_pool_bytes", "nova_agent_drift_paths"} <= families
+    assert lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded().changed == {}
+    lab.roles(*ROLES, **AGENTS).succeeded()
+    assert (
+        lab.run(
+            "host1", f"test -e {file} || systemctl list-timers --all | grep -c [n]ova-agent-metrics || true"
+        ).strip()
+        == "0"
+    )

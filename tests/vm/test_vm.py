@@ -167,7 +167,7 @@ def etc(machine):
 
 
 def test_retire_takes_it_out_of_the_running_system_too(machine):
-    machine.changed(machine.play("nova.agent_host.retire"))
+    machine.changed(machine.play("nova.agent_host.retire", agent_retire_all_hosts=True))
     assert machine.run(f"cat {USERS}/memory.max {USERS}/pids.max").split() == ["max", "max"]
     assert machine.run("find /etc/systemd/system -name '*nova-agent*'") == ""
     assert machine.run("cut -d: -f3 /proc/$(pgrep -o -x cron)/cgroup").strip() == "/system.slice/cron.service"
@@ -183,5 +183,5 @@ def test_check_mode_tells_of_every_file_and_an_apply_edits_none_of_others(machin
     machine.changed(machine.play(PLAY, **ON))
     after = etc(machine)
     assert {path: after.get(path) for path in before} == before
-    machine.changed(machine.play("nova.agent_host.retire"))
+    machine.changed(machine.play("nova.agent_host.retire", agent_retire_all_hosts=True))
     assert etc(machine) == before

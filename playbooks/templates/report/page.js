@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sorting and searching. Without this script the table is whole, in the order that it was written in.
+// Sorting and searching. Without this script the table is complete, the worst host first.
 "use strict";
 {
   const table = document.querySelector("table");
@@ -8,7 +8,7 @@
   const form = document.querySelector("form");
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
 
-  // What is not known has no key, and stays last in both directions.
+  // Unknown values have no key and stay last in both directions.
   const keys = (column) =>
     new Map(rows.map((row) => [row, row.cells[column].dataset.sort]).map(([row, key]) => [row, key === "" ? null : Number(key)]));
 
@@ -37,8 +37,8 @@
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const turned = { ascending: "descending", descending: "ascending" }[head.getAttribute("aria-sort")];
-      sort(column, turned ?? head.dataset.first);
+      const opposite = { ascending: "descending", descending: "ascending" }[head.getAttribute("aria-sort")];
+      sort(column, opposite ?? head.dataset.first);
     });
   });
   form.addEventListener("input", search);

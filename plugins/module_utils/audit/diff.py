@@ -8,24 +8,19 @@ Pure.
 from __future__ import annotations
 
 import difflib
-from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
 
 SHOWN = 200  # lines of one item
 
 
-def unified(item: dict[str, Any]) -> dict[str, Any]:
-    """The item with its ``diff`` as text where it has one in pieces, as diff mode does."""
-    if not item.get("diff"):
-        return {name: value for name, value in item.items() if name != "diff"}
-    lines = [line for piece in item["diff"] for line in _lines(piece)]
+def unified(piece: Piece) -> str:
+    """One piece of diff mode as text."""
+    before, after = _split(piece["before"]), _split(piece["after"])
+    names = f"{piece['before_header']} (found)", f"{piece['after_header']} (wanted)"
+    lines = list(difflib.unified_diff(before, after, *names, lineterm=""))
     more = [f"... and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
-    return {**item, "diff": "\n".join(lines[:SHOWN] + more)}
-
-
-def _lines(piece: dict[str, str]) -> list[str]:
-    before, after = (_split(piece[side]) for side in ("before", "after"))
-    names = piece["before_header"], piece["after_header"]
-    return list(difflib.unified_diff(before, after, f"{names[0]} (found)", f"{names[1]} (wanted)", lineterm=""))
+    return "\n".join(lines[:SHOWN] + more)
 
 
 def _split(text: str) -> list[str]:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, UNKNOWN, Item
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
 
 # XML 1.0 has no way to write these, not even escaped; a carriage return would be read back as a line break.
 _UNFIT = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -45,7 +45,7 @@ def _suite(record: Record, finished: str) -> ElementTree.Element:
     return suite
 
 
-def _case(suite: ElementTree.Element, host: str, item: Item, ended: bool) -> None:
+def _case(suite: ElementTree.Element, host: str, item: ItemView, ended: bool) -> None:
     classname, name = f"{host}.{item['role']}", f"{item['kind']} {item['item']}"
     case = ElementTree.SubElement(suite, "testcase", classname=_fit(classname), name=_fit(name))
     if item["status"] == DRIFTED:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, OK, UNKNOWN, Item
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain_line
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, ItemView, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, OK, UNKNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
 HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
@@ -76,7 +76,7 @@ def _host_lines(record: Record) -> list[str]:
     return [f"{_line(record['host'])}: {verdict(record)}", *(_item_line(item) for item in told[:SHOWN]), *more]
 
 
-def _item_line(item: Item) -> str:
+def _item_line(item: ItemView) -> str:
     return f"  {_WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
 
 
@@ -85,4 +85,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _line(text: str) -> str:
-    return plain_line(text, WIDTH)
+    return safe_text(text, WIDTH)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What a host can hold: the one piece of arithmetic behind every number that the collection writes or prints.
+"""Compute how many agents a host can hold. Every number that the collection writes or prints comes from here.
 
-The shares are the operational guide's own figures for a host of 1,536 GiB (32 GiB for the system, 200 GiB of headroom,
-300 of 326 agents), so that its table comes out exactly. All sizes are bytes.
+The shares are the figures of the operational guide for a host of 1,536 GiB (32 GiB for the system, 200 GiB of headroom,
+300 of 326 agents), so that the result is the guide's table exactly. Sizes are bytes.
 """
 
 from __future__ import annotations
@@ -12,32 +12,35 @@ import math
 from fractions import Fraction
 from typing import NamedTuple, TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy, option_name
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, KIB, MIB, format_size, readable_size
+from ansible_collections.nova.agent_host.plugins.module_utils.text import counted
 
 
 class Budget(TypedDict):
-    """The schema of the dictionary that the filter memory_budget and the module agent_host_info return."""
+    """The result of filter memory_budget, and ``budget`` in the result of module agent_host_info."""
 
-    total: int  #: Bytes of memory that the host reports (MemTotal).
-    usable: int  #: Bytes of it that processes can get: without reserved huge pages, within a container's limit.
-    system_reserve: int  #: Bytes kept for the system and the kernel.
-    headroom: int  #: Bytes kept free for spikes.
-    available: int  #: Bytes for all agents together: usable - system_reserve - headroom.
-    per_agent: int  #: Bytes of address space that a wrapped command may take (RLIMIT_AS).
-    max_agents: int  #: Agents that fit if each takes all of per_agent; at least 1.
-    recommended_agents: int  #: Agents that are advised, from 1 to max_agents.
-    jobs: int | None  #: Parallel jobs of one cargo command; None without a number of CPUs.
-    slots: int | None  #: Cargo commands that may compile at once on the host; None without a number of CPUs.
-    limited_by: str  #: What bounds usable: "memtotal" or "cgroup" (a container's limit).
-    explanation: list[str]  #: Each step of the sum as one line, in order.
+    total: int  #: Memory that the host reports (MemTotal).
+    usable: int  #: Memory that processes can get: without reserved huge pages, within a container's limit.
+    system_reserve: int  #: Memory kept for the system and the kernel.
+    headroom: int  #: Memory kept free for spikes.
+    available: int  #: Memory for all agents together: usable - system_reserve - headroom.
+    per_agent: int  #: Address space that a wrapped command may use (RLIMIT_AS).
+    max_agents: int  #: Number of agents that fit if each uses all of per_agent; at least 1.
+    recommended_agents: int  #: Recommended number of agents, from 1 to max_agents.
+    jobs: int | None  #: Parallel jobs of one cargo command; None if the number of CPUs is not known.
+    slots: int | None  #: Cargo commands that may compile at once; None if the number of CPUs is not known.
+    limited_by: str  #: What limits usable: "memtotal" or "cgroup" (a container's limit).
+    explanation: list[str]  #: Each step of the calculation as one line.
 
 
 class BudgetError(ValueError):
-    """The numbers don't fit together. The message has them and names the variable to change."""
+    """The policy does not fit the host. The message has the numbers and names the variable to change."""
 
 
 class Share(NamedTuple):
-    """A part that is kept back: a share of the usable memory, but not less than a fixed size."""
+    """Memory that is kept back: a share of the usable memory, but not less than a fixed size."""
 
     smallest: int
     share: Fraction
@@ -49,125 +52,124 @@ class Share(NamedTuple):
         return f"{self.share} of usable, at least {readable_size(self.smallest)}" if self.share else "as set"
 
 
-DEFAULT_PER_AGENT = 4 * GIB
 SYSTEM_RESERVE = Share(smallest=GIB, share=Fraction(32, 1536))
 HEADROOM = Share(smallest=GIB, share=Fraction(200, 1536))
 RECOMMENDED = Fraction(12, 13)
 
-# As plays know these: the option of the filters, and the variable of the roles that is passed to it.
-PER_AGENT_NAME = "per_agent (agent_policy_memory_per_agent)"
-SYSTEM_RESERVE_NAME = "system_reserve (agent_policy_system_reserve)"
-HEADROOM_NAME = "headroom (agent_policy_headroom)"
-RECOMMENDED_AGENTS_NAME = "recommended_agents (agent_policy_recommended_agents)"
+# One build gains little from more jobs than this. A second build in parallel gains much more.
+MOST_USEFUL_JOBS = 32
 
-# One build gains little from more jobs than this, while its waiting processes take memory of their own.
-JOBS_WORTH_HAVING = 32
-
-# rustc needs about this much to start; below it nobody is helped by the advice to lower per_agent.
+# rustc needs about this much to start, so errors don't suggest to lower per_agent further.
 SMALLEST_PER_AGENT = 512 * MIB
 
 
-def memory_budget(
-    total: int,
-    cpus: int | None = None,
-    hugepages: int = 0,
-    cgroup_limit: int | None = None,
-    per_agent: int = DEFAULT_PER_AGENT,
-    system_reserve: int | None = None,
-    headroom: int | None = None,
-    recommended_agents: int | None = None,
-) -> Budget:
-    """Compute the budget of a host.
-
-    Bytes: total (MemTotal), hugepages (reserved ones of all sizes), cgroup_limit (the container's, None where there is
-    none), per_agent, and system_reserve and headroom in place of the rule's. Counts: cpus (None: not known), and
-    recommended_agents in place of the rule's. Raises BudgetError where not even one agent fits or an override does not.
-    """
-    for name, value in (("total", total), ("per_agent", per_agent), ("cpus", 1 if cpus is None else cpus)):
+def compute_budget(policy: BudgetPolicy, host: HostSize) -> Budget:
+    """Compute the budget of a host. Raises BudgetError if no agent fits, or fewer than recommended_agents."""
+    numbers = {"total": host.total, "per_agent": policy.per_agent, "cpus": 1 if host.cpus is None else host.cpus}
+    for name, value in numbers.items():
         if value < 1:
             raise BudgetError(f"{name} is {value}; it must be at least 1")
 
-    unreserved = total - hugepages
-    bound = unreserved if cgroup_limit is None else min(unreserved, cgroup_limit)
-    # Whole KiB, the unit of MemTotal: otherwise one byte more could cost a byte of each share.
+    unreserved = host.total - host.hugepages
+    bound = unreserved if host.cgroup_limit is None else min(unreserved, host.cgroup_limit)
+    # Whole KiB, the unit of MemTotal. Otherwise one more byte could cost one byte of each share.
     usable = max(0, bound) // KIB * KIB
-    reserve_rule = SYSTEM_RESERVE if system_reserve is None else Share(system_reserve, Fraction(0))
-    headroom_rule = HEADROOM if headroom is None else Share(headroom, Fraction(0))
-    reserve, spare = reserve_rule.of(usable), headroom_rule.of(usable)
-    available = usable - reserve - spare
+    reserve_rule, headroom_rule = _rules(policy)
+    reserve, headroom = reserve_rule.of(usable), headroom_rule.of(usable)
+    available = usable - reserve - headroom
     limited_by = "memtotal" if bound == unreserved else "cgroup"
-    if available < per_agent:
-        raise BudgetError(_too_small(usable, limited_by, per_agent, reserve_rule, headroom_rule))
+    if available < policy.per_agent:
+        raise BudgetError(_too_small(policy, usable, limited_by))
 
-    max_agents = available // per_agent
-    recommended = max(1, math.floor(max_agents * RECOMMENDED)) if recommended_agents is None else recommended_agents
+    max_agents = available // policy.per_agent
+    recommended = policy.recommended_agents
+    if recommended is None:
+        recommended = max(1, math.floor(max_agents * RECOMMENDED))
     if not 1 <= recommended <= max_agents:
         raise BudgetError(
-            f"{RECOMMENDED_AGENTS_NAME} is {recommended}, but {readable_size(available)} hold {max_agents} agents of"
-            f" {readable_size(per_agent)}; set it from 1 to {max_agents}, or lower {PER_AGENT_NAME}"
+            f"{option_name('recommended_agents')} is {recommended}, but {readable_size(available)} hold"
+            f" {counted(max_agents, 'agent')} of {readable_size(policy.per_agent)}; set it from 1 to {max_agents},"
+            f" or lower {option_name('per_agent')}"
         )
-    slots, jobs = (None, None) if cpus is None else (recommended, jobs_of_one_command(cpus, max_agents))
+    slots, jobs = (None, None) if host.cpus is None else (recommended, jobs_of_one_command(host.cpus, max_agents))
 
-    container = "no container limit" if cgroup_limit is None else f"a container limit of {readable_size(cgroup_limit)}"
-    return {
-        "total": total,
+    budget: Budget = {
+        "total": host.total,
         "usable": usable,
         "system_reserve": reserve,
-        "headroom": spare,
+        "headroom": headroom,
         "available": available,
-        "per_agent": per_agent,
+        "per_agent": policy.per_agent,
         "max_agents": max_agents,
         "recommended_agents": recommended,
         "jobs": jobs,
         "slots": slots,
         "limited_by": limited_by,
-        "explanation": [
-            f"usable = {readable_size(usable)}: the lower of MemTotal {readable_size(total)} without"
-            f" {readable_size(hugepages)} of reserved huge pages, and {container}; {limited_by} is what binds",
-            f"system_reserve = {readable_size(reserve)}: {reserve_rule}",
-            f"headroom = {readable_size(spare)}: {headroom_rule}",
-            f"available = {readable_size(available)}: usable - system_reserve - headroom",
-            f"max_agents = {max_agents}: available / per_agent ({readable_size(per_agent)}), rounded down",
-            f"recommended_agents = {recommended}: "
-            + (f"{RECOMMENDED} of max_agents, rounded down, at least 1" if recommended_agents is None else "as set"),
-            "slots, jobs: not known without the number of CPUs"
-            if cpus is None
-            else f"slots = {slots}, jobs = {jobs}: a command for each recommended agent; the least of {cpus} CPUs,"
-            f" {JOBS_WORTH_HAVING} and max_agents",
-        ],
+        "explanation": [],
     }
+    budget["explanation"] = _explanation(budget, policy, host)
+    return budget
 
 
 def jobs_of_one_command(cpus: int, max_agents: int) -> int:
-    """How many processes one cargo command runs side by side, where nothing else says so."""
-    return min(cpus, JOBS_WORTH_HAVING, max_agents)
+    """How many compiler processes one cargo command runs at once, if nothing else says so."""
+    return min(cpus, MOST_USEFUL_JOBS, max_agents)
 
 
-def smallest_host(per_agent: int, reserve: Share = SYSTEM_RESERVE, headroom: Share = HEADROOM) -> int:
-    """The fewest usable bytes, in whole KiB, that hold one agent of per_agent bytes."""
-    # Each part is the larger of a constant and a straight line: the host is the largest of the four solutions.
+def smallest_host(policy: BudgetPolicy) -> int:
+    """The smallest usable memory, in whole KiB, that holds one agent."""
+    reserve, headroom = _rules(policy)
+    # Each part is the larger of a constant and a share, so the host is the largest of the four solutions.
     solutions = [
-        Fraction(per_agent + (reserve.smallest if fixed_reserve else 0) + (headroom.smallest if fixed_headroom else 0))
-        / (1 - (0 if fixed_reserve else reserve.share) - (0 if fixed_headroom else headroom.share))
-        for fixed_reserve in (True, False)
-        for fixed_headroom in (True, False)
+        Fraction(policy.per_agent + fixed_reserve * reserve.smallest + fixed_headroom * headroom.smallest)
+        / (1 - (1 - fixed_reserve) * reserve.share - (1 - fixed_headroom) * headroom.share)
+        for fixed_reserve in (0, 1)
+        for fixed_headroom in (0, 1)
     ]
     return math.ceil(max(solutions) / KIB) * KIB
 
 
-def _too_small(usable: int, limited_by: str, per_agent: int, reserve_rule: Share, headroom_rule: Share) -> str:
-    """The sum that doesn't fit, and every single change that would make it fit."""
-    reserve, headroom = reserve_rule.of(usable), headroom_rule.of(usable)
-    advice = []
-    for name, room, settable, smallest in (
-        (HEADROOM_NAME, usable - reserve - per_agent, not headroom_rule.share, MIB),
-        (SYSTEM_RESERVE_NAME, usable - headroom - per_agent, not reserve_rule.share, MIB),
-        (PER_AGENT_NAME, usable - reserve - headroom, True, SMALLEST_PER_AGENT),
-    ):
-        if settable and room >= smallest:
-            advice.append(f"lower {name} to at most {format_size(room // MIB * MIB)}")
-    host = smallest_host(per_agent, reserve_rule, headroom_rule)
-    advice.append(f"use a host with at least {format_size(-(-host // GIB) * GIB)}")
+def _rules(policy: BudgetPolicy) -> tuple[Share, Share]:
+    return (
+        SYSTEM_RESERVE if policy.system_reserve is None else Share(policy.system_reserve, Fraction(0)),
+        HEADROOM if policy.headroom is None else Share(policy.headroom, Fraction(0)),
+    )
+
+
+def _explanation(budget: Budget, policy: BudgetPolicy, host: HostSize) -> list[str]:
+    reserve_rule, headroom_rule = _rules(policy)
+    limit = host.cgroup_limit
+    container = "no container limit" if limit is None else f"the container limit {readable_size(limit)}"
+    return [
+        f"usable = {readable_size(budget['usable'])}: the lower of MemTotal {readable_size(host.total)} minus"
+        f" {readable_size(host.hugepages)} of reserved huge pages, and {container}; limited by {budget['limited_by']}",
+        f"system_reserve = {readable_size(budget['system_reserve'])}: {reserve_rule}",
+        f"headroom = {readable_size(budget['headroom'])}: {headroom_rule}",
+        f"available = {readable_size(budget['available'])}: usable - system_reserve - headroom",
+        f"max_agents = {budget['max_agents']}: available / per_agent ({readable_size(policy.per_agent)}), rounded down",
+        f"recommended_agents = {budget['recommended_agents']}: "
+        + (f"{RECOMMENDED} of max_agents, rounded down, at least 1" if policy.recommended_agents is None else "as set"),
+        "slots, jobs: not known without the number of CPUs"
+        if host.cpus is None
+        else f"slots = {budget['slots']}, jobs = {budget['jobs']}: a command for each recommended"
+        f" agent; the least of {host.cpus} CPUs, {MOST_USEFUL_JOBS} and max_agents",
+    ]
+
+
+def _too_small(policy: BudgetPolicy, usable: int, limited_by: str) -> str:
+    """The sum that does not fit, and each single change that makes it fit."""
+    reserve_rule, headroom_rule = _rules(policy)
+    reserve, headroom, per_agent = reserve_rule.of(usable), headroom_rule.of(usable), policy.per_agent
+    advice = [
+        f"lower {option_name(option)} to at most {format_size(most // MIB * MIB)}"
+        for option, most, is_set, smallest in (
+            ("headroom", usable - reserve - per_agent, policy.headroom is not None, MIB),
+            ("system_reserve", usable - headroom - per_agent, policy.system_reserve is not None, MIB),
+            ("per_agent", usable - reserve - headroom, True, SMALLEST_PER_AGENT),
+        )
+        if is_set and most >= smallest
+    ]
+    advice.append(f"use a host with at least {format_size(-(-smallest_host(policy) // GIB) * GIB)}")
     return (
         f"no agent fits into {readable_size(usable)} of usable memory (limited by {limited_by}):"
         f" system_reserve {readable_size(reserve)} + headroom {readable_size(headroom)}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Nova's own rule for the caches of one process (its crate nova-memory), for who wants to see or set the numbers."""
+"""The memory that Nova gives to its caches in one process, as its crate nova-memory computes it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB, readable_size
 
-# As plays know it: the option of the filter, and the variable of the role that is passed to it.
+# The option of the filter and the variable of the role, as messages name them.
 TOTAL_NAME = "total (agent_wrappers_nova_memory_total)"
 
 SMALLEST_TOTAL = 512 * MIB
 LARGEST_DEFAULT_TOTAL = 4 * GIB
 
-# Per cent of the total; ``other`` gets the rest, so that the parts sum to it.
+# Per cent of the total. ``other`` gets the rest, so the parts add up to the total.
 SHARES = {"query_cache": 40, "syntax_trees": 25, "indexes": 20, "type_info": 10}
 
 
 class NovaMemory(TypedDict):
-    """Budget of one Nova process, in bytes; the parts sum to the total."""
+    """Bytes. The parts add up to the total."""
 
-    effective: int  #: What the process can get: the lowest of the host, the container's limit and RLIMIT_AS.
+    effective: int  #: Memory that the process can get: the lowest of host, container limit and RLIMIT_AS.
     total: int  #: All caches together: NOVA_MEMORY_BUDGET_TOTAL.
     query_cache: int  #: NOVA_MEMORY_BUDGET_QUERY_CACHE
     syntax_trees: int  #: NOVA_MEMORY_BUDGET_SYNTAX_TREES
@@ -31,23 +31,21 @@ class NovaMemory(TypedDict):
 
 
 class NovaMemoryError(ValueError):
-    """The numbers don't fit together. The message has them and names the variable to change."""
+    """The total is more than the process can get. The message names the variable to change."""
 
 
 def nova_memory_split(
     host: int, cgroup_limit: int | None = None, address_space: int | None = None, total: int | None = None
 ) -> NovaMemory:
-    """Compute what Nova's caches may take in one process.
+    """Compute the memory of Nova's caches, in bytes. Raises NovaMemoryError.
 
-    Bytes: ``host`` (MemTotal), ``cgroup_limit`` and ``address_space`` (RLIMIT_AS) where there are such limits, and
-    ``total`` in place of Nova's default, a quarter of what the process can get, from 512 MiB to 4 GiB. Raises
-    NovaMemoryError for a total that the process can't get.
+    ``host`` is MemTotal; ``cgroup_limit`` and ``address_space`` (RLIMIT_AS) are None without such a limit. ``total``
+    replaces Nova's default: a quarter of the memory that the process can get, from 512 MiB to 4 GiB.
     """
     effective = min(size for size in (host, cgroup_limit, address_space) if size is not None)
     if total is not None and total > effective:
         raise NovaMemoryError(
-            f"{TOTAL_NAME} is {readable_size(total)}, but a process gets at most"
-            f" {readable_size(effective)} here; lower it"
+            f"{TOTAL_NAME} is {readable_size(total)}, but a process can get only {readable_size(effective)}; lower it"
         )
     whole = max(SMALLEST_TOTAL, min(effective // 4, LARGEST_DEFAULT_TOTAL)) if total is None else total
     parts = {name: whole * percent // 100 for name, percent in SHARES.items()}

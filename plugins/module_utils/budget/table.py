@@ -1,33 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A budget as text for a terminal."""
+"""Tables as text for a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
 
-RULE = "-" * 31
+_RULE = "-" * 31
 
 
 def budget_table(budget: Budget) -> str:
-    """Lay out a budget as the operational guide does: a number a line, GiB with one decimal, no final line break."""
-    binding = "MemTotal" if budget["limited_by"] == "memtotal" else "the container's limit"
+    """A budget, one number per line, in GiB with one decimal as in the operational guide."""
+    limit = "MemTotal" if budget["limited_by"] == "memtotal" else "the container's limit"
     return "\n".join(
         (
             _size("Total (MemTotal)", budget["total"]),
-            _size("Usable", budget["usable"]) + f"  limited by {binding}",
-            RULE,
+            _size("Usable", budget["usable"]) + f"  limited by {limit}",
+            _RULE,
             _size("System reserve", budget["system_reserve"]),
             _size("Headroom", budget["headroom"]),
             _size("Available", budget["available"]),
-            RULE,
+            _RULE,
             _size("Per agent", budget["per_agent"]),
-            _count("Maximum", budget["max_agents"], "agents"),
-            _count("Recommended", budget["recommended_agents"], "agents"),
-            _count("Slots", budget["slots"], "cargo commands at once"),
-            _count("Jobs", budget["jobs"], "of one cargo command"),
+            _count("Maximum", budget["max_agents"], "agent"),
+            _count("Recommended", budget["recommended_agents"], "agent"),
+            _count("Slots", budget["slots"], "cargo command", " at once"),
+            _count("Jobs", budget["jobs"], "job", " of one cargo command"),
         )
+    )
+
+
+def columns(rows: Sequence[Sequence[object]], left: int) -> str:
+    """Rows in aligned columns: the first ``left`` columns to the left, the others to the right. None is a dash."""
+    cells = [["-" if cell is None else safe_text(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in cells
     )
 
 
@@ -35,5 +51,8 @@ def _size(label: str, size: int) -> str:
     return f"{label:<18}{f'{size / GIB:,.1f} GiB':>13}"
 
 
-def _count(label: str, number: int | None, unit: str) -> str:
-    return f"{label:<18}{'-':>9} needs the number of CPUs" if number is None else f"{label:<18}{number:>9,} {unit}"
+def _count(label: str, number: int | None, noun: str, rest: str = "") -> str:
+    if number is None:
+        return f"{label:<18}{'-':>9} (the number of CPUs is not known)"
+    value, words = counted(number, noun).split(" ", 1)
+    return f"{label:<18}{value:>9} {words}{rest}"

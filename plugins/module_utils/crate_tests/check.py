@@ -1,9 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The operational guide's rule for integration tests: no loose tests/*.rs, because cargo compiles and links a binary
-for each.
+"""Find loose tests/*.rs files: cargo compiles and links one binary for each, so tests belong into few harnesses.
 
-A harness is a file that a [[test]] entry names, or one that has a folder of its own, as in the guide:
+A harness is a file that a [[test]] entry names, or a file with a folder of the same name, as in the operational guide:
 ``tests/parser.rs`` or ``tests/parser_tests.rs`` beside ``tests/parser/``.
 """
 
@@ -23,8 +22,8 @@ OWN_MODULE = re.compile(r"_tests?$")
 
 @dataclass(frozen=True)
 class Loose:
-    """A file that is not where the rule wants it. Paths are relative to the checked folder; ``declare`` is the line
-    that its new place needs in file ``declare_in``, both empty where one names it already."""
+    """A test file outside a harness. Paths are relative to the checked folder. ``declare`` is the line to add to file
+    ``declare_in``; both are empty if the file is already declared."""
 
     package: str
     file: str
@@ -39,7 +38,7 @@ class Loose:
 
 
 def check(folder: str) -> tuple[int, list[Loose]]:
-    """How many packages there are in a working copy, and every loose test file. Raises WorkspaceError."""
+    """Return the number of packages in a workspace, and every loose test file. Raises WorkspaceError."""
     found = packages(folder)
     return len(found), [loose for package in found for loose in _check_package(package, os.path.abspath(folder))]
 
@@ -48,31 +47,31 @@ def _check_package(package: Package, root: str) -> list[Loose]:
     tests = os.path.join(package.folder, "tests")
     try:
         with os.scandir(tests) as entries:
-            there = list(entries)
+            content = list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    files = sorted(entry.name[:-3] for entry in there if entry.name.endswith(".rs") and entry.is_file())
-    folders = {entry.name for entry in there if entry.is_dir()}
+    files = sorted(entry.name[:-3] for entry in content if entry.name.endswith(".rs") and entry.is_file())
+    folders = {entry.name for entry in content if entry.is_dir()}
     declared = {name for name in files if os.path.join("tests", f"{name}.rs") in package.harnesses}
     if declared == set(files):
         return []
     modules = _modules(tests, files) - declared
-    pictured = {name for name in files if package.autotests and _own_folder(name, folders)} - modules
-    homes = _homes(tests, declared | pictured, folders)
+    with_folder = {name for name in files if package.autotests and _own_folder(name, folders)} - modules
+    destinations = _destinations(tests, declared | with_folder, folders)
     return [
-        _loose(package, os.path.relpath(tests, root), name, name in modules, homes)
+        _loose(package, os.path.relpath(tests, root), name, name in modules, destinations)
         for name in files
-        if name not in declared | pictured and (package.autotests or name not in modules)
+        if name not in declared | with_folder and (package.autotests or name not in modules)
     ]
 
 
 def _own_folder(name: str, folders: Iterable[str]) -> str:
-    """The folder of a harness, empty where it has none."""
+    """The folder of a harness, or "" if it has none."""
     return next((own for own in (OWN_MODULE.sub("", name), name) if own in folders), "")
 
 
 def _modules(tests: str, files: Iterable[str]) -> set[str]:
-    """The names that files of the folder take in as modules."""
+    """The names that files of the folder include as modules."""
     found: set[str] = set()
     for name in files:
         try:
@@ -85,39 +84,40 @@ def _modules(tests: str, files: Iterable[str]) -> set[str]:
     return found
 
 
-def _homes(tests: str, harnesses: Iterable[str], folders: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-    """Where a test can go, by the harness's name: its folder, the file that names its modules, and the line to put
-    there."""
-    homes = {}
+def _destinations(tests: str, harnesses: Iterable[str], folders: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """For each harness: its folder, the file that declares its modules, and the line to add to that file."""
+    destinations = {}
     for name in harnesses:
         folder = _own_folder(name, folders) or OWN_MODULE.sub("", name)
         inner = os.path.join(folder, "mod.rs")
-        named_inside = os.path.isfile(os.path.join(tests, inner))
-        homes[name] = (
-            (folder, inner, "mod {};") if named_inside else (folder, f"{name}.rs", f"mod {folder} {{{{ mod {{}}; }}}}")
+        has_mod_file = os.path.isfile(os.path.join(tests, inner))
+        destinations[name] = (
+            (folder, inner, "mod {};") if has_mod_file else (folder, f"{name}.rs", f"mod {folder} {{{{ mod {{}}; }}}}")
         )
     for folder in folders:
         if os.path.isfile(os.path.join(tests, folder, "main.rs")):
-            homes[folder] = (folder, os.path.join(folder, "main.rs"), "mod {};")
-    return homes or {NEW_HARNESS: (NEW_HARNESS, f"{NEW_HARNESS}.rs", f"mod {NEW_HARNESS} {{{{ mod {{}}; }}}}")}
+            destinations[folder] = (folder, os.path.join(folder, "main.rs"), "mod {};")
+    return destinations or {NEW_HARNESS: (NEW_HARNESS, f"{NEW_HARNESS}.rs", f"mod {NEW_HARNESS} {{{{ mod {{}}; }}}}")}
 
 
-def _loose(package: Package, tests: str, name: str, module: bool, homes: dict[str, tuple[str, str, str]]) -> Loose:
+def _loose(
+    package: Package, tests: str, name: str, module: bool, destinations: dict[str, tuple[str, str, str]]
+) -> Loose:
     file = os.path.normpath(os.path.join(tests, f"{name}.rs"))
     if module:
-        why = "is a module of other tests, and cargo compiles it as a binary of its own, too"
+        why = "is a module of other tests, but cargo also compiles it as a binary"
         return Loose(package.name, file, why, os.path.normpath(os.path.join(tests, name, "mod.rs")))
     why = (
-        "cargo compiles and links a binary for it alone"
+        "cargo compiles and links a separate binary for it"
         if package.autotests
-        else "no [[test]] names it and autotests is false, so its tests never run"
+        else "no [[test]] entry names it and autotests is false, so its tests never run"
     )
-    nearest = min(homes, key=lambda home: (-_alike(home, name), home))
-    folder, declare_in, line = homes[nearest]
+    nearest = min(destinations, key=lambda harness: (-_common_prefix(harness, name), harness))
+    folder, declare_in, line = destinations[nearest]
     moved, declare_in = (os.path.normpath(os.path.join(tests, path)) for path in (f"{folder}/{name}.rs", declare_in))
     return Loose(package.name, file, why, moved, line.format(name), declare_in)
 
 
-def _alike(one: str, other: str) -> int:
-    """How many letters two names begin alike with."""
+def _common_prefix(one: str, other: str) -> int:
+    """Number of characters that both names begin with."""
     return next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))

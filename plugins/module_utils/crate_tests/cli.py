@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
+# (runs without AnsibleModule)
 """The command line of check-test-layout."""
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from dataclasses import asdict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.check import check
 from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.workspace import WorkspaceError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
-DESCRIPTION = """Find loose tests/*.rs in a Cargo workspace: cargo compiles and links a binary for each file there
-that is no harness. A harness is named by a [[test]] entry of Cargo.toml, or has a folder of its own:
-tests/parser_tests.rs and tests/parser/."""
+DESCRIPTION = """Find loose tests/*.rs files in a Cargo workspace. Cargo compiles and links one binary for each of
+them. A file is not loose if it is a harness: a [[test]] entry of Cargo.toml names it, or it has a folder of the same
+name (tests/parser_tests.rs and tests/parser/)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Gives 0; 1 where there are loose files; 2 where the working copy can't be read."""
+    """Return 0, 1 if there are loose files, or 2 if the workspace can't be read."""
     parser = argparse.ArgumentParser(prog="check-test-layout", description=DESCRIPTION)
-    parser.add_argument("folder", nargs="?", default=".", help="a working copy, or a folder in one (default: here)")
+    parser.add_argument(
+        "folder", nargs="?", default=".", help="a folder of a Cargo workspace (default: the current one)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     try:
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"packages": packages, "loose": [asdict(file) for file in loose]}, indent=2))
     else:
         for file in loose:
-            print(spelled_line(file.line()))
+            print(safe_text(file.line(), 4 * LONGEST_PATH))
         if loose:
             print(f"{len(loose)} loose test files in {packages} packages", file=sys.stderr)
     return int(bool(loose))

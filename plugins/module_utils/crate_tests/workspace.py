@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The packages of a Cargo workspace and the test targets that they declare, read from the Cargo.toml files.
+"""Read the packages of a Cargo workspace and the test targets that they declare from the Cargo.toml files.
 
-Not from `cargo metadata`: that needs a toolchain, resolves dependencies first, and takes longer for one package than
-this for a hundred.
+`cargo metadata` is not used: it needs a toolchain, resolves dependencies first, and takes longer for one package than
+this module for a hundred.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import glob
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 try:
     import tomllib
-
-    _loads: Callable[[str], dict[str, Any]] = tomllib.loads
 except ImportError:  # Python 3.10 and older
-    from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.toml import loads as _loads
+    try:
+        import tomli as tomllib  # type: ignore[import-not-found, no-redef]
+    except ImportError:
+        tomllib = None  # type: ignore[assignment]
 
 MANIFEST = "Cargo.toml"
 DEPENDENCIES = ("dependencies", "dev-dependencies", "build-dependencies", "dev_dependencies", "build_dependencies")
 
 
 class WorkspaceError(ValueError):
-    """The working copy can't be read as a workspace; the message names the file."""
+    """The workspace can't be read. The message names the file."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """``harnesses`` are the files of [[test]] entries, relative to ``folder``; with ``autotests`` cargo compiles
-    every other tests/*.rs too."""
+    """``harnesses`` are the files of [[test]] entries, relative to ``folder``. With ``autotests`` cargo also compiles
+    every other tests/*.rs."""
 
     name: str
     folder: str
@@ -41,7 +42,9 @@ class Package:
 
 
 def packages(folder: str) -> list[Package]:
-    """The package or workspace whose Cargo.toml lies in ``folder`` or above it. Raises WorkspaceError."""
+    """Return the packages of the workspace whose Cargo.toml is in ``folder`` or above it. Raises WorkspaceError."""
+    if tomllib is None:
+        raise WorkspaceError("this Python is older than 3.11 and can't read TOML: install the package python3-tomli")
     root = _find_root(os.path.abspath(folder))
     manifests = {root: _read(root)}
     workspace = _table(manifests[root].get("workspace"))
@@ -60,7 +63,9 @@ def _find_root(folder: str) -> str:
     while not os.path.isfile(os.path.join(place, MANIFEST)):
         place, before = os.path.dirname(place), place
         if place == before:
-            raise WorkspaceError(f"{folder}: there is no {MANIFEST} here or above; name the folder of a working copy")
+            raise WorkspaceError(
+                f"{folder}: no {MANIFEST} here or in a folder above; name a folder of a Cargo workspace"
+            )
     return place
 
 
@@ -68,7 +73,7 @@ def _read(folder: str) -> dict[str, Any]:
     path = os.path.join(folder, MANIFEST)
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return _loads(file.read())
+            return tomllib.loads(file.read())
     except OSError as error:
         raise WorkspaceError(f"{path}: {error.strerror}") from error
     except ValueError as error:
@@ -76,8 +81,8 @@ def _read(folder: str) -> dict[str, Any]:
 
 
 def _add_members(root: str, workspace: Mapping[str, Any], manifests: dict[str, dict[str, Any]]) -> None:
-    """Cargo's rule: what `members` matches, and what these need by path below the root, without what `exclude`
-    holds."""
+    """Add the members as cargo does: the matches of `members` and their path dependencies below the root, except those
+    in `exclude`."""
     excluded = [os.path.normpath(os.path.join(root, path)) for path in _strings(workspace.get("exclude"))]
     todo = list(_path_dependencies(root, manifests[root]))
     for pattern in _strings(workspace.get("members")):
@@ -100,7 +105,7 @@ def _add_members(root: str, workspace: Mapping[str, Any], manifests: dict[str, d
 
 def _path_dependencies(folder: str, manifest: Mapping[str, Any]) -> Iterable[str]:
     tables = [manifest, *(_table(target) for target in _table(manifest.get("target")).values())]
-    # What members inherit from the workspace is named there.
+    # Members can inherit dependencies from the workspace.
     tables.append(_table(manifest.get("workspace")))
     for table in tables:
         for kind in DEPENDENCIES:
@@ -117,7 +122,7 @@ def _package(folder: str, package: Mapping[str, Any], tests: Any, inherited: Map
     edition = package.get("edition", "2015")
     if isinstance(edition, Mapping):
         edition = inherited.get("edition", "2015")
-    # Before 2018, one declared target turned discovery off.
+    # In edition 2015, one declared target turns discovery off.
     autotests = package.get("autotests", edition != "2015" or not declared)
     harnesses = tuple(os.path.normpath(_harness(folder, test)) for test in declared)
     return Package(str(package.get("name", "")), folder, bool(autotests), harnesses)

@@ -9,9 +9,9 @@ import os
 import pwd
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling, Usage
 
 ADMINISTRATORS = ("sudo", "admin", "wheel")  # groups whose members may become root
 CGROUPS = "sys/fs/cgroup"
@@ -20,24 +20,17 @@ SYSTEMD_LIBRARIES = ("usr/lib/systemd/libsystemd-shared-*.so", "usr/lib/*/system
 RECLAIMABLE = ("active_file", "inactive_file", "slab_reclaimable")
 
 
-def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> dict[str, Any]:
-    """What there is, for roles to decide on.
-
-    ``{"systemd": 252, "hierarchy": "unified", "hybrid" or "legacy", "controllers": [...], "users": {"memory_max": bytes
-    or None, "swap_max": bytes or None, "in_use": bytes}, "services": [those in system.slice], "administrators": {name:
-    uid}}``. ``users`` is what all sessions together are under and take, less what the kernel can take back; None where
-    the kernel does not say. ``systemd`` is 0 where its library was not found. Agents are no administrators, whatever
-    groups they are in.
-    """
+def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> Ceiling:
+    """What roles decide on. Agents are no administrators, whatever groups they are in."""
     tree = os.path.join(root, CGROUPS)
-    return {
-        "systemd": _systemd_version(root),
-        "hierarchy": _hierarchy(tree),
-        "controllers": (_read(f"{tree}/cgroup.controllers") or "").split(),
-        "users": _usage(f"{tree}/{USERS}"),
-        "services": _services(f"{tree}/system.slice"),
-        "administrators": _administrators({"root", login_user}, frozenset(agents)),
-    }
+    return Ceiling(
+        systemd=_systemd_version(root),
+        hierarchy=_hierarchy(tree),
+        controllers=(_read(f"{tree}/cgroup.controllers") or "").split(),
+        users=_usage(f"{tree}/{USERS}"),
+        services=_services(f"{tree}/system.slice"),
+        administrators=_administrators({"root", login_user}, frozenset(agents)),
+    )
 
 
 def _systemd_version(root: str) -> int:
@@ -56,16 +49,16 @@ def _hierarchy(tree: str) -> str:
     return "hybrid" if os.path.exists(f"{tree}/unified/cgroup.controllers") else "legacy"
 
 
-def _usage(slice_folder: str) -> dict[str, int | None] | None:
+def _usage(slice_folder: str) -> Usage | None:
     current, stat = _read(f"{slice_folder}/memory.current"), _read(f"{slice_folder}/memory.stat")
     if current is None or stat is None:
         return None
     parts = dict(line.split() for line in stat.splitlines())
-    return {
-        "memory_max": _limit(f"{slice_folder}/memory.max"),
-        "swap_max": _limit(f"{slice_folder}/memory.swap.max"),
-        "in_use": max(0, int(current) - sum(int(parts.get(part, 0)) for part in RECLAIMABLE)),
-    }
+    return Usage(
+        memory_max=_limit(f"{slice_folder}/memory.max"),
+        swap_max=_limit(f"{slice_folder}/memory.swap.max"),
+        in_use=max(0, int(current) - sum(int(parts.get(part, 0)) for part in RECLAIMABLE)),
+    )
 
 
 def _limit(path: str) -> int | None:

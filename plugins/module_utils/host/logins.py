@@ -1,34 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Whether the ways into a host load pam_limits at all. Reads the configuration of sshd and PAM below a given root."""
+"""Whether the ways into a host load pam_limits at all. Reads the configuration of PAM below a given root."""
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
 
-SSHD_CONFIG = "/etc/ssh/sshd_config"
+from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import WaysIn
+
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
 # What starts a program as an agent after a login of its own. sudo-i and su-l include the other two.
 PAM_SERVICES = ("atd", "cron", "login", "sshd", "su", "sudo", "systemd-user")
 
 _MODULE = re.compile(r"-?session\s+(?:\[[^\]]*\]|\w+)\s+\S*pam_limits\.so\b")
 _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
-_KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)\"?(.*?)\"?\s*")
 
 
-def observe_ways_in(root: str = "/") -> dict[str, Any]:
-    """``{"sshd_without_pam": bool, "pam_without_limits": ["atd", ...]}``: what PAM's limits do not reach."""
-    sshd_config = os.path.join(root, SSHD_CONFIG.lstrip("/"))
-    return {
-        "sshd_without_pam": os.path.isfile(sshd_config) and not _sshd_uses_pam(root, sshd_config),
-        "pam_without_limits": [
+def observe_ways_in(root: str = "/") -> WaysIn:
+    """What PAM's limits do not reach."""
+    return WaysIn(
+        sshd_without_pam=sshd.exists(root) and not sshd.uses_pam(root),
+        pam_without_limits=[
             name for name in PAM_SERVICES if _pam_file(root, name) and not _loads_limits(root, name, frozenset())
         ],
-    }
+    )
 
 
 def why_without_limits(service: str, root: str = "/") -> str:
@@ -53,29 +51,6 @@ def _lines(path: str) -> Iterator[str]:
                 yield line.split("#", 1)[0].strip()
     except FileNotFoundError:
         return
-
-
-def _sshd_uses_pam(root: str, path: str) -> bool:
-    """sshd takes the first value that it reads, and no without any; UsePAM can't stand in a Match block."""
-    for keyword, value in _sshd_settings(root, path, depth=0):
-        if keyword == "usepam":
-            return value.lower() == "yes"
-    return False
-
-
-def _sshd_settings(root: str, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for line in _lines(path):
-        match = _KEYWORD.fullmatch(line)
-        if not match:
-            continue
-        keyword, value = match[1].lower(), match[2]
-        if keyword != "include" or depth > 8:
-            yield keyword, value
-            continue
-        for pattern in value.split():
-            absolute = os.path.join("/etc/ssh", pattern)
-            for included in sorted(glob.glob(os.path.join(root, absolute.lstrip("/")))):
-                yield from _sshd_settings(root, included, depth + 1)
 
 
 def _loads_limits(root: str, service: str, seen: frozenset[str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, Optional, TypedDict
 
 
 class HostMemory(TypedDict):
@@ -19,8 +19,8 @@ class HostMemory(TypedDict):
     total: int  #: MemTotal.
     hugepages: int  #: Reserved huge pages of all sizes: part of MemTotal, but no process gets them by malloc.
     swap: int  #: SwapTotal.
-    cgroup_limit: int | None  #: The container's limit, None where there is none.
-    cgroup_limit_file: str | None  #: The file that holds it.
+    cgroup_limit: Optional[int]  #: The container's limit, None where there is none.
+    cgroup_limit_file: Optional[str]  #: The file that holds it.
 
 
 class Host(TypedDict):

@@ -1,9 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The one look at a host: everything that the roles need to know before they decide, in a few file reads.
-
-Reads only; starts no process. What belongs to memory is in memory.py, what belongs to rustup in toolchain.state.
-"""
+"""The one look at a host, in a few file reads and at most one process. Reads only."""
 
 from __future__ import annotations
 
@@ -13,14 +10,35 @@ import os
 import platform
 import pwd
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
+from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import differences
-from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import observe_pressure, waited
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
+from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
+    Account,
+    Accounts,
+    AccountsRecord,
+    AuditLogFinding,
+    Fences,
+    Observation,
+    Platform,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
 ACCOUNTS_RECORD = "accounts.json"
@@ -28,74 +46,107 @@ CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members 
 DPKG_STATUS = "/var/lib/dpkg/status"
 
 
-def observe_files(manifest: Manifest) -> dict[str, Any]:
-    """The state of every path in the manifest: ``{path: state}``; kind ``unreadable`` where we may not look."""
-    return {
-        path: _observe_readable(path, manifest.knows_content(path))
-        for role in manifest.roles.values()
-        for path in role["paths"]
-    }
+@dataclass(frozen=True)
+class Question:
+    """What a look is asked for, beside what it always finds."""
+
+    group: str = "nova-agents"
+    users: Sequence[str] = ()
+    packages: Sequence[str] = ()
+    audit_logs: Sequence[tuple[str, str]] = ()  #: Path and owner.
+    programs: Sequence[str] = ()  #: Programs whose processes are counted as agents.
+    paths: Sequence[str] = ()  #: Paths beside those of the manifest.
+    units: Sequence[str] = ()  #: Units beside those of the manifest.
+    deep: bool = False  #: Also what costs processes.
+    manifest: str = field(default=DEFAULT_PATH)
 
 
-def unlike_record(manifest: Manifest) -> list[str]:
-    """The paths and trees that are not as the manifest has them, without those that were left to somebody."""
-    found = observe_files(manifest)
-    records = {path: record for role in manifest.roles.values() for path, record in role["paths"].items()}
-    paths = [
-        path for path, record in records.items() if not record.get("kept") and differences(bare(record), found[path])
-    ]
-    trees = [tree for role in manifest.roles.values() for tree in role["trees"]]
-    seen = {tree: observe_toolchain(tree) for tree in trees}
-    return sorted(paths) + [
-        tree for tree, toolchain in seen.items() if toolchain["problems"] or not toolchain["present"]
-    ]
+def look(asked: Question) -> Observation:
+    """Raises HostError, ManifestError and OSError."""
+    host = read_host()
+    manifest = Manifest.load(asked.manifest)
+    accounts = observe_accounts(asked.group, asked.users, os.path.dirname(asked.manifest))
+    agents = sorted({*accounts.members, *(name for name, user in accounts.users.items() if user.exists)})
+    return Observation(
+        memory=host["memory"],
+        cpus=host["cpus"],
+        platform=observe_platform(),
+        accounts=accounts,
+        packages=observe_packages(asked.packages),
+        fences=observe_fences(accounts.members),
+        ways_in=observe_ways_in(),
+        sessions=observe_sessions(accounts.members),
+        ceiling=observe_ceiling(accounts.members, accounts.login_user),
+        manifest=manifest,
+        record=observe_record(asked.manifest),
+        files=observe_files(manifest, asked.paths),
+        toolchains={tree: observe_toolchain(tree) for tree in manifest.trees},
+        units=observe_units(sorted({*recorded_units(manifest), *asked.units})),
+        audit_logs=observe_audit_logs(asked.audit_logs),
+        pressure=waited(observe_pressure()),
+        programs=count_programs(accounts.members, asked.programs),
+        capacity=observe_capacity(),
+        deep=observe_deep(agents) if asked.deep else None,
+    )
 
 
-def _observe_readable(path: str, content: bool) -> dict[str, Any]:
-    try:
-        return observe(path, content)
-    except PermissionError:
-        return {"kind": "unreadable"}
+def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
+    """Every path of the manifest, and ``more``."""
+    return survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content)
 
 
-def observe_platform() -> dict[str, Any]:
-    """What the host is, and who looks.
+def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
+    """What is wrong with AI audit logs. Changes nothing."""
+    findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
+    return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 
-    Gives ``{"ids": ["ubuntu", "debian"], "version": "24.04", "architecture": "x86_64", "systemd": bool, "python":
-    "3.12.3", "uid": 0}``.
-    """
+
+def observe_platform() -> Platform:
+    """What the host is, and who looks."""
     release = {}
     for name in ("/etc/os-release", "/usr/lib/os-release"):
         if os.path.exists(name):
             with open(name, encoding="utf-8") as file:
                 release = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', file.read(), re.MULTILINE))
             break
-    return {
-        "ids": [release.get("ID", "unknown"), *release.get("ID_LIKE", "").split()],
-        "version": release.get("VERSION_ID", ""),
-        "architecture": os.uname().machine,
-        "systemd": os.path.isdir("/run/systemd/system"),
-        "python": platform.python_version(),
-        "uid": os.geteuid(),
-    }
+    return Platform(
+        ids=[safe_text(name) for name in [release.get("ID", "unknown"), *release.get("ID_LIKE", "").split()]],
+        version=safe_text(release.get("VERSION_ID", "")),
+        architecture=os.uname().machine,
+        systemd=os.path.isdir("/run/systemd/system"),
+        python=platform.python_version(),
+        uid=os.geteuid(),
+    )
 
 
-def observe_accounts(group: str, users: Iterable[str], records: str) -> dict[str, Any]:
-    """The agents' group and accounts, and who logged in.
-
-    Gives ``{"group": {"exists": bool, "members": [...]}, "users": {name: {"exists": bool, "groups": [...]}},
-    "login_user": name, "record": {...}, "memberships": {group: [...]}}``. ``records`` is the folder in which earlier
-    applies noted what they made; ``memberships`` is who is in the groups of that note now.
-    """
+def observe_accounts(group: str, users: Iterable[str], records: str) -> Accounts:
+    """The agents' group and accounts, and who logged in. ``records`` is the folder in which earlier applies noted what
+    they made."""
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
-    members = group_members(group)
-    return {
-        "group": {"exists": members is not None, "members": members or []},
-        "users": {name: _user(name) for name in users},
-        "login_user": login_user(),
-        "record": record,
-        "memberships": {name: _added_members(name) for name in record.get("members", {})},
-    }
+    accounts = {name: _user(name) for name in users}
+    # A directory may not list the members of a group, but it lists the groups of an account.
+    more = [name for name, account in accounts.items() if group in account.groups]
+    return Accounts(
+        group_id=_group_id(group),
+        group_is_local=is_local_group(group),
+        members=list(dict.fromkeys([*(group_members(group) or []), *more])),
+        users=accounts,
+        login_user=login_user(),
+        record=record,
+        memberships={name: _added_members(name) for name in record.members},
+    )
+
+
+def _group_id(group: str) -> int | None:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def is_local_group(group: str, file: str = "/etc/group") -> bool:
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith(f"{group}:") for line in lines)
 
 
 def _added_members(group: str) -> list[str]:
@@ -106,45 +157,62 @@ def _added_members(group: str) -> list[str]:
         return []
 
 
-def _read_record(path: str) -> dict[str, Any]:
+def _read_record(path: str) -> AccountsRecord:
+    """A damaged record is written again; retire then leaves accounts that it can't know as ours."""
     try:
         with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return {}  # a damaged record is written anew; retire then leaves accounts that it can't know as ours
-    return record if isinstance(record, dict) else {}
+            data = json.load(file)
+        members = {str(group): [str(name) for name in names] for group, names in data.get("members", {}).items()}
+        return AccountsRecord(
+            [str(name) for name in data.get("groups", [])], [str(name) for name in data.get("users", [])], members
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, AttributeError):
+        return AccountsRecord()
 
 
-def _user(name: str) -> dict[str, Any]:
+def _user(name: str) -> Account:
     try:
         account = pwd.getpwnam(name)
     except KeyError:
-        return {"exists": False, "groups": []}
+        return Account(False)
     groups = []
     for gid in os.getgrouplist(name, account.pw_gid):
         try:
             groups.append(grp.getgrgid(gid).gr_name)
         except KeyError:
             groups.append(str(gid))
-    return {"exists": True, "groups": groups}
+    return Account(True, groups)
 
 
 def observe_packages(names: Iterable[str]) -> dict[str, bool]:
-    """Whether each package is installed, from dpkg's own record."""
+    """Whether each package is installed, from dpkg's own record. A name may have an architecture or a version, and may
+    be one that another package provides: build-essential, libc6:amd64, pkg-config=1.8.1-1."""
+    wanted = list(names)
+    if not wanted:
+        return {}
     try:
         with open(DPKG_STATUS, encoding="utf-8", errors="replace") as file:
-            status = file.read()
+            installed = _installed(file.read())
     except FileNotFoundError:
-        status = ""
-    return {
-        name: bool(re.search(rf"^Package: {re.escape(name)}\nStatus: \S+ ok installed$", status, re.MULTILINE))
-        for name in names
-    }
+        installed = set()
+    return {name: name in installed for name in wanted}
 
 
-def observe_fences(members: Iterable[str]) -> dict[str, Any]:
-    """What can defeat a memory limit: ``overcommit_memory`` (the kernel's mode), bytes held in /dev/shm, and agents who
-    may start containers, which live in cgroups and under limits of their own."""
+def _installed(status: str) -> set[str]:
+    """Every name under which apt-get install finds a package that is installed."""
+    found = set()
+    for block in status.split("\n\n"):
+        if not re.search(r"^Status: \S+ ok installed$", block, re.MULTILINE):
+            continue  # other fields, such as Essential, may be between Package and Status
+        fields = dict(re.findall(r"^(Package|Architecture|Version|Provides): *(.*)$", block, re.MULTILINE))
+        name = fields.get("Package", "")
+        provided = re.sub(r"\([^)]*\)|:\w+", "", fields.get("Provides", "")).replace(",", " ").split()
+        both = {name, f"{name}:{fields.get('Architecture')}"}
+        found |= both | {f"{one}={fields.get('Version')}" for one in both} | set(provided)
+    return found
+
+
+def observe_fences(members: Iterable[str]) -> Fences:
     with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
         overcommit = int(file.read())
     try:
@@ -156,4 +224,4 @@ def observe_fences(members: Iterable[str]) -> dict[str, Any]:
     containers = [
         f"{name} ({engine})" for engine in CONTAINER_GROUPS for name in group_members(engine) or [] if name in agents
     ]
-    return {"overcommit_memory": overcommit, "shm_used": shm_used, "container_users": containers}
+    return Fences(overcommit, shm_used, containers, observe_oomd(), observe_overrides())

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
 
 _LIMITS = {"as": "Max address space", "nofile": "Max open files"}
 _UNIT = re.compile(r"/([^/]+\.(?:scope|service))")
 
 
-def observe_sessions(members: Iterable[str], root: str = "/") -> list[dict[str, Any]]:
-    """The units in which ``members`` have processes: ``[{"user": "agent1", "unit": "session-3.scope", "limits": {"as":
-    bytes or None, "nofile": count or None}}]``, the hard limits of the loosest process; None is no limit."""
+def observe_sessions(members: Iterable[str], root: str = "/") -> list[Session]:
+    """The units in which ``members`` have processes, with the hard limits of the least limited process."""
     names = user_ids(members)
     found: dict[tuple[str, str], dict[str, float]] = {}
     proc = os.path.join(root, "proc")
@@ -38,23 +37,25 @@ def observe_sessions(members: Iterable[str], root: str = "/") -> list[dict[str, 
         loosest = found.setdefault((user, unit), limits)
         found[user, unit] = {item: max(loosest[item], limits[item]) for item in _LIMITS}
     return [
-        {
-            "user": user,
-            "unit": unit,
-            "limits": {item: None if value == _NONE else int(value) for item, value in hard.items()},
-        }
+        Session(user, unit, {item: None if value == _NONE else int(value) for item, value in hard.items()})
         for (user, unit), hard in sorted(found.items())
     ]
 
 
-def stale_sessions(sessions: Sequence[Mapping[str, Any]], wanted: Mapping[str, Sequence[int | None]]) -> list[str]:
-    """Who has how many open sessions with other limits than the ``wanted`` ones (``{"as": [soft, hard], ...}``), as
-    ``["agent1 (2)", ...]``."""
-    counts: dict[str, int] = {}
-    for session in sessions:
-        if any(session["limits"][item] != wanted[item][1] for item in _LIMITS):
-            counts[session["user"]] = counts.get(session["user"], 0) + 1
-    return [f"{user} ({count})" for user, count in sorted(counts.items())]
+def count_programs(members: Iterable[str], programs: Sequence[str], root: str = "/") -> dict[str, int]:
+    """How many processes of ``members`` run each of ``programs``, by the name that the kernel has."""
+    names = user_ids(members) if programs else {}
+    counts = dict.fromkeys(programs, 0)
+    proc = os.path.join(root, "proc")
+    for pid in os.listdir(proc) if names else []:
+        folder = os.path.join(proc, pid)
+        try:
+            if pid.isdigit() and os.stat(folder).st_uid in names:
+                name = _read(f"{folder}/comm").rstrip("\n")
+                counts.update({name: counts[name] + 1} if name in counts else {})
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return counts
 
 
 _NONE = float("inf")
@@ -77,7 +78,8 @@ def _limits(text: str) -> dict[str, float]:
 
 def _unit(text: str) -> str:
     """The unit of systemd's that a process belongs to: for user units the user manager they are under."""
-    for line in text.splitlines():
+    # An account names the groups below its user manager: str.splitlines would break a line at characters in them.
+    for line in filter(None, text.split("\n")):
         identity, controllers, path = line.split(":", 2)
         if identity == "0" or controllers == "name=systemd":
             match = _UNIT.search(path)

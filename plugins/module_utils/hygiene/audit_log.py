@@ -3,8 +3,8 @@
 """AI audit logs hold prompts: each is made, and kept, readable and writable by its owner alone, and so are its
 rotations.
 
-A log mostly lies in a folder of its owner's, who may put anything there: links, pipes, files of others. So nothing is
-followed, and there we act with no more than the owner's rights.
+A log usually is in a folder of its owner's, who may put anything there: links, pipes, files of others. So nothing is
+followed, and a child acts there with no more than the owner's rights, for some seconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import posixpath
 import pwd
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as, each
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
 
+LOG_SECONDS = 10.0
+ALL_SECONDS = 60.0
 OWNER_ONLY = 0o600
 REMEDIES = {"missing": "made, mode 0600", "wide": "narrowed", "foreign": "given to its owner alone"}
 LEFT = ("refused", "ownerless")
@@ -38,48 +44,57 @@ class Finding:
     def line(self, repaired: bool) -> str:
         remedy = REMEDIES.get(self.kind)
         done = f"; {remedy if repaired else 'to be ' + remedy}" if remedy else ""
-        return f"{spelled_line(self.path)}: {self.text}{done}"
+        return f"{safe_text(self.path, LONGEST_PATH)}: {self.text}{done}"
 
 
-def hold_audit_log(path: str, owner: str, repair: bool = True) -> list[Finding]:
-    """Make ``path`` if it is missing, and narrow it and its rotations to 0600 of ``owner``; with ``repair`` false, only
-    tell. Gives what was wrong; empty where all is right."""
+def hold_audit_logs(logs: Sequence[AuditLog], repair: bool = True) -> list[Finding]:
+    """Make each log that is missing, and narrow it and its rotations to 0600 of its owner; with ``repair`` false, only
+    look. Gives what was wrong, and of what is wrong with many rotations of a log, a few and their number."""
+
+    def failed(log: AuditLog, why: str) -> list[dict[str, str]]:
+        return [asdict(Finding(log.path, "refused", f"the look at it {why}"))]
+
+    told = each(
+        logs,
+        lambda log: [asdict(finding) for finding in _shortened(log.path, _hold(log, repair))],
+        failed,
+        silence=LOG_SECONDS,
+        total=ALL_SECONDS,
+    )
+    return [Finding(**finding) for findings in told for finding in findings]
+
+
+def _shortened(path: str, findings: list[Finding]) -> list[Finding]:
+    rest = Counter(finding.kind for finding in findings[MOST:])
+    return findings[:MOST] + [
+        Finding(path, kind, f"and {count:,} more of its rotations") for kind, count in rest.items()
+    ]
+
+
+def _hold(log: AuditLog, repair: bool) -> list[Finding]:
+    path, owner = log.path, log.owner
     try:
         account = pwd.getpwnam(owner)
     except KeyError:
         return [Finding(path, "ownerless", f"its owner {owner} is no account of this host: create it, or name another")]
     try:
         folder = open_folder(posixpath.dirname(path))
+        ours = _is_root_alone(posixpath.dirname(path), folder)
+        with acting_as(Rights.of(os.geteuid() if ours else account.pw_uid)):
+            return _Log(path, folder, account, ours, repair).hold()
     except ValueError as error:
         return [Finding(path, "refused", str(error))]
-    try:
-        place = os.fstat(folder)
-        # Nobody but root can put anything here; anywhere else the owner's rights are enough, and safe.
-        ours = place.st_uid == 0 and not place.st_mode & 0o022
-        log = _Log(path, folder, account, ours, repair)
-        if not repair or ours:
-            return log.hold()
-        with acting_as(account):
-            return log.hold()
     except OSError as error:
         return [Finding(path, "refused", f"can't be looked at: {error.strerror}")]
-    finally:
-        os.close(folder)
 
 
-@contextmanager
-def acting_as(account: pwd.struct_passwd) -> Iterator[None]:
-    """Use the rights of ``account`` for files. The real uid stays root's, so that the account can't signal us."""
-    before = os.geteuid(), os.getegid(), os.getgroups()
-    os.setgroups(os.getgrouplist(account.pw_name, account.pw_gid))
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
+def _is_root_alone(path: str, folder: int) -> bool:
+    """Whether only root can put anything there: anywhere else the owner's rights are enough, and safe."""
     try:
-        yield
-    finally:
-        os.seteuid(before[0])
-        os.setegid(before[1])
-        os.setgroups(before[2])
+        with opened_own_folder(path) as own:
+            return os.path.samestat(os.fstat(own), os.fstat(folder))
+    except (StateError, OSError):
+        return False
 
 
 @dataclass(frozen=True)

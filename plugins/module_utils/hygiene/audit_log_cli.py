@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygieneError, load_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 
 DESCRIPTION = """Make the configured AI audit logs, and narrow them and their rotations to 0600 of their owner. What
 was wider is told as a warning."""
@@ -30,11 +31,9 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     except HygieneError as error:
         print(f"agent-audit-log: {error}", file=sys.stderr)
         return 2
-    findings = [
-        finding for log in policy.audit_logs for finding in hold_audit_log(log.path, log.owner, not options.dry_run)
-    ]
+    findings = hold_audit_logs(policy.audit_logs, not options.dry_run)
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print(json.dumps(outgoing([asdict(finding) for finding in findings]), indent=2))
     else:
         for finding in findings:
             told = finding.line(repaired=not options.dry_run)

@@ -1,41 +1,28 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-# pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
-"""`cargo clean` through the wrapper, as the owner of a workspace, and the locks of a build that may be running
-there."""
+"""Emptying a target folder by descriptor, and the locks of a build that may be running there."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import pwd
-import signal
 import stat
-import subprocess
-import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
-
-# After how long a clean that does not end is ended.
-CLEAN_SECONDS = 3600
-SAID_BYTES = 4096
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import DEEPEST
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 
 class BusyError(ValueError):
     """A build holds one of cargo's locks; the message names it."""
 
 
-class CleanError(ValueError):
-    """`cargo clean` could not be run or failed; the message says how."""
-
-
 def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
     """Take cargo's locks, so that a build that starts now waits until the folder is gone. Gives their descriptors.
 
-    Cargo's own clean takes no lock. Raises BusyError where a build holds one.
+    Raises BusyError where a build holds one.
     """
     held: list[int] = []
     for names in locks:
@@ -48,7 +35,7 @@ def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             release(held)
-            raise BusyError(f"a build is running: {spelled_line('/'.join(names))} is locked") from error
+            raise BusyError(f"a build is running: {safe_text('/'.join(names), LONGEST_PATH)} is locked") from error
     return held
 
 
@@ -74,57 +61,33 @@ def _open_lock(target: int, names: tuple[str, ...]) -> int:
     return lock
 
 
-def clean(workspace: int, account: pwd.struct_passwd, cargo_agent: str) -> None:
-    """Run `cargo clean` for the open folder ``workspace``, with the rights of ``account``. Raises CleanError.
-
-    The workspace is named by its descriptor, and cargo starts in /: no configuration file of the workspace or above it
-    is read, no path can be swapped, and the folder removed is the `target` beside the Cargo.toml and no other.
-    """
-    place = f"/proc/self/fd/{workspace}"
-    command = [cargo_agent, "clean", "--locked", "--manifest-path", f"{place}/Cargo.toml"]
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": account.pw_dir,
-        "USER": account.pw_name,
-        "LOGNAME": account.pw_name,
-        "LANG": "C.UTF-8",
-        "CARGO_TARGET_DIR": f"{place}/target",
-        "CARGO_HOME": "/nonexistent",  # nor one of the owner's
-    }
-    with tempfile.TemporaryFile() as said:
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd="/",
-                env=environment,
-                user=account.pw_uid,
-                group=account.pw_gid,
-                extra_groups=os.getgrouplist(account.pw_name, account.pw_gid),
-                pass_fds=[workspace],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CleanError(f"{cargo_agent}: {error.strerror}; apply role agent_wrappers") from error
-        try:
-            status = process.wait(timeout=CLEAN_SECONDS)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-            raise CleanError(f"cargo clean did not end in {CLEAN_SECONDS} s and was killed") from error
-        if status != 0:
-            said.seek(0)
-            text = said.read(SAID_BYTES).decode(errors="replace")
-            raise CleanError(f"cargo clean ended with status {status}: {_reason(text)}")
+def remove_target(workspace: int, target: int) -> str:
+    """Remove the open folder ``target`` of ``workspace`` with all that is in it, as far as the caller's rights go. No
+    link is followed, and no other file system entered. Gives the first reason why something was left, or nothing."""
+    failures: list[str] = []
+    _empty(target, (), os.fstat(target).st_dev, failures)
+    if not failures:
+        with suppress(OSError):  # a build is at it again
+            os.rmdir("target", dir_fd=workspace)
+    return failures[0] if failures else ""
 
 
-def _reason(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("error", "cargo_agent:"))]
-    # Cargo's first line says what failed, its last one why.
-    told = list(dict.fromkeys([*errors[:1], *lines[-1:]])) or ["it said nothing"]
-    return spelled_line("; ".join(told))[:400]
+def _empty(folder: int, names: tuple[str, ...], device: int, failures: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=folder)
+                    continue
+                inner = os.open(entry.name, FOLDER, dir_fd=folder)
+                try:
+                    if os.fstat(inner).st_dev != device or len(names) > DEEPEST:
+                        raise OSError(0, "it is on another file system or too deep")
+                    _empty(inner, (*names, entry.name), device, failures)
+                finally:
+                    os.close(inner)
+                os.rmdir(entry.name, dir_fd=folder)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failures.append(f"{safe_text('/'.join((*names, entry.name)))}: {error.strerror}")

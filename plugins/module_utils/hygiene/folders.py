@@ -15,7 +15,7 @@ import posixpath
 import re
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WILDCARD = re.compile(r"[*?[]")
@@ -49,11 +49,11 @@ def _reason(folder: int, name: str, path: str, error: OSError) -> ValueError:
         leads_to = os.readlink(name, dir_fd=folder)
     except OSError:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return MissingError(f"{spelled_line(path)} is no folder")
-        return RefusedError(f"{spelled_line(path)}: {error.strerror}")
+            return MissingError(f"{safe_text(path, LONGEST_PATH)} is no folder")
+        return RefusedError(f"{safe_text(path, LONGEST_PATH)}: {error.strerror}")
     return RefusedError(
-        f"{spelled_line(path)} is a symbolic link to {spelled_line(leads_to)}, and links are not followed: "
-        "write the path without it"
+        f"{safe_text(path, LONGEST_PATH)} is a symbolic link to {safe_text(leads_to, LONGEST_PATH)}, "
+        "and links are not followed: write the path without it"
     )
 
 

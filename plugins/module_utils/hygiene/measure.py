@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass, field
 
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 # An open descriptor a level; cargo itself stays below 20.
 DEEPEST = 128
@@ -51,7 +51,7 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
                 continue
             here = (*names, entry.name)
             if found.st_dev != device:
-                raise UnmeasurableError(f"{spelled_line('/'.join(here))} in it is on another file system")
+                raise UnmeasurableError(f"{safe_text('/'.join(here), LONGEST_PATH)} in it is on another file system")
             total.entries += 1
             if stat.S_ISDIR(found.st_mode):
                 total.size += found.st_size

@@ -45,7 +45,6 @@ class HygienePolicy:
     workspaces: tuple[Workspaces, ...]
     audit_logs: tuple[AuditLog, ...]
     group: str
-    cargo_agent: str
     report: str
 
 
@@ -126,7 +125,6 @@ def load_policy(path: str) -> HygienePolicy:
             workspaces=check_workspaces("workspaces", given["workspaces"]),
             audit_logs=check_audit_logs("audit_logs", given["audit_logs"]),
             group=given["group"],
-            cargo_agent=given["cargo_agent"],
             report=given["report"],
         )
     except OSError as error:

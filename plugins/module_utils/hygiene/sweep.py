@@ -1,6 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which target folders of the configured workspaces are too large, and what was done about each."""
+"""Which target folders of the configured workspaces are too large, and what was done about each.
+
+Each folder is measured and emptied by a child that has the rights of the folder's owner and that the owner can't stop.
+Whatever is in the folders of one owner, the others' turn comes: all folders of an owner together have OWNER_SECONDS.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,24 @@ import os
 import posixpath
 import pwd
 import stat
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import (
+    ChildError,
+    Rights,
+    acting_as,
+    answer,
+    answers,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
     BusyError,
-    CleanError,
-    clean,
     hold_locks,
     release,
+    remove_target,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
     FOLDER,
@@ -35,7 +47,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure im
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import spelled_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+
+OWNER_SECONDS = 600.0
+EXPAND_SECONDS = 60.0
 
 
 class SkipError(ValueError):
@@ -49,7 +64,7 @@ class Swept:
 
     path: str
     outcome: str = "skipped"
-    owner: str = ""
+    owner: str = ""  # empty if it is not known
     size: int | None = None
     freed: int = 0
     reason: str = ""
@@ -64,16 +79,29 @@ class Swept:
             "failed": f"failed, {freed}: {self.reason}",
         }[self.outcome]
         size = "" if self.size is None else f"{readable_size(self.size)} of {readable_size(limit)}; "
-        return f"{spelled_line(self.path)}: {size}{told}"
+        return f"{safe_text(self.path, LONGEST_PATH)}: {size}{told}"
+
+
+@dataclass
+class _Turn:
+    """What one sweep remembers: the folders that it has seen, and the seconds that each owner's took."""
+
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)
 
 
 def sweep(policy: HygienePolicy, limit: int, dry_run: bool = False) -> Iterator[Swept]:
     """Sweep all workspaces of ``policy``: a target folder of ``limit`` bytes or more is cleaned. One result a folder,
     as soon as it is known; a folder that several patterns name is swept once."""
-    seen: set[tuple[int, int]] = set()
+    turn = _Turn()
     for workspaces in policy.workspaces:
-        for path in _paths(workspaces, policy.group):
-            swept = _sweep_workspace(path, workspaces, policy, limit, dry_run, seen)
+        try:
+            paths = answer(lambda of=workspaces: _paths(of, policy.group), seconds=EXPAND_SECONDS)  # type: ignore[misc]
+        except ChildError as error:
+            yield Swept(workspaces.path, reason=str(error))
+            continue
+        for path in paths:
+            swept = _in_child(path, workspaces, limit, dry_run, turn)
             if swept:
                 yield swept
 
@@ -90,44 +118,60 @@ def _paths(workspaces: Workspaces, group: str) -> list[str]:
     return [path for home in homes for path in expand(home + workspaces.path[1:])]
 
 
-def _sweep_workspace(
-    path: str,
-    workspaces: Workspaces,
-    policy: HygienePolicy,
-    limit: int,
-    dry_run: bool,
-    seen: set[tuple[int, int]],
-) -> Swept | None:
+def _in_child(path: str, workspaces: Workspaces, limit: int, dry_run: bool, turn: _Turn) -> Swept | None:
+    """What became of the workspace at ``path``; None if it has no target folder, or was swept before."""
     swept = Swept(posixpath.join(path, "target"))
+    started = time.monotonic()
+    try:
+        for given in answers(lambda: _sweep_workspace(path, workspaces, limit, dry_run, turn), total=OWNER_SECONDS):
+            identity, told = given
+            if told is None:
+                return None
+            swept = Swept(**told)
+            turn.seen.add(tuple(identity))
+    except ChildError as error:
+        swept.outcome, swept.reason = "failed", f"it {error}; the next sweep goes on"
+    finally:
+        turn.spent[swept.owner] = turn.spent.get(swept.owner, 0) + time.monotonic() - started
+    return swept
+
+
+def _sweep_workspace(
+    path: str, workspaces: Workspaces, limit: int, dry_run: bool, turn: _Turn
+) -> Iterator[tuple[tuple[int, int], dict[str, Any] | None]]:
+    """In the child: the folder's device and inode with what is known of it, first as measured, then as it was left."""
+    swept = Swept(posixpath.join(path, "target"))
+    identity = (0, 0)
     try:
         workspace = open_folder(path)
+        here = os.fstat(workspace)
+        identity = (here.st_dev, here.st_ino)
+        if identity in turn.seen:
+            yield identity, None
+            return
+        target = _open_target(workspace)
+        account = _owner(workspace, target, workspaces.users)
+        swept.owner = account.pw_name
+        if turn.spent.get(swept.owner, 0) >= OWNER_SECONDS:
+            raise SkipError(f"{swept.owner}'s folders took more than {OWNER_SECONDS:g} s of this sweep")
+        yield identity, asdict(swept)  # whose seconds these are
+        with acting_as(Rights.of(account.pw_uid)):
+            for _step in _sweep_target(swept, workspace, target, limit, dry_run):
+                yield identity, asdict(swept)
+        return
     except MissingError as error:
         named = not WILDCARD.search(workspaces.path) and not workspaces.path.startswith("~")
         swept.reason = str(error)
-        return swept if named else None
-    except RefusedError as error:
-        swept.reason = str(error)
-        return swept
-    try:
-        here = os.fstat(workspace)
-        if (here.st_dev, here.st_ino) in seen:
-            return None
-        seen.add((here.st_dev, here.st_ino))
-        try:
-            target = _open_target(workspace)
-        except FileNotFoundError:
-            return None
-        try:
-            _sweep_target(swept, workspace, target, workspaces.users, policy.cargo_agent, limit, dry_run)
-        finally:
-            os.close(target)
-    except (SkipError, BusyError, UnmeasurableError) as error:
+        yield identity, asdict(swept) if named else None
+        return
+    except FileNotFoundError:
+        yield identity, None
+        return
+    except (SkipError, RefusedError, BusyError, UnmeasurableError) as error:
         swept.reason = str(error)
     except OSError as error:
         swept.reason = error.strerror or str(error)
-    finally:
-        os.close(workspace)
-    return swept
+    yield identity, asdict(swept)
 
 
 def _open_target(workspace: int) -> int:
@@ -148,17 +192,8 @@ def _open_target(workspace: int) -> int:
         raise SkipError("it is no folder") from error
 
 
-def _sweep_target(
-    swept: Swept,
-    workspace: int,
-    target: int,
-    users: tuple[str, ...],
-    cargo_agent: str,
-    limit: int,
-    dry_run: bool,
-) -> None:
-    account = _owner(workspace, target, users)
-    swept.owner = account.pw_name
+def _sweep_target(swept: Swept, workspace: int, target: int, limit: int, dry_run: bool) -> Iterator[None]:
+    """Fill ``swept``; a step for each time that there is more to tell."""
     if os.fstat(workspace).st_dev != os.fstat(target).st_dev:
         raise SkipError("it is on another file system than its workspace")
     _refuse_mounts(target)
@@ -166,21 +201,20 @@ def _sweep_target(
     swept.size = measured.size
     if measured.size < limit:
         swept.outcome = "kept"
+        yield
         return
     held = hold_locks(target, measured.locks)
     try:
         if dry_run:
             swept.outcome = "over"
+            yield
             return
+        yield
         _refuse_mounts(target)
-        try:
-            clean(workspace, account, cargo_agent)
-            swept.outcome = "cleaned"
-        except CleanError as error:
-            swept.outcome, swept.reason = "failed", str(error)
-        swept.freed, left = _freed(workspace, target, measured)
-        if left and swept.outcome == "cleaned":
-            swept.outcome, swept.reason = "failed", f"cargo clean left {left} of its entries"
+        swept.reason = remove_target(workspace, target)
+        swept.outcome = "failed" if swept.reason else "cleaned"
+        swept.freed = _freed(workspace, target, measured)
+        yield
     finally:
         release(held)
 
@@ -209,17 +243,17 @@ def _refuse_mounts(target: int) -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
         mounted = mounted_below(path, mountinfo)
     if mounted:
-        raise SkipError(f"{spelled_line(mounted[0])} is a mount point")
+        raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")
 
 
-def _freed(workspace: int, target: int, measured: Measure) -> tuple[int, int]:
-    """Bytes that came free, and how many entries are left, without a second walk."""
+def _freed(workspace: int, target: int, measured: Measure) -> int:
+    """Bytes that came free, without a second walk."""
     try:
         now = os.stat("target", dir_fd=workspace, follow_symlinks=False)
     except FileNotFoundError:
-        return measured.size, 0
+        return measured.size
     before = os.fstat(target)
     if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
-        return measured.size, 0  # the next build is at it already
+        return measured.size  # the next build is at it already
     left = set(os.listdir(target))
-    return sum(size for name, size in measured.parts.items() if name not in left), len(left)
+    return sum(size for name, size in measured.parts.items() if name not in left)

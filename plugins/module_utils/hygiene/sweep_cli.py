@@ -22,10 +22,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy imp
     target_max,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
 
-DESCRIPTION = """Clean the target folders of the configured workspaces that are too large: cargo clean through the
-wrapper, as the folder's owner, where no build is running. TARGET_MAX_GB in the environment goes before the host's
-policy."""
+DESCRIPTION = """Remove the target folders of the configured workspaces that are too large, with the rights of each
+folder's owner, if no build is running there. TARGET_MAX_GB in the environment overrides the host's policy."""
 
 
 def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
         "target_max": limit,
         "dry_run": options.dry_run,
         "freed": sum(swept.freed for swept in folders),
-        "folders": [{**asdict(swept), "path": _text(swept.path)} for swept in folders],
+        "folders": [outgoing(asdict(swept)) for swept in folders],
     }
     if options.json:
         print(json.dumps(document, indent=2))
@@ -69,11 +69,6 @@ def _take_turn(policy_file: str) -> int:
     except BlockingIOError as error:
         raise HygieneError("another sweep is running; see: systemctl status nova-agent-sweep.service") from error
     return turn
-
-
-def _text(path: str) -> str:
-    """A path as JSON can hold it: what is no UTF-8 is replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _leave_report(path: str, document: dict[str, Any]) -> None:

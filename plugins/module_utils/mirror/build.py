@@ -14,15 +14,19 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror import package as mirror_package
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, ChannelError
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
     FetchError,
     download,
     fetch,
     sha256_file,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    TRIPLES,
+    Request,
+    Toolchain,
+    manifest_path,
+)
 
 Say = Callable[[str], None]
 STEP = 25  # percent of a file between two lines of progress
@@ -30,11 +34,13 @@ STEP = 25  # percent of a file between two lines of progress
 
 @dataclass
 class Built:
-    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` what the mirror offers, ``size`` in bytes."""
+    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` what the mirror offers, ``size`` in bytes;
+    ``channel_checksums`` are the sums of their manifests, for the policy of the hosts."""
 
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     toolchains: list[str] = field(default_factory=list)
+    channel_checksums: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
 
@@ -47,8 +53,8 @@ def mirror_upstream(
     """
     built = Built()
     for toolchain in request.toolchains:
-        path = mirror_channel.manifest_path(toolchain.channel)
-        content = _manifest(dist_server, path)
+        path = manifest_path(toolchain.channel)
+        content = _manifest(dist_server, path, toolchain)
         manifest = mirror_channel.parse(content.decode(errors="replace"), f"{dist_server}/{path}")
         wanted = [
             artifact
@@ -60,8 +66,9 @@ def mirror_upstream(
             label = f"{toolchain.channel} {number}/{len(unique)} {os.path.basename(artifact.path)}"
             _place(root, artifact, f"{dist_server}/{artifact.path}", path, say, label, built, check_mode)
         if not check_mode and not _same(os.path.join(root, path), content):
-            built.fetched += mirror_package.write_manifest(root, path, content)
+            built.fetched += write_manifest(root, path, content)
         built.toolchains.append(toolchain.channel)
+        built.channel_checksums[toolchain.channel] = mirror_channel.sha256(content)
     return built
 
 
@@ -72,19 +79,19 @@ def mirror_rustup(
     update_root: str,
     say: Say,
     built: Built,
-    installer: str | None = None,
     check_mode: bool = False,
 ) -> None:
-    """Put rustup-init into the mirror, from ``update_root`` or the local file ``installer``; its sum is the pinned one.
+    """Put rustup-init into the mirror, from ``update_root``; its sum is the pinned one.
 
     Raises FetchError, RequestError, OSError.
     """
     for architecture in architectures:
         below = f"archive/{request.rustup_version}/{TRIPLES[architecture]}/rustup-init"
         artifact = Artifact(f"rustup/{below}", request.checksum(architecture))
-        url = f"file://{os.path.abspath(installer)}" if installer else f"{update_root}/{below}"
         label = f"rustup-init {request.rustup_version} {architecture}"
-        _place(root, artifact, url, f"rustup_checksums.{architecture}", say, label, built, check_mode)
+        _place(
+            root, artifact, f"{update_root}/{below}", f"rustup_checksums.{architecture}", say, label, built, check_mode
+        )
         if not check_mode:
             path = os.path.join(root, artifact.path)
             os.chmod(path, 0o755)
@@ -92,51 +99,29 @@ def mirror_rustup(
                 file.write(f"{artifact.sha256} *./rustup-init\n")
 
 
-def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
-    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
-
-    Raises ChannelError.
-    """
-    _version, channel, _date, triple = mirror_package.true_version(sysroot)
-    architecture = next((name for name, own in TRIPLES.items() if own == triple), None)
-    if architecture is None:
-        raise ChannelError(f"{sysroot} is for {triple}; only {', '.join(sorted(TRIPLES.values()))} can be mirrored")
-    return Toolchain(channel, "minimal", tuple(components)), architecture
-
-
-def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
-    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
-
-    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
-    ChannelError, OSError.
-    """
-    version, channel, date, triple = mirror_package.true_version(sysroot)
-    parts = mirror_package.installed_components(sysroot, triple, toolchain.components)
-    path = mirror_channel.manifest_path(channel)
-    if _offers(os.path.join(root, path), version, toolchain, triple):
-        return []
-    if check_mode:
-        return [path]
-    return mirror_package.write_channel(root, version, channel, date, triple, parts, say)
+def write_manifest(root: str, path: str, content: bytes) -> list[str]:
+    """Place a manifest and its sum. It comes last: what a mirror offers, it has."""
+    target = os.path.join(root, path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(f"{target}.part", "wb") as file:
+        file.write(content)
+    with open(f"{target}.sha256", "w", encoding="utf-8") as file:
+        file.write(f"{sha256_file(f'{target}.part')}  {os.path.basename(path)}\n")
+    os.replace(f"{target}.part", target)
+    return [f"{path}.sha256", path]
 
 
-def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> bool:
-    try:
-        with open(manifest, encoding="utf-8") as file:
-            found = mirror_channel.parse(file.read(), manifest)
-        mirror_channel.artifacts(found, toolchain, triple)
-    except (FileNotFoundError, ChannelError):
-        return False
-    return bool(found["pkg"]["rust"]["version"] == version)
-
-
-def _manifest(server: str, path: str) -> bytes:
+def _manifest(server: str, path: str, toolchain: Toolchain) -> bytes:
+    """Compared with the policy's sum, or, without one, with the sum beside it."""
     url = f"{server}/{path}"
-    words = fetch(f"{url}.sha256").decode(errors="replace").split()
     content = fetch(url)
+    wanted, named_by = toolchain.sha256, f"channel_checksums.{toolchain.channel}"
+    if not wanted:
+        wanted = (fetch(f"{url}.sha256").decode(errors="replace").split() or ["nothing"])[0]
+        named_by = f"{url}.sha256"
     found = mirror_channel.sha256(content)
-    if not words or words[0] != found:
-        raise FetchError(f"{url}: its sha256 is {found}, but {url}.sha256 says {words[0] if words else 'nothing'}")
+    if wanted != found:
+        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {wanted}")
     return content
 
 

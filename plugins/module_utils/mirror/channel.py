@@ -1,13 +1,12 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Channel manifests, the files by which rustup learns what a distribution server has: reading and writing."""
+"""Channel manifests, the files by which rustup learns what a distribution server has."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ try:
 except ImportError:  # Python before 3.11; only hosts have that, and only controllers build mirrors
     tomllib = None  # type: ignore[assignment]
 
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Toolchain
 
 
 class ChannelError(Exception):
@@ -31,24 +30,8 @@ class Artifact:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Package:
-    """A component for one target (``*``: for all), as a manifest lists it; ``form`` is its compression."""
-
-    name: str
-    target: str
-    artifact: Artifact
-    form: str
-
-
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def manifest_path(channel: str) -> str:
-    """Where rustup looks for a channel below a distribution server."""
-    dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)
-    return f"dist/{dated[2]}/channel-rust-{dated[1]}.toml" if dated else f"dist/channel-rust-{channel}.toml"
 
 
 def parse(text: str, url: str) -> dict[str, Any]:
@@ -89,34 +72,3 @@ def _artifact(manifest: Mapping[str, Any], name: str, target: str) -> Artifact:
     if not re.fullmatch(r"dist/[A-Za-z0-9._/+-]+", path) or ".." in path:
         raise ChannelError(f"{name} for {target} lies at {url!r}, which is not below a server's dist/ folder")
     return Artifact(path, entry[f"{form}hash"])
-
-
-def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
-    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
-    lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
-    for name in dict.fromkeys(package.name for package in packages):
-        lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
-        for package in packages:
-            if package.name == name:
-                form = {"zst": "zst_", "xz": "xz_", "gz": ""}[package.form]
-                lines += [
-                    f"[pkg.{name}.target.{json.dumps(package.target)}]",
-                    "available = true",
-                    f"{form}url = {json.dumps(f'{UPSTREAM}/{package.artifact.path}')}",
-                    f"{form}hash = {json.dumps(package.artifact.sha256)}",
-                ]
-    lines += ["[pkg.rust]", f"version = {json.dumps(version)}", f"[pkg.rust.target.{triple}]", "available = true"]
-    for package in packages:
-        kind = "components" if package.name in minimal and package.target == triple else "extensions"
-        lines += [
-            f"[[pkg.rust.target.{triple}.{kind}]]",
-            f"pkg = {json.dumps(package.name)}",
-            f"target = {json.dumps(package.target)}",
-        ]
-    for name in dict.fromkeys(package.name for package in packages if package.name.endswith("-preview")):
-        lines += [f"[renames.{name[: -len('-preview')]}]", f"to = {json.dumps(name)}"]
-    lines += [
-        "[profiles]",
-        *(f"{profile} = {json.dumps(list(minimal))}" for profile in ("minimal", "default", "complete")),
-    ]
-    return "\n".join(lines) + "\n"

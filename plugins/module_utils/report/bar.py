@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
-# (a bar is what is drawn, and _ what is not used)
-"""A host's budget as a bar: parts that add up to its memory, and the same in words.
+# ("bar" is the bar of the page)
+"""The budget of a host as a bar: parts that add up to its memory, and the same as a sentence.
 
-Pure. Sizes are bytes, places on the bar per cent of MemTotal.
+Sizes are bytes. Positions and widths are per cent of MemTotal.
 """
 
 from __future__ import annotations
 
-from typing import TypedDict
+from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
 
-# In the order of the bar, with their names in words.
+# In the order of the bar.
 PARTS = {
     "recommended": "recommended agents",
     "further": "further agents",
@@ -24,21 +24,23 @@ PARTS = {
 }
 
 
-class Segment(TypedDict):
-    part: str  #: One of PARTS.
+@dataclass(frozen=True)
+class Segment:
+    part: str  #: A key of PARTS.
     start: float
     width: float
 
 
-class Bar(TypedDict):
-    segments: list[Segment]  #: From 0 to 100 without gaps; parts that are empty are left out.
-    taken: int | None  #: What all sessions take now; None where the kernel does not say.
-    load: float | None  #: The same as a share of what the agents may take; above 1 where they take more.
-    taken_width: float  #: And on the bar, at most 100.
-    words: str  #: All of it as a sentence.
+@dataclass(frozen=True)
+class Bar:
+    segments: tuple[Segment, ...]  #: From 0 to 100 without gaps, without empty parts.
+    used: int | None  #: Memory that all sessions use now; None if the kernel does not tell.
+    load: float | None  #: ``used`` as a share of the agents' memory, possibly above 1.
+    used_width: float  #: ``used`` on the bar, at most 100.
+    words: str
 
 
-def bar(budget: Budget, taken: int | None) -> Bar:
+def bar(budget: Budget, used: int | None) -> Bar:
     agents = budget["recommended_agents"] * budget["per_agent"]
     sizes = {
         "recommended": agents,
@@ -51,20 +53,20 @@ def bar(budget: Budget, taken: int | None) -> Bar:
     below = 0
     for part, size in sizes.items():
         if size:
-            start, end = _place(below, budget), _place(below + size, budget)
-            segments.append({"part": part, "start": start, "width": round(end - start, 2)})
+            start = _percent(below, budget)
+            segments.append(Segment(part, start, round(_percent(below + size, budget) - start, 2)))
         below += size
-    told = [f"{readable_size(sizes[segment['part']])} {PARTS[segment['part']]}" for segment in segments]
-    if taken is not None:
-        told.append(f"sessions take {readable_size(taken)} now")
-    return {
-        "segments": segments,
-        "taken": taken,
-        "load": None if taken is None else round(taken / budget["available"], 4),
-        "taken_width": min(100.0, _place(taken or 0, budget)),
-        "words": f"of {readable_size(budget['total'])}: {', '.join(told)}",
-    }
+    words = [f"{readable_size(sizes[segment.part])} {PARTS[segment.part]}" for segment in segments]
+    if used is not None:
+        words.append(f"sessions use {readable_size(used)} now")
+    return Bar(
+        segments=tuple(segments),
+        used=used,
+        load=None if used is None else round(used / budget["available"], 4),
+        used_width=min(100.0, _percent(used or 0, budget)),
+        words=f"of {readable_size(budget['total'])}: {', '.join(words)}",
+    )
 
 
-def _place(size: int, budget: Budget) -> float:
+def _percent(size: int, budget: Budget) -> float:
     return round(100 * size / budget["total"], 2)

@@ -1,138 +1,162 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
-# (a bar is what is drawn, and _ what is not used)
-"""What the report's page tells of each host and of all: numbers, and in which order; how it looks is the page's matter.
-
-Pure. All sizes are bytes.
-"""
+# ("bar" is the bar of the page)
+"""The rows and totals of the report page, as numbers. Sizes are bytes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass, field
+from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import DRIFTED, NOTE, UNKNOWN, Item
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import Parallelism
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
 
-SHOWN = 20  # findings of one host that are listed before they are only counted
+MOST_FINDINGS = 20  # of one host; the others are only counted
 
 
-class Toolchain(TypedDict):
-    channels: str  #: The toolchains that the host has, as in "1.92.0, nightly-2026-05-19"; empty where it has none.
-    damaged: bool  #: Whether something is wrong with them.
-    rank: int  #: Its place among those of all hosts, by version.
+@dataclass(frozen=True)
+class Finding:
+    """An item of the audit that is not ok."""
+
+    kind: str
+    name: str
+    status: str
+    why: str
 
 
-class Row(TypedDict):
-    """One host. What is not known of it is None."""
+@dataclass(frozen=True)
+class AuditedHost:
+    """What the page needs of one host. None and "" if not known."""
 
-    host: str
-    rank: int  #: The name's place among all names, counting numbers in them as numbers.
-    looked_at: str  #: UTC, as in 2026-01-02T03:04:05Z; empty where nobody looked or noted the time.
-    status: str  #: One of audit_report.HOST_STATUSES.
-    severity: int  #: The higher, the worse: by status, then by the number of items that drifted.
-    why: str  #: What ended the comparison, or empty.
-    items: int  #: Items that were compared or were to be.
+    name: str
+    status: str  #: One of HOST_STATUSES.
+    why: str = ""  #: Why the host could not be compared.
+    items: int = 0  #: Number of compared items.
+    findings: tuple[Finding, ...] = ()
+    looked_at: str = ""  #: UTC, as in 2026-01-02T03:04:05Z.
+    memory: int | None = None
+    cpus: int | None = None
+    budget: Budget | None = None
+    slots: int | None = None
+    jobs: int | None = None
+    used: int | None = None  #: Memory that all sessions use now.
+    ceiling: int | None = None  #: The most that they may use; None: no ceiling.
+    running: int | None = None  #: Agents that run, counted by ``counted_by``.
+    counted_by: str = "accounts"
+    pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
+    channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
+    damaged: bool = False  #: Whether a toolchain is damaged.
+
+
+@dataclass(frozen=True)
+class Row:
+    host: AuditedHost
+    name_rank: int  #: Position among all names, with host2 before host10.
+    toolchain_rank: int | None  #: Position among all toolchains, by version.
+    severity: int  #: By status, then by the number of drifted items.
     drifted: int
-    unchecked: int
-    findings: list[Item]  #: The first SHOWN that are worth telling.
-    more: int  #: Findings beyond those.
-    memory: int | None
-    cpus: int | None
-    budget: Budget | None
-    parallelism: Parallelism | None  #: Slots and jobs that hold there, in the place of the budget's.
+    unknown: int
+    findings: tuple[Finding, ...]  #: The first MOST_FINDINGS, the worst first.
+    more: int  #: Number of the other findings.
     bar: Bar | None
-    toolchain: Toolchain | None
 
 
-class Totals(TypedDict):
+@dataclass(frozen=True)
+class Totals:
     hosts: int
-    statuses: dict[str, int]  #: Hosts by status.
-    counted: int  #: Hosts whose budget is known: the sums below are over these.
+    statuses: Mapping[str, int]  #: Number of hosts by status.
+    counted: int  #: Hosts whose budget is known. The sums below are over these.
     memory: int
     max_agents: int
     recommended_agents: int
     slots: int
 
 
-def fleet_rows(hosts: Sequence[tuple[Record, Mapping[str, Any]]]) -> list[Row]:
-    """A row a host, the worst first, then by name. Each host comes as its record in an audit and what was observed on
-    it (the return of ``policy_look``, with what a host that was not reached has of it)."""
-    names = ranks(record["host"] for record, _observed in hosts)
-    channels = ranks(_channels(observed) for _record, observed in hosts)
-    rows = [_row(record, observed, names, channels) for record, observed in hosts]
-    return sorted(rows, key=lambda row: (-row["severity"], row["rank"]))
+def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> AuditedHost:
+    """Convert the record of an audit, and what was observed on the host."""
+    items, trees = record["items"], observed.get("toolchains")
+    builds = observed.get("parallelism") or {}
+    users = observed.get("ceiling", {}).get("users") or {}
+    return AuditedHost(
+        name=record["host"],
+        status=record["status"],
+        why=record.get("why", ""),
+        items=len(items),
+        findings=tuple(
+            Finding(item["kind"], item["item"], item["status"], item["why"])
+            for item in items
+            if item["status"] in (DRIFTED, UNKNOWN, NOTE)
+        ),
+        looked_at=observed.get("looked_at", ""),
+        memory=observed.get("memory", {}).get("total"),
+        cpus=observed.get("cpus"),
+        budget=observed.get("budget"),
+        slots=builds.get("slots"),
+        jobs=builds.get("jobs"),
+        used=users.get("in_use"),
+        ceiling=users.get("memory_max"),
+        running=observed.get("running"),
+        counted_by=observed.get("counted_by", "accounts"),
+        pressure=observed.get("pressure") or {},
+        channels=None
+        if trees is None
+        else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),
+        damaged=any(tree["problems"] or not tree["present"] for tree in (trees or {}).values()),
+    )
 
 
-def fleet_totals(rows: Sequence[Row]) -> Totals:
-    statuses = [row["status"] for row in rows]
-    budgets = [row["budget"] for row in rows if row["budget"]]
-    return {
-        "hosts": len(rows),
-        "statuses": {status: statuses.count(status) for status in HOST_STATUSES},
-        "counted": len(budgets),
-        "memory": sum(budget["total"] for budget in budgets),
-        "max_agents": sum(budget["max_agents"] for budget in budgets),
-        "recommended_agents": sum(budget["recommended_agents"] for budget in budgets),
-        "slots": sum(row["parallelism"]["slots"] for row in rows if row["parallelism"]),
-    }
+def fleet_rows(hosts: Sequence[AuditedHost]) -> list[Row]:
+    """One row per host, the worst first, then by name."""
+    names = ranks(host.name for host in hosts)
+    channels = ranks(host.channels for host in hosts if host.channels is not None)
+    rows = [_row(host, names, channels) for host in hosts]
+    return sorted(rows, key=lambda row: (-row.severity, row.name_rank))
+
+
+def fleet_totals(hosts: Sequence[AuditedHost]) -> Totals:
+    statuses = [host.status for host in hosts]
+    budgets = [host.budget for host in hosts if host.budget]
+    return Totals(
+        hosts=len(hosts),
+        statuses={status: statuses.count(status) for status in HOST_STATUSES},
+        counted=len(budgets),
+        memory=sum(budget["total"] for budget in budgets),
+        max_agents=sum(budget["max_agents"] for budget in budgets),
+        recommended_agents=sum(budget["recommended_agents"] for budget in budgets),
+        slots=sum(host.slots or 0 for host in hosts),
+    )
 
 
 def ranks(names: Iterable[str]) -> dict[str, int]:
-    """Each name's place in their order, with host2 before host10."""
+    """The position of each name in natural order, with host2 before host10."""
     return {name: place for place, name in enumerate(sorted(set(names), key=_natural))}
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    # A number is compared by its length first: int() refuses thousands of digits, and a name may have them.
+    # Numbers are compared by length first: int() refuses thousands of digits, which a name may have.
     parts = re.split(r"([0-9]+)", name.casefold())
     numbers = [part.lstrip("0") if place % 2 else part for place, part in enumerate(parts)]
     return [(len(part) if place % 2 else 0, part) for place, part in enumerate(numbers)], name
 
 
-def _row(record: Record, observed: Mapping[str, Any], names: Mapping[str, int], channels: Mapping[str, int]) -> Row:
-    items = record["items"]
-    counts = {status: sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN)}
-    # What a broken off comparison left out is told once, in the host's own reason.
-    kinds = (DRIFTED, NOTE) if "why" in record else (DRIFTED, UNKNOWN, NOTE)
-    findings = [item for kind in kinds for item in items if item["status"] == kind]
-    budget: Budget | None = observed.get("budget")
-    users = observed.get("ceiling", {}).get("users") or {}
-    return {
-        "host": record["host"],
-        "rank": names[record["host"]],
-        "looked_at": observed.get("looked_at", ""),
-        "status": record["status"],
-        "severity": HOST_STATUSES.index(record["status"]) * 1_000_000 + counts[DRIFTED],
-        "why": record.get("why", ""),
-        "items": len(items),
-        "drifted": counts[DRIFTED],
-        "unchecked": counts[UNKNOWN],
-        "findings": findings[:SHOWN],
-        "more": max(0, len(findings) - SHOWN),
-        "memory": observed.get("memory", {}).get("total"),
-        "cpus": observed.get("cpus"),
-        "budget": budget,
-        "parallelism": observed.get("parallelism"),
-        "bar": bar(budget, users.get("in_use")) if budget else None,
-        "toolchain": _toolchain(observed, channels),
-    }
-
-
-def _toolchain(observed: Mapping[str, Any], places: Mapping[str, int]) -> Toolchain | None:
-    if "toolchains" not in observed:
-        return None
-    channels, trees = _channels(observed), observed["toolchains"].values()
-    damaged = any(tree["problems"] or not tree["present"] for tree in trees)
-    return {"channels": channels, "damaged": damaged, "rank": places[channels]}
-
-
-def _channels(observed: Mapping[str, Any]) -> str:
-    trees = observed.get("toolchains", {}).values()
-    return ", ".join(toolchain["channel"] for tree in trees for toolchain in tree["toolchains"])
+def _row(host: AuditedHost, names: Mapping[str, int], channels: Mapping[str, int]) -> Row:
+    counts = {status: sum(finding.status == status for finding in host.findings) for status in (DRIFTED, UNKNOWN)}
+    # If the comparison ended early, `why` covers all items that are unknown.
+    order = (DRIFTED, NOTE) if host.why else (DRIFTED, UNKNOWN, NOTE)
+    findings = tuple(finding for status in order for finding in host.findings if finding.status == status)
+    return Row(
+        host=host,
+        name_rank=names[host.name],
+        toolchain_rank=None if host.channels is None else channels[host.channels],
+        severity=HOST_STATUSES.index(host.status) * 1_000_000 + counts[DRIFTED],
+        drifted=counts[DRIFTED],
+        unknown=counts[UNKNOWN],
+        findings=findings[:MOST_FINDINGS],
+        more=max(0, len(findings) - MOST_FINDINGS),
+        bar=bar(host.budget, host.used) if host.budget else None,
+    )

@@ -1,49 +1,53 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Taking this host to what a role wants of it: plan, record what will be written, write, record what was written.
+"""Bring this host to what roles want: compare, validate, record what will be written, write, record what was written.
 
-The manifest is written before the first file and after the last: a run that is killed between the two leaves nothing
-on the host that the next run, or retire, does not know as ours.
+The manifest is saved before the first change and after the last: a run that is killed in between leaves nothing that
+the next run, or retire, does not know as ours.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from typing import Any, Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
-from ansible_collections.nova.agent_host.plugins.module_utils.state import plan as state_plan
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe, read
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Run, locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    COMPARED,
-    TOO_LARGE,
-    State,
-    StateError,
-    wanted_state,
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
+    IMPLIED,
+    KEEP,
+    PUT,
+    REFUSE,
+    TAKE,
+    Step,
+    compare_roles,
+    record_step,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import set_settings
+from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
+from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
+from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe, read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
+from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
+from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 
-Validate = Callable[[str, str], None]  # (command with %s, path): raises StateError where the command refuses the file
-
-
-@dataclass
-class Outcome:
-    """``changed_paths``: what was (or in check mode would be) written or removed; ``kept``: what was left because
-    somebody edited it or put something into it; ``pending``: accounts that a run would have to make first."""
-
-    changed: bool = False
-    changed_paths: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    pending: list[str] = field(default_factory=list)
-    diff: list[dict[str, str]] = field(default_factory=list)
+FEW = 20  # new folders, links and library files; more of them are one list in diff mode
+Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
 
 
 class ApplyError(Exception):
-    """A path that could not be changed; ``outcome`` tells what had been done before."""
+    """Something could not be changed; ``outcome`` says what had been done before."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -51,207 +55,249 @@ class ApplyError(Exception):
 
 
 def apply(
-    role: str,
-    entries: Sequence[Mapping[str, Any]],
+    wanted: Sequence[Wanted],
     manifest_path: str,
     *,
     check_mode: bool,
     validate: Validate,
-    run: Run | None = None,
+    conditions: Conditions,
+    systemd: Systemd,
 ) -> Outcome:
-    """Apply ``entries`` for ``role``. Raises StateError, ManifestError (nothing changed), ApplyError (part changed)."""
-    wanted = {entry["path"]: wanted_state(entry) for entry in entries}
-    if len(wanted) < len(entries):
-        paths = [entry["path"] for entry in entries]
-        raise StateError(
-            f"{role}: listed twice: {', '.join(sorted({path for path in paths if paths.count(path) > 1}))}"
-        )
-    by_path = {entry["path"]: entry for entry in entries}
+    """Apply ``wanted``. Raises StateError and ManifestError (nothing was changed), and ApplyError (part was)."""
+    _refuse_duplicates(wanted)
     with ExitStack() as stack:
         if not check_mode:
             stack.enter_context(locked())
-        manifest = Manifest.load(manifest_path)
-        steps = state_plan.plan(role, wanted, manifest, look_from(manifest_path, manifest, wanted)) or []
-        outcome = Outcome(changed=bool(steps), pending=_missing_accounts(steps))
-        if outcome.pending and not check_mode:
-            raise StateError(f"{outcome.pending[0]}: create it before the files that it is to own")
-        work = _Work(role, manifest, manifest_path, by_path, validate, outcome, run)
-        work.describe(steps)
-        work.validate_contents(steps)
-        if steps and not check_mode:
-            work.execute(steps)
-        return outcome
+        return _Run(wanted, manifest_path, check_mode, validate, conditions, systemd).run()
 
 
-def look_from(manifest_path: str, manifest: Manifest, wanted: Mapping[str, State]) -> Callable[[str], State]:
-    """Observe, but take the manifest's own folder as given (saving the manifest makes and removes it), and don't read
-    files whose content is their users' business."""
-    own = os.path.dirname(manifest_path)
-
-    def look(path: str) -> State:
-        if path == own:
-            return dict(state_plan.IMPLIED)
-        theirs = wanted.get(path, {}).get("kind") == "file" and "sha256" not in wanted[path]
-        return observe(path, content=not theirs and manifest.knows_content(path))
-
-    return look
+def _refuse_duplicates(wanted: Sequence[Wanted]) -> None:
+    for role in wanted:
+        paths = [entry.path for entry in role.entries]
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        if twice:
+            raise StateError(f"{role.role}: listed twice: {', '.join(twice)}")
 
 
-def _missing_accounts(steps: Sequence[state_plan.Step]) -> list[str]:
+class _Run:
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        manifest_path: str,
+        check_mode: bool,
+        validate: Validate,
+        conditions: Conditions,
+        systemd: Systemd,
+    ) -> None:
+        self.wanted = wanted
+        self.check_mode = check_mode
+        self.validate = validate
+        self.conditions = conditions
+        self.systemd = systemd
+        self.manifest_path = manifest_path
+        self.manifest = Manifest.load(manifest_path)
+        self.originals = Originals(os.path.dirname(manifest_path))
+        self.entries = {(role.role, entry.path): entry for role in wanted for entry in role.entries}
+        self.units = {unit.name: unit for role in wanted for unit in role.units}
+        self.outcome = Outcome()
+        self.found = self._survey()
+        steps = compare_roles(
+            {role.role: {entry.path: entry.state for entry in role.entries} for role in wanted},
+            self.manifest,
+            self._look,
+            [
+                entry.path
+                for entry in self.entries.values()
+                if entry.foreign and not is_roots(os.path.dirname(entry.path))
+            ],
+        )
+        changing = [step for role in wanted for step in steps[role.role] if step.action]
+        own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        self.steps = [self._with_owner(step) for step in own]
+        self.foreign = ForeignSteps(
+            [step for step in changing if step not in own], self.manifest, self.originals, self.outcome
+        )
+
+    def _with_owner(self, step: Step) -> Step:
+        """What is put back is root's, if its account is gone: retire must not depend on it."""
+        after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
+        if after == step.after:
+            return step
+        self.outcome.warnings.append(
+            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it is "
+            "given to root"
+        )
+        return replace(step, after=after)
+
+    def run(self) -> Outcome:
+        self._refuse()
+        missing = _missing_accounts(self.steps)
+        if missing and not self.check_mode:
+            raise StateError(f"{missing[0]}: create it before the files that it is to own")
+        self.outcome.pending = missing
+        self._validate_contents(self.steps)
+        self._describe(self.steps)
+        plan = self._unit_plan()
+        settings = self.conditions.settings
+        if self.check_mode:
+            self.foreign.describe()
+            others = settings or self.foreign.changes or wrong_record(self.manifest_path)
+            self.outcome.changed = bool(self.steps or plan or others)
+            return self.outcome
+        if self.steps or plan or settings or self.foreign.steps:
+            self._execute(plan)
+        if repair_record(self.manifest_path):
+            self.outcome.changed = True
+        return self.outcome
+
+    def _survey(self) -> dict[str, PathState]:
+        """What is at every path that is wanted or recorded. Content that belongs to its users is not read."""
+        theirs = {
+            path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
+        }
+        paths = {path for _role, path in self.entries}
+        paths |= {path for role in self.wanted for path in self.manifest.role(role.role).paths}
+        found = survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
+        # Saving the manifest makes and removes its folder, so take that as given.
+        found[os.path.dirname(self.manifest_path)] = IMPLIED
+        return found
+
+    def _others(self) -> list[str]:
+        """The wanted paths in folders that others may write."""
+        wanted = [entry.path for entry in self.entries.values() if entry.foreign]
+        return [path for path in wanted if not is_roots(os.path.dirname(path))]
+
+    def _look(self, path: str) -> PathState:
+        if path not in self.found:
+            self.found[path] = observe(path, content=False)
+        return self.found[path]
+
+    def _refuse(self) -> None:
+        """A path of root's that can't be changed ends the run before anything is. Raises StateError."""
+        refused = [f"{step.path} {step.why}" for step in self.steps if step.action == REFUSE]
+        if refused:
+            raise StateError("; ".join(and_more(refused)))
+
+    def _validate_contents(self, steps: Sequence[Step]) -> None:
+        """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
+        for step in steps:
+            entry = self.entries.get((step.role, step.path))
+            if entry and entry.validate and step.changes:
+                try:
+                    with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
+                        candidate.write(entry.text.encode())
+                        candidate.flush()
+                        self.validate(entry.validate, candidate.name)
+                except OSError as error:
+                    raise StateError(f"{step.path}: no temporary file to validate it: {error.strerror}") from error
+
+    def _describe(self, steps: Sequence[Step]) -> None:
+        self.outcome.kept += [step.path for step in steps if step.action == KEEP]
+        changing = {step.path: step for step in steps if step.changes}
+        self.outcome.changed_paths = list(changing)
+        new = {path: step.after for path, step in changing.items() if step.found == ABSENT and not self._is_shown(step)}
+        listed = new if len(new) > FEW else {}
+        self.outcome.diff += new_paths(listed)
+        for path, step in changing.items():
+            if path not in listed:
+                self.outcome.diff += piece(path, step.found, step.after, self._content(step), self._is_shown(step))
+
+    def _is_shown(self, step: Step) -> bool:
+        """Whether the path has content that diff mode shows."""
+        entry = self.entries.get((step.role, step.path))
+        return step.after.kind == "file" and (entry is None or entry.diff)
+
+    def _content(self, step: Step) -> bytes | None:
+        if step.after.kind != "file":
+            return None
+        if step.action == PUT:
+            return self.entries[step.role, step.path].text.encode()
+        if not step.before.sha256:
+            return None
+        return self.originals.read(step.before.sha256)
+
+    def _unit_plan(self) -> UnitPlan:
+        changed = [step.path for step in self.steps if step.changes]
+        removed = [step.path for step in self.steps if step.after == ABSENT]
+        pending = [name for role in self.wanted for name in self.manifest.role(role.role).restarts]
+        return plan_units(self.units, changed, removed, pending, self.conditions)
+
+    def _execute(self, plan: UnitPlan) -> None:
+        self._record(plan)
+        self.outcome.changed_paths = []
+        done = 0
+        try:
+            self.outcome.changed_units += self.systemd.stop(plan.stop)
+            for step in self.steps:
+                self._change(step)
+                done += 1
+            self._load(plan)
+        except (OSError, StateError, UnitError) as error:
+            why = str(error)
+            if isinstance(error, OSError) and done < len(self.steps):
+                path = self.steps[done].path
+                why = f"{path}: {state_change.reason(path, error)}"
+            self.outcome.changed = bool(self.outcome.changed_paths or self.outcome.changed_units)
+            raise ApplyError(
+                f"{why}; {done} of {len(self.steps)} steps were done, the next apply goes on from there", self.outcome
+            ) from error
+        self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
+        self.foreign.apply()
+        for role in self.wanted:
+            self.manifest.role(role.role).restarts = []
+        self.originals.keep_only({record.before.sha256 for _path, record in self.manifest.records()} - {""})
+        self.manifest.save(self.manifest_path)
+
+    def _record(self, plan: UnitPlan) -> None:
+        """Note what will be written, before it is."""
+        for step in self.steps:
+            if step.action == PUT:
+                self._save_original(step)
+            if step.action in (PUT, KEEP):
+                record_step(self.manifest, step)
+        self.foreign.record()
+        for role in self.wanted:
+            ours = {unit.name for unit in role.units}
+            self.manifest.role(role.role).restarts = sorted(plan.last & ours)
+        self.manifest.save(self.manifest_path)
+
+    def _change(self, step: Step) -> None:
+        if step.action in (PUT, TAKE) and step.changes:
+            state_change.put(step.path, step.after, self._content(step))
+            if step.action == TAKE and step.after == ABSENT and os.path.lexists(step.path):
+                self.outcome.kept.append(step.path)  # a folder that something else is in
+                record_step(self.manifest, replace(step, action=KEEP))
+                return
+            if step.path not in self.outcome.changed_paths:
+                self.outcome.changed_paths.append(step.path)
+        record_step(self.manifest, step)
+
+    def _load(self, plan: UnitPlan) -> None:
+        """Let systemd read its files again, and bring units to the wanted state."""
+        if plan.reload:
+            self.outcome.changed_units += self.systemd.reload()
+        self.outcome.changed_units += self.systemd.start(plan.start)
+        self.outcome.changed_units += self.systemd.try_restart(plan.restart)
+        self.outcome.changed_units += self.systemd.try_reread(plan.reread)
+        self.outcome.changed_units += set_settings(self.conditions.settings)
+
+    def _save_original(self, step: Step) -> None:
+        """Keep the file that was here before us, so that removing the role puts it back."""
+        original = step.before.sha256
+        if original and step.changes and step.found.sha256 == original:
+            self.originals.keep(original, read(step.path))
+
+
+def _missing_accounts(steps: Sequence[Step]) -> list[str]:
     missing = {}
     for step in steps:
-        for attribute, find in (("owner", state_change.user_id), ("group", state_change.group_id)):
-            name = step.after.get(attribute)
-            if step.action == "put" and name is not None:
+        for kind, name, find in (
+            ("user", step.after.owner, state_change.user_id),
+            ("group", step.after.group, state_change.group_id),
+        ):
+            if step.action == PUT and name:
                 try:
                     find(name)
                 except KeyError:
-                    kind = "user" if attribute == "owner" else "group"
                     missing[f"{kind} {name} does not exist ({step.path})"] = True
     return list(missing)
-
-
-@dataclass
-class _Work:
-    role: str
-    manifest: Manifest
-    manifest_path: str
-    entries: Mapping[str, Mapping[str, Any]]
-    validate: Validate
-    outcome: Outcome
-    run: Run | None
-
-    def validate_contents(self, steps: Sequence[state_plan.Step]) -> None:
-        """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
-        for step in steps:
-            command = self.entries.get(step.path, {}).get("validate")
-            if command and step.changes:
-                try:
-                    with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
-                        candidate.write(self._content(step) or b"")
-                        candidate.flush()
-                        self.validate(command, candidate.name)
-                except OSError as error:
-                    raise StateError(
-                        f"{step.path}: no temporary file for checking its new content: {error.strerror}"
-                    ) from error
-
-    def execute(self, steps: Sequence[state_plan.Step]) -> None:
-        records = self.manifest.paths(self.role)
-        for step in steps:
-            if step.action == "put":
-                self._save_original(step)
-                records[step.path] = {**step.after, "before": step.before}
-            elif step.action == "keep":
-                records[step.path]["kept"] = True
-        self.manifest.save(self.manifest_path, self.run)
-        done: list[str] = []
-        for step in steps:
-            try:
-                self._change(step)
-            except (OSError, StateError) as error:
-                why = str(error)
-                if isinstance(error, OSError):
-                    why = f"{step.path}: {state_change.reason(step.path, error)}"
-                self.outcome.changed_paths = done
-                self.outcome.changed = bool(done)
-                raise ApplyError(
-                    f"{why}; {len(done)} of {len(steps)} steps were done, the next apply goes on from there",
-                    self.outcome,
-                ) from error
-            if step.changes:
-                done.append(step.path)
-        self._forget_originals()
-        self.manifest.save(self.manifest_path, self.run)
-
-    def _change(self, step: state_plan.Step) -> None:
-        if step.action == "put":
-            if step.changes:
-                state_change.put(step.path, step.after, self._content(step))
-            return
-        if step.action == "take":
-            state_change.put(step.path, step.after, self._content(step))
-            if step.after["kind"] == "absent" and os.path.lexists(step.path):
-                self.outcome.kept.append(step.path)
-                self.manifest.paths(self.role)[step.path]["kept"] = True
-                return
-        if step.action != "keep":
-            del self.manifest.paths(self.role)[step.path]
-
-    def _content(self, step: state_plan.Step) -> bytes | None:
-        if step.after["kind"] != "file":
-            return None
-        if step.action == "put":
-            return (self.entries[step.path].get("content") or "").encode()
-        if "sha256" not in step.before:
-            return None
-        return read(self._original(step.before))
-
-    def _original(self, state: State) -> str:
-        return os.path.join(os.path.dirname(self.manifest_path), "originals", state["sha256"])
-
-    def _save_original(self, step: state_plan.Step) -> None:
-        """Keep the file that stood here before us, so that taking the role out puts it back."""
-        original = step.before.get("sha256")
-        if not original or not step.changes or step.found.get("sha256") != original:
-            return
-        copy = self._original(step.before)
-        os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
-        if not os.path.lexists(copy):
-            state = {**step.before, "mode": "0600", "owner": "root", "group": "root"}
-            state_change.put(copy, state, read(step.path))
-
-    def _forget_originals(self) -> None:
-        folder = os.path.dirname(self._original({"sha256": ""}))
-        needed = {
-            record["before"].get("sha256") for role in self.manifest.roles.values() for record in role["paths"].values()
-        }
-        with suppress(FileNotFoundError):
-            for name in set(os.listdir(folder)) - needed:
-                os.unlink(os.path.join(folder, name))
-            if not needed - {None}:
-                os.rmdir(folder)
-
-    def describe(self, steps: Sequence[state_plan.Step]) -> None:
-        for step in steps:
-            if step.action == "keep":
-                self.outcome.kept.append(step.path)
-            if step.changes:
-                self.outcome.changed_paths.append(step.path)
-                self.outcome.diff += self._diff(step)
-
-    def _diff(self, step: state_plan.Step) -> list[dict[str, str]]:
-        shown = self.entries.get(step.path, {}).get("diff") is not False
-        return pieces(step.path, step.found, step.after, self._content(step), shown)
-
-
-def pieces(path: str, found: State, after: State, content: bytes | None, shown: bool) -> list[dict[str, str]]:
-    """Diff mode's pieces: one for kind, owner and mode, and one for the ``content`` after where that differs."""
-    both = [_piece(path, _attributes(found), _attributes(after))]
-    if "sha256" in after and found.get("sha256") != after["sha256"]:
-        if shown:
-            both.append(_piece(path, _found_text(path, found), _text(content or b"")))
-        else:
-            both.append(_piece(path, "(content not shown)\n", "(other content, not shown)\n"))
-    return [piece for piece in both if piece["before"] != piece["after"]]
-
-
-def _piece(path: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": path, "after_header": path, "before": before, "after": after}
-
-
-def _attributes(state: State) -> str:
-    return "".join(f"{name}: {state[name]}\n" for name in COMPARED.get(state["kind"], ("kind",)) if name != "sha256")
-
-
-def _found_text(path: str, found: State) -> str:
-    if found["kind"] != "file":
-        return ""
-    return f"({TOO_LARGE})\n" if found["sha256"] == TOO_LARGE else _text(read(path))
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return f"({len(content)} bytes that are not UTF-8 text)\n"

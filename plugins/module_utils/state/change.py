@@ -1,8 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Changing one path on this host: whole or not at all, and never through a link that somebody else planted.
+"""Changing one path on this host: whole or not at all, and only in a folder that is root's alone.
 
-Every change goes through a descriptor of the parent folder, which look.py opens name by name.
+Every change goes through a descriptor of the parent folder, which look.py opens name by name. For folders of others
+there is foreign.py.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ import pwd
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import State
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_own_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    PathState,
+    StateError,
+    sha256,
+)
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
@@ -35,43 +41,75 @@ def group_id(name: str) -> int:
     return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
-def put(path: str, state: State, content: bytes | None) -> None:
-    """Make ``path`` be as ``state`` says. Raises OSError, KeyError (no such owner) or StateError."""
-    if state["kind"] == "absent":
+def _ids(path: str, state: PathState) -> tuple[int, int]:
+    try:
+        return user_id(state.owner or "root"), group_id(state.group or "root")
+    except KeyError:
+        raise StateError(
+            f"{path} is to belong to {state.owner}:{state.group}, which this host does not have: create them, "
+            "or move the file away"
+        ) from None
+
+
+def without_lost_owner(state: PathState) -> PathState:
+    """``state`` with root in the place of an owner or a group that this host no longer has."""
+    owner, group, mode = state.owner, state.group, state.mode
+    try:
+        user_id(owner or "root")
+    except KeyError:
+        owner, mode = "root", _plain(mode)
+    try:
+        group_id(group or "root")
+    except KeyError:
+        group, mode = "root", _plain(mode)
+    return replace(state, owner=owner, group=group, mode=mode)
+
+
+def _plain(mode: str) -> str:
+    """``mode`` without setuid and setgid, which meant another account."""
+    return f"{int(mode, 8) & 0o1777:04o}" if mode else mode
+
+
+def put(path: str, state: PathState, content: bytes | None) -> None:
+    """Make ``path`` be as ``state`` says. Raises OSError, or StateError (no such owner, or a folder of others)."""
+    if state.kind == "absent":
         remove(path)
         return
-    ids = user_id(state["owner"]), group_id(state["group"])
-    with opened_folder(os.path.dirname(path)) as folder:
+    ids = _ids(path, state)
+    with opened_own_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
-        found = observe_in(folder, name, content="sha256" in state)
-        if state["kind"] == "directory":
-            if found["kind"] in ("file", "link"):
+        found = observe_in(folder, name, content=bool(state.sha256))
+        if state.kind == "directory":
+            if found.kind in ("file", "link"):
                 os.unlink(name, dir_fd=folder)
-            if found["kind"] != "directory":
+            if found.kind != "directory":
                 os.mkdir(name, 0o700, dir_fd=folder)
-            _set_attributes(name, folder, ids, state["mode"])
-        elif state["kind"] == "link":
-            _replace(path, folder, lambda new: _make_link(new, folder, state["target"], ids))
-        elif found["kind"] == "file" and found.get("sha256") == state.get("sha256"):
-            _set_attributes(name, folder, ids, state["mode"])  # in place: whoever holds a lock on the file keeps it
+            _set_attributes(name, folder, ids, state.mode)
+        elif state.kind == "link":
+            _replace(path, folder, lambda new: _make_link(new, folder, state.target, ids))
+        elif found.kind == "file" and found.sha256 == state.sha256:
+            _set_attributes(name, folder, ids, state.mode)  # in place: whoever holds a lock on the file keeps it
         else:
             data = content or b""
-            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state["mode"]))
+            if state.sha256 and sha256(data) != state.sha256:
+                raise StateError(
+                    f"{path}: its new content is not what was planned (another sha256), and is not written"
+                )
+            _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state.mode))
 
 
-def set_attributes(path: str, state: State) -> None:
+def set_attributes(path: str, state: PathState) -> None:
     """Give a file or folder that is there the owner, group and mode of ``state``."""
-    with opened_folder(os.path.dirname(path)) as folder:
-        ids = user_id(state["owner"]), group_id(state["group"])
-        _set_attributes(os.path.basename(path), folder, ids, state["mode"])
+    with opened_own_folder(os.path.dirname(path)) as folder:
+        _set_attributes(os.path.basename(path), folder, _ids(path, state), state.mode)
 
 
 def remove(path: str) -> None:
     """Remove a file, a link or an empty folder; a folder that holds something stays."""
-    with suppress(FileNotFoundError), opened_folder(os.path.dirname(path)) as folder:
+    with suppress(FileNotFoundError), opened_own_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
         _clear(name, folder)
-        if observe_in(folder, name, content=False)["kind"] != "directory":
+        if observe_in(folder, name, content=False).kind != "directory":
             os.unlink(name, dir_fd=folder)
             return
         try:

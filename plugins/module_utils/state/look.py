@@ -1,13 +1,14 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What stands at a path of this host, looked at as carefully as it is changed.
+"""What is at a path of this host, looked at as carefully as it is changed.
 
-Users own some of the folders on the way (a checkout, say) and some of the files (a slot's record): nobody leads root
-elsewhere by a link, holds it up with a FIFO, or fills its memory with a file that has no end.
+Users own some of the folders on the way (a checkout, for example) and some of the files. No link, FIFO or endless file
+of theirs leads root elsewhere, blocks it or fills its memory.
 """
 
 from __future__ import annotations
 
+import enum
 import errno
 import grp
 import hashlib
@@ -17,12 +18,26 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, State, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 BLOCK = 1 << 20
 LARGEST = 64 << 20  # bytes of a file that are read
 MOST_LINKS = 40  # on the way to a folder, as for the kernel
 PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no right to read a folder, and of a link gives the link
+
+
+class Trust(enum.Enum):
+    """Who can change which names a folder holds."""
+
+    OWN = "only root"
+    STICKY = "anybody can add names, but only root can replace root's (/tmp)"
+    FOREIGN = "somebody else"
 
 
 def owner_name(uid: int) -> str:
@@ -39,79 +54,165 @@ def group_name(gid: int) -> str:
         return str(gid)
 
 
+def trust(folder: os.stat_result, above: os.stat_result, trust_above: Trust) -> Trust:
+    """The trust in ``folder``, an entry of the folder ``above``. It is lost for all that is below a foreign folder."""
+    if trust_above is Trust.FOREIGN or folder.st_uid not in (0, os.geteuid()):
+        return Trust.FOREIGN
+    if folder.st_dev != above.st_dev and mounted_by_user(folder.st_dev):
+        return Trust.FOREIGN  # it may claim that root owns its folders
+    if not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return Trust.OWN
+    return Trust.STICKY if folder.st_mode & stat.S_ISVTX else Trust.FOREIGN
+
+
+def mounted_by_user(device: int, mountinfo: str = "/proc/self/mountinfo") -> bool:
+    """Whether ``device`` is a FUSE file system that an account other than root has mounted."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open(mountinfo, encoding="utf-8", errors="surrogateescape") as lines:
+        options = [line.split()[-1].split(",") for line in lines if line.split(" ", 3)[2] == number]
+    return any(word.startswith("user_id=") and word != "user_id=0" for words in options for word in words)
+
+
 @contextmanager
 def opened_folder(path: str) -> Iterator[int]:
-    """A descriptor (O_PATH) of a folder. Links on the way are followed where root, or who runs this, owns them.
+    """A descriptor (O_PATH) of a folder. A link on the way is followed only if the folder that holds it is root's alone
+    (or belongs to the account that runs this).
 
-    Raises OSError, and StateError for a link of somebody else.
+    Raises OSError, and StateError for any other link.
     """
-    folder, links = os.open("/", PLACE), 0
+    folder, _trust, _rest = _walk(path)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def opened_own_folder(path: str) -> Iterator[int]:
+    """The same, for changes: raises StateError if anybody else can change what the folder holds."""
+    folder, found, _rest = _walk(path)
+    try:
+        if found is not Trust.OWN:
+            raise StateError(
+                f"{path}: accounts other than root may write in it or above it, so root changes nothing there"
+            )
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def is_roots(path: str) -> bool:
+    """Whether nobody but root can change what the folder ``path`` holds. For a missing folder, the nearest one above it
+    that exists decides."""
+    while True:
+        try:
+            folder, found, _rest = _walk(path)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except (OSError, StateError):
+            return False
+        os.close(folder)
+        return found is Trust.OWN
+
+
+def border(path: str) -> tuple[int, list[str]]:
+    """The first folder on the way to the folder ``path`` that belongs to an account other than root, as a descriptor,
+    and the names below it that remain. Without one it is the folder itself. Raises OSError and StateError.
+    """
+    folder, found, rest = _walk(path, to_border=True)
+    if found is not Trust.OWN and os.fstat(folder).st_uid == 0:
+        os.close(folder)
+        raise StateError(
+            f"{path}: root owns it and others may write in it or above it: give it to the account that uses it"
+        )
+    return folder, rest
+
+
+def _walk(path: str, to_border: bool = False) -> tuple[int, Trust, list[str]]:
+    folder, here, links = os.open("/", PLACE), Trust.OWN, 0
     parts = _parts(path)
     try:
         while parts:
             place = os.open(parts[0], PLACE, dir_fd=folder)
-            name = parts.pop(0)
-            found = os.fstat(place)
-            if not stat.S_ISLNK(found.st_mode):
-                os.close(folder)
-                folder = place
-                continue
-            # Read by its descriptor: the link that is followed is the one whose owner was looked at.
-            target = os.readlink("", dir_fd=place)
-            os.close(place)
+            try:
+                name = parts.pop(0)
+                found = os.fstat(place)
+                if not stat.S_ISLNK(found.st_mode):
+                    here = trust(found, os.fstat(folder), here)
+                    folder, place = place, folder
+                    if to_border and here is Trust.FOREIGN and found.st_uid != 0:
+                        break
+                    continue
+                if found.st_uid not in (0, os.geteuid()):
+                    raise StateError(
+                        f"{path}: {name} is a link of uid {found.st_uid} and is not followed: name the real path"
+                    )
+                if here is not Trust.OWN:
+                    raise StateError(
+                        f"{path}: {name} is a link in a folder where others may write, and is not followed: name the "
+                        "real path"
+                    )
+                # Read by its descriptor: the link that is followed is the one that was looked at.
+                target = os.readlink("", dir_fd=place)
+            finally:
+                os.close(place)
             links += 1
-            if found.st_uid not in (0, os.geteuid()):
-                raise StateError(
-                    f"{path}: {name} is a link of uid {found.st_uid} and is not followed: name the real path"
-                )
             if links > MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if target.startswith("/"):
                 os.close(folder)
                 folder = os.open("/", PLACE)
             parts = _parts(target) + parts
-        yield folder
-    finally:
+    except BaseException:
         os.close(folder)
+        raise
+    return folder, here, parts
 
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
-def observe(path: str, content: bool = True) -> State:
-    """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` where ``content`` is false.
+def observe(path: str, content: bool = True) -> PathState:
+    """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` if ``content`` is false.
 
-    Where somebody's link leads there it is ``{"kind": "unreadable", "why": …}``. Raises OSError where it can't be read.
+    What can't be looked at (no right, a dead mount, a link of somebody else on the way) has the kind ``unreadable``,
+    and ``why``. Never raises for what is on the disk.
     """
     try:
         with opened_folder(os.path.dirname(path)) as folder:
             return observe_in(folder, os.path.basename(path), content)
     except (FileNotFoundError, NotADirectoryError):
-        return dict(ABSENT)
+        return ABSENT
     except StateError as error:
-        return {"kind": "unreadable", "why": str(error)}
+        return PathState("unreadable", why=str(error))
+    except OSError as error:
+        return PathState("unreadable", why=f"{path}: {error.strerror}")
 
 
-def observe_in(folder: int, name: str, content: bool = True) -> State:
-    """``observe`` for a name in an open folder."""
+def observe_in(folder: int, name: str, content: bool | int = True) -> PathState:
+    """``observe`` for a name in an open folder. ``content`` may be the number of bytes that are read at most."""
     try:
         place = os.open(name, PLACE, dir_fd=folder)
     except FileNotFoundError:
-        return dict(ABSENT)
+        return ABSENT
     try:
         found = os.fstat(place)
-        state: State = {"owner": owner_name(found.st_uid), "group": group_name(found.st_gid)}
+        owner, group, mode = owner_name(found.st_uid), group_name(found.st_gid), f"{stat.S_IMODE(found.st_mode):04o}"
         if stat.S_ISLNK(found.st_mode):
-            return {"kind": "link", "target": os.readlink("", dir_fd=place), **state}
-        state["mode"] = f"{stat.S_IMODE(found.st_mode):04o}"
+            target = os.readlink("", dir_fd=place)
+            if safe_text(target, LONGEST_PATH) != target:
+                return PathState("unreadable", why=f"{name} is a link whose target is no printable text: move it away")
+            return PathState("link", owner=owner, group=group, target=target)
         if stat.S_ISDIR(found.st_mode):
-            return {"kind": "directory", **state}
+            return PathState("directory", mode, owner, group)
         if not stat.S_ISREG(found.st_mode):
-            return {"kind": "special", **state}  # a device, socket or FIFO: never opened, never replaced
-        if not content:
-            return {"kind": "file", **state}
-        return {"kind": "file", "sha256": _sha256(place), **state}
+            return PathState("special", mode, owner, group)  # a device, socket or FIFO: never opened, never replaced
+        if content is False:
+            return PathState("file", mode, owner, group)
+        digest = _sha256(place, LARGEST if content is True else content)
+        return PathState("file", mode, owner, group, sha256=digest)
     finally:
         os.close(place)
 
@@ -119,18 +220,22 @@ def observe_in(folder: int, name: str, content: bool = True) -> State:
 def read(path: str) -> bytes:
     """The bytes of a regular file, never through a link. Raises OSError (EFBIG above LARGEST) and StateError."""
     with opened_folder(os.path.dirname(path)) as folder:
-        place = os.open(os.path.basename(path), PLACE, dir_fd=folder)
-        try:
-            content = b"".join(_blocks(place))
-        finally:
-            os.close(place)
-    return content
+        return read_in(folder, os.path.basename(path), LARGEST)
 
 
-def _sha256(place: int) -> str:
+def read_in(folder: int, name: str, largest: int) -> bytes:
+    """``read`` for a name in an open folder."""
+    place = os.open(name, PLACE, dir_fd=folder)
+    try:
+        return b"".join(_blocks(place, largest))
+    finally:
+        os.close(place)
+
+
+def _sha256(place: int, largest: int) -> str:
     digest = hashlib.sha256()
     try:
-        for block in _blocks(place):
+        for block in _blocks(place, largest):
             digest.update(block)
     except OSError as error:
         if error.errno != errno.EFBIG:
@@ -139,14 +244,14 @@ def _sha256(place: int) -> str:
     return digest.hexdigest()
 
 
-def _blocks(place: int) -> Iterator[bytes]:
+def _blocks(place: int, largest: int) -> Iterator[bytes]:
     """What the regular file of an O_PATH descriptor holds, opened by that descriptor: no FIFO gets in the way."""
     if not stat.S_ISREG(os.fstat(place).st_mode):
         raise OSError(errno.EINVAL, "no regular file")
     with open(os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0) as file:
         total = os.fstat(place).st_size
-        while total <= LARGEST and (block := file.read(BLOCK)):
+        while total <= largest and (block := file.read(BLOCK)):
             yield block
             total = max(total, file.tell())
-    if total > LARGEST:
+    if total > largest:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

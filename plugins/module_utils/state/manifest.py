@@ -4,48 +4,111 @@
 
 Shape::
 
-    {"collection": "nova.agent_host", "version": "0.1.0", "run": "5d0c…", "seal": "9b1f…",
-     "roles": {"agent_limits": {"paths": {"/etc/…": {<state>, "before": <state>}}, "trees": ["/opt/…"]}}}
+    {"collection": "nova.agent_host", "version": "0.1.0",
+     "roles": {"agent_limits": {"paths": {"/etc/…": {<state>, "before": <state>}}, "trees": ["/opt/…"],
+                                "restarts": ["cron.service"]}}}
 
-``before`` is what stood at the path before the first apply: taking the role out puts it back. Files that were
-replaced are kept whole under ``originals/<sha256>`` beside the manifest. ``trees`` are folders that a module of
-their own fills and empties (the toolchain). ``run`` names the last change, and ``seal`` the policy that the host holds
-as a whole; each change breaks the seal.
+``before`` is what was at the path before the first apply; removing the role puts it back. Files that were replaced are
+kept whole in ``originals/<sha256>`` beside the manifest. ``trees`` are folders that another module fills and empties
+(the toolchain). ``restarts`` are units whose files changed and that were not restarted yet: a killed run leaves them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, KINDS, PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 
 DEFAULT_PATH = "/var/lib/nova-agent/manifest.json"
-LOCK = "/run/nova-agent.lock"
-Paths = dict[str, dict[str, Any]]
-Run = Mapping[str, str]  # an apply: its own ``token``, and ``seen``, the name of the last change when it looked
 
 
 class ManifestError(ValueError):
-    """The manifest can't be understood; the message names the file and what to do."""
+    """The manifest can't be read. The message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One path of a role."""
+
+    state: PathState  #: As the last apply wrote it.
+    before: PathState  #: What was there before the first apply.
+    implied: bool = False  #: A parent folder that had to be made.
+    kept: bool = False  #: No longer wanted, and left because it was edited.
+
+    def __post_init__(self) -> None:
+        for state in (self.state, self.before):
+            if state.kind not in KINDS:
+                raise ValueError(f"a record has the kind {state.kind!r}; allowed are {', '.join(KINDS)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        flags = {name: True for name in ("implied", "kept") if getattr(self, name)}
+        return {**self.state.to_dict(), "before": self.before.to_dict(), **flags}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        return cls(
+            PathState.from_dict(data),
+            PathState.from_dict(data["before"]),
+            bool(data.get("implied")),
+            bool(data.get("kept")),
+        )
+
+
+@dataclass(frozen=True)
+class _RecordAnswer(PathState):
+    before: PathState = ABSENT
+    implied: bool = False
+    kept: bool = False
+
+    def record(self) -> Record:
+        return Record(PathState.from_dict(self.to_dict()), self.before, self.implied, self.kept)
+
+    def to_dict(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in PathState.__dataclass_fields__ if getattr(self, name)}
+
+
+@dataclass
+class RoleRecord:
+    paths: dict[str, Record] = field(default_factory=dict)
+    trees: list[str] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.paths or self.trees or self.restarts)
+
+
+@dataclass(frozen=True)
+class _RoleAnswer:
+    paths: dict[str, _RecordAnswer]
+    trees: list[str]
+    restarts: list[str]
+
+    def record(self) -> RoleRecord:
+        return RoleRecord({path: one.record() for path, one in self.paths.items()}, self.trees, self.restarts)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    collection: str
+    version: str
+    roles: dict[str, _RoleAnswer]
 
 
 @dataclass
 class Manifest:
-    """``roles`` maps a role's name to ``{"paths": {path: entry}, "trees": [path]}``."""
-
-    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
-    run: str = ""
-    seal: str = ""
+    roles: dict[str, RoleRecord] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str = DEFAULT_PATH) -> Manifest:
+        """Raises ManifestError and OSError. Without a file the manifest is empty."""
         try:
             with open(path, encoding="utf-8") as file:
                 return cls.from_dict(json.load(file))
@@ -58,48 +121,62 @@ class Manifest:
             ) from error
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Manifest:
+    def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
+        """Raises KeyError, TypeError or AttributeError for another shape. Manifests of version 0.1.0 have the further
+        keys ``run`` and ``seal``, which are dropped."""
         return cls(
             {
-                name: {"paths": dict(role["paths"]), "trees": list(role["trees"])}
+                name: RoleRecord(
+                    {path: Record.from_dict(record) for path, record in role["paths"].items()},
+                    list(role["trees"]),
+                    list(role.get("restarts", [])),
+                )
                 for name, role in data["roles"].items()
-            },
-            data.get("run", ""),
-            data.get("seal", ""),
+            }
         )
 
+    @classmethod
+    def decode(cls, data: object, where: str) -> Manifest:
+        """A manifest in the answer of a host, which is not trusted. Raises DecodeError."""
+        roles = decode(_Answer, data, where).roles
+        try:
+            return cls({name: role.record() for name, role in roles.items()})
+        except ValueError as error:
+            raise DecodeError(f"{where}: {error}") from None
+
     def to_dict(self) -> dict[str, Any]:
-        roles = {name: self.roles[name] for name in sorted(self.roles) if any(self.roles[name].values())}
-        return {"collection": COLLECTION, "version": VERSION, "run": self.run, "seal": self.seal, "roles": roles}
+        return {
+            "collection": COLLECTION,
+            "version": VERSION,
+            "roles": {
+                name: {
+                    "paths": {path: record.to_dict() for path, record in sorted(role.paths.items())},
+                    "trees": role.trees,
+                    "restarts": role.restarts,
+                }
+                for name, role in sorted(self.roles.items())
+                if not role.empty
+            },
+        }
 
-    def alone(self, run: Run) -> bool:
-        """Whether nobody but ``run`` has changed the host since ``run`` looked at it."""
-        return self.run in (run["token"], run["seen"])
-
-    def save(self, path: str = DEFAULT_PATH, run: Run | None = None, seal: str = "") -> None:
-        """Write the manifest whole; one that holds nothing is removed, with its folder where that is empty.
-
-        Names the change for others. After a run that was not alone the name is nobody's: neither of the two may take
-        what both have made for its own.
-        """
-        self.run = run["token"] if run is not None and self.alone(run) else uuid.uuid4().hex
-        self.seal = seal
+    def save(self, path: str = DEFAULT_PATH) -> None:
+        """Write the manifest whole; one that holds nothing is removed, with its folder if that is empty."""
         data = self.to_dict()
+        folder = os.path.dirname(path)
         if not data["roles"]:
-            for remove, name in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+            for remove, name in ((os.unlink, path), (os.rmdir, folder)):
                 try:
                     remove(name)
                 except OSError:
-                    return  # not there, or the folder holds something of somebody else
+                    return  # not there, or the folder holds something else
             return
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            os.chmod(folder, 0o755)  # whatever the umask says: agent-status reads it
         temporary = f"{path}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with open(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644),
-                "w",
-                encoding="utf-8",
-            ) as file:
+            with open(os.open(temporary, flags, 0o644), "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o644)
                 json.dump(data, file, indent=1, sort_keys=True)
                 file.write("\n")
@@ -111,51 +188,22 @@ class Manifest:
                 os.unlink(temporary)
             raise OSError(error.errno, error.strerror, path) from error  # under the name that a user knows
 
-    def paths(self, role: str) -> Paths:
-        """The entries of a role, to be read and changed in place."""
-        paths: Paths = self.roles.setdefault(role, {"paths": {}, "trees": []})["paths"]
-        return paths
+    def role(self, name: str) -> RoleRecord:
+        """The record of a role, to be read and changed in place."""
+        return self.roles.setdefault(name, RoleRecord())
 
-    def trees(self, role: str) -> list[str]:
-        trees: list[str] = self.roles.setdefault(role, {"paths": {}, "trees": []})["trees"]
-        return trees
-
-    def add_tree(self, role: str, path: str) -> None:
-        if path not in self.trees(role):
-            self.trees(role).append(path)
-
-    def drop_tree(self, role: str, path: str) -> None:
-        if path in self.trees(role):
-            self.trees(role).remove(path)
+    def records(self) -> list[tuple[str, Record]]:
+        return [item for role in self.roles.values() for item in role.paths.items()]
 
     def knows_content(self, path: str) -> bool:
-        """Whether a record says what stands in the file ``path``, or there is none: else nobody need read it."""
-        records = [role["paths"][path] for role in self.roles.values() if path in role["paths"]]
-        return not records or any("sha256" in record or "sha256" in record["before"] for record in records)
+        """Whether a record says what the file ``path`` holds, or there is no record. Else nobody needs to read it."""
+        records = [record for name, record in self.records() if name == path]
+        return not records or any(record.state.sha256 or record.before.sha256 for record in records)
 
     def holders(self, path: str) -> list[str]:
         """The roles that wrote ``path``."""
-        return [name for name, role in self.roles.items() if path in role["paths"]]
+        return [name for name, role in self.roles.items() if path in role.paths]
 
-
-@contextmanager
-def locked() -> Iterator[None]:
-    """Keep two controllers from changing one host at once; the kernel frees the lock of a killed run."""
-    lock = _lock()
-    try:
-        yield
-    finally:
-        os.unlink(LOCK)  # so that nothing of ours is left; who waits for it sees that it is gone and takes a new one
-        os.close(lock)
-
-
-def _lock() -> int:
-    while True:
-        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            if os.path.samestat(os.fstat(lock), os.stat(LOCK)):
-                return lock
-        except FileNotFoundError:
-            pass
-        os.close(lock)
+    @property
+    def trees(self) -> list[str]:
+        return [tree for role in self.roles.values() for tree in role.trees]

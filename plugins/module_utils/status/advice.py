@@ -20,10 +20,8 @@ def advice(facts: Facts) -> list[str]:
         found.append(
             "find what was killed with: journalctl -k -g 'Killed process'. Then start fewer agents, or fewer jobs (-j)."
         )
-    if budget and len(agents["logged_in"]) > budget["recommended_agents"]:
-        found.append(
-            "more agents are logged in than recommended: start no more, or lower agent_policy_memory_per_agent"
-        )
+    if budget and agents["running"] > budget["recommended_agents"]:
+        found.append("more agents run than recommended: start no more, or lower agent_policy_memory_per_agent")
     if facts["toolchain"] and facts["toolchain"]["problems"]:
         found.append(f"the toolchain is damaged; an operator repairs it with: {SITE}")
     if facts["drift"] and facts["drift"]["changed"]:

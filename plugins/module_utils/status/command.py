@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts, Policy, gather
+from ansible_collections.nova.agent_host.plugins.module_utils.status.metrics import metrics
 from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
 
 SHORTEST, LONGEST = 0.2, 86400.0  # seconds between two looks
@@ -26,6 +28,8 @@ HOME, REST_OF_LINE, REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
 def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
     """Returns the exit status: 0, or 1 where the program's own file can't be read. Wrong options end it with 2."""
     options = _parse(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not take all of Unicode
     try:
         with open(policy_file, encoding="utf-8") as file:
             policy: Policy = json.load(file)
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
         print(f"agent-status: {policy_file} can't be read ({error}): apply role agent_status", file=sys.stderr)
         return 1
     try:
+        if options.metrics is not None:
+            return _write_metrics(metrics(gather(policy, root)), options.metrics)
         if options.watch is None:
             _show(gather(policy, root), options.json)
         else:
@@ -50,6 +56,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Memory, agents, builds, toolchain, drift and disk of a host. Without root it shows what it may.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the view; watching, one a line")
+    parser.add_argument(
+        "--metrics",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="OpenMetrics, for the textfile collector of node_exporter; FILE is replaced as a whole",
+    )
     parser.add_argument(
         "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="look again every 2 seconds, or so many"
     )
@@ -72,6 +85,24 @@ def _show(facts: Facts, as_json: bool) -> None:
     else:
         print("\n".join(render(facts, _colours())))
     sys.stdout.flush()
+
+
+def _write_metrics(text: str, path: str) -> int:
+    """To a file whose folder is the caller's: a reader finds the old text or the new one."""
+    if path == "-":
+        print(text, end="", flush=True)
+        return 0
+    temporary = f"{path}.{os.getpid()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(temporary, flags, 0o644), "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        print(f"agent-status: {path} can't be written: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _colours() -> bool:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 from typing import TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import REFUSE, compare_roles
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import differences, in_words
-from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import bare
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 
 
 class Change(TypedDict):
@@ -26,24 +26,24 @@ class Drift(TypedDict):
 
 
 def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
-    """Compare each path of ``manifest`` with the host below ``root``. Paths that an apply left because somebody had
-    edited them are no longer wanted, and don't count."""
-    wanted = {
-        path: (role, bare(record))
-        for role, records in sorted(manifest.roles.items())
-        for path, record in records["paths"].items()
-        if not record.get("kept")
+    """Compare the host below ``root`` with what the last apply recorded, without paths that it no longer wanted."""
+
+    def look(path: str) -> PathState:
+        return observe(os.path.join(root, path.lstrip("/")), content=manifest.knows_content(path))
+
+    recorded = {
+        name: {path: record.state for path, record in role.paths.items() if not record.kept}
+        for name, role in sorted(manifest.roles.items())
     }
-    drift: Drift = {"recorded": len(wanted), "changed": [], "unreadable": []}
-    for path, (role, state) in sorted(wanted.items()):
-        try:
-            found = observe(os.path.join(root, path.lstrip("/")), content="sha256" in state)
-        except OSError:
-            found = {"kind": "unreadable"}
-        if found["kind"] == "unreadable":
-            drift["unreadable"].append(path)
-            continue
-        names = differences(state, found)
-        if names:
-            drift["changed"].append({"path": path, "role": role, "what": in_words(state, found, names)})
+    drift: Drift = {
+        "recorded": len({path for role in recorded.values() for path in role}),
+        "changed": [],
+        "unreadable": [],
+    }
+    for role, steps in compare_roles(recorded, manifest, look).items():
+        for step in steps:
+            if step.action == REFUSE and step.found.kind == "unreadable":
+                drift["unreadable"].append(step.path)
+            elif step.action:
+                drift["changed"].append({"path": step.path, "role": role, "what": step.why})
     return drift

@@ -9,12 +9,10 @@ import os
 import time
 from typing import Any, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
-from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError, read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -41,16 +39,31 @@ TARGETS = "/var/lib/nova-agent/targets.json"
 
 
 class Policy(TypedDict):
-    """What role agent_status wrote for the program: sizes as text, empty for the rule's."""
+    """What role agent_status wrote for the program."""
 
     group: str
     channel: str
     toolchain: str  #: Folder of the toolchain tree.
     pool: str  #: File that names the memory pool.
-    per_agent: str
-    system_reserve: str
-    headroom: str
-    recommended_agents: int | None
+    count_agents: str  #: accounts, sessions or processes.
+    agent_programs: list[str]  #: Whose processes are counted.
+    budget: HostBudget
+
+
+class HostBudget(TypedDict):
+    """The budget as the last apply computed it. Sizes are bytes."""
+
+    total: int
+    usable: int
+    system_reserve: int
+    headroom: int
+    available: int
+    per_agent: int
+    max_agents: int
+    recommended_agents: int
+    slots: int
+    jobs: int
+    limited_by: str
 
 
 class Agent(TypedDict):
@@ -63,6 +76,8 @@ class Agent(TypedDict):
 class Agents(TypedDict):
     accounts: int  #: Members of the agents' group.
     logged_in: list[Agent]  #: Those with processes, who takes most first.
+    counted_by: str  #: agent_policy_count_agents.
+    running: int  #: Agents that run, counted so.
 
 
 class Toolchain(TypedDict):
@@ -82,9 +97,10 @@ class Facts(TypedDict):
 
     host: str
     time: float
-    budget: dict[str, Any] | None
+    budget: HostBudget
     memory: Memory
     trouble: Trouble
+    pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty: not measured.
     agents: Agents
     pool: Pool
     slots: Slots
@@ -103,7 +119,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
     if others_are_hidden(root):
         notes.append("/proc hides the processes of others here: without root, only your own are counted")
-    agents = _agents(members, root)
+    agents = _agents(members, policy, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
     commands = observe_pool(policy["pool"], root)
@@ -111,9 +127,10 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     return {
         "host": harmless(os.uname().nodename),
         "time": time.time(),
-        "budget": _budget(policy, root, notes),
+        "budget": policy["budget"],
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
         "trouble": observe_trouble(sessions is not None, root),
+        "pressure": observe_pressure(root),
         "agents": agents,
         "pool": commands.pool,
         "slots": commands.slots,
@@ -124,7 +141,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     }
 
 
-def _agents(members: list[str], root: str) -> Agents:
+def _agents(members: list[str], policy: Policy, root: str) -> Agents:
     names = user_ids(members)
     found: dict[str, Agent] = {}
     for pid in pids(root) if names else ():
@@ -136,33 +153,20 @@ def _agents(members: list[str], root: str) -> Agents:
             agent["memory"] += process.rss
     for session in observe_sessions(found, root):
         # Each login also starts a user manager, which is no login.
-        found[session["user"]]["sessions"] += not session["unit"].startswith("user@")
+        found[session.user]["sessions"] += not session.unit.startswith("user@")
     ordered = sorted(found.values(), key=lambda agent: (-agent["memory"], agent["user"]))
-    return {"accounts": len(members), "logged_in": ordered}
-
-
-def _budget(policy: Policy, root: str, notes: list[str]) -> dict[str, Any] | None:
-    try:
-        host = read_host(root)
-        memory = host["memory"]
-        budget = memory_budget(
-            memory["total"],
-            host["cpus"],
-            memory["hugepages"],
-            memory["cgroup_limit"],
-            per_agent=parse_size(policy["per_agent"], "per_agent"),
-            system_reserve=_size(policy["system_reserve"]),
-            headroom=_size(policy["headroom"]),
-            recommended_agents=policy["recommended_agents"],
-        )
-    except (HostError, BudgetError) as error:
-        notes.append(f"there is no budget: {harmless(str(error), 2000)}")
-        return None
-    return {name: value for name, value in budget.items() if name != "explanation"}
-
-
-def _size(text: str) -> int | None:
-    return parse_size(text, "size") if text else None
+    running = {
+        "accounts": len(ordered),
+        "sessions": sum(agent["sessions"] for agent in ordered),
+        "processes": sum(count_programs(members, policy["agent_programs"], root).values()),
+    }
+    counted_by = policy["count_agents"]
+    return {
+        "accounts": len(members),
+        "logged_in": ordered,
+        "counted_by": counted_by,
+        "running": running[counted_by],
+    }
 
 
 def _manifest(root: str, notes: list[str]) -> Manifest | None:
@@ -177,11 +181,11 @@ def _manifest(root: str, notes: list[str]) -> Manifest | None:
 
 def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchain | None:
     tree = policy["toolchain"]
-    if manifest is None or not any(tree in role["trees"] for role in manifest.roles.values()):
+    if manifest is None or tree not in manifest.trees:
         return None
     seen = observe_toolchain(os.path.join(root, tree.lstrip("/")))
-    channels = [toolchain["channel"] for toolchain in seen["toolchains"]]
-    problems = [harmless(problem) for problem in seen["problems"]]
+    channels = [toolchain.channel for toolchain in seen.toolchains]
+    problems = [harmless(problem) for problem in seen.problems]
     if policy["channel"] not in channels:
         problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
-
-Pressure = dict[str, dict[str, float]]
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, parse_pressure
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
 
 
 class Memory(TypedDict):
@@ -26,14 +26,14 @@ class Trouble(TypedDict):
     """``scope`` says of what: ``sessions``, or ``host`` where the kernel doesn't count for sessions."""
 
     scope: str
-    pressure: Pressure | None  #: {"some": {"avg10": 0.0, "avg60": 0.0}, "full": ...}: percent; None: not measured.
+    pressure: Pressure | None  #: Of memory; None: not measured.
     killed: int | None  #: Processes killed for lack of memory since the boot.
 
 
-def memory_of_sessions(ceiling: dict[str, Any]) -> Memory | None:
+def memory_of_sessions(ceiling: Ceiling) -> Memory | None:
     """From what ``observe_ceiling`` saw; None where the kernel doesn't count memory for sessions."""
-    users = ceiling["users"]
-    return {"scope": "sessions", "in_use": users["in_use"], "ceiling": users["memory_max"]} if users else None
+    users = ceiling.users
+    return {"scope": "sessions", "in_use": users.in_use, "ceiling": users.memory_max} if users else None
 
 
 def observe_trouble(counted: bool, root: str = "/") -> Trouble:
@@ -42,7 +42,7 @@ def observe_trouble(counted: bool, root: str = "/") -> Trouble:
     proc = os.path.join(root, "proc")
     return {
         "scope": "sessions" if counted else "host",
-        "pressure": _pressure(_read(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory")),
+        "pressure": parse_pressure(_read(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory")) or None,
         "killed": _count(_read(f"{users}/memory.events" if counted else f"{proc}/vmstat")),
     }
 
@@ -53,12 +53,6 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:  # the kernel was started without, or doesn't have it
         return ""
-
-
-def _pressure(text: str) -> Pressure | None:
-    """Lines such as ``some avg10=0.00 avg60=1.50 avg300=0.00 total=0``."""
-    rows = re.findall(r"^(some|full) avg10=([0-9.]+) avg60=([0-9.]+)", text, re.MULTILINE)
-    return {kind: {"avg10": float(avg10), "avg60": float(avg60)} for kind, avg10, avg60 in rows} or None
 
 
 def _count(text: str) -> int | None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.text import ascii_line
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 LONGEST = 200  # characters of a text that agents wrote
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -31,7 +31,7 @@ class Process(NamedTuple):
 
 def harmless(text: str, longest: int = LONGEST) -> str:
     """Agents choose it, and it goes to an administrator's terminal."""
-    return ascii_line(text, longest)
+    return safe_text(text, longest)
 
 
 def pids(root: str) -> Iterator[int]:

@@ -71,7 +71,7 @@ class _View:
         filled = min(BAR, round(share * BAR))
         colour = GREEN if share < 0.75 else YELLOW if share <= 0.95 else RED
         shown = self.paint("#" * filled, colour) + "." * (BAR - filled)
-        self.lines.append(f"{' ' * LABEL}[{shown}] {share:4.0%}".rstrip())
+        self.lines.append(f"{' ' * LABEL}[{shown}] {min(share, 99.99):4.0%}".rstrip())
 
 
 def _memory(view: _View, facts: Facts) -> None:
@@ -98,6 +98,9 @@ def _memory(view: _View, facts: Facts) -> None:
         view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
     else:
         view.say("pressure", "is not measured: the kernel was started without psi=1")
+    if facts["pressure"]:
+        cpu, disk = (facts["pressure"].get(name, {}).get("some", {}).get("avg60", 0.0) for name in ("cpu", "io"))
+        view.say("cpu, disk", f"some waited for a CPU {cpu:g} % of the last minute, for the disk {disk:g} %")
     view.say(
         "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
     )
@@ -107,10 +110,12 @@ def _agents(view: _View, facts: Facts) -> None:
     agents, budget = facts["agents"], facts["budget"]
     text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
     if budget:
+        if agents["counted_by"] != "accounts":
+            text += f", {agents['running']} {agents['counted_by']} run"
         text += f"; {budget['recommended_agents']} recommended, {budget['max_agents']} at most"
     view.say("agents", text)
     if budget:
-        view.bar(len(agents["logged_in"]), budget["recommended_agents"])
+        view.bar(agents["running"], budget["recommended_agents"])
     texts = [
         f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
         f"{_count(agent['sessions'], 'session')}"

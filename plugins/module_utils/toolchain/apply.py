@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import plan as toolchain_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
     Generation,
@@ -46,12 +47,14 @@ def preview(tree: str, request: Request, architecture: str, displaced: bool = Fa
 
 
 def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:
-    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, OSError.
+    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, StateError,
+    OSError.
 
     Whatever is raised, ``tree`` is the old toolchain or the new one, whole.
     """
     folder = generations_folder(tree)
-    _ensure_folder(folder)
+    with opened_own_folder(os.path.dirname(tree)):
+        _ensure_folder(folder)
     with locked(folder, patience) as lock, _umask(0o022):
         found = inspect(tree, own_lock=True)
         steps, outcome = _outcome(found, request, TRIPLES[architecture])
@@ -81,7 +84,7 @@ def remove(tree: str, patience: float) -> Outcome:
             os.unlink(tree)
         for name in os.listdir(folder):
             if name != LOCK:
-                shutil.rmtree(os.path.join(folder, name))
+                _discard(os.path.join(folder, name))
         _dissolve(folder)
     return outcome
 
@@ -154,11 +157,16 @@ def _clear(tree: str, folder: str) -> list[str]:
     """Remove generations that nothing needs; returns those in which programs still run."""
     found = inspect(tree, own_lock=True)
     for path in found.leftovers:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        _discard(path)
     return found.in_use
+
+
+def _discard(path: str) -> None:
+    """Remove a generation, or the link that a killed run left beside it."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 @contextmanager

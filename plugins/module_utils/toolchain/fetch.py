@@ -31,13 +31,15 @@ def sha256_file(path: str) -> str:
 
 
 def fetch(url: str, limit: int = 64 << 20) -> bytes:
-    """The content at ``url``, at most ``limit`` bytes. Raises FetchError."""
+    """The content at ``url``, which may have ``limit`` bytes. Raises FetchError."""
     try:
         with open_url(url, timeout=TIMEOUT, use_netrc=False) as answer:
-            content: bytes = answer.read(limit)
-            return content
+            content: bytes = answer.read(limit + 1)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{url}: {reason(error)}") from error
+    if len(content) > limit:
+        raise FetchError(f"{url}: it has more than {limit:,} bytes, and no such file has: is it the right server?")
+    return content
 
 
 def download(url: str, path: str, sha256: str, named_by: str, progress: Progress | None = None) -> int:

@@ -7,19 +7,36 @@ Nothing here touches what is in use: a run that is killed leaves a folder beside
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import download, sha256_file
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import network_environment
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
+    FetchError,
+    download,
+    fetch,
+    sha256_file,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import Plan, toolchain_path
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request, Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+    TRIPLES,
+    UPSTREAM,
+    Request,
+    Toolchain,
+    manifest_path,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
     PYTHON_CACHE,
     RECEIPT,
@@ -28,7 +45,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
 )
 
 TAIL = 15  # lines of a failed command that an error shows
-PASSED_ON = ("RUSTUP_USE_CURL", "RUSTUP_DOWNLOAD_TIMEOUT")  # settings of rustup that an operator's network may need
+CHECKER = 65534  # nobody: what was downloaded runs with no more rights than that, until it is in place
+CHECK_MEMORY = 16 << 30  # address space
+CHECK_SECONDS = 120
+MOST_OUTPUT = 1 << 16  # bytes of a program's output that are read
 SHIM_ENVIRONMENT = """\
 # SPDX-License-Identifier: Apache-2.0
 # Read by the shims. It names this generation, not the link to it: a build goes on in the one it began with.
@@ -44,11 +64,13 @@ class InstallError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """``dist_server`` has the toolchains, ``update_root`` rustup itself; ``timeout`` (s) bounds one rustup command."""
+    """``dist_server`` has the toolchains, ``update_root`` rustup itself; ``timeout`` (s) bounds one rustup command.
+    ``environment`` is what they and the downloads need of the network, see environment.py."""
 
     dist_server: str
     update_root: str
     timeout: float = 1800.0
+    environment: Mapping[str, str] = field(default_factory=lambda: network_environment({}, os.environ))
 
 
 class Generation:
@@ -73,7 +95,12 @@ class Generation:
             self._install(toolchain)
         self._rustup("default", self._name(request.toolchains[0]))
         installed = [
-            {**toolchain.to_dict(), "name": self._name(toolchain), "version": self.check(toolchain)}
+            {
+                **toolchain.to_dict(),
+                "sha256": toolchain.sha256,
+                "name": self._name(toolchain),
+                "version": self.check(toolchain),
+            }
             for toolchain in (*request.toolchains, *(spare for spare in steps.keep if spare not in request.toolchains))
         ]
         self._finish(request, installed)
@@ -93,11 +120,12 @@ class Generation:
             if os.path.exists(installer):
                 os.unlink(installer)
             url = f"{self.source.update_root}/archive/{request.rustup_version}/{self.triple}/rustup-init"
-            download(url, installer, wanted, f"rustup_checksums.{self.architecture}")
+            with _named(f"rustup-init {request.rustup_version}", "update_root"):
+                download(url, installer, wanted, f"rustup_checksums.{self.architecture}")
             os.chmod(installer, 0o755)
         self._run(
             installer, "-y", "--no-modify-path", "--default-toolchain", "none", "--profile", "minimal",
-            "--default-host", self.triple,
+            "--default-host", self.triple, environment=self._environment(self.source.dist_server),
         )  # fmt: skip
         # before any toolchain: rustup replaces itself without a checksum, and installs what a checkout's file names
         self._rustup("set", "auto-self-update", "disable")
@@ -121,40 +149,79 @@ class Generation:
         for option, names in (("--component", toolchain.components), ("--target", toolchain.targets)):
             for name in names:
                 words += [option, name]
+        server = self._pinned_channel(toolchain) if toolchain.sha256 else self.source.dist_server
         try:
-            self._rustup(*words)
+            self._rustup(*words, server=server)
         except InstallError as error:
             if "could not download nonexistent rust version" not in str(error):
-                raise
+                raise InstallError(
+                    f"toolchain {toolchain.channel} can't be installed from {self.source.dist_server} "
+                    f"({_variable('dist_server')}): {error}"
+                ) from error
             raise InstallError(
-                f"{self.source.dist_server} has no toolchain {toolchain.channel} for {self.triple}: "
-                "change the channel, or build a mirror that has it"
+                f"{self.source.dist_server} ({_variable('dist_server')}) has no toolchain {toolchain.channel} for "
+                f"{self.triple}: change the channel, or build a mirror that has it"
             ) from error
 
+    def _pinned_channel(self, toolchain: Toolchain) -> str:
+        """A server of one manifest, for rustup: the one whose sum the policy names. All else comes from where it did,
+        and rustup compares it with the sums in the manifest."""
+        path = manifest_path(toolchain.channel)
+        url = f"{self.source.dist_server}/{path}"
+        with _named(f"the manifest of {toolchain.channel}", "dist_server"):
+            content = fetch(url)
+        found = hashlib.sha256(content).hexdigest()
+        if found != toolchain.sha256:
+            raise InstallError(
+                f"{url}: its sha256 is {found}, but channel_checksums.{toolchain.channel} says {toolchain.sha256}: "
+                "nothing was installed from it"
+            )
+        server = os.path.join(self.scratch, f"channel-{toolchain.channel}")
+        place = os.path.join(server, path)
+        os.makedirs(os.path.dirname(place))
+        content = content.replace(f'"{UPSTREAM}/'.encode(), f'"{_unaltered(self.source.dist_server)}/'.encode())
+        with open(place, "wb") as file:
+            file.write(content)
+        with open(f"{place}.sha256", "w", encoding="ascii") as file:
+            file.write(f"{hashlib.sha256(content).hexdigest()}  {os.path.basename(path)}\n")
+        return f"file://{server}"
+
     def check(self, toolchain: Toolchain) -> str:
-        """Run what was installed; returns rustc's version line. Raises InstallError."""
+        """Run what was installed, as nobody; returns rustc's version line. Raises InstallError."""
         sysroot = self._sysroot(toolchain)
         rustc = os.path.join(sysroot, "bin/rustc")
-        told = self._run(rustc, "-vV")
-        version = told.splitlines()[0] if told else ""
-        if not matches(toolchain.channel, version):
-            raise InstallError(f"{rustc} -vV says {version!r}, which is not {toolchain.channel}")
-        self._run(os.path.join(sysroot, "bin/cargo"), "-V")
-        missing = missing_components(sysroot, toolchain, self.triple)
-        if missing:
-            raise InstallError(f"toolchain {toolchain.channel} was installed without {', '.join(missing)}")
-        if shutil.which("cc"):
-            self._compile(rustc)
-        return version
+        os.chmod(self.root, 0o711)  # nobody must get to rustc; set_modes comes later
+        place = tempfile.mkdtemp(prefix="check-", dir=self.scratch)
+        os.chown(place, CHECKER, CHECKER)
+        try:
+            told = self._check(place, rustc, "-vV")
+            version = told.split("\n")[0]
+            if not matches(toolchain.channel, version):
+                raise InstallError(f"{rustc} -vV says {version!r}, which is not {toolchain.channel}")
+            self._check(place, os.path.join(sysroot, "bin/cargo"), "-V")
+            missing = missing_components(sysroot, toolchain, self.triple)
+            if missing:
+                raise InstallError(f"toolchain {toolchain.channel} was installed without {', '.join(missing)}")
+            if shutil.which("cc"):
+                self._compile(place, rustc)
+            return version
+        finally:
+            with suppress(OSError), acting_as(Rights(CHECKER, CHECKER)):
+                shutil.rmtree(place)  # all but the folder itself, which goes with the scratch folder
 
-    def _compile(self, rustc: str) -> None:
-        crate, program = (os.path.join(self.scratch, name) for name in ("check.rs", "check"))
+    def _compile(self, place: str, rustc: str) -> None:
+        crate, program = os.path.join(self.scratch, "check.rs"), os.path.join(place, "check")
         with open(crate, "w", encoding="utf-8") as file:
             file.write('fn main() { print!("compiled") }\n')
-        self._run(rustc, "--edition", "2021", "-o", program, crate)
-        said = self._run(program)
+        self._check(place, rustc, "--edition", "2021", "-o", program, crate)
+        said = self._check(place, program)
         if said != "compiled":
             raise InstallError(f"a program that {rustc} compiled says {said!r}, not 'compiled'")
+
+    def _check(self, place: str, *command: str) -> str:
+        """The output of a program that was just downloaded."""
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": place, "TMPDIR": place, "LC_ALL": "C"}
+        return self._run(*command, environment=environment, cwd=place, unprivileged=True)
 
     def _finish(self, request: Request, installed: Sequence[Mapping[str, Any]]) -> None:
         """Leave only what belongs here, root's and read-only, and write down how it looks."""
@@ -175,38 +242,45 @@ class Generation:
             json.dump(receipt, file, indent=0, sort_keys=True)
         os.chmod(path, 0o644)
 
-    def _rustup(self, *words: str) -> str:
-        return self._run(os.path.join(self.root, "bin/rustup"), *words)
+    def _rustup(self, *words: str, server: str = "") -> str:
+        environment = self._environment(server or self.source.dist_server)
+        return self._run(os.path.join(self.root, "bin/rustup"), *words, environment=environment)
 
-    def _run(self, *command: str) -> str:
+    def _run(
+        self, *command: str, environment: Mapping[str, str], cwd: str | None = None, unprivileged: bool = False
+    ) -> str:
         """The output of ``command``. Raises InstallError with the last lines that it printed."""
         shown = " ".join([os.path.basename(command[0]), *command[1:]])
-        try:
-            done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
-                command, env=self._environment(), cwd=self.scratch, stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, errors="replace", timeout=self.source.timeout, pass_fds=(self.lock,), check=False,
-            )  # fmt: skip
-        except OSError as error:
-            hint = " (is its file system noexec?)" if isinstance(error, PermissionError) else ""
-            raise InstallError(f"{command[0]} can't be run: {error.strerror}{hint}") from error
-        except subprocess.TimeoutExpired as error:
-            raise InstallError(f"`{shown}` was ended after {self.source.timeout:g} s: raise timeout") from error
+        seconds = CHECK_SECONDS if unprivileged else self.source.timeout
+        # Files, not pipes: what a program left behind can't hold us up, nor fill our memory.
+        with tempfile.TemporaryFile(dir=self.scratch) as output, tempfile.TemporaryFile(dir=self.scratch) as errors:
+            try:
+                done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
+                    command, env=dict(environment), cwd=cwd or self.scratch, stdin=subprocess.DEVNULL, stdout=output,
+                    stderr=errors, timeout=seconds, check=False, pass_fds=() if unprivileged else (self.lock,),
+                    preexec_fn=_drop_rights if unprivileged else None,
+                )  # fmt: skip
+            except OSError as error:
+                hint = " (is its file system noexec?)" if isinstance(error, PermissionError) else ""
+                raise InstallError(f"{command[0]} can't be run: {error.strerror}{hint}") from error
+            except subprocess.TimeoutExpired as error:
+                hint = "is the host overloaded?" if unprivileged else "raise timeout"
+                raise InstallError(f"`{shown}` was ended after {seconds:g} s: {hint}") from error
+            except subprocess.SubprocessError as error:
+                raise InstallError(f"`{shown}` can't be run without root's rights: {error}") from error
+            said, told = _text(output), _text(errors)
         if done.returncode:
-            tail = "\n".join((done.stderr + done.stdout).strip().splitlines()[-TAIL:])
-            raise InstallError(f"`{shown}` ended with status {done.returncode}:\n{tail}")
-        return done.stdout
+            lines = [line.strip() for line in (told + said).strip().split("\n")]
+            tail = "; ".join(line for line in lines[-TAIL:] if line)
+            raise InstallError(f"`{shown}` ended with status {done.returncode}: {tail}")
+        return said
 
-    def _environment(self) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in PASSED_ON or not name.startswith(("RUST", "CARGO", "LD_"))
-        }
+    def _environment(self, server: str) -> dict[str, str]:
         return {
-            **kept,
+            **self.source.environment,
             "RUSTUP_HOME": self.home,
             "CARGO_HOME": self.root,  # where rustup-init puts bin/
-            "RUSTUP_DIST_SERVER": self.source.dist_server,
+            "RUSTUP_DIST_SERVER": server,
             "RUSTUP_UPDATE_ROOT": self.source.update_root,
             "RUSTUP_IO_THREADS": "1",  # a third of the address space, and no slower
             "RUSTUP_INIT_SKIP_PATH_CHECK": "yes",
@@ -214,6 +288,41 @@ class Generation:
             "RUSTUP_TERM_COLOR": "never",
             "TMPDIR": self.scratch,  # /tmp may be noexec
         }
+
+
+def _text(file: BinaryIO) -> str:
+    """The end of what was written."""
+    file.seek(-min(file.seek(0, os.SEEK_END), MOST_OUTPUT), os.SEEK_END)
+    return file.read(MOST_OUTPUT).decode(errors="replace")
+
+
+def _drop_rights() -> None:
+    """In the child: limits first, then the rights, for good."""
+    for item, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, CHECK_MEMORY), (resource.RLIMIT_FSIZE, 1 << 30)):
+        hard = resource.getrlimit(item)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(item, (bound, bound))
+    os.setgroups([])
+    os.setresgid(CHECKER, CHECKER, CHECKER)
+    os.setresuid(CHECKER, CHECKER, CHECKER)
+
+
+def _variable(option: str) -> str:
+    return f"option {option}, agent_toolchain_{option} of the role"
+
+
+def _unaltered(server: str) -> str:
+    """``server`` as rustup leaves it: where a manifest names the official one, rustup puts RUSTUP_DIST_SERVER."""
+    return f"https://{UPSTREAM[len('https://') :].upper()}" if server == UPSTREAM else server
+
+
+@contextmanager
+def _named(what: str, option: str) -> Iterator[None]:
+    """Say what a failed download was for, and which option names the server."""
+    try:
+        yield
+    except FetchError as error:
+        raise FetchError(f"{what} can't be had: {error} ({_variable(option)})") from error
 
 
 def matches(channel: str, version: str) -> bool:

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import IMPLIED
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
+from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Run, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
-from ansible_collections.nova.agent_host.plugins.module_utils.state.plan import IMPLIED
 
 
 def displaced(manifest: Manifest, tree: str, kind: Callable[[str], str]) -> list[str]:
     """The folders above ``tree`` that an apply made and in whose place something else stands, a link perhaps: what is
     seen through it goes when the folder is put back. ``kind`` gives what a path is."""
-    made = {path for role in manifest.roles.values() for path, record in role["paths"].items() if record.get("implied")}
+    made = {path for path, record in manifest.records() if record.implied}
     return [folder for folder in _above(tree) if folder in made and kind(folder) not in ("directory", "absent")]
 
 
@@ -28,42 +28,44 @@ def is_displaced(tree: str, path: str) -> bool:
 
 
 def _kind(path: str) -> str:
-    return str(observe(path, content=False)["kind"])
+    return observe(path, content=False).kind
 
 
-def claim(role: str, tree: str, path: str, run: Run | None) -> None:
+def claim(role: str, tree: str, path: str) -> None:
     """Record ``tree`` before anything is written, and make the folders above it that are missing."""
     with locked():
         manifest = Manifest.load(path)
-        manifest.add_tree(role, tree)
+        trees = manifest.role(role).trees
+        if tree not in trees:
+            trees.append(tree)
         for folder in displaced(manifest, tree, _kind):
             put(folder, IMPLIED, None)
         missing = [folder for folder in _above(tree) if not os.path.lexists(folder)]
         for folder in missing:
-            manifest.paths(role)[folder] = {**IMPLIED, "before": dict(ABSENT)}
-        manifest.save(path, run)
+            manifest.role(role).paths[folder] = Record(IMPLIED, ABSENT, implied=True)
+        manifest.save(path)
         for folder in reversed(missing):
-            os.mkdir(folder, 0o755)
-            os.chmod(folder, 0o755)
+            put(folder, IMPLIED, None)
 
 
 def others(role: str, tree: str, path: str) -> list[str]:
     """Trees of ``role`` other than ``tree``: the prefix was changed."""
-    return [other for other in Manifest.load(path).roles.get(role, {}).get("trees", []) if other != tree]
+    return [other for other in Manifest.load(path).role(role).trees if other != tree]
 
 
-def release(role: str, tree: str, path: str, run: Run | None) -> None:
+def release(role: str, tree: str, path: str) -> None:
     """Forget ``tree``, and remove the folders above it that were made for it and are empty."""
     with locked():
         manifest = Manifest.load(path)
-        manifest.drop_tree(role, tree)
-        paths = manifest.paths(role)
+        ours = manifest.role(role)
+        ours.trees = [other for other in ours.trees if other != tree]
+        paths = ours.paths
         for folder in _above(tree):
-            if paths.get(folder, {}).get("implied") and manifest.holders(folder) == [role]:
-                with suppress(OSError):  # not empty: it goes with the last thing in it
-                    os.rmdir(folder)
+            if folder in paths and paths[folder].implied and manifest.holders(folder) == [role]:
+                remove(folder)
+                if not os.path.lexists(folder):  # else not empty: it goes with the last thing in it
                     del paths[folder]
-        manifest.save(path, run)
+        manifest.save(path)
 
 
 def _above(tree: str) -> list[str]:

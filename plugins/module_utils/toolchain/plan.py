@@ -53,7 +53,8 @@ def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
     """The toolchains that a receipt says were installed."""
     names = ("channel", "profile", "components", "targets")
     return [
-        Toolchain.from_options({name: entry[name] for name in names}) for entry in (receipt or {}).get("toolchains", [])
+        Toolchain.from_options({name: entry[name] for name in names}, sums={entry["channel"]: entry.get("sha256", "")})
+        for entry in (receipt or {}).get("toolchains", [])
     ]
 
 

@@ -29,16 +29,23 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class Toolchain:
-    """One toolchain: a channel (``1.92.0``, ``nightly-2026-05-19``) with its profile, components and targets."""
+    """One toolchain: a channel (``1.92.0``, ``nightly-2026-05-19``) with its profile, components and targets.
+
+    ``sha256`` is that of the channel's manifest, which has the sums of all else; empty if the policy names none.
+    """
 
     channel: str
     profile: str = "minimal"
     components: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    sha256: str = ""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], where: str = "") -> Toolchain:
-        """``options`` has ``channel`` and optionally ``profile``, ``components``, ``targets``. Raises RequestError."""
+    def from_options(
+        cls, options: Mapping[str, Any], where: str = "", sums: Mapping[str, str] | None = None
+    ) -> Toolchain:
+        """``options`` has ``channel`` and optionally ``profile``, ``components``, ``targets``; ``sums`` are those of
+        manifests by channel. Raises RequestError."""
         if not isinstance(options, Mapping):
             raise RequestError(
                 f"{where.rstrip('.')} is {options!r}; allowed is a dictionary such as {{channel: 1.93.0}}"
@@ -46,7 +53,7 @@ class Toolchain:
         unknown = set(options) - {"channel", "profile", "components", "targets"}
         if unknown:
             raise RequestError(
-                f"{where or 'the toolchain'} holds {', '.join(sorted(unknown))}; "
+                f"{where or 'the toolchain'} holds {', '.join(sorted(map(str, unknown)))}; "
                 "allowed are channel, profile, components, targets"
             )
         channel = _text(options.get("channel"), CHANNEL, f"{where}channel", "1.92.0, stable or nightly-2026-05-19")
@@ -58,6 +65,7 @@ class Toolchain:
             profile,
             _names(options.get("components"), f"{where}components", "clippy"),
             _names(options.get("targets"), f"{where}targets", "wasm32-unknown-unknown"),
+            (sums or {}).get(channel, ""),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,11 +94,14 @@ class Request:
     def from_options(cls, options: Mapping[str, Any], where: str = "") -> Request:
         """``options`` as the module ``rustup_toolchain`` takes them; messages name them with ``where`` before. Raises
         RequestError."""
+        sums = _channel_checksums(options.get("channel_checksums") or {}, f"{where}channel_checksums")
         first = Toolchain.from_options(
-            {name: options.get(name) for name in ("channel", "profile", "components", "targets")}, where
+            {name: options.get(name) for name in ("channel", "profile", "components", "targets")}, where, sums
         )
         extra = options.get("extra") or []
-        toolchains = [first, *(Toolchain.from_options(item, f"{where}extra[{n}].") for n, item in enumerate(extra))]
+        toolchains = [
+            first, *(Toolchain.from_options(item, f"{where}extra[{n}].", sums) for n, item in enumerate(extra))
+        ]  # fmt: skip
         channels = [toolchain.channel for toolchain in toolchains]
         twice = sorted({channel for channel in channels if channels.count(channel) > 1})
         if twice:
@@ -112,6 +123,9 @@ class Request:
             "extra": [toolchain.to_dict() for toolchain in extra],
             "rustup_version": self.rustup_version,
             "rustup_checksums": dict(self.rustup_checksums),
+            "channel_checksums": {
+                toolchain.channel: toolchain.sha256 for toolchain in self.toolchains if toolchain.sha256
+            },
             "purge": self.purge,
         }
 
@@ -126,6 +140,22 @@ class Request:
             ) from None
 
 
+def check_source(request: Request, dist_server: str, where: str = "") -> None:
+    """Raise RequestError if what ``dist_server`` sends can be exchanged on the way: root would install it."""
+    unpinned = [toolchain.channel for toolchain in request.toolchains if not toolchain.sha256]
+    if dist_server.startswith("http://") and unpinned:
+        raise RequestError(
+            f"{where}dist_server is {dist_server}, plain http, and {where}channel_checksums has no sha256 for "
+            f"{', '.join(unpinned)}: add the sum that nova.agent_host.mirror prints, or use https://"
+        )
+
+
+def manifest_path(channel: str) -> str:
+    """Where rustup looks for a channel's manifest below a distribution server."""
+    dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)
+    return f"dist/{dated[2]}/channel-rust-{dated[1]}.toml" if dated else f"dist/channel-rust-{channel}.toml"
+
+
 def architecture(machine: str) -> str:
     """``x86_64`` or ``aarch64`` for what the kernel calls the machine. Raises RequestError."""
     try:
@@ -137,7 +167,7 @@ def architecture(machine: str) -> str:
 
 
 def source_url(value: Any, name: str) -> str:
-    """``value`` without a closing slash. Raises RequestError, which never prints a password."""
+    """``value`` with single slashes and none at the end. Raises RequestError, which never prints a password."""
     text = value if isinstance(value, str) else ""
     allowed = f"allowed is http://, https:// or file://, such as {UPSTREAM}"
     try:
@@ -152,7 +182,8 @@ def source_url(value: Any, name: str) -> str:
         )
     if parts.scheme not in ("http", "https", "file") or re.search(r"[\s?#]", text) or not (parts.netloc or parts.path):
         raise RequestError(f"{name} is {value!r}; {allowed}")
-    return text.rstrip("/")
+    scheme, rest = text.split("://", 1)
+    return f"{scheme}://{re.sub('/+', '/', rest).rstrip('/')}"
 
 
 def _text(value: Any, pattern: re.Pattern[str], name: str, example: str) -> str:
@@ -167,6 +198,15 @@ def _names(value: Any, name: str, example: str) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise RequestError(f"{name} is {value!r}; allowed is a list of names such as [{example}]")
     return tuple(sorted({_text(item, NAME, name, example) for item in value}))
+
+
+def _channel_checksums(value: Any, name: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{name} is {value!r}; allowed is a dictionary of channel to the sha256 of its manifest")
+    for channel, checksum in value.items():
+        _text(channel, CHANNEL, f"a key of {name}", "1.92.0 or nightly-2026-05-19")
+        _text(checksum, SHA256, f"{name}.{channel}", "b2a49624… with 64 hexadecimal digits")
+    return dict(value)
 
 
 def _checksums(value: Any, name: str) -> tuple[tuple[str, str], ...]:

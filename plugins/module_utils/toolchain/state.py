@@ -14,12 +14,14 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import InstalledToolchain, ToolchainTree
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
 
 RECEIPT = "receipt.json"
 LOCK = "lock"
-SHOWN = 20  # problems that a report lists before it only counts
 PYTHON_CACHE = "__pycache__"  # written where root runs rust-gdb; harmless, and not ours
 
 
@@ -47,7 +49,7 @@ class Inspection:
             for path, what in sorted(self.damaged.items())
             if self.damaged.get(os.path.dirname(path)) != what  # a folder that is missing says it for its files
         ]
-        return _shortened(lines) + [f"{path}: left by an earlier or interrupted run" for path in self.leftovers]
+        return and_more(lines) + [f"{path}: left by an earlier or interrupted run" for path in self.leftovers]
 
     def intact(self, path: str) -> bool:
         """Whether the generation holds ``path`` and everything below it as it was installed."""
@@ -60,24 +62,22 @@ def generations_folder(tree: str) -> str:
     return os.path.join(os.path.dirname(tree), f".{os.path.basename(tree)}")
 
 
-def observe_toolchain(tree: str) -> dict[str, Any]:
-    """What stands at ``tree``, for a report or for the decision whether there is anything to do.
-
-    ``{"tree": path, "present": bool, "request": {...} or None, "toolchains": [{"name", "channel", "version", …}],
-    "problems": [str], "in_use": [path], "busy": bool}``. Never raises for what a damaged tree holds: what can't be
-    read is a problem.
-    """
+def observe_toolchain(tree: str) -> ToolchainTree:
+    """What is at ``tree``. Never raises for what a damaged tree holds: what can't be read is a problem."""
     found = inspect(tree)
     receipt = found.receipt or {}
-    return {
-        "tree": tree,
-        "present": found.generation is not None,
-        "request": receipt.get("request"),
-        "toolchains": receipt.get("toolchains", []),
-        "problems": found.problems,
-        "in_use": found.in_use,
-        "busy": found.busy,
-    }
+    names = [item.name for item in fields(InstalledToolchain)]
+    return ToolchainTree(
+        present=found.generation is not None,
+        request=json.dumps(receipt["request"], sort_keys=True) if receipt else "",
+        toolchains=[
+            InstalledToolchain(**{name: one[name] for name in names if name in one})
+            for one in receipt.get("toolchains", [])
+        ],
+        problems=[safe_text(problem, 1000) for problem in found.problems],
+        in_use=[safe_text(path, 1000) for path in found.in_use],
+        busy=found.busy,
+    )
 
 
 def inspect(tree: str, own_lock: bool = False) -> Inspection:
@@ -127,8 +127,14 @@ def _line(path: str) -> str:
     if stat.S_ISDIR(found.st_mode):
         return f"directory {owner} {mode}"
     if stat.S_ISREG(found.st_mode):
-        return f"file {owner} {mode} {found.st_size} {found.st_mtime_ns}"
+        return f"file {owner} {mode} {found.st_size} {int(found.st_mtime)}"  # archives and images keep no more
     return f"special {owner} {mode}"
+
+
+def _whole_seconds(line: str) -> str:
+    """A receipt's line, which has nanoseconds if an older version wrote it."""
+    kind, *_middle, last = line.split(" ")
+    return f"{line[: -len(last)]}{int(last) // 10**9}" if kind == "file" and len(last) > 12 else line
 
 
 def difference(wanted: str, found: str) -> str:
@@ -151,12 +157,12 @@ def _compare(found: Inspection, generation: str) -> None:
         with open(os.path.join(generation, RECEIPT), encoding="utf-8") as file:
             owner = os.fstat(file.fileno())
             receipt = json.load(file)
-        wanted: dict[str, str] = receipt["files"]
+        wanted = {path: _whole_seconds(line) for path, line in receipt["files"].items()}
         now = fingerprint(generation)
         request, _toolchains = receipt["request"], receipt["toolchains"]
-        if not isinstance(request, Mapping) or not isinstance(wanted, Mapping):
+        if not isinstance(request, Mapping):
             raise ValueError("unexpected content")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         found.broken.append(f"{os.path.join(generation, RECEIPT)}: can't be read ({reason})")
         return
@@ -207,6 +213,15 @@ def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:
             found.leftovers.append(path)
 
 
+def generations_in_use(tree: str) -> list[str]:
+    """The generations of ``tree``, also the one in place, in which programs run now."""
+    folder = generations_folder(tree)
+    if not os.path.isdir(folder):
+        return []
+    used = {program[len(os.path.realpath(folder)) + 1 :].split("/", 1)[0] for program in programs_below(folder)}
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name in used]
+
+
 def is_locked(path: str) -> bool:
     """Whether somebody holds the lock file ``path`` now."""
     try:
@@ -235,9 +250,3 @@ def programs_below(folder: str, proc: str = "/proc") -> set[str]:
             if program.startswith(real):
                 found.add(program)
     return found
-
-
-def _shortened(lines: list[str]) -> list[str]:
-    if len(lines) <= SHOWN:
-        return lines
-    return [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"]

@@ -18,7 +18,12 @@ def test_an_immutable_manifest_is_named_with_what_to_do(tmp_path):
 
     def apply(name: str) -> subprocess.CompletedProcess[str]:
         entries = [{"path": str(tmp_path / name), "content": "x", "mode": "0644"}]
-        task = {"nova.agent_host.host_state": {"role": "agent_limits", "entries": entries, "manifest": str(manifest)}}
+        task = {
+            "nova.agent_host.host_state": {
+                "roles": [{"role": "agent_limits", "entries": entries}],
+                "manifest": str(manifest),
+            }
+        }
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
         (tmp_path / "play.yml").write_text(json.dumps([play]))
         return ansible_playbook("play.yml", cwd=tmp_path)
@@ -33,5 +38,5 @@ def test_an_immutable_manifest_is_named_with_what_to_do(tmp_path):
         subprocess.run(["chattr", "-i", str(manifest)], check=True)
     assert refused.returncode == 2
     message = f"{manifest}: Operation not permitted; {manifest} is immutable or append-only: chattr -ia {manifest}"
-    assert message in refused.stdout + refused.stderr
+    assert message in refused.stdout + refused.stderr, refused.stdout
     assert os.listdir(manifest.parent) == ["manifest.json"] and not (tmp_path / "two").exists()

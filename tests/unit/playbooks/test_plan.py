@@ -19,9 +19,14 @@ def plan(*extra_vars: str, inventory: Path | None = None, **environment: str) ->
     return ansible_playbook("nova.agent_host.plan", *arguments, environment=environment)
 
 
+def lines(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """What the callback printed, without JSON's quotes and the columns' spaces."""
+    return [" ".join(line.strip(' ",').split()) for line in run.stdout.splitlines()]
+
+
 @pytest.fixture
 def inventory(tmp_path: Path) -> Path:
-    """Two groups of hosts, of which two suit their policy."""
+    """Two groups of hosts. One host does not suit its policy."""
     large = {"instance_type": "r7i.48xlarge"}
     agents = {"a": large, "b": {"instance_type": "m7i.48xlarge", "agent_policy_memory_per_agent": "8G"}}
     groups = {
@@ -37,27 +42,26 @@ def inventory(tmp_path: Path) -> Path:
 def test_the_hosts_of_a_group_each_by_its_own_policy(inventory: Path) -> None:
     run = plan("group=agent_hosts", inventory=inventory)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "2 hosts                    2,267.1 GiB                368" in run.stdout.splitlines()
+    assert "2 hosts 2,267.1 GiB 368" in lines(run)
 
 
 def test_a_host_that_can_not_be_planned_is_told_and_ends_with_status_2(inventory: Path) -> None:
     run = plan("group=wrong", inventory=inventory)
     assert run.returncode == 2
-    lines = run.stdout.splitlines()
-    assert "a        r7i.48xlarge      1,511.4 GiB      4 GiB     295" in lines
-    assert "c        r7i.48xlarge      1,511.4 GiB      4 GiB       -" in lines
+    assert "a r7i.48xlarge 1,511.4 GiB 4 GiB none 295" in lines(run)
+    assert "c r7i.48xlarge 1,511.4 GiB - - -" in lines(run)
     assert (
         "c: recommended_agents (agent_policy_recommended_agents) is 500, but 1,283.1 GiB hold 320 agents of 4 GiB; "
         "set it from 1 to 320, or lower per_agent (agent_policy_memory_per_agent)"
-    ) in lines
-    assert "1 of 2 hosts can't be planned; the lines below the table say why" in run.stdout
+    ) in lines(run)
+    assert "hosts that can't be planned: 1" in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ("nosuch", "group is 'nosuch', no group of the inventory; the inventory has: agent_hosts, web, wrong. Name one, and the inventory by -i"),
-        ("web", "host w has no instance_type: set it in the inventory, such as instance_type: r7i.48xlarge (the plugin amazon.aws.aws_ec2 does), or ask with -e memory= for hosts that are not in EC2"),
+        ("nosuch", "groups with hosts are agent_hosts, web, wrong"),
+        ("web", "instance_type is not set for w:"),
     ],
 )  # fmt: skip
 def test_groups_that_can_not_be_planned(inventory: Path, group: str, message: str) -> None:
@@ -69,32 +73,30 @@ def test_groups_that_can_not_be_planned(inventory: Path, group: str, message: st
 def test_everything_at_once() -> None:
     run = plan("memory=1536G", "cpus=192", "instance_type=r7i.48xlarge", "agents=1000")
     assert run.returncode == 0, run.stdout + run.stderr
-    lines = run.stdout.splitlines()
     for nominal in (
-        "Available           1,304.0 GiB",
-        "Maximum                 326 agents",
-        "Recommended             300 agents",
+        "Available 1,304.0 GiB",
+        "Maximum 326 agents",
+        "Recommended 300 agents",
     ):
-        assert nominal in lines
+        assert nominal in lines(run)
     for assumed in (
-        "Total (MemTotal)    1,511.4 GiB",
-        "Maximum                 320 agents",
-        "Recommended             295 agents",
+        "Total (MemTotal) 1,511.4 GiB",
+        "Maximum 320 agents",
+        "Recommended 295 agents",
     ):
-        assert assumed in lines
-    assert "r7i.48xlarge      192    1,536 GiB  1,511.4 GiB            295      4" in lines
+        assert assumed in lines(run)
+    assert "r7i.48xlarge 192 1,536 GiB 1,511.4 GiB 295 4" in lines(run)
 
 
 def test_the_policy_counts() -> None:
     run = plan("memory=1536G", "agent_policy_memory_per_agent=8G", "agent_policy_headroom=100G")
-    assert "Maximum                 175 agents" in run.stdout.splitlines()
+    assert "Maximum 175 agents" in lines(run)
 
 
 def test_a_recommendation_of_ones_own_counts() -> None:
     run = plan("memory=1536G", "agents=1000", "agent_policy_recommended_agents=100")
-    lines = run.stdout.splitlines()
-    assert "Recommended             100 agents" in lines
-    assert "r7i.48xlarge      192    1,536 GiB  1,511.4 GiB            100     10" in lines
+    assert "Recommended 100 agents" in lines(run)
+    assert "r7i.48xlarge 192 1,536 GiB 1,511.4 GiB 100 10" in lines(run)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +108,16 @@ def test_a_recommendation_of_ones_own_counts() -> None:
         ),
         ("memory=1536", "memory is 1536, a number without a unit: 1536 bytes or 1536 MiB (1536M)?"),
         ("agents=lots", "agents is 'lots'; it must be a whole number from 1 to"),
+        ("memory=64G agent_policy_memory_per_agent=", "agent_policy_memory_per_agent"),
     ],
 )
 def test_questions_without_an_answer(question: str, message: str) -> None:
     run = plan(question)
     assert run.returncode == 2
     assert message in run.stdout + run.stderr
+    # Once as the error and once in the task's result, as ansible-core prints each failure.
+    assert (run.stdout + run.stderr).count(message) <= 2
+    assert "caused by" not in run.stdout + run.stderr
 
 
 @pytest.mark.skipif(
@@ -120,4 +126,4 @@ def test_questions_without_an_answer(question: str, message: str) -> None:
 def test_unknown_type_without_amazon_aws() -> None:
     run = plan("instance_type=x9.huge")
     assert run.returncode == 2
-    assert "instance_type is 'x9.huge'; known are c7i.24xlarge" in run.stdout + run.stderr
+    assert "instance_type is 'x9.huge', which is not known; known are c7i.24xlarge" in run.stdout + run.stderr

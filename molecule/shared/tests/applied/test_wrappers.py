@@ -41,8 +41,7 @@ def test_the_pool_is_root_s_and_for_agents(host: Host) -> None:
     assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
     number = file.content_string.split()[0]
     group = host.group("nova-agents").gid
-    line = next(
-        line for line in host.file("/proc/sysvipc/sem").content_string.splitlines() if line.split()[1] == number
-    )
+    lines = host.file("/proc/sysvipc/sem").content_string.splitlines()
+    line = next(line for line in lines if line.split()[1] == number)
     _, _, mode, _, owner, owner_group, *_ = line.split()
     assert (int(mode, 8), int(owner), int(owner_group)) == (0o664, 0, group)

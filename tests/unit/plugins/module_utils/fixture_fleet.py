@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A FIXTURE fleet: invented hosts, as fleet_rows takes them. Budgets are computed by the real arithmetic."""
+"""A FIXTURE fleet: invented hosts for the report page. Their budgets are computed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.policy.wrappers import parallelism
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import AuditedHost, audited_host
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 Host = tuple[dict[str, Any], dict[str, Any]]
+
+
+def item(status: str, kind: str, name: str, why: str = "") -> dict[str, Any]:
+    """An item of an audit's record."""
+    return {"role": "r", "kind": kind, "item": name, "status": status, "why": why}
+
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -21,12 +26,12 @@ HOSTILE = [
     "{{ 7 * 7 }} {% raw %} </style></title></script>",
     "line one\nline two",
 ]
-ITEMS = [good("agent_wrappers", "file", f"/opt/nova-agent/bin/{number}") for number in range(55)]
+ITEMS = [item("ok", "file", f"/opt/nova-agent/bin/{number}") for number in range(55)]
 SHAPES = [(1536, 192), (768, 96), (384, 48), (64, 16)]
 
 
 def observation(memory: int = 768 * GIB, cpus: int = 96, taken: int | None = 0, **more: Any) -> dict[str, Any]:
-    """What policy_look returns of a host, as far as a report reads it."""
+    """The part of an observation that the report reads."""
     toolchain = {"present": True, "problems": [], "toolchains": [{"channel": "1.92.0"}]}
     budget = memory_budget(memory, cpus, **more)
     return {
@@ -34,7 +39,7 @@ def observation(memory: int = 768 * GIB, cpus: int = 96, taken: int | None = 0, 
         "memory": {"total": memory},
         "cpus": cpus,
         "budget": budget,
-        "parallelism": parallelism(budget, cpus),
+        "parallelism": {"slots": budget["slots"], "jobs": budget["jobs"]},
         "ceiling": {"users": None if taken is None else {"in_use": taken}},
         "toolchains": {"/opt/nova-agent/toolchain": toolchain},
     }
@@ -44,12 +49,12 @@ def record(host: str, *wrong: dict[str, Any], status: str = "ok", **more: Any) -
     return {"host": host, "status": status, "items": [*ITEMS, *wrong], **more}
 
 
-def fixture_fleet(count: int, hostile: bool = False) -> list[Host]:
-    """``count`` hosts, of which some drifted and, from three on, one was not reached."""
+def fixture_fleet(count: int, hostile: bool = False) -> list[AuditedHost]:
+    """``count`` hosts. Some drifted, and the third was not reached."""
     names = [f"agents-{place + 1}.example" for place in range(count)]
     if hostile:
         names[: len(HOSTILE)] = HOSTILE[:count]
-    return [_host(name, place) for place, name in enumerate(names)]
+    return [audited_host(*_host(name, place)) for place, name in enumerate(names)]
 
 
 def _host(name: str, place: int) -> Host:
@@ -58,27 +63,21 @@ def _host(name: str, place: int) -> Host:
     seen = observation(memory, cpus, taken=memory * (place * 37 % 80) // 100)
     seen["looked_at"] = f"2026-01-02T03:04:{place // 8 % 60:02}Z"
     if place % 60 == 1:
-        changed = drifted("agent_wrappers", "file", "/opt/nova-agent/GUIDE.md", "other content", ["content"])
-        opened = drifted(
-            "agent_wrappers", "file", "/opt/nova-agent/bin/run_limited.sh", "mode 0777, not 0755", ["mode"]
-        )
-        swap = note("agent_policy", "fence", "swap", "swap is on (8 GiB): turn it off with swapoff and in /etc/fstab")
+        changed = item("drifted", "file", "/opt/nova-agent/GUIDE.md", "other content")
+        opened = item("drifted", "file", "/opt/nova-agent/bin/run_limited.sh", "mode 0777, not 0755")
+        swap = item("note", "fence", "swap", "swap is on (8 GiB): turn it off with swapoff and in /etc/fstab")
         return record(name, changed, opened, swap, status="drifted"), seen
     if place % 60 == 2:
         why = "Failed to connect to the host via ssh: connect to host 192.0.2.7 port 22: Connection timed out"
         return {"host": name, "status": "unreachable", "why": why, "items": []}, {"unreachable": True, "msg": why}
     if place % 60 == 8:
-        return record(
-            name, unknown("agent_limits", "limits", "agent1", "no login could be tried"), status="unknown"
-        ), seen
+        return record(name, item("unknown", "limits", "agent1", "no login could be tried"), status="unknown"), seen
     if place % 60 == 14:
         tree = seen["toolchains"]["/opt/nova-agent/toolchain"]
         tree.update(
             problems=["bin/rustc: is missing"], toolchains=[{"channel": "1.91.1"}, {"channel": "nightly-2026-05-19"}]
         )
-        damage = drifted(
-            "agent_toolchain", "toolchain", "/opt/nova-agent/toolchain", "bin/rustc: is missing", ["damaged"]
-        )
+        damage = item("drifted", "toolchain", "/opt/nova-agent/toolchain", "bin/rustc: is missing")
         return record(name, damage, status="drifted"), seen
     if place % 60 == 20:
         return {"host": name, "status": "unknown", "why": "no agent fits into 3 GiB of usable memory", "items": []}, {

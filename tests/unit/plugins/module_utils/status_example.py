@@ -36,7 +36,13 @@ def facts(**changed: Any) -> dict[str, Any]:
             "pressure": {"some": {"avg10": 1.5, "avg60": 0.25}, "full": {"avg10": 0.0, "avg60": 0.0}},
             "killed": 0,
         },
+        "pressure": {
+            "cpu": {"some": {"avg10": 90.0, "avg60": 85.5}},
+            "io": {"some": {"avg10": 2.0, "avg60": 1.25}, "full": {"avg10": 0.0, "avg60": 0.5}},
+        },
         "agents": {
+            "counted_by": "accounts",
+            "running": 1,
             "accounts": 300,
             "logged_in": [{"user": "agent1", "sessions": 1, "processes": 12, "memory": 3 * GIB}],
         },

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The grammar of sizes, against the table that the bash wrappers are tested with too."""
+"""The grammar of sizes, with the table of cases that tests the bash wrappers as well."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import LARGEST, SizeError, format_size, parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import (
+    ALLOWED,
+    LARGEST,
+    SizeError,
+    format_size,
+    parse_count,
+    parse_size,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "sizes.json").read_text(encoding="utf-8"))
-ALLOWED = "a whole number with K, M, G or T, as in 4G, 4GiB or 4096M"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"]))
@@ -27,7 +33,7 @@ def test_shared_table(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"]))
-def test_shared_table_where_a_limit_can_be_lifted(case: dict[str, Any]) -> None:
+def test_shared_table_if_a_limit_can_be_removed(case: dict[str, Any]) -> None:
     if "bytes" in case or case.get("unlimited"):
         assert parse_size(case["text"], "x", allow_unlimited=True) == case.get("bytes", 0)
     else:
@@ -35,46 +41,58 @@ def test_shared_table_where_a_limit_can_be_lifted(case: dict[str, Any]) -> None:
             parse_size(case["text"], "x", allow_unlimited=True)
 
 
-def test_zero_from_yaml_lifts_a_limit() -> None:
+def test_zero_from_yaml_means_no_limit() -> None:
     assert parse_size(0, "x", allow_unlimited=True) == 0
 
 
-def test_false_from_yaml_does_not_lift_a_limit() -> None:
+def test_false_from_yaml_is_no_size() -> None:
     with pytest.raises(SizeError):
         parse_size(False, "x", allow_unlimited=True)
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "shown"),
     [
-        ("lots", f"v is 'lots', which is not a size; write {ALLOWED}"),
-        ("4GB", f"v is '4GB', which is not a size; write {ALLOWED}"),
-        ("4G\n", f"v is '4G\\n', which is not a size; write {ALLOWED}"),
-        ("-4G", f"v is '-4G', which is not a size; write {ALLOWED}"),
-        (-4, f"v is -4, which is not a size; write {ALLOWED}"),
-        (None, f"v is None, which is not a size; write {ALLOWED}"),
-        (True, f"v is True, which is not a size; write {ALLOWED}"),
-        (4.5, f"v is 4.5, which is not a size; write {ALLOWED}"),
-        ("x" * 100, f"v is '{'x' * 76}..., which is not a size; write {ALLOWED}"),
-        ("4096", f"v is 4096, a number without a unit: 4096 bytes or 4096 MiB (4096M)? Write {ALLOWED}"),
-        (4096, f"v is 4096, a number without a unit: 4096 bytes or 4096 MiB (4096M)? Write {ALLOWED}"),
-        (0, f"v is 0, but this is no limit that can be lifted; write {ALLOWED}"),
-        ("0", f"v is 0, but this is no limit that can be lifted; write {ALLOWED}"),
-        ("8388608T", f"v is '8388608T', which is 2^63 bytes or more; write {ALLOWED}"),
-        ("9" * 5000 + "T", f"v is '{'9' * 76}..., which is 2^63 bytes or more; write {ALLOWED}"),
+        ("lots", "'lots'"),
+        ("4GB", "'4GB'"),
+        ("4G\n", r"'4G\n'"),
+        ("", "''"),
+        (-4, "-4"),
+        (None, "None"),
+        (True, "True"),
+        (4.5, "4.5"),
+        ("x" * 100, f"'{'x' * 76}..."),
+        (0, "0"),
+        ("8388608T", "'8388608T'"),
+        ("9" * 5000 + "T", f"'{'9' * 76}..."),
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_messages_name_the_variable_the_value_and_what_is_allowed(value: object, message: str) -> None:
+def test_an_error_names_the_variable_the_value_and_the_allowed_forms(value: object, shown: str) -> None:
     with pytest.raises(SizeError) as error:
-        parse_size(value, "v")
-    assert str(error.value) == message
+        parse_size(value, "agent_x")
+    assert str(error.value).startswith(f"agent_x is {shown}, ") and str(error.value).endswith(ALLOWED)
 
 
-def test_message_offers_zero_only_where_it_is_allowed() -> None:
-    with pytest.raises(SizeError) as error:
+@pytest.mark.parametrize("value", ["4096", 4096])
+def test_a_number_without_a_unit_is_refused_with_both_readings(value: object) -> None:
+    with pytest.raises(SizeError, match=r"^agent_x is 4096, .*4096 bytes or 4096 MiB \(4096M\)"):
+        parse_size(value, "agent_x")
+
+
+def test_zero_is_offered_only_if_it_is_allowed() -> None:
+    with pytest.raises(SizeError, match="or 0 for no limit$"):
         parse_size("off", "v", allow_unlimited=True)
-    assert str(error.value) == f"v is 'off', which is not a size; write {ALLOWED}, or 0 for no limit"
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "", "x", "1 ", "٣", 1 << 63, "9" * 5000])
+def test_other_values_are_no_count(value: object) -> None:
+    with pytest.raises(SizeError, match="^agent_x is .* from 1 to "):
+        parse_count(value, "agent_x")
+
+
+def test_a_count_may_be_text() -> None:
+    assert [parse_count("7", "x"), parse_count(7, "x"), parse_count("0", "x", smallest=0)] == [7, 7, 0]
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Nothing in a text of others steers a terminal or hides, whichever way it is shown."""
+"""Text from elsewhere can't control a terminal, hide, or break an encoder."""
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils import text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_lines, safe_text
+from hypothesis import given
+from hypothesis import strategies as st
 
-HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff"
+HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
+
+
+def test_one_line():
+    assert safe_text(HOSTILE) == r"é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
+
+
+def test_line_breaks_stay_in_lines():
+    assert safe_lines("one\ntwo\r\u202e\n") == "one\ntwo\\r\\u202e\n"
+
+
+@pytest.mark.parametrize("safe", [safe_text, safe_lines])
+def test_the_result_is_valid_utf8_and_bounded(safe):
+    for most in range(40):
+        shown = safe(HOSTILE * 3, most)
+        assert len(shown) <= max(most, 3)
+        json.dumps(shown, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (text.plain_line(HOSTILE), "é a  ?[31m????"),
-        (text.plain_line("x" * 301, 300), "x" * 300 + "..."),
-        (text.plain_line("x" * 301), "x" * 301),
-        (text.plain_lines("one\ntwo\r\u202e\n"), "one\ntwo ?\n"),
-        (text.ascii_line(HOSTILE, 200), "? a???[31m????"),
-        (text.spelled_line(HOSTILE), r"é a\x0a\x09\x1b[31m\xc2\x9b\xe2\x80\xae\xe2\x80\xa8\xff"),
-        (text.spelled_lines(HOSTILE), "é a\n" + r"\t\x1b[31m\x9b\u202e\u2028\udcff"),
-    ],
+    ("value", "shown"),
+    [("x" * 300, "x" * 300), ("x" * 301, "x" * 297 + "..."), (b"a\xff", r"a\udcff"), (None, "None"), (3, "3")],
 )
-def test_each_way_to_show_it(shown, expected):
-    assert shown == expected
+def test_values(value, shown):
+    assert safe_text(value) == shown
+
+
+def test_every_text_of_an_answer_is_safe():
+    name = os.fsdecode(b"nova-\xff\x1b[31m.1")
+    answer = {"paths": {name: {"target": name, "sizes": (1, None, True)}}, "diff": "one\n\ttwo\r\u202e\n"}
+    left = text.outgoing(answer)
+    assert left == {
+        "paths": {r"nova-\udcff\x1b[31m.1": {"target": r"nova-\udcff\x1b[31m.1", "sizes": [1, None, True]}},
+        "diff": "one\n\ttwo\\r\\u202e\n",
+    }
+    json.dumps(left).encode()
+    assert len(text.outgoing("x" * (text.LONGEST + 1000))) == text.LONGEST
+
+
+def test_a_list_of_findings_says_how_many_it_leaves_out():
+    assert text.and_more(["a", "b"], 2) == ["a", "b"]
+    assert text.and_more([str(number) for number in range(40_000)], 2) == ["0", "1", "and 39,998 more"]
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=50))
+def test_no_text_of_an_answer_is_unsafe(given_text):
+    left = text.outgoing(given_text)
+    left.encode("utf-8")
+    assert left.replace("\n", "").replace("\t", "").isprintable()

@@ -1,35 +1,42 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What library_entries puts on a host is all that a program needs, without Ansible."""
+"""What library_files gives is all that a program needs, without Ansible."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, PACKAGE, library_entries
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, PACKAGE, library_files
 
 
 def test_a_program_works_with_the_files_alone(tmp_path):
-    for entry in library_entries("budget.arithmetic", str(tmp_path)):
-        Path(entry["path"]).parent.mkdir(parents=True, exist_ok=True)
-        Path(entry["path"]).write_text(entry["content"], encoding="utf-8")
-    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]; from {PACKAGE}.budget.arithmetic import memory_budget; "
-    program += "print(memory_budget(1536 * 2**30, 192)['recommended_agents'])"
+    for path, text in library_files("budget.arithmetic").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    program = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[:3]]\nfrom {PACKAGE}.budget.arithmetic import *\n"
+    program += "print(compute_budget(BudgetPolicy(), HostSize(1536 * 2**30, 192))['recommended_agents'])"
     done = subprocess.run([sys.executable, "-ISc", program], check=True, text=True, stdout=subprocess.PIPE)
     assert done.stdout == "300\n"
 
 
 def paths(module):
     """The files that come along, below module_utils."""
-    return {entry["path"].partition("module_utils/")[2] for entry in library_entries(module, "/lib")}
+    return {path.partition("module_utils/")[2] for path in library_files(module)}
 
 
 def test_only_what_is_imported_comes_along():
-    assert paths("state.manifest") == {"state/__init__.py", "state/manifest.py", "version.py"}
+    assert paths("budget.table") == {
+        "budget/__init__.py",
+        "budget/arithmetic.py",
+        "budget/host.py",
+        "budget/policy.py",
+        "budget/table.py",
+        "sizes.py",
+        "text.py",
+    }
 
 
 def test_every_import_of_module_utils_is_found():
@@ -45,5 +52,5 @@ def test_every_import_of_module_utils_is_found():
 
 
 def test_a_module_that_does_not_exist_is_named():
-    with pytest.raises(ValueError, match="^library_entries: no module 'budgte' in module_utils, only: audit.diff, "):
-        library_entries("budgte", "/lib")
+    with pytest.raises(ValueError, match="budgte.*audit.diff, "):
+        library_files("budgte")

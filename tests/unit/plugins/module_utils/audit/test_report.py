@@ -8,9 +8,26 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.items import drifted, good, note, unknown
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table, verdict
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, OK, UNKNOWN, Item
+
+
+def good(role: str, kind: str, name: str) -> dict[str, Any]:
+    return Item(role, kind, name, OK).view()
+
+
+def drifted(role: str, kind: str, name: str, why: str, differs: list[str]) -> dict[str, Any]:
+    return Item(role, kind, name, DRIFTED, why, tuple(differs)).view()
+
+
+def unknown(role: str, kind: str, name: str, why: str) -> dict[str, Any]:
+    return Item(role, kind, name, UNKNOWN, why).view()
+
+
+def note(role: str, kind: str, name: str, why: str) -> dict[str, Any]:
+    return Item(role, kind, name, NOTE, why).view()
+
 
 RIGHT = {"host": "right", "status": "ok", "items": [good("r", "file", "/a"), good("r", "file", "/b")]}
 WRONG = {
@@ -88,8 +105,8 @@ def test_totals_count_hosts_and_items():
 def test_nothing_in_the_table_can_steer_a_terminal():
     hostile = {**AWAY, "host": 'h\x1b]0;"<&', "why": "line\nbreak \x1b[31m \x9b \u202e"}
     text = table(report(hostile))
-    assert text.splitlines()[0] == 'h?]0;"<&: not reached: line break ?[31m ? ?'
-    assert verdict(hostile) == "not reached: line break ?[31m ? ?"
+    assert text.splitlines()[0] == r'h\x1b]0;"<&: not reached: line\nbreak \x1b[31m \x9b \u202e'
+    assert verdict(hostile) == r"not reached: line\nbreak \x1b[31m \x9b \u202e"
 
 
 def suites(*records: dict[str, Any]) -> ElementTree.Element:

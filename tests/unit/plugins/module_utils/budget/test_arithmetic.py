@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The sum: the guide's figures, what bounds it, and the exact words of its errors."""
+"""The calculation: the guide's figures, the limits, and the errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
     Budget,
     BudgetError,
-    memory_budget,
     smallest_host,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -34,8 +35,8 @@ def test_the_guides_host_exactly() -> None:
         "limited_by": "memtotal",
     }
     assert explanation == [
-        "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB without 0 MiB of reserved huge pages, and no container limit;"
-        " memtotal is what binds",
+        "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB minus 0 MiB of reserved huge pages, and no container limit;"
+        " limited by memtotal",
         "system_reserve = 32 GiB: 1/48 of usable, at least 1 GiB",
         "headroom = 200 GiB: 25/192 of usable, at least 1 GiB",
         "available = 1,304 GiB: usable - system_reserve - headroom",
@@ -69,10 +70,10 @@ def test_huge_pages_are_not_usable() -> None:
     ("limit", "limited_by", "usable"),
     [(None, "memtotal", 60), (8, "cgroup", 8), (60, "memtotal", 60), (64, "memtotal", 60)],
 )
-def test_the_lower_bound_binds_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
+def test_the_lower_limit_counts_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
     budget = memory_budget(64 * GIB, hugepages=4 * GIB, cgroup_limit=None if limit is None else limit * GIB)
     assert (budget["limited_by"], budget["usable"]) == (limited_by, usable * GIB)
-    assert budget["explanation"][0].endswith(f"{limited_by} is what binds")
+    assert budget["explanation"][0].endswith(f"limited by {limited_by}")
 
 
 def test_overrides() -> None:
@@ -98,59 +99,49 @@ def refused(**arguments: int) -> str:
 
 
 def test_one_agent_needs_6_gib() -> None:
-    assert smallest_host(4 * GIB) == 6 * GIB
-    assert refused(total=2 * GIB) == (
-        "no agent fits into 2 GiB of usable memory (limited by memtotal):"
-        " system_reserve 1 GiB + headroom 1 GiB + per_agent 4 GiB = 6 GiB; use a host with at least 6G"
-    )
-
-
-def test_agents_too_large_for_the_host() -> None:
-    assert refused(total=24 * GIB, per_agent=4 * TIB) == (
-        "no agent fits into 24 GiB of usable memory (limited by memtotal):"
-        " system_reserve 1 GiB + headroom 3.1 GiB + per_agent 4,096 GiB = 4,100.1 GiB;"
-        " lower per_agent (agent_policy_memory_per_agent) to at most 20352M, or use a host with at least 4825G"
-    )
-
-
-def test_headroom_larger_than_the_host() -> None:
-    assert refused(total=32 * GIB, headroom=64 * GIB) == (
-        "no agent fits into 32 GiB of usable memory (limited by memtotal):"
-        " system_reserve 1 GiB + headroom 64 GiB + per_agent 4 GiB = 69 GiB;"
-        " lower headroom (agent_policy_headroom) to at most 27G, or use a host with at least 70G"
-    )
-
-
-def test_reserve_larger_than_the_container() -> None:
-    assert refused(total=64 * GIB, cgroup_limit=16 * GIB, system_reserve=20 * GIB) == (
-        "no agent fits into 16 GiB of usable memory (limited by cgroup):"
-        " system_reserve 20 GiB + headroom 2.1 GiB + per_agent 4 GiB = 26.1 GiB;"
-        " lower system_reserve (agent_policy_system_reserve) to at most 10154M, or use a host with at least 28G"
-    )
-
-
-def test_huge_pages_larger_than_the_host() -> None:
-    assert refused(total=8 * GIB, hugepages=9 * GIB).startswith("no agent fits into 0 MiB of usable memory")
-
-
-@pytest.mark.parametrize("recommended", [0, -1, 7, 1000])
-def test_recommended_outside_of_what_fits(recommended: int) -> None:
-    assert refused(total=32 * GIB, recommended_agents=recommended) == (
-        f"recommended_agents (agent_policy_recommended_agents) is {recommended}, but 26.8 GiB hold 6 agents of 4 GiB;"
-        " set it from 1 to 6, or lower per_agent (agent_policy_memory_per_agent)"
-    )
+    assert smallest_host(BudgetPolicy()) == 6 * GIB
+    assert memory_budget(6 * GIB)["max_agents"] == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("host", "calculation", "advice"),
     [
-        ({"total": 0}, "total is 0; it must be at least 1"),
-        ({"total": GIB, "per_agent": 0}, "per_agent is 0; it must be at least 1"),
-        ({"total": GIB, "cpus": 0}, "cpus is 0; it must be at least 1"),
+        ({"total": 2 * GIB}, "= 6 GiB;", "use a host with at least 6G"),
+        (
+            {"total": 24 * GIB, "per_agent": 4 * TIB},
+            "= 4,100.1 GiB;",
+            "lower per_agent (agent_policy_memory_per_agent) to at most 20352M, or use a host with at least 4825G",
+        ),
+        (
+            {"total": 32 * GIB, "headroom": 64 * GIB},
+            "= 69 GiB;",
+            "lower headroom (agent_policy_headroom) to at most 27G, or use a host with at least 70G",
+        ),
+        (
+            {"total": 64 * GIB, "cgroup_limit": 16 * GIB, "system_reserve": 20 * GIB},
+            "(limited by cgroup)",
+            "lower system_reserve (agent_policy_system_reserve) to at most 10154M, or use a host with at least 28G",
+        ),
+        ({"total": 8 * GIB, "hugepages": 9 * GIB}, "into 0 MiB of usable memory", "use a host with at least 6G"),
     ],
 )
-def test_nonsense(arguments: dict[str, int], message: str) -> None:
-    assert refused(**arguments) == message
+def test_if_no_agent_fits_the_error_has_the_calculation_and_the_advice(
+    host: dict[str, int], calculation: str, advice: str
+) -> None:
+    message = refused(**host)
+    assert calculation in message and message.endswith(f" {advice}")
+
+
+@pytest.mark.parametrize("recommended", [0, -1, 7, 1000])
+def test_more_recommended_agents_than_fit(recommended: int) -> None:
+    message = refused(total=32 * GIB, recommended_agents=recommended)
+    assert message.startswith(f"recommended_agents (agent_policy_recommended_agents) is {recommended}, ")
+    assert "from 1 to 6" in message
+
+
+@pytest.mark.parametrize("name", ["total", "per_agent", "cpus"])
+def test_numbers_below_1_are_named(name: str) -> None:
+    assert refused(**{"total": GIB, name: 0}).startswith(f"{name} is 0;")
 
 
 @pytest.mark.parametrize("change", ["per_agent", "headroom", "system_reserve"])

@@ -43,5 +43,5 @@ def test_total_that_the_process_cannot_get() -> None:
     with pytest.raises(NovaMemoryError) as error:
         nova_memory_split(8 * GIB, address_space=4 * GIB, total=5 * GIB)
     assert str(error.value) == (
-        "total (agent_wrappers_nova_memory_total) is 5 GiB, but a process gets at most 4 GiB here; lower it"
+        "total (agent_wrappers_nova_memory_total) is 5 GiB, but a process can get only 4 GiB; lower it"
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What holds for every host, searched for counterexamples."""
+"""Properties of every budget, checked with generated hosts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
     Budget,
     BudgetError,
-    memory_budget,
     smallest_host,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory, nova_memory_split
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def budget_or_skip(**host: Any) -> Budget:
 
 
 def agents(**host: Any) -> int:
-    """0 where it is an error: no agent fits."""
+    """0 if no agent fits."""
     try:
         return memory_budget(**host)["max_agents"]
     except BudgetError:
@@ -96,7 +97,7 @@ def test_the_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) 
 
 @given(per_agent=PER_AGENT)
 def test_the_smallest_host_is_the_smallest(per_agent: int) -> None:
-    host = smallest_host(per_agent)
+    host = smallest_host(BudgetPolicy(per_agent))
     assert agents(total=host, per_agent=per_agent) == 1
     assert agents(total=host - 2 * KIB, per_agent=per_agent) == 0
 

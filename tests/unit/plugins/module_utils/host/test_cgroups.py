@@ -9,6 +9,7 @@ import pwd
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Usage
 
 ROOT = pwd.getpwuid(0).pw_name
 STAT = "anon 500\nfile 400\nactive_file 100\ninactive_file 200\nslab_reclaimable 50\n"
@@ -33,9 +34,9 @@ def lay_out(root, files):
 
 def test_what_the_kernel_can_take_back_is_not_in_use(tmp_path):
     seen = observe_ceiling([], ROOT, lay_out(tmp_path, UNIFIED))
-    assert seen["users"] == {"memory_max": None, "swap_max": 0, "in_use": 650}
-    assert (seen["hierarchy"], seen["controllers"]) == ("unified", ["cpu", "memory", "pids"])
-    assert seen["services"] == ["cron.service"]
+    assert seen.users == Usage(memory_max=None, swap_max=0, in_use=650)
+    assert (seen.hierarchy, seen.controllers) == ("unified", ["cpu", "memory", "pids"])
+    assert seen.services == ["cron.service"]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +44,12 @@ def test_what_the_kernel_can_take_back_is_not_in_use(tmp_path):
 )
 def test_other_trees_are_named(tmp_path, files, hierarchy):
     seen = observe_ceiling([], ROOT, lay_out(tmp_path, files))
-    assert (seen["hierarchy"], seen["users"], seen["services"]) == (hierarchy, None, [])
+    assert (seen.hierarchy, seen.users, seen.services) == (hierarchy, None, [])
 
 
 def test_agents_and_unknown_accounts_are_no_administrators(tmp_path):
-    assert observe_ceiling([], "nobody-of-that-name", str(tmp_path))["administrators"][ROOT] == 0
-    assert ROOT not in observe_ceiling([ROOT], ROOT, str(tmp_path))["administrators"]
+    assert observe_ceiling([], "nobody-of-that-name", str(tmp_path)).administrators[ROOT] == 0
+    assert ROOT not in observe_ceiling([ROOT], ROOT, str(tmp_path)).administrators
 
 
 @pytest.mark.parametrize(
@@ -62,4 +63,4 @@ def test_agents_and_unknown_accounts_are_no_administrators(tmp_path):
 def test_the_version_of_systemd_is_in_the_name_of_its_library(tmp_path, library, version):
     os.makedirs(tmp_path / os.path.dirname(library))
     (tmp_path / library).touch()
-    assert observe_ceiling([], ROOT, str(tmp_path))["systemd"] == version
+    assert observe_ceiling([], ROOT, str(tmp_path)).systemd == version

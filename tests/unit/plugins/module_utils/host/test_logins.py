@@ -31,7 +31,7 @@ def lay_out(root, files):
     ],
 )  # fmt: skip
 def test_whether_sshd_uses_pam(tmp_path, files, without):
-    assert observe_ways_in(lay_out(tmp_path, files))["sshd_without_pam"] is without
+    assert observe_ways_in(lay_out(tmp_path, files)).sshd_without_pam is without
 
 
 LIMITS = "session    required   pam_limits.so\n"
@@ -54,4 +54,4 @@ LIMITS = "session    required   pam_limits.so\n"
     ],
 )
 def test_which_services_of_pam_do_not_load_the_limits(tmp_path, files, without):
-    assert observe_ways_in(lay_out(tmp_path, files))["pam_without_limits"] == without
+    assert observe_ways_in(lay_out(tmp_path, files)).pam_without_limits == without

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import Host, HostError, read_host
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.recorded_hosts import HOSTS, lay_out, write
 
 MIB = 1 << 20

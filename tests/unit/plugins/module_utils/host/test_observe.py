@@ -1,40 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What a host is compared with before it is sealed."""
+"""The one look: what it reads of the manifest's paths, of accounts, of packages and of audit logs."""
 
 from __future__ import annotations
 
+import grp
+import json
+import os
+import pwd
+
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import unlike_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
-
-
-@pytest.fixture
-def held(tmp_path):
-    """A file, and the manifest that has it so."""
-    file = tmp_path / "limits.conf"
-    file.write_text("one\n")
-    record = {**observe(str(file)), "before": dict(ABSENT)}
-    return file, Manifest({"agent_limits": {"paths": {str(file): record}, "trees": []}})
-
-
-def test_a_host_as_recorded_misses_nothing(held):
-    assert unlike_record(held[1]) == []
-
-
-@pytest.mark.parametrize(
-    "harm", [lambda file: file.unlink(), lambda file: file.write_text("two\n"), lambda file: file.chmod(0o666)]
+from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
+from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import (
+    Question,
+    look,
+    observe_accounts,
+    observe_audit_logs,
+    observe_files,
+    observe_packages,
 )
-def test_what_is_otherwise_is_named_unless_it_was_left_to_somebody(held, harm):
-    file, manifest = held
-    harm(file)
-    assert unlike_record(manifest) == [str(file)]
-    manifest.paths("agent_limits")[str(file)]["kept"] = True
-    assert unlike_record(manifest) == []
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AccountsRecord, Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
+from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+GROUP = grp.getgrgid(os.getegid()).gr_name
 
 
-def test_a_toolchain_that_is_not_there_is_named(held, tmp_path):
-    held[1].add_tree("agent_toolchain", str(tmp_path / "toolchain"))
-    assert unlike_record(held[1]) == [str(tmp_path / "toolchain")]
+def test_what_this_host_gives_passes_the_border(tmp_path):
+    """The real look, whatever this host is."""
+    asked = Question(users=[ME, "nobody-of-that-name"], packages=["dpkg"], manifest=str(tmp_path / "manifest.json"))
+    observed = look(asked)
+    answer = json.loads(json.dumps(outgoing(encode(observed))))
+    assert decode(Observation, answer) == observed
+    assert observed.accounts.users[ME].exists and not observed.accounts.users["nobody-of-that-name"].exists
+    assert (observed.manifest, observed.files, observed.deep) == (Manifest(), {}, None)
+
+
+def test_files_are_those_of_the_manifest_and_those_that_were_asked_for(tmp_path):
+    ours, theirs = tmp_path / "limits.conf", tmp_path / "holder.1"
+    ours.write_text("one\n")
+    theirs.write_text("an agent's\n")
+    recorded = {
+        str(ours): Record(observe(str(ours)), ABSENT),
+        str(theirs): Record(observe(str(theirs), content=False), ABSENT),
+    }
+    found = observe_files(Manifest({"r": RoleRecord(recorded)}), [str(tmp_path), str(tmp_path / "none")])
+    assert found[str(ours)] == observe(str(ours)) and found[str(ours)].sha256
+    assert found[str(theirs)].kind == "file" and not found[str(theirs)].sha256  # theirs is never read
+    assert found[str(tmp_path)].kind == "directory" and found[str(tmp_path / "none")] == ABSENT
+
+
+def test_accounts_and_what_earlier_applies_noted(tmp_path):
+    made = {"groups": [GROUP], "users": [ME], "members": {GROUP: [ME], "no-such-group": ["x"]}}
+    (tmp_path / "accounts.json").write_text(json.dumps(made))
+    found = observe_accounts(GROUP, [ME], str(tmp_path))
+    assert found.group_id == os.getegid() and ME in found.members and GROUP in found.users[ME].groups
+    assert found.record == AccountsRecord(**made)
+    assert found.memberships["no-such-group"] == []
+    none = observe_accounts("no-such-group", [], str(tmp_path / "none"))
+    assert (none.group_id, none.members, none.record) == (None, [], AccountsRecord())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"members": []}', '{"groups": 5}'])
+def test_a_damaged_record_of_accounts_says_nothing(tmp_path, text):
+    (tmp_path / "accounts.json").write_text(text)
+    assert observe_accounts("no-such-group", [], str(tmp_path)).record == AccountsRecord()
+
+
+STATUS = """\
+Package: gcc
+Essential: no
+Status: install ok installed
+Architecture: amd64
+Version: 4:12.2.0-3
+Provides: c-compiler, gcc-x86-64-linux-gnu (= 4:12.2.0-3), gcc:amd64
+
+Package: git
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1:2.39
+"""
+
+
+def test_packages_are_those_that_dpkg_has_installed_under_every_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(host_observe, "DPKG_STATUS", str(tmp_path / "status"))
+    assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg at all
+    (tmp_path / "status").write_text(STATUS)
+    right = ["gcc", "gcc:amd64", "gcc=4:12.2.0-3", "c-compiler", "gcc-x86-64-linux-gnu"]
+    wrong = ["git", "gcc:arm64", "gcc=1", "cc"]
+    assert observe_packages([*right, *wrong]) == {**dict.fromkeys(right, True), **dict.fromkeys(wrong, False)}
+
+
+def test_audit_logs_are_those_that_were_asked_for(tmp_path):
+    path = f"{tmp_path}/gone/audit.log"
+    (finding,) = observe_audit_logs([(path, "root")])
+    assert finding.path == path and f"{tmp_path}/gone" in finding.text
+    assert observe_audit_logs([]) == []
+
+
+def test_a_path_below_a_link_of_somebody_else_is_unreadable_and_ends_no_look(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a link to somebody else")
+    (tmp_path / "link").symlink_to("/etc")
+    os.chown(tmp_path / "link", 54321, -1, follow_symlinks=False)
+    found = observe_files(Manifest(), [str(tmp_path / "link/passwd")])[str(tmp_path / "link/passwd")]
+    assert found == PathState("unreadable", why=found.why) and found.why

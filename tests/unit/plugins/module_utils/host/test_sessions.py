@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Open sessions: read from a FIXTURE of /proc that belongs to this process's own account, and compared."""
+"""Open sessions: read from a FIXTURE of /proc that belongs to this process's own account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 import pwd
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions, stale_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
 
 GIB = 1 << 30
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -33,8 +34,8 @@ def test_the_loosest_process_of_a_unit_tells_what_its_login_was_given(tmp_path):
     process(tmp_path, 13, None)  # a zombie
     (tmp_path / "proc/self").symlink_to("10")
     assert observe_sessions([ME, "nobody-of-that-name"], str(tmp_path)) == [
-        {"user": ME, "unit": "cron.service", "limits": {"as": None, "nofile": 4096}},
-        {"user": ME, "unit": "session-3.scope", "limits": {"as": 64 * GIB, "nofile": 4096}},
+        Session(ME, "cron.service", {"as": None, "nofile": 4096}),
+        Session(ME, "session-3.scope", {"as": 64 * GIB, "nofile": 4096}),
     ]
 
 
@@ -43,25 +44,15 @@ def test_user_units_count_as_one_with_their_user_manager(tmp_path):
     process(tmp_path, 10, GIB, cgroup=cgroup.format("a.service"))
     process(tmp_path, 11, GIB, cgroup=cgroup.format("b.scope"))
     process(tmp_path, 12, GIB, cgroup="0::/\n")
-    assert [session["unit"] for session in observe_sessions([ME], str(tmp_path))] == ["no unit", "user@1001.service"]
+    assert [session.unit for session in observe_sessions([ME], str(tmp_path))] == ["no unit", "user@1001.service"]
+
+
+@pytest.mark.parametrize("name", ["a\x1cb", "a\u2028b", "a:b", "a\\x0ab"])
+def test_a_group_that_an_account_has_named_ends_no_look(tmp_path, name):
+    process(tmp_path, 10, GIB, cgroup=f"0::/user.slice/user-1001.slice/user@1001.service/{name}\n")
+    assert [session.unit for session in observe_sessions([ME], str(tmp_path))] == ["user@1001.service"]
 
 
 def test_without_agents_nothing_is_read(tmp_path):
     (tmp_path / "proc").mkdir()
     assert observe_sessions([], str(tmp_path)) == []
-
-
-def session(user, address_space, files=4096):
-    return {"user": user, "unit": "session-1.scope", "limits": {"as": address_space, "nofile": files}}
-
-
-@pytest.mark.parametrize(
-    ("sessions", "stale"),
-    [
-        ([session("a", GIB)], []),
-        ([session("a", None), session("a", 2 * GIB), session("b", GIB)], ["a (2)"]),
-        ([session("b", GIB, 10), session("a", GIB // 2)], ["a (1)", "b (1)"]),
-    ],
-)
-def test_sessions_with_other_limits_are_counted_by_owner(sessions, stale):
-    assert stale_sessions(sessions, {"as": [GIB, GIB], "nofile": [1024, 4096]}) == stale

@@ -24,7 +24,6 @@ GIVEN = {
     "workspaces": ["/home/*/nova", {"path": "~/nova-[ab]?", "users": ["agent1", "agent2"]}],
     "audit_logs": [{"path": "/home/agent1/audit.log", "owner": "agent1"}],
     "group": "nova-agents",
-    "cargo_agent": "/opt/nova-agent/bin/cargo_agent.sh",
     "report": "/var/lib/nova-agent/targets.json",
 }
 PATTERN = "allowed is an absolute path of two names or more, with * ? [...] but not **, or one below ~/, such as /home/*/nova or ~/nova"

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import (
-    Artifact,
     ChannelError,
-    Package,
     artifacts,
-    manifest_path,
     parse,
-    render,
     tomllib,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Toolchain
@@ -102,32 +98,6 @@ def test_a_manifest_cannot_lead_out_of_the_mirror(url: str):
     hostile["pkg"]["cargo"]["target"][X86]["xz_url"] = url
     with pytest.raises(ChannelError, match="which is not below a server's dist/ folder"):
         artifacts(hostile, Toolchain("1.92.0"), X86)
-
-
-@pytest.mark.parametrize(
-    ("channel", "path"),
-    [
-        ("1.92.0", "dist/channel-rust-1.92.0.toml"),
-        ("stable", "dist/channel-rust-stable.toml"),
-        ("nightly-2026-05-20", "dist/2026-05-20/channel-rust-nightly.toml"),
-    ],
-)
-def test_where_manifests_lie(channel: str, path: str):
-    assert manifest_path(channel) == path
-
-
-@needs_toml
-def test_what_is_written_can_be_read():
-    packages = [
-        Package("rustc", X86, Artifact("dist/d/rustc.tar.zst", "c" * 64), "zst"),
-        Package("clippy-preview", X86, Artifact("dist/d/clippy.tar.gz", "d" * 64), "gz"),
-    ]
-    text = render("1.95.0 (59807616e 2026-04-14)", "2026-04-16", X86, packages, ["rustc"])
-    found = parse(text, "here")
-    assert found["pkg"]["rust"]["version"] == "1.95.0 (59807616e 2026-04-14)"
-    assert artifacts(found, Toolchain("1.95.0", "minimal", ("clippy",)), X86) == [
-        package.artifact for package in packages
-    ]
 
 
 @needs_toml

@@ -6,17 +6,31 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     LARGEST,
     MOST_LINKS,
+    group_name,
+    mounted_by_user,
     observe,
     opened_folder,
+    owner_name,
     read,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+)
 
 AGENT = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
@@ -27,10 +41,10 @@ def test_a_file_is_told_by_the_hash_of_what_it_holds(tmp_path):
     file.write_bytes(b"x" * (3 << 20))
     file.chmod(0o640)
     state = observe(str(file))
-    assert (state["kind"], state["mode"], state["sha256"]) == (
+    assert (state.kind, state.mode, state.sha256) == (
         "file", "0640", hashlib.sha256(b"x" * (3 << 20)).hexdigest(),
     )  # fmt: skip
-    assert "sha256" not in observe(str(file), content=False)
+    assert observe(str(file), content=False).sha256 == ""
     assert read(str(file)) == b"x" * (3 << 20)
 
 
@@ -38,20 +52,20 @@ def test_a_file_without_end_is_not_read(tmp_path):
     file = tmp_path / "sparse"
     with file.open("wb") as opened:
         opened.truncate(1 << 40)
-    assert observe(str(file))["sha256"] == TOO_LARGE
+    assert observe(str(file)).sha256 == TOO_LARGE
     with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
         read(str(file))
     os.truncate(file, LARGEST)
-    assert observe(str(file))["sha256"] != TOO_LARGE
+    assert observe(str(file)).sha256 != TOO_LARGE
 
 
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    assert observe(str(tmp_path / "fifo"))["kind"] == "special"
+    assert observe(str(tmp_path / "fifo")).kind == "special"
     with pytest.raises(OSError, match="no regular file"):
         read(str(tmp_path / "fifo"))
     (tmp_path / "link").symlink_to("fifo")
-    assert observe(str(tmp_path / "link"))["target"] == "fifo"
+    assert observe(str(tmp_path / "link")).target == "fifo"
     with pytest.raises(OSError, match="no regular file"):
         read(str(tmp_path / "link"))
 
@@ -61,7 +75,7 @@ def test_a_link_of_ones_own_is_followed_on_the_way(tmp_path, target):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_text("here\n")
     (tmp_path / "link").symlink_to(target.format(tmp_path, tmp_path.name))
-    assert observe(str(tmp_path / "link/file"))["sha256"] == hashlib.sha256(b"here\n").hexdigest()
+    assert observe(str(tmp_path / "link/file")).sha256 == hashlib.sha256(b"here\n").hexdigest()
     assert read(str(tmp_path / "link/file")) == b"here\n"
     assert observe(str(tmp_path / "link/none")) == observe(str(tmp_path / "a/b/file/below")) == ABSENT
 
@@ -74,10 +88,111 @@ def test_a_link_of_somebody_else_is_not_followed_on_the_way(tmp_path):
     os.chown(tmp_path / "scripts", AGENT, AGENT, follow_symlinks=False)
     path = str(tmp_path / "scripts/file")
     said = f"{tmp_path}/scripts: scripts is a link of uid {AGENT} and is not followed: name the real path"
-    assert observe(path) == {"kind": "unreadable", "why": said}
+    assert observe(path) == PathState("unreadable", why=said)
     with pytest.raises(StateError) as refused:
         read(path)
     assert str(refused.value) == said
+
+
+@as_root
+def test_a_link_of_root_s_is_followed_only_in_a_folder_of_root_s_alone(tmp_path):
+    """An agent can own a link of root's by moving it, or by moving what is around it."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/file").write_text("here\n")
+    for owner, mode in ((AGENT, 0o755), (0, 0o775), (0, 0o757), (0, 0o1777)):
+        folder = tmp_path / f"{owner}-{mode:o}"
+        (folder / "own").mkdir(parents=True)
+        for place in (folder, folder / "own"):
+            (place / "link").symlink_to(tmp_path / "etc")
+        os.chown(folder, owner, owner)
+        folder.chmod(mode)
+        assert observe(str(folder / "link/file")).kind == "unreadable"
+        # What is below a foreign folder can be exchanged with it. In /tmp nobody can exchange what is root's.
+        assert observe(str(folder / "own/link/file")).kind == ("file" if mode == 0o1777 else "unreadable")
+
+
+@as_root
+def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
+    wanted = PathState("link", target="/etc", owner="root", group="root")
+    (tmp_path / "agent/own").mkdir(parents=True)
+    os.chown(tmp_path / "agent", AGENT, AGENT)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    for name in ("agent/new", "agent/own/new", "shared/new"):
+        with pytest.raises(StateError, match="root changes nothing there"):
+            put(str(tmp_path / name), wanted, None)
+        with pytest.raises(StateError, match="root changes nothing there"):
+            remove(str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["agent", "own", "shared"]
+    put(str(tmp_path / "new"), wanted, None)
+    assert (tmp_path / "new").readlink() == Path("/etc")
+
+
+def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
+    """What is kept of a file before ours, and what is put back, passes here too."""
+    owner, group = owner_name(os.geteuid()), group_name(os.getegid())
+    wanted = PathState("file", "0644", owner, group, hashlib.sha256(b"planned").hexdigest())
+    with pytest.raises(StateError, match="not what was planned"):
+        put(str(tmp_path / "file"), wanted, b"other")
+    assert list(tmp_path.iterdir()) == []
+    put(str(tmp_path / "file"), wanted, b"planned")
+    assert (tmp_path / "file").read_bytes() == b"planned"
+
+
+def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
+    wanted = PathState("file", "0644", "gone-since", "root", "0" * 64)
+    with pytest.raises(StateError, match="gone-since:root, which this host does not have"):
+        put(str(tmp_path / "file"), wanted, b"")
+
+
+def test_a_file_system_that_a_user_mounted_is_known(tmp_path):
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(
+        "36 35 0:45 / /home/a/x rw,nosuid - fuse.sshfs sshfs rw,user_id=1000,group_id=1000,allow_other\n"
+        "37 35 0:46 / /mnt rw - fuse.s3 s3 rw,user_id=0,group_id=0,allow_other\n"
+        "38 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    )
+    asked = [os.makedev(0, 45), os.makedev(0, 46), os.makedev(8, 1), os.makedev(8, 2)]
+    assert [mounted_by_user(device, str(mountinfo)) for device in asked] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EACCES])
+def test_a_dead_mount_is_unreadable_and_ends_no_look(tmp_path, monkeypatch, number):
+    real = os.open
+
+    def dead(path, *arguments, **named):
+        if path == "dead":
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", dead)
+    for path in (tmp_path / "dead", tmp_path / "dead/file"):
+        assert observe(str(path)) == PathState("unreadable", why=f"{path}: {os.strerror(number)}")
+
+
+DEAD_MOUNT = """
+import ctypes, json, os, sys
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
+place = sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+server = os.open("/dev/fuse", os.O_RDWR)
+if libc.mount(b"dead", place.encode(), b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % server):
+    sys.exit(77)
+os.close(server)
+print(json.dumps([observe(place).kind, observe(place + "/file").kind]))
+"""
+
+
+@as_root
+def test_a_real_mount_whose_server_has_died_is_unreadable(tmp_path):
+    if not shutil.which("unshare") or not os.path.exists("/dev/fuse"):
+        pytest.skip("no unshare or no /dev/fuse")
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", DEAD_MOUNT, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    if done.returncode == 77:
+        pytest.skip("this machine lets nobody mount a FUSE file system")
+    assert json.loads(done.stdout or "[]") == ["unreadable", "unreadable"], done.stderr
 
 
 def test_links_in_a_circle_end(tmp_path):
@@ -101,6 +216,5 @@ def test_no_descriptor_is_left_open(tmp_path):
     before = descriptors()
     for name in ("file", "file/below", "none/below", "link"):
         observe(str(tmp_path / name))
-    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        observe(str(tmp_path / "link/below"))
+    assert observe(str(tmp_path / "link/below")).kind == "unreadable"
     assert descriptors() == before

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A manifest that can't be written is the old one, and the error has its name and the way out."""
+"""A manifest is read as it was written; one that can't be read or written is named, with the way out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import subprocess
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
+    Manifest,
+    ManifestError,
+    Record,
+    RoleRecord,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
 
-HELD = {"agent_limits": {"paths": {"/opt/x": {"kind": "file"}}, "trees": []}}
+HELD = {"agent_limits": RoleRecord({"/opt/x": Record(PathState("file"), ABSENT)}, ["/opt/tree"], ["x.timer"])}
 
 
 @pytest.fixture
@@ -20,6 +26,58 @@ def manifest(tmp_path):
     path = tmp_path / "nova-agent/manifest.json"
     Manifest(HELD).save(str(path))
     return path
+
+
+def test_it_is_read_as_it_was_written(manifest):
+    assert Manifest.load(str(manifest)) == Manifest(HELD)
+    assert Manifest.load(str(manifest.parent / "none/manifest.json")) == Manifest()
+
+
+def test_the_manifest_of_an_earlier_version_is_read(tmp_path):
+    """Of 0.1.0, which had a run and a seal, and no restarts."""
+    data = Manifest(HELD).to_dict() | {"run": "x", "seal": {"variables": "y"}}
+    del data["roles"]["agent_limits"]["restarts"]
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    found = Manifest.load(str(tmp_path / "manifest.json"))
+    assert found.roles["agent_limits"] == RoleRecord(HELD["agent_limits"].paths, ["/opt/tree"], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"roles": []}',
+        '{"roles": {"r": {}}}',
+        '{"roles": {"r": {"paths": {"/x": {"kind": "file"}}, "trees": []}}}',
+        '{"roles": {"r": {"paths": {"/x": {"kind": 5, "before": {"kind": "absent"}}}, "trees": []}}}',
+        '{"roles": {"r": {"paths": {"/x": {"kind": "no", "before": {"kind": "absent"}}}, "trees": []}}}',
+        "\ud800".encode("utf-8", "surrogatepass"),
+    ],
+)
+def test_what_is_no_manifest_is_named_with_what_to_do(tmp_path, text):
+    path = tmp_path / "manifest.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ManifestError, match="restore it from a backup") as error:
+        Manifest.load(str(path))
+    assert str(path) in str(error.value)
+
+
+def test_one_that_holds_nothing_is_removed_with_its_folder(manifest):
+    Manifest({"agent_limits": RoleRecord()}).save(str(manifest))
+    assert not manifest.parent.exists()
+
+
+def test_its_mode_does_not_depend_on_the_umask(tmp_path):
+    """agent-status reads it without root."""
+    mask = os.umask(0o077)
+    try:
+        Manifest(HELD).save(str(tmp_path / "new/manifest.json"))
+    finally:
+        os.umask(mask)
+    modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "new", tmp_path / "new/manifest.json")]
+    assert modes == ["0o755", "0o644"]
 
 
 def test_a_full_disk_leaves_the_old_manifest_and_nothing_beside_it(manifest, monkeypatch):

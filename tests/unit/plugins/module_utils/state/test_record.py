@@ -8,12 +8,12 @@ import os
 import stat
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError, differences
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import (
     observe_record,
-    record_problems,
     repair_record,
+    wanted_record,
 )
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
@@ -23,9 +23,16 @@ AGENT = 54321
 @pytest.fixture
 def manifest(tmp_path):
     path = tmp_path / "state" / "manifest.json"
-    Manifest({"agent_limits": {"paths": {}, "trees": ["/t"]}}).save(str(path))
+    Manifest({"agent_limits": RoleRecord(trees=["/t"])}).save(str(path))
     (path.parent / "originals").mkdir(mode=0o700)
     return path
+
+
+def wrong(manifest):
+    """What differs, by path."""
+    wanted = wanted_record(str(manifest))
+    found = {path: differences(wanted[path], state) for path, state in observe_record(str(manifest)).items()}
+    return {path: names for path, names in found.items() if names}
 
 
 def test_what_is_not_there_is_no_problem(tmp_path):
@@ -34,8 +41,7 @@ def test_what_is_not_there_is_no_problem(tmp_path):
 
 def test_as_it_was_written_it_is_right(manifest):
     assert len(observe_record(str(manifest))) == 3
-    assert record_problems(observe_record(str(manifest))) == {}
-    assert repair_record(str(manifest)) == []
+    assert wrong(manifest) == {} and repair_record(str(manifest)) == []
 
 
 @pytest.mark.parametrize("name", ["", "manifest.json", "originals"])
@@ -52,7 +58,7 @@ def test_owner_and_mode_are_put_right(manifest, name, harm, names):
     path = manifest.parent / name if name else manifest.parent
     before = path.stat()
     harm(path)
-    assert record_problems(observe_record(str(manifest))) == {str(path): names}
+    assert wrong(manifest) == {str(path): names}
     assert repair_record(str(manifest)) == [str(path)]
     assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode) == (0, 0, before.st_mode)
 
@@ -62,5 +68,5 @@ def test_another_kind_of_file_is_not_replaced(manifest, tmp_path):
     manifest.symlink_to(tmp_path / "moved")
     with pytest.raises(StateError) as refused:
         repair_record(str(manifest))
-    assert str(refused.value) == f"{manifest} is a link: move it away, and restore it from a backup"
+    assert str(manifest) in str(refused.value) and "is a link" in str(refused.value)
     assert stat.S_ISLNK(os.lstat(manifest).st_mode)

@@ -43,6 +43,7 @@ def test_memory_where_the_kernel_does_not_count_it():
 
 def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("pressure") == "some waited for memory 0.25 % of the last minute, all at once 0 %"
+    assert said("cpu, disk") == "some waited for a CPU 85.5 % of the last minute, for the disk 1.25 %"
     assert said("killed") == "0 processes for lack of memory since the boot"
     assert said("agents").startswith("1 of 300 accounts logged in; 300 recommended, 326 at most [")
     assert said("agents").endswith("agent1 3 GiB in 12 processes, 1 session")
@@ -66,8 +67,9 @@ def test_what_may_not_be_read_or_is_not_there_is_said():
     )
     assert said("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
     trouble = {"scope": "host", "pressure": None, "killed": None}
-    assert said("pressure", trouble=trouble) == "is not measured: the kernel was started without psi=1"
+    assert said("pressure", trouble=trouble).startswith("is not measured: the kernel was started without psi=1")
     assert said("killed", trouble=trouble) == "is not counted here"
+    assert not any(line.startswith("cpu, disk") for line in render(facts(pressure={})))
     assert "recommended" not in said("agents", budget=None)
     assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
 
@@ -78,7 +80,7 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
     lines = render(
         facts(
             host="h" * 64,
-            agents={"accounts": 9999, "logged_in": [{"user": "u" * 32, "sessions": 99, "processes": 99999, "memory": 99999 * GIB}] * 300},
+            agents={"accounts": 9999, "counted_by": "processes", "running": 99999, "logged_in": [{"user": "u" * 32, "sessions": 99, "processes": 99999, "memory": 99999 * GIB}] * 300},
             pool={"path": "/x", "total": 9999 * GIB, "held": 9999 * GIB, "holders": [CALLER] * 999, "waiting": [CALLER] * 300, "problem": None},
             slots={"total": 9999, "held": 9999, "holders": [], "waiting": [CALLER] * 300},
             toolchain={"path": "/x", "channel": "1", "installed": ["nightly-2026-01-01"] * 20, "problems": ["p" * 200] * 20},
@@ -109,7 +111,7 @@ def test_a_host_that_is_right_needs_nobody():
     [
         ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "agents stand still for lack of memory: end the largest, see: systemd-cgtop"),
         ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "find what was killed with: journalctl -k -g 'Killed process'."),
-        ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents are logged in than recommended"),
+        ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents run than recommended"),
         ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "the toolchain is damaged; an operator repairs it with: ansible-playbook"),
         ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "files differ from the last apply; ansible-playbook"),
     ],

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError, fetch
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
     Generation,
     Source,
+    _unaltered,
     matches,
     missing_components,
     set_modes,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Toolchain
 
 ARM = "aarch64-unknown-linux-gnu"
 
@@ -62,7 +64,7 @@ def test_the_environment_of_rustup(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv(name, "hostile")
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("RUSTUP_USE_CURL", "1")
-    environment = Generation("/g", "x86_64", Source("file:///m", "file:///m/rustup"), 0)._environment()
+    environment = Generation("/g", "x86_64", Source("file:///m", "file:///m/rustup"), 0)._environment("file:///m")
     assert "hostile" not in environment.values()
     assert environment["https_proxy"] == "http://proxy.example:3128"
     assert environment["RUSTUP_USE_CURL"] == "1"
@@ -80,3 +82,18 @@ def test_modes_are_set_whatever_they_were(tmp_path: Path):
         path.name: f"{path.stat().st_mode & 0o7777:04o}" for path in [tmp_path / "bin", *(tmp_path / "bin").iterdir()]
     }
     assert modes == {"bin": "0755", "rustc": "0755", "data": "0644"}
+
+
+def test_a_file_that_is_too_long_is_an_error_and_not_cut(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"x" * 11)
+    url = f"file://{tmp_path}/file"
+    assert fetch(url, 11) == b"x" * 11
+    with pytest.raises(FetchError, match="more than 10 bytes"):
+        fetch(url, 10)
+
+
+def test_the_official_server_s_name_is_one_that_rustup_leaves():
+    """rustup puts RUSTUP_DIST_SERVER in its place, which is that of the manifest alone."""
+    assert UPSTREAM not in _unaltered(UPSTREAM)
+    assert _unaltered(UPSTREAM).lower() == UPSTREAM
+    assert _unaltered("http://mirror.example") == "http://mirror.example"

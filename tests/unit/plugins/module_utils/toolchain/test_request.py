@@ -6,10 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
+    check_environment,
+    is_public,
+    network_environment,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     Request,
     RequestError,
     architecture,
+    check_source,
+    manifest_path,
     source_url,
 )
 
@@ -104,6 +111,8 @@ def test_architectures_have_their_own_sum():
         ("https://static.rust-lang.org", "https://static.rust-lang.org"),
         ("http://mirror.example:8080/rust/", "http://mirror.example:8080/rust"),
         ("file:///srv/rustup", "file:///srv/rustup"),
+        ("file:///srv//rustup//", "file:///srv/rustup"),
+        ("https://host/rust-static//rustup", "https://host/rust-static/rustup"),
     ],
 )
 def test_sources(value: str, read: str):
@@ -132,3 +141,56 @@ def test_other_sources_are_refused(value: Any):
     assert str(error.value) == (
         f"update_root is {value!r}; allowed is http://, https:// or file://, such as https://static.rust-lang.org"
     )
+
+
+@pytest.mark.parametrize(
+    ("channel", "path"),
+    [
+        ("1.92.0", "dist/channel-rust-1.92.0.toml"),
+        ("stable", "dist/channel-rust-stable.toml"),
+        ("nightly-2026-05-20", "dist/2026-05-20/channel-rust-nightly.toml"),
+    ],
+)
+def test_where_manifests_lie(channel: str, path: str):
+    assert manifest_path(channel) == path
+
+
+def test_plain_http_needs_the_sum_of_each_channel():
+    extra = {"extra": [{"channel": "1.93.0"}]}
+    sums = {"channel_checksums": {"1.92.0": SUM}}
+    check_source(Request.from_options({**OPTIONS, **sums}), "http://mirror.example")
+    check_source(Request.from_options({**OPTIONS, **extra}), "https://mirror.example")
+    check_source(Request.from_options({**OPTIONS, **extra}), "file:///srv/rustup")
+    with pytest.raises(RequestError, match=r"agent_toolchain_channel_checksums has no sha256 for 1\.93\.0"):
+        check_source(Request.from_options({**OPTIONS, **sums, **extra}), "http://mirror.example", "agent_toolchain_")
+
+
+def test_a_sum_belongs_to_what_is_asked_for():
+    sums = {"channel_checksums": {"1.92.0": SUM, "1.40.0": "a" * 64}}
+    request = Request.from_options({**OPTIONS, **sums})
+    assert request.toolchains[0].sha256 == SUM
+    assert request.to_dict()["channel_checksums"] == {"1.92.0": SUM}
+    assert Request.from_options(request.to_dict()) == request
+    for wrong in ({"1.92.0": "x"}, {1.92: SUM}, [SUM]):
+        with pytest.raises(RequestError, match="channel_checksums"):
+            Request.from_options({**OPTIONS, "channel_checksums": wrong})
+
+
+def test_only_names_that_can_be_kept_are_given_to_rustup():
+    given = {"https_proxy": "http://u:p@proxy.example:3128", "RUSTUP_MAX_RETRIES": 5, "SSL_CERT_FILE": "/etc/x.pem"}
+    assert check_environment(given, "e")["RUSTUP_MAX_RETRIES"] == "5"
+    for name in ("RUSTUP_HOME", "CARGO_HOME", "LD_PRELOAD", "RUSTUP_DIST_SERVER", "PYTHONPATH"):
+        with pytest.raises(RequestError, match=f"e holds {name};") as error:
+            check_environment({**given, name: "secret"}, "e")
+        assert "secret" not in str(error.value)
+    assert [is_public(name, str(value)) for name, value in given.items()] == [False, True, True]
+
+
+def test_a_proxy_for_everything_is_one_for_python_too():
+    found = network_environment({"ALL_PROXY": "http://p:1"}, {"PATH": "/bin", "RUSTUP_HOME": "/x", "LD_PRELOAD": "/y"})
+    assert found == {"ALL_PROXY": "http://p:1", "http_proxy": "http://p:1", "https_proxy": "http://p:1", "PATH": "/bin"}
+    assert (
+        network_environment({"all_proxy": "http://p:1", "HTTPS_PROXY": "http://q:1"}, {})["HTTPS_PROXY"] == "http://q:1"
+    )
+    with pytest.raises(RequestError, match="https?_proxy or all_proxy is a SOCKS proxy"):
+        network_environment({"ALL_PROXY": "socks5h://p:1"}, {})

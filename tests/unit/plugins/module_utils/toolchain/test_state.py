@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import ToolchainTree
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import state as toolchain_state
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import plan
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
@@ -20,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
     programs_below,
 )
 
-NOTHING = {"present": False, "request": None, "toolchains": [], "problems": [], "in_use": [], "busy": False}
+NOTHING = ToolchainTree(present=False, request="", toolchains=[], problems=[], in_use=[])
 
 
 @pytest.fixture
@@ -39,19 +41,18 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_nothing_there(tmp_path: Path):
-    path = str(tmp_path / "toolchain")
-    assert observe_toolchain(path) == {"tree": path, **NOTHING}
+    assert observe_toolchain(str(tmp_path / "toolchain")) == NOTHING
 
 
 def test_a_right_tree(tree: Path):
     seen = observe_toolchain(str(tree))
-    assert seen == {"tree": str(tree), **NOTHING, "present": True, "request": {"channel": "1.92.0"}}
+    assert seen == replace(NOTHING, present=True, request='{"channel": "1.92.0"}')
 
 
 def test_what_root_leaves_by_using_it_is_no_damage(tree: Path):
     (tree / "bin/__pycache__").mkdir()
     (tree / "bin/__pycache__/x.pyc").write_text("")
-    assert observe_toolchain(str(tree))["problems"] == []
+    assert observe_toolchain(str(tree)).problems == []
 
 
 def test_each_kind_of_damage_has_its_words(tree: Path):
@@ -60,7 +61,7 @@ def test_each_kind_of_damage_has_its_words(tree: Path):
     (generation / "bin/cargo").symlink_to("/bin/true")
     (generation / "bin/rustup").chmod(0o777)
     (generation / "more").mkdir()
-    assert observe_toolchain(str(tree))["problems"] == [
+    assert observe_toolchain(str(tree)).problems == [
         f"{generation}/bin/cargo: target /bin/true, not rustup",
         f"{generation}/bin/rustup: mode 0777, not 0644",
         f"{generation}/more: does not belong here",
@@ -70,7 +71,7 @@ def test_each_kind_of_damage_has_its_words(tree: Path):
 def test_a_long_list_is_cut(tree: Path):
     for number in range(30):
         (tree / f"x{number}").touch()
-    problems = observe_toolchain(str(tree))["problems"]
+    problems = observe_toolchain(str(tree)).problems
     assert (len(problems), problems[-1]) == (21, "and 10 more")
 
 
@@ -78,7 +79,7 @@ def test_a_missing_folder_is_named_once(tree: Path):
     for path in (tree / "bin").iterdir():
         path.unlink()
     (tree / "bin").rmdir()
-    assert observe_toolchain(str(tree))["problems"] == [f"{tree.resolve()}/bin: is missing"]
+    assert observe_toolchain(str(tree)).problems == [f"{tree.resolve()}/bin: is missing"]
 
 
 @pytest.mark.parametrize("target", ["/elsewhere", ".toolchain/gone", "../.toolchain/abcd1234", ".toolchain/../etc"])
@@ -86,14 +87,14 @@ def test_a_link_that_leads_elsewhere(tree: Path, target: str):
     tree.unlink()
     tree.symlink_to(target)
     seen = observe_toolchain(str(tree))
-    assert seen["present"] is False
-    assert seen["problems"][0] == f"{tree}: not a link to a generation in {tree.parent}/.toolchain"
+    assert seen.present is False
+    assert seen.problems[0] == f"{tree}: not a link to a generation in {tree.parent}/.toolchain"
 
 
 def test_leftovers_of_interrupted_runs(tree: Path):
     other = tree.parent / ".toolchain/halfway1"
     other.mkdir()
-    assert observe_toolchain(str(tree))["problems"] == [f"{other}: left by an earlier or interrupted run"]
+    assert observe_toolchain(str(tree)).problems == [f"{other}: left by an earlier or interrupted run"]
 
 
 def test_old_generations_in_which_programs_run(tree: Path, tmp_path: Path):
@@ -108,12 +109,12 @@ def test_old_generations_in_which_programs_run(tree: Path, tmp_path: Path):
             seen = observe_toolchain(str(tree))
         finally:
             running.kill()
-    assert (seen["in_use"], seen["problems"]) == ([str(old)], [])
+    assert (seen.in_use, seen.problems) == ([str(old)], [])
 
 
 def test_only_readable_content_counts(tree: Path):
     (tree.resolve() / "receipt.json").write_text("[]")
-    assert observe_toolchain(str(tree))["problems"] == [f"{tree.resolve()}/receipt.json: can't be read (TypeError)"]
+    assert observe_toolchain(str(tree)).problems == [f"{tree.resolve()}/receipt.json: can't be read (TypeError)"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Action of policy_apply: look, compare, and if files or units differ, one call that puts them right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, retired_of
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
+from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, NotCheckable, PolicyAction
+from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
+
+ABSENT = "absent"
+SHOWN = 10  # paths, units or warnings in a result
+
+
+class ActionModule(PolicyAction):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        try:
+            result = self._remove(variables) if self._task.args.get("state") == ABSENT else self._apply(variables)
+        except NotCheckable as error:
+            result = {"failed": True, "msg": safe_text(error, 4000)}
+        except HostProblems as error:
+            result = {"failed": True, "msg": str(error)}
+        return {"changed": False, **result, **({"ansible_facts": self.facts} if self.facts else {})}
+
+    def _apply(self, variables: dict[str, Any]) -> dict[str, Any]:
+        roles, policy = self.roles(), self.policy(variables)
+        compared = self.compare(policy, self.look(policy, variables), roles, variables)
+        if not compared.result.files_differ:
+            return {"contacted": False}
+        arguments = {
+            "roles": module_roles(compared.wanted),
+            "reload": compared.result.reload,
+            "restarts": list(compared.result.restarts),
+            "settings": dict(compared.result.settings),
+        }
+        return self._ask(arguments, variables)
+
+    def _remove(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """Everything of the roles that the host's manifest has."""
+        given = self._task.args.get("roles")
+        observed = self.ask(Observation, INFO, {}, variables)
+        names = [name for name in reversed(list(observed.manifest.roles)) if given is None or name in given]
+        wanted = retired_of(observed, names)
+        arguments = {"roles": module_roles(wanted), "settings": settings_of(drifted(wanted))}
+        return self._ask(arguments, variables) if names else {}
+
+    def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        applied = self.ask(Applied, "nova.agent_host.host_state", arguments, variables)
+        answer: dict[str, Any] = encode(applied)
+        if not answer["diff"]:
+            del answer["diff"]
+        lists = [name for name, value in answer.items() if isinstance(value, list) and name != "diff"]
+        # A new host has more than a hundred paths, and each result is an event somewhere.
+        return {"contacted": True, **answer, **{name: and_more(answer[name], SHOWN) for name in lists}}

@@ -1,0 +1,183 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Action of policy_compare: check the variables, look at the host, compare. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.diff import unified
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import (
+    DRIFTED,
+    OK,
+    UNKNOWN,
+    Item,
+    not_compared,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_ceiling,
+    agent_policy,
+    agent_toolchain,
+    agent_wrappers,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, host_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.plugin_utils import records
+from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import (
+    INFO,
+    Compared,
+    NotCheckable,
+    PolicyAction,
+)
+from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
+
+
+class ActionModule(PolicyAction):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        try:
+            result = self._result(variables)
+        except (NotCheckable, HostProblems) as error:
+            result = {"failed": True, "msg": str(error)}
+        return {"changed": False, **result, **({"ansible_facts": self.facts} if self.facts else {})}
+
+    def _result(self, variables: dict[str, Any]) -> dict[str, Any]:
+        if self._task.args.get("retire"):
+            return self._recorded(variables)
+        roles, policy = self.roles(), self.policy(variables)
+        if self._task.args.get("audit"):
+            return self._audit(policy, roles, variables)
+        compared = self.compare(policy, self.look(policy, variables), roles, variables)
+        return {"roles": roles, **self._compared(policy, compared)}
+
+    def _compared(self, policy: Policy, compared: Compared) -> dict[str, Any]:
+        """What site and the roles decide on."""
+        result, host = compared.result, compared.host
+        plan = agent_policy.plan_of(policy, host.observed)
+        return {
+            "differs": result.differs,
+            "accounts": {
+                "pending": plan.pending,
+                "group": plan.group,
+                "users": plan.users,
+                "members": plan.members,
+                "leavers": [{"name": name, "group": group} for name, group in plan.leavers],
+            },
+            "packages": [item.name for item in result.of("package")],
+            "toolchain": agent_toolchain.module_options(policy) if result.of("toolchain") else {},
+            "audit_logs": bool(result.of("audit log")),
+            "ceiling_blocked": agent_ceiling.blocked(policy, host),
+            "ceiling_offered": agent_ceiling.offered(policy, host),
+            "summary": summary_lines(policy, host),
+        }
+
+    def _recorded(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """What retire has to remove, whatever the variables say."""
+        observed = self.ask(Observation, INFO, {}, variables)
+        accounts = observed.accounts
+        plan = agent_policy.account_plan(accounts, None, ())
+        return {
+            "roles": list(observed.manifest.roles),
+            "trees": observed.manifest.trees,
+            "leavers": [
+                {"name": name, "group": group} for name, group in plan.leavers if group not in accounts.record.groups
+            ],
+            "groups": accounts.record.groups,
+            "users": accounts.record.users,
+        }
+
+    def _audit(self, policy: Policy, roles: Iterable[str], variables: dict[str, Any]) -> dict[str, Any]:
+        """Every item, as a record in a file. Whatever is wrong with a host is in its record."""
+        host = variables["inventory_hostname"]
+        observed: Observation | None = None
+        try:
+            observed = self.look(policy, variables, deep=True)
+            compared = self.compare(policy, observed, roles, variables)
+            if compared.result.files_differ or any(item.status == UNKNOWN for item in compared.result.items):
+                compared = self._looked_closer(policy, compared, roles, variables)
+            items = self._with_diffs(compared, variables)
+            record: Record = {"host": host, "status": _worst(items), "items": [one.view() for one in items]}
+        except AnsibleConnectionFailure as error:
+            record = _broken(host, UNREACHABLE, observed, roles, safe_text(error))
+        except (NotCheckable, HostProblems) as error:
+            why = str(error).replace("\n", "; ")
+            record = _broken(host, UNKNOWN, observed, roles, why)
+        return {
+            "status": record["status"],
+            "broken": "why" in record,
+            "record": records.keep(record, _view(policy, observed)),
+        }
+
+    def _looked_closer(
+        self, policy: Policy, compared: Compared, roles: Iterable[str], variables: dict[str, Any]
+    ) -> Compared:
+        """Compare again, with every path and unit that is wanted and that the manifest does not have."""
+        paths = {entry.path for role in compared.wanted for entry in role.entries}
+        paths |= {step.path for steps in compared.result.steps.values() for step in steps}
+        units = {unit.name for role in compared.wanted for unit in role.units}
+        observed = self.look(policy, variables, deep=True, paths=sorted(paths), units=sorted(units))
+        return self.compare(policy, observed, roles, variables)
+
+    def _with_diffs(self, compared: Compared, variables: dict[str, Any]) -> list[Item]:
+        """The items, with the diffs that an apply in check mode shows. A host that refuses has none."""
+        items = list(compared.result.items)
+        if not any(item.status == DRIFTED and item.kind in ("file", "link", "directory") for item in items):
+            return items
+        check, diff = self._task.check_mode, self._task.diff
+        self._task.check_mode = self._task.diff = True
+        try:
+            arguments = {"roles": module_roles(compared.wanted)}
+            pieces = self.ask(Applied, "nova.agent_host.host_state", arguments, variables).diff
+        except NotCheckable:
+            return items
+        finally:
+            self._task.check_mode, self._task.diff = check, diff
+        texts = {piece["after_header"]: unified(piece) for piece in pieces}
+        return [
+            replace(item, diff=texts[item.name]) if item.status == DRIFTED and item.name in texts else item
+            for item in items
+        ]
+
+
+def _worst(items: Iterable[Item]) -> str:
+    statuses = {item.status for item in items}
+    return next((status for status in (DRIFTED, UNKNOWN) if status in statuses), OK)
+
+
+def _broken(host: str, status: str, observed: Observation | None, roles: Iterable[str], why: str) -> Record:
+    items = not_compared(roles, observed.manifest if observed else None, why)
+    return {"host": host, "status": status, "why": why, "items": [item.view() for item in items]}
+
+
+def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
+    """What the report page shows beside the items."""
+    if observed is None:
+        return {}
+    view = {
+        "looked_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "memory": observed.memory,
+        "cpus": observed.cpus,
+        "ceiling": {"users": encode(observed.ceiling.users)},
+        "running": agent_policy.running_agents(policy.of(agent_policy.Variables), observed),
+        "counted_by": policy.of(agent_policy.Variables).count_agents,
+        "pressure": observed.pressure,
+        "toolchains": encode(observed.toolchains),
+    }
+    try:
+        view["budget"] = budget = host_budget(policy, observed)
+        view["parallelism"] = asdict(agent_wrappers.parallelism(policy, budget, observed.cpus))
+    except BudgetError:
+        pass
+    return view

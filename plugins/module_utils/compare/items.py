@@ -1,0 +1,201 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The only comparison of a host with its policy. Everything else (site, audit, report, retire, agent-status) is a view.
+
+Pure: ``compare`` is called on the controller with what was observed, and on the host with what it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
+    FORGET,
+    KEEP,
+    PUT,
+    REFUSE,
+    TAKE,
+    Look,
+    Step,
+    compare_roles,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import UnitFinding, compare_units
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState, differences, in_words
+
+OK, DRIFTED, UNKNOWN, NOTE = STATUSES = ("ok", "drifted", "unknown", "note")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that the policy decides, or a note."""
+
+    role: str
+    kind: str  #: file, directory, link, unit, package, limits, ...
+    name: str
+    status: str  #: One of STATUSES.
+    why: str = ""  #: One line, if the status is not ok.
+    differs: tuple[str, ...] = ()  #: Names of what differs, if it drifted.
+    diff: str = ""  #: As diff -u has it, if it drifted and was asked for.
+
+    def view(self) -> ItemView:
+        """As the audit's JSON has it."""
+        view: ItemView = {"role": self.role, "item": self.name, "kind": self.kind, "status": self.status}
+        if self.why:
+            view["why"] = self.why
+        if self.status == DRIFTED:
+            view["differs"] = list(self.differs)
+        if self.diff:
+            view["diff"] = self.diff
+        return view
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The items of one host, and what an apply has to do. ``steps`` are by role, in order of the roles."""
+
+    items: tuple[Item, ...]
+    steps: Mapping[str, Sequence[Step]]
+    units: Sequence[UnitFinding]
+    record_differs: bool  #: Owner or mode of the manifest's own files.
+    reload: bool  #: systemctl daemon-reload is needed for a condition.
+    restarts: tuple[str, ...]  #: Units that conditions want restarted.
+    settings: Mapping[str, int]  #: Settings of the kernel that conditions want, by name.
+
+    @property
+    def differs(self) -> bool:
+        """Whether something is not as the policy wants it, or is not known."""
+        return any(item.status in (DRIFTED, UNKNOWN) for item in self.items)
+
+    @property
+    def files_differ(self) -> bool:
+        """Whether paths or units differ: what one call of host_state puts right."""
+        steps = any(step.action for steps in self.steps.values() for step in steps)
+        units = any(unit.differs for unit in self.units)
+        return steps or units or self.record_differs or self.reload or bool(self.restarts or self.settings)
+
+    def of(self, kind: str) -> list[Item]:
+        """The items of one kind that drifted."""
+        return [item for item in self.items if item.kind == kind and item.status == DRIFTED]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the comparison reads of a host. ``units`` is None if systemd was not asked."""
+
+    manifest: Manifest
+    look: Look
+    units: Mapping[str, UnitState] | None
+    record: Mapping[str, tuple[PathState, PathState]]  #: Of the manifest's own files: wanted and found.
+    limits: Limits  #: Of agents, for units that are limited.
+
+
+def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
+    """Compare what roles want with what a host has. A path that several roles need is told once."""
+    items: list[Item] = [_record_item(path, *both) for path, both in sorted(seen.record.items())]
+    known = set(seen.record)
+    foreign = {entry.path for role in wanted for entry in role.entries if entry.foreign}
+    steps = compare_roles({role.role: _states(role.entries) for role in wanted}, seen.manifest, seen.look, foreign)
+    findings: list[UnitFinding] = []
+    ours = _own_paths(wanted, seen.manifest)
+    for role in wanted:
+        for step in steps[role.role]:
+            if step.path not in known:
+                known.add(step.path)
+                items.append(_path_item(step))
+        items += [_condition_item(role.role, condition) for condition in role.conditions]
+        items += [Item(role.role, note.kind, note.name, NOTE, note.text) for note in role.notes]
+        if seen.units is not None:
+            findings += compare_units(
+                role.role, role.units, seen.units, seen.manifest.roles.get(role.role), ours, seen.limits
+            )
+    items += [_unit_item(finding) for finding in _merged(findings)]
+    wrong = drifted(wanted)
+    return Comparison(
+        tuple(items),
+        steps,
+        findings,
+        any(item.status == DRIFTED for item in items if item.name in seen.record),
+        any(condition.reload for condition in wrong),
+        tuple(dict.fromkeys(condition.restart for condition in wrong if condition.restart)),
+        settings_of(wrong),
+    )
+
+
+def drifted(wanted: Iterable[Wanted]) -> list[Condition]:
+    """The conditions that are known and not right."""
+    return [one for role in wanted for one in role.conditions if one.found is not None and one.found != one.expected]
+
+
+def settings_of(conditions: Iterable[Condition]) -> dict[str, int]:
+    """The settings of the kernel that put conditions right, by name."""
+    return {one.name: int(one.expected or 0) for one in conditions if one.setting}
+
+
+def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> tuple[Item, ...]:
+    """The items of a host that could not be compared: the paths and trees that its manifest has."""
+    found: dict[str, Item] = {}
+    for name, role in (manifest.roles if manifest else {}).items():
+        for path, record in sorted(role.paths.items()):
+            if record.state.kind != "absent":
+                found.setdefault(path, Item(name, record.state.kind, path, UNKNOWN, f"not compared: {why}"))
+        for tree in role.trees:
+            found.setdefault(tree, Item(name, "toolchain", tree, UNKNOWN, f"not compared: {why}"))
+    return tuple(found.values())
+
+
+def _states(entries: Iterable[Entry]) -> dict[str, PathState]:
+    return {entry.path: entry.state for entry in entries}
+
+
+def _own_paths(wanted: Iterable[Wanted], manifest: Manifest) -> Collection[str]:
+    return {path for path, _record in manifest.records()} | {entry.path for role in wanted for entry in role.entries}
+
+
+_NAMES = {"sha256": "content"}
+
+
+def _path_item(step: Step) -> Item:
+    kind = "file" if step.kind == "absent" else step.kind
+    if step.action == REFUSE and step.found.kind == "unreadable":
+        return Item(step.role, kind, step.path, UNKNOWN, step.why)
+    if step.action in (PUT, TAKE, FORGET, KEEP, REFUSE):
+        differs = ("kind",) if "kind" in step.differs else tuple(_NAMES.get(name, name) for name in step.differs)
+        return Item(step.role, kind, step.path, DRIFTED, step.why, differs)
+    if step.why:
+        return Item(step.role, kind, step.path, NOTE, step.why)
+    return Item(step.role, kind, step.path, OK)
+
+
+def _record_item(path: str, wanted: PathState, found: PathState) -> Item:
+    names = differences(wanted, found)
+    status = DRIFTED if names else OK
+    return Item("agent_policy", wanted.kind, path, status, in_words(wanted, found, names), tuple(names))
+
+
+def _condition_item(role: str, condition: Condition) -> Item:
+    if condition.found is None:
+        return Item(role, condition.kind, condition.name, UNKNOWN, condition.why)
+    if condition.found == condition.expected:
+        return Item(role, condition.kind, condition.name, OK)
+    return Item(role, condition.kind, condition.name, DRIFTED, condition.why, tuple(condition.differs.split()))
+
+
+def _merged(findings: Iterable[UnitFinding]) -> list[UnitFinding]:
+    """One finding a unit: two roles may both have a drop-in for it."""
+    merged: dict[str, UnitFinding] = {}
+    for finding in findings:
+        first = merged.setdefault(finding.name, finding)
+        merged[finding.name] = replace(first, why={**first.why, **finding.why}, known=first.known and finding.known)
+    return [merged[name] for name in sorted(merged)]
+
+
+def _unit_item(finding: UnitFinding) -> Item:
+    if not finding.known:
+        return Item(finding.role, "unit", finding.name, UNKNOWN, "systemd does not tell")
+    why = ", ".join(finding.why.values())
+    return Item(finding.role, "unit", finding.name, DRIFTED if why else OK, why, tuple(finding.why))

@@ -1,0 +1,86 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Compare units of systemd with what the files of a role want of them. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import RoleRecord
+
+NOT_KNOWN = UnitState(load="unknown", enabled="", active="unknown", result="", stale=False)
+
+
+@dataclass(frozen=True)
+class UnitFinding:
+    """One unit of one role. ``why`` says what is wrong, by load, enabled, active, drop-in, restart or limits."""
+
+    role: str
+    name: str
+    why: Mapping[str, str] = field(default_factory=dict)
+    known: bool = True
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.why) or not self.known
+
+
+def compare_units(
+    role: str,
+    units: Iterable[Unit],
+    found: Mapping[str, UnitState],
+    record: RoleRecord | None,
+    ours: Collection[str],
+    limits: Limits,
+) -> list[UnitFinding]:
+    """``ours`` are the paths of this collection, ``limits`` those of agents."""
+    pending = set(record.restarts) if record else set()
+    return [_finding(role, unit, found.get(unit.name), unit.name in pending, ours, limits) for unit in units]
+
+
+def _finding(
+    role: str, unit: Unit, found: UnitState | None, pending: bool, ours: Collection[str], limits: Limits
+) -> UnitFinding:
+    if found is None or found == NOT_KNOWN:
+        return UnitFinding(role, unit.name, known=False)
+    others = [path for path in found.drop_ins if path not in ours]
+    why = {}
+    if unit.own and found.load != "loaded":
+        why["load"] = f"systemd has it as {found.load}"
+    elif found.stale:
+        why["load"] = "systemd has not read its files since they changed: systemctl daemon-reload"
+    if unit.active and found.enabled != "enabled":
+        why["enabled"] = f"is {found.enabled}, not enabled" if found.enabled else "is not enabled"
+    if unit.own and found.active == "failed":
+        why["active"] = (
+            f"failed ({found.result}): see journalctl -u {unit.name}, then systemctl reset-failed {unit.name}"
+        )
+    elif unit.active and found.active != "active":
+        why["active"] = f"is {found.active}, not active"
+    # A drop-in for all units of a kind is the host's own matter.
+    kind = f"{unit.name.rpartition('.')[2]}.d"
+    aimed = [path for path in others if posixpath.basename(posixpath.dirname(path)) != kind]
+    if unit.own and aimed:
+        why["drop-in"] = f"is changed by {', '.join(aimed)}: remove that, and set the role's variables instead"
+    if pending:
+        why["restart"] = "its files changed, and it was not restarted yet"
+    wrong = limits_that_differ(limits, found.limits) if unit.limited and found.load == "loaded" else ""
+    if wrong:
+        cause = f": take that out of {', '.join(others)}" if others else ""
+        why["limits"] = f"is started with {wrong}{cause}"
+    return UnitFinding(role, unit.name, why)
+
+
+def limits_that_differ(wanted: Limits, found: Limits) -> str:
+    """Which limits are others than wanted, in words: "as unlimited, not 68719476736"; empty if all are right."""
+    wrong = [item for item, pair in wanted.items() if found.get(item) != list(pair)]
+    return ", ".join(f"{item} {_pair(found.get(item))}, not {_pair(wanted[item])}" for item in wrong)
+
+
+def _pair(limits: list[int | None] | None) -> str:
+    soft, hard = ("unlimited" if value is None else str(value) for value in limits or (None, None))
+    return soft if soft == hard else f"{soft}:{hard}"

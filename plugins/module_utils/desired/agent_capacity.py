@@ -1,0 +1,338 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_capacity: what a host must allow, beside memory, for its agents to work all at once. Pure.
+
+Nothing is ever lowered: a part of which the host has enough is left as it is. docs/capacity.md has the reason for each
+number.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Condition,
+    Entry,
+    Note,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import FILE as SYSCTL_FILE
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import Raised
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
+    Capacity,
+    Given,
+    Observation,
+    Setting,
+    Sshd,
+)
+
+ROLE = "agent_capacity"
+SSHD_FILE = "/etc/ssh/sshd_config.d/10-nova-agent.conf"
+TASKS_FILE = f"{FOLDER}/user-.slice.d/90-nova-agent.conf"
+LOGIND_FILE = "/etc/systemd/logind.conf.d/90-nova-agent.conf"
+UNITS = (Unit("ssh.service", reload=True), Unit("systemd-logind.service", reload=True))
+
+# Of one agent, at its busiest.
+TASKS = 4096  # processes and threads
+TASKS_PER_CPU = 64  # a test pool has a thread for each CPU, and several pools run at once
+SESSIONS = 8  # logins, with those of its tools
+CHANNELS = 64  # sessions over one connection of ssh
+OPEN_FILES = 8192
+WATCHERS = 16  # language servers and programs that watch files
+KEYRINGS = 16
+
+# For one account, whatever it runs.
+LEAST_WATCHERS, LEAST_WATCHES, WATCHES = 1024, 524_288, 16_384
+LEAST_KEYS, BYTES_OF_A_KEY = 1000, 100
+
+MOST_PIDS = 4_194_304  # of a 64-bit kernel
+MAPPINGS = 262_144
+NEWCOMERS = 100  # connections of others while all agents log in
+TASKS_SHARE = 75  # per cent of the host's tasks that one account may be given: the rest is for root
+DEFAULT_STARTUPS, DEFAULT_CHANNELS, DEFAULT_TASKS, DEFAULT_SESSIONS = "10:30:100", 10, "33%", 8192
+PENALTIES_SINCE = (9, 8)
+
+# The candidate is read before the host's own configuration, as sshd will read it. What sshd needs to start is there
+# while it runs; a host that starts it by a socket may not have it yet.
+TRY_SSHD = (
+    'sh -c \'mkdir -p -m 0755 /run/sshd && { cat "$1"; echo; cat /etc/ssh/sshd_config; } | '
+    "/usr/sbin/sshd -t -f /dev/stdin' sh %s"
+)
+
+
+def _addresses(name: str, value: Any) -> tuple[str, ...]:
+    for one in value:
+        try:
+            ipaddress.ip_network(str(one))
+        except ValueError:
+            raise PolicyError(
+                f"{name} has {one!r}; allowed is an address or a network such as 192.0.2.7 or 192.0.2.0/24"
+            ) from None
+    return tuple(map(str, value))
+
+
+@dataclass(frozen=True)
+class Variables:
+    agents: int | None = variable(read.optional_count)
+    kernel: bool = variable(read.boolean)
+    sshd: bool = variable(read.boolean)
+    controllers: tuple[str, ...] = variable(_addresses)
+    tasks: bool = variable(read.boolean)
+    logind: bool = variable(read.boolean)
+
+
+def problems(policy: Policy) -> list[str]:
+    return []
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class House:
+    """How many agents a host is made ready for, and how they are spread."""
+
+    agents: int
+    together: int  #: Agents of one account.
+    cpus: int
+    open_files: int  #: The hard limit of a login.
+
+
+def house_of(policy: Policy, host: Host) -> House:
+    """The recommended agents, or all accounts that are agents, if these are more: they may all log in."""
+    accounts = host.observed.accounts
+    known = len({*accounts.members, *policy.of(agent_policy.Variables).users})
+    agents = policy.of(Variables).agents or max(host.budget["recommended_agents"], known)
+    together = 1 if policy.of(agent_policy.Variables).count_agents == agent_policy.ACCOUNTS else agents
+    nofile = agent_limits.limits(policy.of(agent_limits.Variables), host.observed).get("nofile", [0, 0])
+    return House(agents, together, host.observed.cpus, nofile[1] or 0)
+
+
+def settings(house: House) -> dict[str, int]:
+    """The least value of each setting of the kernel."""
+    keys = max(LEAST_KEYS, KEYRINGS * house.together)
+    return {
+        "fs.file-max": OPEN_FILES * house.agents,
+        "fs.inotify.max_user_instances": max(LEAST_WATCHERS, WATCHERS * house.together),
+        "fs.inotify.max_user_watches": max(LEAST_WATCHES, WATCHES * house.together),
+        "fs.nr_open": house.open_files,
+        "kernel.keys.maxbytes": keys * BYTES_OF_A_KEY,
+        "kernel.keys.maxkeys": keys,
+        "kernel.pid_max": MOST_PIDS,
+        "kernel.threads-max": TASKS * house.agents,
+        "vm.max_map_count": MAPPINGS,
+    }
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    ours, capacity, house = policy.of(Variables), host.observed.capacity, house_of(policy, host)
+    needed = settings(house) if ours.kernel else {}
+    raised = _raised(capacity.kernel, needed)
+    sshd_lines = _sshd_lines(house, ours.controllers, capacity.sshd) if ours.sshd else {}
+    tasks, sessions = _tasks(house, capacity, needed), _sessions(house, capacity.sessions)
+    entries = []
+    if raised:
+        context = {"agents": house.agents, "settings": [asdict(one) for one in raised]}
+        entries.append(Entry(SYSCTL_FILE, content=Template("agent_capacity_sysctl_template", context), mode="0644"))
+    if sshd_lines and capacity.sshd.drop_ins:
+        context = {"agents": house.agents, "lines": sshd_lines}
+        sshd = Template("agent_capacity_sshd_template", context)
+        entries.append(Entry(SSHD_FILE, content=sshd, mode="0644", validate=TRY_SSHD))
+    if ours.tasks and tasks:
+        users = Template("agent_capacity_users_template", {"tasks_max": tasks})
+        entries.append(Entry(TASKS_FILE, content=users, mode="0644"))
+    if ours.logind and sessions:
+        logind = Template("agent_capacity_logind_template", {"sessions_max": sessions})
+        entries.append(Entry(LOGIND_FILE, content=logind, mode="0644"))
+    paths = {entry.path for entry in entries}
+    return Wanted(
+        ROLE,
+        tuple(entries),
+        _units(paths, host.observed),
+        (
+            *_kernel_conditions(capacity.kernel, raised),
+            *put_back(capacity, {one.name for one in raised}),
+            *(_sshd_conditions(capacity.sshd) if SSHD_FILE in paths else ()),
+            *(_overridden(TASKS_FILE, "TasksMax", capacity.user_tasks) if TASKS_FILE in paths else ()),
+            *(_overridden(LOGIND_FILE, "SessionsMax", capacity.sessions) if LOGIND_FILE in paths else ()),
+        ),
+        tuple(_notes(ours, house, capacity, needed, sshd_lines)),
+    )
+
+
+def retired(observed: Observation) -> Wanted:
+    """What is wanted if the role is removed: no file, the values of before, and services that know of it."""
+    return Wanted(ROLE, units=_units(set(), observed), conditions=tuple(put_back(observed.capacity)))
+
+
+def _units(paths: set[str], observed: Observation) -> tuple[Unit, ...]:
+    """The services that read a file of ours, also one that goes."""
+    record = observed.manifest.roles.get(ROLE)
+    readers = {SSHD_FILE: UNITS[0], LOGIND_FILE: UNITS[1]}
+    known = paths | (set(record.paths) if record else set())
+    return tuple(unit for path, unit in readers.items() if path in known)
+
+
+# Kernel
+
+
+def _raised(kernel: Mapping[str, Setting], needed: Mapping[str, int]) -> list[Raised]:
+    found = []
+    for name, least in sorted(needed.items()):
+        setting = kernel.get(name)
+        if setting is None or not setting.writable:
+            continue
+        before = setting.now if setting.before is None else setting.before
+        others = setting.now not in (setting.ours, setting.before) and setting.now > before  # raised by somebody since
+        if max(before, setting.now if others else 0) < least:
+            found.append(Raised(name, max(least, setting.earlier or 0), before))
+    return found
+
+
+def _kernel_conditions(kernel: Mapping[str, Setting], raised: list[Raised]) -> Iterator[Condition]:
+    for one in raised:
+        setting = kernel[one.name]
+        fixed = f": {setting.later} sets it after {SYSCTL_FILE}; take it out there" if setting.later else ""
+        why = f"is {setting.now}, and {one.value} is needed{fixed}"
+        found = min(setting.now, one.value)
+        yield Condition("kernel", one.name, one.value, found, why, "value", setting=not setting.later)
+
+
+def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) -> Iterator[Condition]:
+    """Settings that an earlier apply raised, and that are no longer wanted."""
+    for name, setting in sorted(capacity.kernel.items()):
+        if setting.ours is None or setting.before is None or name in kept or not setting.writable:
+            continue
+        if setting.now == setting.ours != setting.before:  # else somebody has changed it since
+            why = f"is {setting.now}, which is no longer wanted; it was {setting.before}"
+            yield Condition("kernel", name, setting.before, setting.now, why, "value", setting=True)
+
+
+# sshd
+
+
+def _sshd_lines(house: House, controllers: tuple[str, ...], sshd: Sshd) -> dict[str, str]:
+    """The keywords that our file has, and their values. A keyword of which the host has enough is left out."""
+    start, full = house.agents + NEWCOMERS, 2 * house.agents + NEWCOMERS
+    has_start, rate, has_full = _startups(_of_others(sshd, "maxstartups") or DEFAULT_STARTUPS)
+    channels = max(CHANNELS, house.together)
+    lines = {}
+    if has_start < start or has_full < full:
+        lines["MaxStartups"] = f"{max(start, has_start)}:{rate}:{max(full, has_full)}"
+    if _number(_of_others(sshd, "maxsessions"), DEFAULT_CHANNELS) < channels:
+        lines["MaxSessions"] = str(channels)
+    if _number(_of_others(sshd, "persourcemaxstartups"), full) < full:
+        lines["PerSourceMaxStartups"] = str(full)
+    if controllers and _version(sshd.version) >= PENALTIES_SINCE:
+        theirs = _of_others(sshd, "persourcepenaltyexemptlist")
+        exempt = [*(theirs.split(",") if theirs and theirs != "none" else ()), *controllers]
+        lines["PerSourcePenaltyExemptList"] = ",".join(dict.fromkeys(exempt))
+    return lines
+
+
+def _of_others(sshd: Sshd, keyword: str) -> str:
+    return next((given.value for given in sshd.settings.get(keyword, []) if given.path != SSHD_FILE), "")
+
+
+def _startups(value: str) -> tuple[int, int, int]:
+    """MaxStartups as START:RATE:FULL, or one number."""
+    parts = value.split(":")
+    if not all(part.isdecimal() for part in parts) or len(parts) not in (1, 3):
+        return 0, 30, 0
+    return int(parts[0]), int(parts[1]) if len(parts) == 3 else 30, int(parts[-1])
+
+
+def _number(value: str, default: int) -> int:
+    return int(value) if value.isdecimal() else default
+
+
+def _version(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
+
+
+def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
+    """A keyword that a file of others sets before ours."""
+    for keyword, given in sorted(sshd.settings.items()):
+        if SSHD_FILE in {one.path for one in given} and given[0].path != SSHD_FILE:
+            ours = next(one for one in given if one.path == SSHD_FILE)
+            why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: take it out there"
+            yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
+
+
+# systemd
+
+
+def _tasks(house: House, capacity: Capacity, needed: Mapping[str, int]) -> str:
+    """TasksMax of an account's slice; empty if what the host has is enough."""
+    if capacity.most_tasks is None:
+        return ""
+    most = capacity.most_tasks
+    pids = capacity.kernel.get("kernel.pid_max")
+    if pids and pids.writable and most == pids.now and "kernel.pid_max" in needed:
+        threads = capacity.kernel.get("kernel.threads-max")
+        most = min(MOST_PIDS, threads.now) if threads else MOST_PIDS  # once it is raised
+    least = min(max(TASKS, TASKS_PER_CPU * house.cpus) * house.together, most * TASKS_SHARE // 100)
+    theirs = [given for given in capacity.user_tasks if given.path != TASKS_FILE]
+    value = theirs[-1].value if theirs else DEFAULT_TASKS
+    if value == "infinity":
+        return ""
+    share = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9]+)?%", value)
+    has = most * int(share[1]) // 100 if share else _number(value, 0)
+    return str(least) if has < least else ""
+
+
+def _sessions(house: House, given: list[Given]) -> int | None:
+    """SessionsMax of logind; None if what the host has is enough."""
+    theirs = [one for one in given if one.path != LOGIND_FILE]
+    has = _number(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
+    least = SESSIONS * house.agents
+    return least if has < least else None
+
+
+def _overridden(path: str, key: str, given: list[Given]) -> Iterator[Condition]:
+    """A value of ours that a later file replaces."""
+    if path in {one.path for one in given} and given[-1].path != path:
+        last = given[-1]
+        why = f"is {last.value} in {last.path}, which is read after {path}: take it out there"
+        yield Condition("systemd", key, True, False, why, "value")
+
+
+def _notes(
+    ours: Variables, house: House, capacity: Capacity, needed: Mapping[str, int], sshd_lines: Mapping[str, str]
+) -> Iterator[Note]:
+    kernel, sshd = capacity.kernel, capacity.sshd
+    short = [
+        f"{name}={least} (has {kernel[name].now})"
+        for name, least in sorted(needed.items())
+        if name in kernel and not kernel[name].writable and kernel[name].now < least
+    ]
+    if short:
+        text = f"this host may not set them, as most containers: set on the machine that runs it {', '.join(short)}"
+        yield Note("kernel", "settings", text)
+    if sshd_lines and sshd.version and not sshd.drop_ins:
+        lines = ", ".join(f"{keyword} {value}" for keyword, value in sshd_lines.items())
+        folder = posixpath.dirname(SSHD_FILE)
+        text = (
+            f"reads no drop-ins, so {house.agents} agents can't log in at once: set {lines} there, or have it "
+            f"`Include {folder}/*.conf`"
+        )
+        yield Note("sshd", "sshd_config", text)
+    if ours.sshd and not ours.controllers and _version(sshd.version) >= PENALTIES_SINCE:
+        text = (
+            "sshd refuses an address for a while after failed logins, and agents that come from one machine share its "
+            "address: name it in agent_capacity_controllers"
+        )
+        yield Note("sshd", "PerSourcePenalties", text)

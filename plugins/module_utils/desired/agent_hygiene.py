@@ -1,0 +1,145 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_hygiene: the sweep of target folders, AI audit logs, the test layout's checker. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Condition,
+    Entry,
+    Library,
+    Source,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+
+ROLE = "agent_hygiene"
+REPORT = "/var/lib/nova-agent/targets.json"
+PROGRAMS = ("check-test-layout", "agent-sweep", "agent-audit-log")
+MODULES = ("hygiene.sweep_cli", "hygiene.audit_log_cli", "crate_tests.cli")
+# Only the host's systemd knows what a calendar event may be.
+TRY_CALENDAR = (
+    """sh -c 'systemd-analyze calendar "$2" >/dev/null || { echo "$1 is no calendar event; see systemd.time(7)" >&2; """
+    """exit 1; }' sh """
+)
+
+
+def _calendar(name: str, value: Any) -> str:
+    hygiene.check_calendar(name, value)
+    return str(value)
+
+
+def _span(name: str, value: Any) -> str:
+    hygiene.check_span(name, value)
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Variables:
+    target_max: int = variable(read.size)
+    workspaces: tuple[hygiene.Workspaces, ...] = variable(hygiene.check_workspaces)
+    schedule: str = variable(_calendar)
+    jitter: str = variable(_span)
+    audit_logs: tuple[hygiene.AuditLog, ...] = variable(hygiene.check_audit_logs)
+    audit_schedule: str = variable(_calendar)
+
+
+def problems(policy: Policy) -> list[str]:
+    return []
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return []
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
+    entries = [
+        *(
+            Entry(f"{prefix}/bin/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode="0755")
+            for name in PROGRAMS
+        ),
+        # Root's alone: its lock is the sweep's turn.
+        Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
+    ]
+    units: list[Unit] = []
+    if ours.workspaces:
+        sweep: dict[str, object] = {
+            "program": f"{prefix}/bin/agent-sweep",
+            "capabilities": "CAP_SETUID CAP_SETGID CAP_KILL CAP_DAC_READ_SEARCH",
+            "description": "Clean target folders that are too large",
+            "schedule": ours.schedule,
+            "jitter": ours.jitter,
+        }
+        entries += _timer("nova-agent-sweep", sweep, "agent_hygiene_schedule")
+        entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
+        units += _units("nova-agent-sweep")
+    if ours.audit_logs:
+        audit_log: dict[str, object] = {
+            "program": f"{prefix}/bin/agent-audit-log",
+            "capabilities": "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE",
+            "description": "Keep AI audit logs at 0600",
+            "schedule": ours.audit_schedule,
+            "jitter": "0",
+        }
+        entries += _timer("nova-agent-audit-log", audit_log, "agent_hygiene_audit_schedule")
+        units += _units("nova-agent-audit-log")
+    return Wanted(
+        ROLE,
+        entries=tuple(entries),
+        units=tuple(units),
+        conditions=tuple(_audit_logs(ours, host.observed)),
+        libraries=tuple(Library(module, f"{prefix}/lib/agent_hygiene") for module in MODULES),
+    )
+
+
+def _policy_file(policy: Policy) -> str:
+    values, shared = policy.values, policy.of(agent_policy.Variables)
+    data = {
+        "target_max": values["agent_hygiene_target_max"],
+        "workspaces": values["agent_hygiene_workspaces"],
+        "audit_logs": values["agent_hygiene_audit_logs"],
+        "group": shared.group,
+        "cargo_agent": f"{shared.prefix}/bin/cargo_agent.sh",
+        "report": REPORT,
+    }
+    return json.dumps(data, indent=4, sort_keys=True) + "\n"
+
+
+def _timer(name: str, context: dict[str, object], variable_name: str) -> Iterator[Entry]:
+    service = Template("agent_hygiene_service_template", context)
+    yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
+    yield Entry(
+        f"{FOLDER}/{name}.timer",
+        content=Template("agent_hygiene_timer_template", context),
+        mode="0644",
+        validate=f"{TRY_CALENDAR}{variable_name} {shlex.quote(str(context['schedule']))}",
+    )
+    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
+
+
+def _units(name: str) -> list[Unit]:
+    return [Unit(f"{name}.service", own=True), Unit(f"{name}.timer", own=True, active=True)]
+
+
+def _audit_logs(ours: Variables, observed: Observation) -> Iterator[Condition]:
+    findings = observed.audit_logs
+    for finding in findings:
+        yield Condition("audit log", finding.path, True, False, finding.text, finding.kind)
+    for log in ours.audit_logs:
+        if log.path not in {finding.path for finding in findings}:
+            yield Condition("audit log", log.path, True, True, "")

@@ -1,0 +1,255 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_policy: the shared variables, the agents' accounts, and what a host must be. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
+    Accounts,
+    AccountsRecord,
+    Observation,
+    Platform,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
+
+ROLE = "agent_policy"
+ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agents are counted by
+RECORD = "/var/lib/nova-agent/accounts.json"
+OLDEST = {"ubuntu": "22.04", "debian": "12"}
+OVERCOMMIT_NEVER = 2
+PROGRAM = re.compile(r"[^\s/]{1,15}")  # the kernel keeps 15 characters
+SHM_WORTH_REPORTING = 256 * MIB
+
+
+def _programs(name: str, value: Any) -> tuple[str, ...]:
+    for program in value:
+        if not PROGRAM.fullmatch(str(program)):
+            raise PolicyError(
+                f"{name} has {program!r}; allowed is the name of a program as ps -o comm shows it, such as claude"
+            )
+    return tuple(map(str, value))
+
+
+@dataclass(frozen=True)
+class Variables:
+    group: str = variable(read.group)
+    users: tuple[str, ...] = variable(read.accounts)
+    create_users: bool = variable(read.boolean)
+    allow_privileged_users: bool = variable(read.boolean)
+    prefix: str = variable(read.prefix)
+    rust_channel: str = variable(read.channel)
+    memory_per_agent: int = variable(read.size)
+    memory_hard_limit: int = variable(read.size)
+    system_reserve: int | None = variable(read.optional_size)
+    headroom: int | None = variable(read.optional_size)
+    recommended_agents: int | None = variable(read.optional_count)
+    count_agents: str = variable(read.text)
+    agent_programs: tuple[str, ...] = variable(_programs)
+
+
+@dataclass(frozen=True)
+class AccountPlan:
+    """What has to be done so that the group holds just the agents."""
+
+    group: bool  #: Create the group.
+    users: list[str]  #: Accounts to create.
+    members: list[str]  #: Accounts to put into the group.
+    leavers: list[tuple[str, str]]  #: Account and group: an earlier apply put it there, and it is no longer wanted.
+    record: AccountsRecord  #: What this and earlier applies made, and what is still to be undone.
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.group or self.users or self.members or self.leavers)
+
+
+def account_plan(accounts: Accounts, group: str | None, users: tuple[str, ...]) -> AccountPlan:
+    """Compare the accounts of a host with the policy. Without a group everybody leaves, as retire wants it."""
+    earlier = accounts.record
+    create_group = group is not None and accounts.group_id is None
+    missing = [name for name in users if not accounts.users[name].exists]
+    outside = [name for name in users if group not in accounts.users[name].groups]
+    leavers = [
+        (name, joined)
+        for joined, names in earlier.members.items()
+        for name in names
+        if name in accounts.memberships.get(joined, []) and not (joined == group and name in users)
+    ]
+    ours = [name for name in users if name in outside or name in earlier.members.get(group or "", [])]
+    members = {group: sorted(ours)} if group is not None and ours else {}
+    for name, joined in leavers:
+        members[joined] = sorted({*members.get(joined, []), name})
+    record = AccountsRecord(
+        sorted({*earlier.groups, *([group] if create_group and group else [])}),
+        sorted({*earlier.users, *missing}),
+        members,
+    )
+    return AccountPlan(create_group, missing, outside, leavers, record)
+
+
+def plan_of(policy: Policy, observed: Observation) -> AccountPlan:
+    ours = policy.of(Variables)
+    return account_plan(observed.accounts, ours.group, ours.users)
+
+
+def problems(policy: Policy) -> list[str]:
+    """512M <= per agent <= hard limit."""
+    ours = policy.of(Variables)
+    found = []
+    if ours.memory_per_agent < SMALLEST_PER_AGENT:
+        found.append(
+            f"agent_policy_memory_per_agent is {format_size(ours.memory_per_agent)}: "
+            f"rustc fails below {format_size(SMALLEST_PER_AGENT)}, the least allowed"
+        )
+    if ours.memory_per_agent > ours.memory_hard_limit:
+        found.append(
+            f"agent_policy_memory_per_agent is {format_size(ours.memory_per_agent)}, above "
+            f"agent_policy_memory_hard_limit, which is {format_size(ours.memory_hard_limit)}; lower the one or raise "
+            "the other"
+        )
+    if ours.count_agents == PROCESSES and not ours.agent_programs:
+        found.append("agent_policy_count_agents is processes: name the agents' programs in agent_policy_agent_programs")
+    return found
+
+
+def running_agents(ours: Variables, observed: Observation) -> int:
+    """How many agents run, as agent_policy_count_agents says."""
+    if ours.count_agents == PROCESSES:
+        return sum(observed.programs.values())
+    logins = [session for session in observed.sessions if not session.unit.startswith("user@")]
+    return len(logins) if ours.count_agents == SESSIONS else len({session.user for session in logins})
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return basic_problems(policy, host.observed)
+
+
+def basic_problems(policy: Policy, observed: Observation) -> list[str]:
+    """What can be said without a budget."""
+    ours = policy.of(Variables)
+    return [*_platform_problems(observed.platform), *_account_problems(observed.accounts, ours)]
+
+
+def _platform_problems(platform: Platform) -> Iterator[str]:
+    name = platform.ids[0]
+    if not OLDEST.keys() & set(platform.ids) or _is_older(platform.version, OLDEST.get(name, "")):
+        yield f"the host runs {name} {platform.version}: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"
+    if not platform.systemd:
+        yield "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1"
+    if platform.uid != 0:
+        yield f"the play works as uid {platform.uid}, and root is needed: set become: true, and no become_user"
+
+
+def _is_older(version: str, oldest: str) -> bool:
+    numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (version, oldest)]
+    return bool(numbers[0]) and numbers[0] < numbers[1]  # Debian's testing has no number
+
+
+def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
+    missing = [name for name in ours.users if not accounts.users[name].exists]
+    if missing and not ours.create_users:
+        yield (
+            f"agent_policy_users has {', '.join(missing)}, no account of the host: create it first, or set "
+            "agent_policy_create_users: true"
+        )
+    unfit = [name for name in missing if not read.ACCOUNT.fullmatch(name)]
+    if unfit and ours.create_users:
+        yield (
+            f"agent_policy_users has {', '.join(unfit)}, no account of the host, and useradd refuses such a name: "
+            "create it first, or name it with lower-case letters, digits, _ and -"
+        )
+    outside = [name for name in ours.users if ours.group not in accounts.users[name].groups]
+    if outside and accounts.group_id is not None and not accounts.group_is_local:
+        yield (
+            f"agent_policy_group is {ours.group}, a group of a directory, to which this host can't add "
+            f"{', '.join(outside)}: add the accounts there, or name a group of the host"
+        )
+    protected = {"root", accounts.login_user}
+    caught = sorted(protected & {*ours.users, *accounts.members})
+    if caught and not ours.allow_privileged_users:
+        yield (
+            f"{' and '.join(caught)} would be under the agents' limits in group {ours.group}, and this is root or the "
+            "account that the play logs in with: take it out, or set agent_policy_allow_privileged_users: true"
+        )
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    ours, plan = policy.of(Variables), plan_of(policy, host.observed)
+    recommended = host.budget["recommended_agents"]
+    record = json.dumps(asdict(plan.record), indent=4, sort_keys=True) + "\n"
+    return Wanted(
+        ROLE,
+        entries=(Entry(RECORD, content=record, mode="0644"),),
+        conditions=tuple(_conditions(ours, plan)),
+        notes=(
+            *(Note("fence", text.split(" ", 1)[0], text) for text in fence_notes(host.observed)),
+            *(Note("agents", "running", text) for text in crowd_notes(ours, host.observed, recommended)),
+        ),
+    )
+
+
+def _conditions(ours: Variables, plan: AccountPlan) -> Iterator[Condition]:
+    yield Condition("group", ours.group, True, not plan.group, "does not exist")
+    for name in ours.users:
+        yield Condition("account", name, True, name not in plan.users, "does not exist")
+        yield Condition("member", f"{name} in {ours.group}", True, name not in plan.members, "is not")
+    for name, group in plan.leavers:
+        yield Condition("member", f"{name} in {group}", False, True, "is still, and no longer to be")
+
+
+def crowd_notes(ours: Variables, observed: Observation, recommended: int) -> list[str]:
+    running = running_agents(ours, observed)
+    if running <= recommended:
+        return []
+    return [
+        f"{running} agents run, counted by {ours.count_agents}, and {recommended} are recommended: start no more, or "
+        "lower agent_policy_memory_per_agent"
+    ]
+
+
+def fence_notes(observed: Observation) -> list[str]:
+    """What on this host lets agents take more memory than the limits say."""
+    notes = []
+    fences, swap = observed.fences, observed.memory["swap"]
+    if swap:
+        notes.append(
+            f"swap is on ({readable_size(swap)}): a host short of memory then thrashes instead of ending a process; "
+            "turn it off with `swapoff --all`, and take it out of /etc/fstab"
+        )
+    if fences.overcommit_memory == OVERCOMMIT_NEVER:
+        notes.append(
+            "vm.overcommit_memory is 2: address space that builds reserve and never touch counts as used, and "
+            "allocations fail early; set it with `sysctl -w vm.overcommit_memory=0`, and in the file that sets it: "
+            "`grep -r overcommit_memory /etc/sysctl.conf /etc/sysctl.d`"
+        )
+    if fences.container_users:
+        notes.append(
+            f"{', '.join(fences.container_users)} may start containers, which are under no limit of the agents': "
+            "take them out of that group"
+        )
+    if fences.shm_used > SHM_WORTH_REPORTING:
+        notes.append(
+            f"files in /dev/shm hold {readable_size(fences.shm_used)} of memory that no process's limit counts: "
+            "remove them"
+        )
+    if fences.oomd:
+        notes.append(
+            f"systemd-oomd ends whole sessions when memory is short, as {', '.join(fences.oomd)} sets: stop it with "
+            "`systemctl disable --now systemd-oomd`"
+        )
+    notes += [
+        f"{unit} has values of `systemctl set-property`, which win over this collection's ({', '.join(paths)}): remove "
+        f"them with `systemctl revert {unit}`, and apply the policy again"
+        for unit, paths in sorted(fences.overrides.items())
+    ]
+    return notes

@@ -1,0 +1,92 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_status: the command agent-status. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_policy,
+    agent_toolchain,
+    agent_wrappers,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Entry,
+    Library,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+
+ROLE = "agent_status"
+
+
+METRICS = "/var/lib/nova-agent/metrics.prom"
+METRICS_UNIT = "nova-agent-metrics"
+
+
+@dataclass(frozen=True)
+class Variables:
+    metrics: bool = variable(read.boolean)
+
+
+def problems(policy: Policy) -> list[str]:
+    return []
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return []
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    prefix, metrics = policy.of(agent_policy.Variables).prefix, policy.of(Variables).metrics
+    library, policy_file = f"{prefix}/lib/agent_status", f"{prefix}/etc/status.json"
+    program = Template("agent_status_template", {"library": library, "policy_file": policy_file})
+    return Wanted(
+        ROLE,
+        entries=(
+            Entry(
+                f"{prefix}/bin/agent-status", content=program, mode="0755", validate="/usr/bin/python3 -IBS -m ast %s"
+            ),
+            Entry(policy_file, content=_policy_file(policy, host), mode="0644"),
+            Entry("/usr/local/bin/agent-status", "link", target=f"{prefix}/bin/agent-status"),
+            *(_metrics(f"{prefix}/bin/agent-status") if metrics else ()),
+        ),
+        units=(Unit(f"{METRICS_UNIT}.service", own=True), Unit(f"{METRICS_UNIT}.timer", own=True, active=True))
+        if metrics
+        else (),
+        libraries=(Library("status.command", library),),
+    )
+
+
+def _metrics(program: str) -> Iterator[Entry]:
+    """A timer that writes the metrics; the file itself is the program's."""
+    service, timer = f"{FOLDER}/{METRICS_UNIT}.service", f"{FOLDER}/{METRICS_UNIT}.timer"
+    context = {"program": program, "file": METRICS}
+    yield Entry(service, content=Template("agent_status_metrics_service_template", context), mode="0644")
+    yield Entry(timer, content=Template("agent_status_metrics_timer_template", context), mode="0644")
+    yield Entry(f"{FOLDER}/timers.target.wants/{METRICS_UNIT}.timer", "link", target=timer)
+    yield Entry(METRICS, mode="0644")
+
+
+def _policy_file(policy: Policy, host: Host) -> str:
+    """What the program needs to know of the policy. It never reads the caller's environment."""
+    budget = {name: value for name, value in host.budget.items() if name != "explanation"}
+    builds = agent_wrappers.parallelism(policy, host.budget, host.observed.cpus)
+    data = {
+        "group": policy.of(agent_policy.Variables).group,
+        "channel": policy.of(agent_toolchain.Variables).channel,
+        "toolchain": agent_toolchain.tree(policy),
+        "pool": agent_wrappers.POOL,
+        "count_agents": policy.of(agent_policy.Variables).count_agents,
+        "agent_programs": list(policy.of(agent_policy.Variables).agent_programs),
+        "budget": {**budget, **asdict(builds)},
+    }
+    return json.dumps(data, indent=4, sort_keys=True) + "\n"

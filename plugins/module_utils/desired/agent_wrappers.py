@@ -1,0 +1,183 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_wrappers: the wrappers that cap memory and queue builds, and cargo's guard. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import nova_memory_split
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_ceiling,
+    agent_hygiene,
+    agent_policy,
+    agent_toolchain,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Entry,
+    Source,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+
+ROLE = "agent_wrappers"
+POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
+POOL_UNIT = "nova-agent-pool.service"
+SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
+# Where cargo and the wrappers find the parts, below libexec/; the validating command of each.
+FILES = {
+    "cargo_gate.sh": "bash -n %s",
+    "memory-gate": "perl -c %s",
+    "memory_gate.pl": "perl -c %s",
+    "cargo-command": "perl -c %s",
+    "memory-pool": "perl -c %s",
+    "nested/cargo": "sh -n %s",
+}
+GATES = ("rustdoc", "miri", "runner", "program")  #: Further names of memory-gate.
+
+
+@dataclass(frozen=True)
+class Variables:
+    slots: int | str = variable(read.auto_or_number(9999, "auto"))
+    jobs: int | str = variable(read.auto_or_number(9999, "auto", "cargo"))
+    guard: str = variable(read.text)
+    checkouts: tuple[str, ...] = variable(read.folders)
+    nova_memory_total: int | None = variable(read.optional_size)
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """How many builds run at once on a host."""
+
+    slots: int  #: Cargo commands that may compile at once.
+    jobs: int  #: Jobs of each.
+
+
+def parallelism(policy: Policy, budget: Budget, cpus: int) -> Parallelism:
+    ours = policy.of(Variables)
+    slots = budget["slots"] or 1 if ours.slots == "auto" else ours.slots
+    jobs = budget["jobs"] or 1 if ours.jobs == "auto" else cpus if ours.jobs == "cargo" else ours.jobs
+    return Parallelism(int(slots), int(jobs))
+
+
+def problems(policy: Policy) -> list[str]:
+    return []
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return []
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
+    return Wanted(
+        ROLE,
+        entries=(
+            *_programs(policy, host),
+            *_pool(policy, host),
+            *_checkouts(policy),
+            *(_environment(policy, host) if ours.nova_memory_total else ()),
+        ),
+        # A restart would take the pool from builds that run.
+        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),),
+    )
+
+
+def _context(policy: Policy, host: Host) -> dict[str, object]:
+    """What the templates of this role get beside the variables."""
+    shared, ours = policy.of(agent_policy.Variables), policy.of(Variables)
+    builds, accounts = parallelism(policy, host.budget, host.observed.cpus), host.observed.accounts
+    return {
+        "prefix": shared.prefix,
+        # The name of a directory's group may not be known early in the boot.
+        "group": shared.group if accounts.group_is_local or accounts.group_id is None else accounts.group_id,
+        "rust_channel": shared.rust_channel,
+        "memory_per_agent": shared.memory_per_agent,
+        "memory_hard_limit": shared.memory_hard_limit,
+        "slots": builds.slots,
+        "jobs": "cargo" if ours.jobs == "cargo" else builds.jobs,
+        "guard": ours.guard,
+        "pool": POOL,
+        "pool_bytes": host.budget["available"],
+        "low_memory": host.budget["headroom"],
+        "environment_file": f"{shared.prefix}/etc/agent.env",
+    }
+
+
+def _programs(policy: Policy, host: Host) -> Iterator[Entry]:
+    context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
+    for path, source, mode in (
+        ("bin/run_limited.sh", "run_limited_template", "0755"),
+        ("bin/cargo_agent.sh", "cargo_agent_template", "0755"),
+        ("libexec/cargo_rules.sh", "cargo_rules_file", "0644"),
+        ("libexec/cargo_config.sh", "cargo_config_file", "0644"),
+        ("libexec/cargo-guard", "guard_template", "0755"),
+    ):
+        if source != "guard_template" or policy.of(Variables).guard != "none":
+            content = Template(f"{ROLE}_{source}", context)
+            yield Entry(f"{prefix}/{path}", content=content, mode=mode, validate="bash -n %s")
+    for name, validate in FILES.items():
+        mode = "0644" if name.endswith((".sh", ".pl")) else "0755"
+        part = Source(f"roles/{ROLE}/files/{name.replace('/', '-')}")
+        yield Entry(f"{prefix}/libexec/{name}", content=part, mode=mode, validate=validate)
+    for name in GATES:
+        yield Entry(f"{prefix}/libexec/{name}", "link", target="memory-gate")
+    guide = Template("agent_wrappers_guide_template", {**context, **_guide(policy, host)})
+    yield Entry(f"{prefix}/GUIDE.md", content=guide, mode="0644")
+    profile = Template("agent_wrappers_profile_template", context)
+    yield Entry("/etc/profile.d/nova-agent.sh", content=profile, mode="0644", validate="sh -n %s")
+
+
+def _guide(policy: Policy, host: Host) -> dict[str, object]:
+    shared, toolchain = policy.of(agent_policy.Variables), policy.of(agent_toolchain.Variables)
+    builds = parallelism(policy, host.budget, host.observed.cpus)
+    ceiling, hygiene = policy.of(agent_ceiling.Variables), policy.of(agent_hygiene.Variables)
+    return {
+        "table": budget_table({**host.budget, "slots": builds.slots, "jobs": builds.jobs}),
+        "usual_cap": shared.memory_per_agent == 4 << 30,
+        "login": policy.values["agent_limits_login_address_space"],
+        "ceiling": ceiling.enabled,
+        "kill": ceiling.kill,
+        "other_channels": sorted({extra["channel"] for extra in toolchain.extra} - {shared.rust_channel}),
+        "sweeps": bool(hygiene.workspaces),
+        "audit_logs": bool(hygiene.audit_logs),
+    }
+
+
+def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
+    """The numbers of the host, and the unit that makes the memory pool at boot."""
+    context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
+    numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
+    unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
+    yield Entry(f"{prefix}/etc/policy.env", content=numbers, mode="0644", validate="bash -n %s")
+    yield Entry("/run/nova-agent", "directory", mode="0755")
+    yield Entry(f"{FOLDER}/{POOL_UNIT}", content=unit, mode="0644")
+    yield Entry(f"{FOLDER}/multi-user.target.wants/{POOL_UNIT}", "link", target=f"{FOLDER}/{POOL_UNIT}")
+
+
+def _checkouts(policy: Policy) -> Iterator[Entry]:
+    """Links to the wrappers in the ``scripts`` folder of each checkout, as the operational guide has them."""
+    programs = f"{policy.of(agent_policy.Variables).prefix}/bin"
+    for checkout in policy.of(Variables).checkouts:
+        for script in SCRIPTS:
+            yield Entry(
+                f"{checkout}/scripts/{script}", "link", target=f"{programs}/{script}", owner="", group="", foreign=True
+            )
+
+
+def _environment(policy: Policy, host: Host) -> Iterator[Entry]:
+    shared, memory = policy.of(agent_policy.Variables), host.observed.memory
+    split = nova_memory_split(
+        memory["total"], memory["cgroup_limit"], shared.memory_per_agent, policy.of(Variables).nova_memory_total
+    )
+    path = f"{shared.prefix}/etc/agent.env"
+    content = Template("agent_wrappers_environment_template", {**_context(policy, host), "split": split})
+    yield Entry(path, content=content, mode="0644")

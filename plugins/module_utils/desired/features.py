@@ -1,0 +1,134 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The features of the collection, in the order in which site applies their roles. Pure.
+
+A feature is a module: ``ROLE``, a dataclass ``Variables``, and three functions. See docs/adding-a-role.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, cast
+
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
+    Budget,
+    BudgetError,
+    compute_budget,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemoryError
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+    agent_capacity,
+    agent_ceiling,
+    agent_hygiene,
+    agent_limits,
+    agent_policy,
+    agent_status,
+    agent_toolchain,
+    agent_wrappers,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+
+
+class Feature(Protocol):
+    """What a role wants, as pure functions."""
+
+    ROLE: str
+    Variables: type
+
+    def problems(self, policy: Policy) -> list[str]:
+        """What is wrong with the variables together, a line each."""
+
+    def host_problems(self, policy: Policy, host: Host) -> list[str]:
+        """Why a host can't take the policy, a line each; nothing is changed on it then."""
+
+    def wanted(self, policy: Policy, host: Host) -> Wanted:
+        """What the host should hold."""
+
+
+FEATURES: tuple[Feature, ...] = tuple(
+    cast(Feature, module)
+    for module in (
+        agent_policy,
+        agent_toolchain,
+        agent_wrappers,
+        agent_limits,
+        agent_capacity,
+        agent_ceiling,
+        agent_hygiene,
+        agent_status,
+    )
+)
+ROLES = tuple(feature.ROLE for feature in FEATURES)
+
+
+class PolicyProblems(ValueError):
+    """Variables that can't be used, a line each."""
+
+
+class HostProblems(ValueError):
+    """Why a host can't take the policy, a line each."""
+
+
+def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unknown: Iterable[str] = ()) -> Policy:
+    """The policy of a host. ``values`` has a value for every name of ``specs``, ``unknown`` are further names that look
+    like ours. Raises PolicyProblems with all that is wrong."""
+    problems = [
+        f"{name} is not a variable of this collection; did you mean {close[0]}?"
+        for name in sorted(unknown)
+        if (close := difflib.get_close_matches(name, specs, n=1, cutoff=0.9))
+    ]
+    wrong = {name: problem for name, spec in specs.items() if (problem := read.spec_problem(name, values[name], spec))}
+    problems += [wrong[name] for name in sorted(wrong)]
+    records: dict[type, object] = {}
+    for feature in FEATURES:
+        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, problems, wrong)
+    policy = Policy(values, records)
+    problems = problems or [line for feature in FEATURES for line in feature.problems(policy)]
+    if problems:
+        raise PolicyProblems("\n".join(problems))
+    return policy
+
+
+def host_budget(policy: Policy, observed: Observation) -> Budget:
+    """The budget of an observed host. Raises BudgetError."""
+    ours, memory = policy.of(agent_policy.Variables), observed.memory
+    return compute_budget(
+        BudgetPolicy(ours.memory_per_agent, ours.system_reserve, ours.headroom, ours.recommended_agents),
+        HostSize(memory["total"], observed.cpus, memory["hugepages"], memory["cgroup_limit"]),
+    )
+
+
+def host_of(policy: Policy, observed: Observation, roles: Iterable[str]) -> Host:
+    """The host with its budget. Raises HostProblems if it can't take the policy of ``roles``."""
+    wanted = set(roles)
+    left_out = set(policy.of(agent_policy.Variables).users) - observed.accounts.users.keys()
+    if left_out:
+        raise HostProblems(f"the host's answer leaves out {', '.join(sorted(left_out))} of agent_policy_users")
+    try:
+        host = Host(observed, host_budget(policy, observed))
+    except BudgetError as error:
+        raise HostProblems("\n".join([*agent_policy.basic_problems(policy, observed), str(error)])) from None
+    problems = [line for feature in FEATURES if feature.ROLE in wanted for line in feature.host_problems(policy, host)]
+    if problems:
+        raise HostProblems("\n".join(problems))
+    return host
+
+
+def wanted_of(policy: Policy, host: Host, roles: Iterable[str]) -> list[Wanted]:
+    """What ``roles`` want of the host, in the order of FEATURES. Raises HostProblems."""
+    asked = set(roles)
+    try:
+        return [feature.wanted(policy, host) for feature in FEATURES if feature.ROLE in asked]
+    except NovaMemoryError as error:
+        raise HostProblems(str(error)) from None
+
+
+def retired_of(observed: Observation, roles: Iterable[str]) -> list[Wanted]:
+    """What is wanted of a host that ``roles`` leave, in their order."""
+    return [agent_capacity.retired(observed) if role == agent_capacity.ROLE else Wanted(role) for role in roles]

@@ -1,0 +1,34 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The policy of a host: the typed variables of all roles, and the numbers that follow from them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The variables of all roles, whichever of them a play has."""
+
+    values: Mapping[str, Any]  #: Full name to value, as the user gave it: for templates and messages.
+    records: Mapping[type, object]  #: The Variables of each feature.
+
+    def of(self, shape: type[T]) -> T:
+        """The variables of one feature, as in ``policy.of(agent_limits.Variables)``."""
+        return cast(T, self.records[shape])
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a feature may ask of a host."""
+
+    observed: Observation
+    budget: Budget  #: Computed once for each look.

@@ -1,0 +1,146 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The desired state of a host, as the features of the roles describe it. Pure; the host parses it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional, Union
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    KINDS,
+    MODE,
+    PathState,
+    StateError,
+    sha256,
+)
+
+Value = Union[str, int, bool, None]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text that the controller renders, with ``context``: the file that a variable names, or one of ours."""
+
+    variable: str = ""  #: Such as agent_limits_template; users may set another file.
+    context: Mapping[str, object] = field(default_factory=dict)
+    file: str = ""  #: Below roles/, if there is no variable.
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that is a file of the collection as it is, such as roles/agent_hygiene/files/agent-sweep."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """The module ``module`` of module_utils, such as status.command, and all that it imports, below ``folder``."""
+
+    module: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One path. A file with content None is one whose content belongs to its users."""
+
+    path: str
+    kind: str = "file"  #: file, directory, link or absent.
+    content: Optional[Union[str, Template, Source]] = None
+    target: str = ""  #: Of a link.
+    mode: str = ""  #: Four octal digits; links have none.
+    owner: str = "root"
+    group: str = "root"
+    validate: str = ""  #: A command with %s that refuses a wrong file.
+    diff: bool = True  #: False: the content is not shown in diffs.
+    foreign: bool = False  #: In a folder that others may write: done last, with the rights of the folder's owner.
+
+    @property
+    def state(self) -> PathState:
+        if self.kind == "absent":
+            return ABSENT
+        if isinstance(self.content, (Template, Source)):
+            raise TypeError(f"{self.path} is not rendered yet")
+        content = self.content if self.kind == "file" else None
+        return PathState(
+            self.kind,
+            mode=self.mode,
+            owner=self.owner,
+            group=self.group,
+            sha256="" if content is None else sha256(content.encode()),
+            target=self.target,
+        )
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else ""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Entry:
+        """An entry of the module host_state. Raises StateError."""
+        known = {item.name for item in fields(cls)}
+        entry = cls(**{name: value for name, value in data.items() if name in known and value is not None})
+        path = entry.path
+        if not path.startswith("/") or os.path.normpath(path) != path or path == "/":
+            raise StateError(f"path is {path!r}; allowed is an absolute, normalized path, such as /opt/nova-agent/bin")
+        if entry.kind not in KINDS:
+            raise StateError(f"{path}: kind is {entry.kind!r}; allowed are {', '.join(KINDS)}")
+        if entry.kind in ("file", "directory") and not MODE.fullmatch(entry.mode):
+            raise StateError(f'{path}: mode is {entry.mode!r}; allowed is a quoted octal number such as "0644"')
+        if entry.kind == "link" and not entry.target:
+            raise StateError(f"{path}: a link needs a target")
+        return entry
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of systemd that files of ours bring or change."""
+
+    name: str
+    own: bool = False  #: The unit's own file is ours, not only a drop-in.
+    active: bool = False  #: To be enabled and running: timers. They are restarted if their files change.
+    restart: bool = False  #: If it runs, restart it when its files change.
+    reload: bool = False  #: If it runs, let it read its configuration again when that changes.
+    reload_on: tuple[str, ...] = ()  #: Paths that it reads again by a reload; it is never restarted.
+    limited: bool = False  #: The limits of agents must be in force for it.
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that only a running host shows. It is right if ``found`` equals ``expected``."""
+
+    kind: str
+    name: str
+    expected: Value
+    found: Value  #: None: not known, and ``why`` says why.
+    why: str  #: For people, if it is not right.
+    differs: str = "kind"  #: What differs, for machines.
+    reload: bool = False  #: systemctl daemon-reload puts it right.
+    restart: str = ""  #: A restart of this unit, if it runs, puts it right.
+    setting: bool = False  #: It is a setting of the kernel: writing ``expected`` there puts it right.
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing that the policy does not decide."""
+
+    kind: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one role wants of one host."""
+
+    role: str
+    entries: tuple[Entry, ...] = ()
+    units: tuple[Unit, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    notes: tuple[Note, ...] = ()
+    libraries: tuple[Library, ...] = ()

@@ -1,0 +1,57 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""This collection's file of kernel settings: what is in it, and what it notes. Pure.
+
+The value before the first apply is noted in the file itself, so that it can be put back::
+
+    # kernel.keys.maxkeys was 200
+    kernel.keys.maxkeys = 1000
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+FILE = "/etc/sysctl.d/90-nova-agent.conf"
+FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+NAMES = (
+    "fs.file-max",
+    "fs.inotify.max_user_instances",
+    "fs.inotify.max_user_watches",
+    "fs.nr_open",
+    "kernel.keys.maxbytes",
+    "kernel.keys.maxkeys",
+    "kernel.pid_max",
+    "kernel.threads-max",
+    "vm.max_map_count",
+)
+
+_NOTE = re.compile(r"^# (\S+) was ([0-9]{1,19})$", re.MULTILINE)
+_LINE = re.compile(r"^\s*-?\s*([^#;=\s]+)\s*=\s*([0-9]{1,19})\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A setting that our file raises."""
+
+    name: str
+    value: int
+    before: int
+
+
+def assignments(text: str) -> dict[str, int]:
+    """The settings that a file of sysctl.d gives a whole number, with dots for slashes."""
+    return {name.replace("/", "."): int(value) for name, value in _LINE.findall(text)}
+
+
+def noted(text: str) -> Mapping[str, int]:
+    """The values before the first apply, out of our own file."""
+    return {name: int(value) for name, value in _NOTE.findall(text)}
+
+
+def path_of(name: str) -> Optional[str]:
+    """The kernel's file of a setting; None for a name that is none of ours."""
+    return f"proc/sys/{name.replace('.', '/')}" if name in NAMES else None

@@ -1,0 +1,54 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Paths of systemd units. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
+
+FOLDER = "/etc/systemd/system"
+FOLDERS = (
+    FOLDER,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
+#: Folders of drop-ins that are no unit's, and the service that reads them.
+READERS = {"/etc/ssh/sshd_config.d": "ssh.service", "/etc/systemd/logind.conf.d": "systemd-logind.service"}
+STARTED = (".path", ".socket", ".timer")  #: Kinds that run by themselves; they start services.
+
+
+def drop_in(unit: str, name: str, content: Template) -> Entry:
+    return Entry(f"{FOLDER}/{unit}.d/{name}", content=content, mode="0644")
+
+
+def unit_of(path: str) -> str:
+    """The unit that has its own file, a drop-in, a link that enables it or its configuration at ``path``; "" for any
+    other path.
+
+    Units that exist under other names only (templates, drop-ins for every session) count as none.
+    """
+    folder, name = posixpath.split(path)
+    if folder in READERS:
+        return READERS[folder]
+    if folder not in FOLDERS:
+        if posixpath.dirname(folder) not in FOLDERS or not folder.endswith((".d", ".wants", ".requires")):
+            return ""
+        if folder.endswith(".d"):
+            name = posixpath.basename(folder)[:-2]
+    stem, suffix = posixpath.splitext(name)
+    return name if suffix in KINDS and stem[-1:] not in ("@", "-") else ""
+
+
+def is_unit_file(path: str) -> bool:
+    """Whether ``path`` is a unit's own file, or a link that enables it: not a drop-in."""
+    return bool(unit_of(path)) and not posixpath.dirname(path).endswith(".d")
+
+
+def is_of_systemd(path: str) -> bool:
+    """Whether systemd reads ``path`` when it loads units."""
+    return path.startswith(tuple(f"{folder}/" for folder in FOLDERS))

@@ -1,0 +1,273 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Read role variables into typed records, and say what is wrong with them. Pure.
+
+A feature declares its variables as a dataclass whose fields are named like the variables without the role's prefix::
+
+    @dataclass(frozen=True)
+    class Variables:
+        nofile: SoftHard = variable(soft_and_hard)
+
+A reader takes the variable's full name and its value, and returns the typed value or raises ValueError with one line
+that names the variable, what it held and what is allowed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Container, Mapping
+from dataclasses import field, fields
+from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
+
+from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import source_url
+
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+EXISTING_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
+PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
+SYSTEM_FOLDERS = (
+    *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv"),
+    *("sys", "tmp", "usr", "var", "usr/bin", "usr/lib", "usr/local", "usr/sbin", "var/lib", "var/tmp"),
+)
+# Root runs programs from the prefix: nobody else may write there, and it must outlive a reboot.
+UNSAFE_FOLDERS = ("/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run", "/var/run", "/home", "/var/lock")
+PRIVILEGED_GROUPS = (
+    *("adm", "admin", "disk", "docker", "incus-admin", "kvm", "libvirt", "lxd", "nogroup", "root", "shadow", "staff"),
+    *("sudo", "systemd-journal", "users", "wheel"),
+)
+SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
+PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
+SHAPES: Mapping[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
+
+Reader = Callable[[str, Any], Any]
+T = TypeVar("T")
+
+
+class Spec(TypedDict, total=False):
+    """One variable in a role's argument_specs.yml."""
+
+    type: str
+    elements: str
+    choices: list[str]
+    default: Any  # any YAML value
+    required: bool
+    description: Any
+
+
+class SoftHard(NamedTuple):
+    """A limit; None is the system's own."""
+
+    soft: Optional[int]
+    hard: Optional[int]
+
+
+class PolicyError(ValueError):
+    """One variable's problem, in one line."""
+
+
+def variable(reader: Reader) -> Any:
+    """A field of a feature's variables."""
+    return field(metadata={"reader": reader})
+
+
+def read(
+    prefix: str, shape: type[T], values: Mapping[str, Any], problems: list[str], wrong: Container[str] = ()
+) -> T | None:
+    """``values`` (full name to value) as ``shape``. Appends to ``problems``, and gives None, if a value is wrong.
+
+    ``wrong`` are names whose problem is known already.
+    """
+    found: dict[str, Any] = {}
+    for item in fields(shape):  # type: ignore[arg-type]
+        name = f"{prefix}_{item.name}"
+        if name in wrong:
+            continue
+        try:
+            found[item.name] = item.metadata["reader"](name, values[name])
+        except ValueError as error:
+            problems.append(str(error))
+    return shape(**found) if len(found) == len(fields(shape)) else None  # type: ignore[arg-type]
+
+
+def spec_problem(name: str, value: Any, spec: Spec) -> str:
+    """What is wrong with the type of ``value``; empty if it fits the spec."""
+    kind = spec.get("type", "str")
+    if value in (None, ""):
+        # Empty means "not set", and only a variable whose default is empty may be not set.
+        return (
+            ""
+            if spec.get("default") in ("", None) and kind != "list"
+            else f"{name} is {_shown(value)}; {_allowed(spec)}"
+        )
+    fits = isinstance(value, SHAPES.get(kind, object))  # Ansible would split text at commas, and wrap a number
+    try:
+        DEFAULT_TYPE_VALIDATORS[kind](value)
+    except (TypeError, ValueError):
+        fits = False
+    if "choices" in spec and value not in spec["choices"]:
+        fits = False
+    if fits and (kind == "dict" or spec.get("elements") == "str") and not all(isinstance(one, str) for one in value):
+        fits = False
+    return "" if fits else f"{name} is {_shown(value)}; {_allowed(spec)}"
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value in (None, "") else repr(value)
+
+
+def _allowed(spec: Spec) -> str:
+    kinds = {
+        "int": "a whole number",
+        "bool": "true or false",
+        "list": "a list, such as [one, two]",
+        "dict": "a dictionary, such as {key: value}",
+    }
+    default = spec.get("default")
+    example = f", such as {default}" if isinstance(default, (str, int)) and default and "{{" not in str(default) else ""
+    if "choices" in spec:
+        return f"allowed is {' or '.join(map(str, spec['choices']))}"
+    return f"allowed is {kinds.get(spec.get('type', 'str'), 'text' + example)}"
+
+
+def text(name: str, value: Any) -> str:
+    return str(value or "")
+
+
+def boolean(name: str, value: Any) -> bool:
+    return bool(DEFAULT_TYPE_VALIDATORS["bool"](value))
+
+
+def size(name: str, value: Any) -> int:
+    """Bytes."""
+    return parse_size(value, name)
+
+
+def optional_size(name: str, value: Any) -> int | None:
+    return None if value in (None, "") else parse_size(value, name)
+
+
+def mapping(name: str, value: Any) -> dict[str, Any]:
+    return dict(value)
+
+
+def items(name: str, value: Any) -> tuple[Any, ...]:
+    return tuple(value)
+
+
+def group(name: str, value: Any) -> str:
+    if not ACCOUNT.fullmatch(str(value)):
+        raise PolicyError(
+            f"{name} is {value!r}; allowed is a name of lower-case letters, digits, _ and -, such as nova-agents"
+        )
+    if value in PRIVILEGED_GROUPS:
+        raise PolicyError(f"{name} is {value!r}, a group of the system; name one that only agents belong to")
+    return str(value)
+
+
+def accounts(name: str, value: Any) -> tuple[str, ...]:
+    """Names that may exist already, so also such as jane.doe; what may be created is checked on the host."""
+    for account in value:
+        if not EXISTING_ACCOUNT.fullmatch(str(account)):
+            raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as agent1 or jane.doe")
+    return tuple(map(str, value))
+
+
+def prefix(name: str, value: Any) -> str:
+    text_ = str(value)
+    unsafe = any(text_ == folder or text_.startswith(f"{folder}/") for folder in UNSAFE_FOLDERS)
+    if not PREFIX.fullmatch(text_) or text_.strip("/") in SYSTEM_FOLDERS or unsafe:
+        raise PolicyError(
+            f"{name} is {value!r}; allowed is an absolute path of letters, digits, _ . - and /, that is no folder of "
+            f"the system and not below {', '.join(UNSAFE_FOLDERS)}, such as /opt/nova-agent"
+        )
+    return text_
+
+
+def mirror(name: str, value: Any) -> str:
+    return source_url(value, name)
+
+
+def channel(name: str, value: Any) -> str:
+    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+|(stable|beta|nightly)-[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
+        raise PolicyError(
+            f"{name} is {value!r}; allowed is a version such as 1.92.0, or a dated channel such as nightly-2026-01-15"
+        )
+    return str(value)
+
+
+def auto_or_number(most: int, *words: str) -> Reader:
+    """A reader of a whole number from 1 to ``most``, or one of ``words``. Gives the number, or the word."""
+
+    def reader(name: str, value: Any) -> int | str:
+        given = str(value)
+        if given in words:
+            return given
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", given) or int(given) > most:
+            raise PolicyError(f"{name} is {value!r}; allowed is {', '.join(words)} or a whole number from 1 to {most}")
+        return int(given)
+
+    return reader
+
+
+def soft_and_hard(name: str, value: Any) -> SoftHard:
+    if value in (None, ""):
+        return SoftHard(None, None)
+    refuse_base_60(name, value)
+    numbers = str(value).split(":")
+    if isinstance(value, bool) or not all(re.fullmatch(r"[1-9][0-9]{0,9}", one) for one in numbers) or len(numbers) > 2:
+        raise PolicyError(f"{name} is {value!r}; allowed is a whole number, or SOFT:HARD such as '65536:1048576'")
+    pair = SoftHard(int(numbers[0]), int(numbers[-1]))
+    if int(numbers[0]) > int(numbers[-1]):
+        raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard one")
+    return pair
+
+
+def refuse_base_60(name: str, value: Any) -> None:
+    """YAML reads 10:20 without quotes as 620, a number to the base of 60. Raises PolicyError if that may have been."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        soft, hard = divmod(value, 60)
+        if 1 <= soft <= hard <= 59:
+            raise PolicyError(
+                f"{name} is {value}, which YAML also makes of {soft}:{hard} without quotes: write '{soft}:{hard}' or "
+                f"'{value}', in quotes"
+            )
+
+
+def from_zero(name: str, value: Any) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,14}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 0")
+    return int(value)
+
+
+def optional_count(name: str, value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or nothing for the rule's")
+    return int(value)
+
+
+def folders(name: str, value: Any) -> tuple[str, ...]:
+    for path in value:
+        if not str(path).startswith("/") or posixpath.normpath(str(path)) != path or str(path).count("/") < 2:
+            raise PolicyError(f"{name} has {path!r}; allowed is an absolute, normalized path, such as /srv/nova")
+    return tuple(value)
+
+
+def services(name: str, value: Any) -> tuple[str, ...]:
+    for service in value:
+        if not SERVICE.fullmatch(str(service)) or str(service).endswith((".service", ".slice", ".scope", ".socket")):
+            raise PolicyError(
+                f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner"
+            )
+        if service in PROTECTED_SERVICES or str(service).startswith("systemd-"):
+            raise PolicyError(f"{name} has {service!r}, which serves administrators too; name services that run agents")
+    return tuple(value)
+
+
+def share_or_number(name: str, value: Any) -> str:
+    if not re.fullmatch(r"[1-9][0-9]?%|[1-9][0-9]{1,6}", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a share such as 75%, or a whole number from 10")
+    return str(value)

@@ -1,0 +1,67 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What bounds how many agents can work at once on a host, beside memory. A few file reads below a given root."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from collections.abc import Iterable
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
+from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import drop_ins, observe_kernel
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import observe_sshd
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Capacity, Given, Setting
+
+LOGIND = "/etc/systemd/logind.conf"
+LOGIND_FOLDERS = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
+CAP_SYS_RESOURCE = 24
+
+
+def observe_capacity(root: str = "/") -> Capacity:
+    kernel = observe_kernel(root)
+    return Capacity(
+        kernel=kernel,
+        open_files=_open_files(kernel.get("fs.nr_open"), root),
+        most_tasks=_most_tasks(kernel, root),
+        user_tasks=_given("TasksMax", drop_ins([f"{folder}/user-.slice.d" for folder in FOLDERS], root), root),
+        sessions=_given(
+            "SessionsMax", [LOGIND, *drop_ins([f"{folder}/logind.conf.d" for folder in LOGIND_FOLDERS], root)], root
+        ),
+        sshd=observe_sshd(root),
+    )
+
+
+def _open_files(nr_open: Setting | None, root: str) -> int | None:
+    """What PAM, which works as root, can give a login: up to fs.nr_open, or without the right to raise limits (most
+    containers) what root has."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", _text(root, "proc/self/status"), re.MULTILINE)
+    may_raise = bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
+    if nr_open is None or (hard == resource.RLIM_INFINITY and not may_raise):
+        return None if hard == resource.RLIM_INFINITY else hard
+    return nr_open.now if may_raise else min(hard, nr_open.now)
+
+
+def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
+    known = [kernel[name].now for name in ("kernel.pid_max", "kernel.threads-max") if name in kernel]
+    pids = _text(root, "sys/fs/cgroup/pids.max").strip()  # a container's
+    return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
+
+
+def _given(key: str, paths: Iterable[str], root: str) -> list[Given]:
+    found = []
+    for path in paths:
+        found += [
+            Given(path, value) for value in re.findall(rf"^\s*{key}\s*=\s*(\S+)\s*$", _text(root, path), re.MULTILINE)
+        ]
+    return found
+
+
+def _text(root: str, path: str) -> str:
+    try:
+        with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""

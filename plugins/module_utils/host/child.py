@@ -1,0 +1,220 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+# (used by programs of the host, too, which have no AnsibleModule)
+"""Work that must end, and work with the rights of an account: done in a child process, which can be killed.
+
+The child keeps root's real and saved user id. Its effective one is the account's while it acts for it: the kernel then
+checks each access to a file as the account's, and the account can't signal, trace or limit the child, since kill(2),
+ptrace(2) and prlimit(2) compare with the real and saved ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import resource
+import select
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Callable, NoReturn, TypeVar
+
+Item = TypeVar("Item")
+
+MEMORY = 2 << 30  # address space of a child; a module needs a tenth of it
+FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
+MOST_BYTES = 64 << 20  # of one answer
+PATIENCE = 1.0  # seconds after SIGKILL: a child in a dead file system is left behind
+NO_GROUP = 65534  # of an owner without an account
+
+
+class ChildError(Exception):
+    """The child did not do its work; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, uid: int) -> Rights:
+        """The rights of a user id, which need not be an account's."""
+        try:
+            account = pwd.getpwuid(uid)
+        except KeyError:
+            return cls(uid, NO_GROUP)
+        return cls(uid, account.pw_gid, tuple(os.getgrouplist(account.pw_name, account.pw_gid)))
+
+
+@contextmanager
+def acting_as(rights: Rights) -> Iterator[None]:
+    """Use files with these rights and no more. No change if they are the process's own."""
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    if rights.uid == before[0]:
+        yield
+        return
+    os.setgroups(rights.groups)
+    os.setegid(rights.gid)
+    os.seteuid(rights.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before[0])
+        os.setegid(before[1])
+        os.setgroups(before[2])
+
+
+def answers(
+    work: Callable[[], Iterator[Any]],
+    *,
+    total: float,
+    silence: float | None = None,
+    limited: bool = True,
+    keep: Sequence[int] = (),
+) -> Iterator[Any]:
+    """Let a child iterate over ``work()``, and give its answers (what JSON can hold) as they come.
+
+    The child is killed after ``total`` seconds, or after ``silence`` seconds without an answer. It has the open
+    descriptors ``keep`` and no others, and if ``limited``, limits of its own. Raises ChildError.
+    """
+    receiver, sender = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _be_child(work, sender, total if limited else None, (*keep, sender))
+    os.close(sender)
+    try:
+        yield from _received(receiver, total, silence)
+    finally:
+        os.close(receiver)
+        _end(pid)
+
+
+def answer(work: Callable[[], Any], *, seconds: float, limited: bool = True, keep: Sequence[int] = ()) -> Any:
+    """What ``work()`` returns, out of a child. Raises ChildError."""
+    return next(answers(lambda: iter([work()]), total=seconds, limited=limited, keep=keep))
+
+
+def each(
+    items: Sequence[Item],
+    work: Callable[[Item], Any],
+    failed: Callable[[Item, str], Any],
+    *,
+    silence: float,
+    total: float,
+) -> list[Any]:
+    """``work(item)`` for each item, out of a child.
+
+    An item that does not come to its end within ``silence`` seconds is what ``failed(item, why)`` says, and a new child
+    goes on with the next one. After ``total`` seconds the rest fails.
+    """
+    done: list[Any] = []
+    end = time.monotonic() + total
+    while len(done) < len(items):
+        rest, left = items[len(done) :], end - time.monotonic()
+        if left <= 0:
+            return [
+                *done,
+                *(failed(item, f"was left out after {total:g} s: it comes with the next run") for item in rest),
+            ]
+        try:
+            for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]
+                done.append(value)
+        except ChildError as error:
+            if len(done) < len(items):  # else it only did not end
+                done.append(failed(items[len(done)], str(error)))
+    return done
+
+
+def _received(receiver: int, total: float, silence: float | None) -> Iterator[Any]:
+    end = time.monotonic() + total
+    ready = select.poll()
+    ready.register(receiver, select.POLLIN)
+    parts: list[bytes] = []  # of the line that is not whole yet
+    size, last = 0, time.monotonic()
+    while True:
+        until = end if silence is None else min(end, last + silence)
+        if not ready.poll(max(0, int((until - time.monotonic()) * 1000))):
+            raise ChildError(f"did not end within {silence if until < end else total:g} s and was stopped")
+        block = os.read(receiver, 1 << 16)
+        if not block:
+            raise ChildError("ended without an answer")
+        parts.append(block)
+        size += len(block)
+        lines: list[bytes] = []
+        if b"\n" in block:
+            *lines, rest = b"".join(parts).split(b"\n")
+            parts, size = [rest], len(rest)
+        if max(size, *map(len, lines), 0) > MOST_BYTES:
+            raise ChildError(f"answered more than {MOST_BYTES:,} bytes")
+        for line in lines:
+            kind, value = json.loads(line)
+            if kind == "end":
+                return
+            if kind == "problem":
+                raise ChildError(str(value))
+            yield value
+            last = time.monotonic()
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _be_child(work: Callable[[], Iterator[Any]], sender: int, seconds: float | None, keep: Sequence[int]) -> NoReturn:
+    with suppress(BaseException):
+        try:
+            _leave_parent(keep)
+            if seconds is not None:
+                _limit(seconds)
+            for value in work():
+                _send(sender, "answer", value)
+            _send(sender, "end", None)
+        except Exception as error:  # pylint: disable=broad-except # the parent tells it
+            what = f"{error.filename or ''}: {error.strerror}" if isinstance(error, OSError) else repr(error)
+            _send(sender, "problem", what.lstrip(": "))
+    os._exit(0)
+
+
+def _leave_parent(keep: Sequence[int]) -> None:
+    """Hold nothing that the parent, or whoever waits for it, needs: pipes of Ansible's and locks."""
+    os.setsid()  # a process of one session may send SIGCONT to all others in it
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(name, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        if number not in keep:
+            os.dup2(nothing, number)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2 and number not in keep:
+            with suppress(OSError):  # the one that listed them is closed already
+                os.close(number)
+
+
+def _limit(seconds: float) -> None:
+    """Before any change of rights. SIGALRM ends the child if the parent was killed."""
+    signal.alarm(int(seconds) + 2)
+    os.umask(0o022)
+    for item, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_FSIZE, FILE_SIZE),
+        (resource.RLIMIT_CPU, int(seconds) + 2),
+    ):
+        hard = resource.getrlimit(item)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(item, (bound, bound))
+
+
+def _send(sender: int, kind: str, value: Any) -> None:
+    data = memoryview(json.dumps([kind, value]).encode() + b"\n")
+    while data:
+        data = data[os.write(sender, data) :]

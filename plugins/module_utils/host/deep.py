@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What only a running host knows: limits of a login, and toolchains that agents brought themselves.
+
+Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterable
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, each
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
+
+TRIED_BY = "runuser"
+LOGIN_SECONDS = 10  # PAM may ask a directory service that is away
+HOME_SECONDS = 5
+HOMES_SECONDS = 60
+OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
+
+
+def observe_deep(users: Iterable[str]) -> Deep:
+    names = list(users)
+    return Deep({user: observe_login(user) for user in names}, observe_own_rustups(names))
+
+
+def observe_login(user: str, root: str = "/") -> Login:
+    """What PAM gives a new session of ``user``. runuser's PAM service does little beside pam_limits."""
+    if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
+        return Login(error=missing)
+    try:
+        folder = None if root == "/" else os.path.join(root, "etc/pam.d")
+        return Login(session_limits(user, TRIED_BY, LOGIN_SECONDS, folder))
+    except ChildError as error:
+        return Login(error=f"{TRIED_BY} for {user}: {error}")
+
+
+def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
+    """Toolchains in the homes of accounts that exist, by account; only those who have any. A home is looked at with its
+    owner's rights: it may have links to anywhere, and mounts of the owner's own. One that does not answer has none."""
+    names = list(users)
+    found = each(names, _own_rustups, lambda _user, _why: [], silence=HOME_SECONDS, total=HOMES_SECONDS)
+    return {user: paths for user, paths in zip(names, found) if paths}
+
+
+def _own_rustups(user: str) -> list[str]:
+    account = pwd.getpwnam(user)
+    paths = [os.path.join(account.pw_dir, name) for name in OWN_RUSTUP]
+    with acting_as(Rights.of(account.pw_uid)):
+        return [path for path in paths if os.path.lexists(path)]

@@ -1,0 +1,83 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the kernel: what is in force, what files say of them, and how to set them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import (
+    FILE,
+    FOLDERS,
+    NAMES,
+    assignments,
+    noted,
+    path_of,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Setting
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+
+
+def observe_kernel(root: str = "/") -> dict[str, Setting]:
+    """The settings that the kernel has."""
+    own = _text(os.path.join(root, FILE.lstrip("/")))
+    ours, before = assignments(own), noted(own)
+    earlier: dict[str, int] = {}
+    later: dict[str, str] = {}
+    for path in drop_ins(FOLDERS, root):
+        if path == FILE:
+            continue
+        values = assignments(_text(os.path.join(root, path.lstrip("/"))))
+        if os.path.basename(path) < os.path.basename(FILE):
+            earlier.update(values)
+        else:
+            later.update(dict.fromkeys(values, path))
+    return {
+        name: Setting(now, writable, ours.get(name), before.get(name), earlier.get(name), later.get(name, ""))
+        for name, now, writable in _in_force(root)
+    }
+
+
+def drop_ins(folders: Sequence[str], root: str = "/") -> list[str]:
+    """The files *.conf of several folders in the order in which systemd reads them: by name; a file hides those of the
+    same name in later folders."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for path in glob.glob(f"{os.path.join(root, folder.lstrip('/'))}/*.conf"):
+            found.setdefault(os.path.basename(path), f"{folder}/{os.path.basename(path)}")
+    return [found[name] for name in sorted(found)]
+
+
+def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
+    """Set each to its value; returns what was done. Raises StateError."""
+    done = []
+    for name, value in sorted(settings.items()):
+        path = path_of(name)
+        if path is None:
+            raise StateError(f"{name} is no setting of the kernel that this collection sets: {', '.join(NAMES)}")
+        try:
+            with open(os.path.join(root, path), "w", encoding="ascii") as file:
+                file.write(f"{int(value)}\n")
+        except (OSError, ValueError) as error:
+            raise StateError(f"{name} can't be set to {value}: {error}") from error
+        done.append(f"set {name} = {value}")
+    return done
+
+
+def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
+    for name in NAMES:
+        path = os.path.join(root, str(path_of(name)))
+        try:
+            yield name, int(_text(path)), os.access(path, os.W_OK)
+        except ValueError:
+            continue  # this kernel does not have it
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""

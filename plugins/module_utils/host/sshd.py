@@ -1,0 +1,86 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of sshd below a given root, as sshd reads it: the first value of a keyword is in force."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Sshd
+
+CONFIG = "/etc/ssh/sshd_config"
+DROP_INS = "/etc/ssh/sshd_config.d"
+DPKG_STATUS = "/var/lib/dpkg/status"
+KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
+DEEPEST = 8  # files that include files
+
+_KEYWORD = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)\"?(.*?)\"?\s*")
+_VERSION = re.compile(r"^Package: openssh-server\n(?:.+\n)*?Version: (?:\d+:)?(\d+(?:\.\d+)*)", re.MULTILINE)
+
+
+class _Line(NamedTuple):
+    path: str
+    keyword: str
+    value: str
+
+
+def exists(root: str = "/") -> bool:
+    return os.path.isfile(os.path.join(root, CONFIG.lstrip("/")))
+
+
+def uses_pam(root: str = "/") -> bool:
+    """No without any such line."""
+    return next((line.value.lower() == "yes" for line in _lines(root, CONFIG) if line.keyword == "usepam"), False)
+
+
+def observe_sshd(root: str = "/") -> Sshd:
+    if not exists(root):
+        return Sshd()
+    found: dict[str, list[Given]] = {}
+    drop_ins = False
+    for line in _lines(root, CONFIG):
+        if line.keyword in KEYWORDS:
+            found.setdefault(line.keyword, []).append(Given(line.path, line.value))
+        elif line.keyword == "include":
+            example = f"{DROP_INS}/any.conf"
+            drop_ins = drop_ins or any(fnmatch.fnmatch(example, _absolute(one)) for one in line.value.split())
+    return Sshd(_version(root), drop_ins, found)
+
+
+def _version(root: str) -> str:
+    try:
+        with open(os.path.join(root, DPKG_STATUS.lstrip("/")), encoding="utf-8", errors="replace") as file:
+            match = _VERSION.search(file.read())
+    except OSError:
+        match = None
+    return match[1] if match else "unknown"
+
+
+def _absolute(pattern: str) -> str:
+    return os.path.join("/etc/ssh", pattern)
+
+
+def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
+    """The lines that hold for every connection, each Include followed by what it includes. What follows Match in a file
+    holds for some connections only."""
+    try:
+        with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
+            texts = file.read().splitlines()
+    except OSError:
+        return
+    for text in texts:
+        match = _KEYWORD.fullmatch(text.split("#", 1)[0].strip())
+        if not match:
+            continue
+        line = _Line(path, match[1].lower(), match[2])
+        if line.keyword == "match" and line.value.lower() != "all":
+            return
+        yield line
+        for pattern in line.value.split() if line.keyword == "include" and depth < DEEPEST else ():
+            for included in sorted(glob.glob(os.path.join(root, _absolute(pattern).lstrip("/")))):
+                yield from _lines(root, f"/{os.path.relpath(included, root)}", depth + 1)

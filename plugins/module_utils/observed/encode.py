@@ -1,0 +1,24 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""An observation as a module's answer: what ``decode`` reads."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+
+
+def encode(value: Any) -> Any:
+    """What JSON can hold, for dataclasses of ``shapes``, and lists and dictionaries of them."""
+    if isinstance(value, (Manifest, PathState)):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {item.name: encode(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    return value

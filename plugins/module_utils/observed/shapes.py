@@ -1,0 +1,268 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What one look at a host gives. Sizes are bytes.
+
+The module agent_host_info fills these shapes on the host. On the controller ``decode`` reads them, and nothing else of
+the answer is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+
+HIERARCHIES = ("unified", "hybrid", "legacy")
+Limits = dict[
+    str, list[Optional[int]]
+]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
+
+LONGEST_VERSION = 100
+LONGEST_VALUE = 1000  # Python makes no number of 4,300 digits
+
+
+def _check_pairs(limits: Limits) -> None:
+    for item, pair in limits.items():
+        if len(pair) != 2:
+            raise ValueError(f"the limit {item} has {len(pair)} numbers, not a soft and a hard one")
+
+
+@dataclass(frozen=True)
+class Platform:
+    ids: list[str]  #: ID and ID_LIKE of os-release, such as [ubuntu, debian].
+    version: str  #: Such as 24.04; empty for Debian's testing.
+    architecture: str  #: Such as x86_64.
+    systemd: bool  #: Booted with systemd.
+    python: str
+    uid: int  #: Of the module.
+
+    def __post_init__(self) -> None:
+        if not self.ids or len(self.version) > LONGEST_VERSION:
+            raise ValueError("ids is empty, or version is too long")
+
+
+@dataclass(frozen=True)
+class Account:
+    exists: bool
+    groups: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AccountsRecord:
+    """What earlier applies made: groups, users, and members that were put into a group."""
+
+    groups: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    members: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    group_id: Optional[int]  #: None: there is no such group.
+    group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
+    members: list[str]  #: Of the agents' group, with those whose primary group it is.
+    users: dict[str, Account]  #: The accounts of agent_policy_users.
+    login_user: str  #: Who logged in to become root.
+    record: AccountsRecord
+    memberships: dict[str, list[str]]  #: Who is in the groups of the record now, without primary groups.
+
+
+@dataclass(frozen=True)
+class Fences:
+    """What can defeat a memory limit."""
+
+    overcommit_memory: int  #: The kernel's mode.
+    shm_used: int  #: Bytes in /dev/shm.
+    container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
+    oomd: list[str] = field(default_factory=list)  #: Files that let systemd-oomd end sessions of users.
+    #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    overrides: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WaysIn:
+    """Ways to log in on which PAM sets no limits."""
+
+    sshd_without_pam: bool
+    pam_without_limits: list[str]  #: PAM services, such as atd.
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of the kernel."""
+
+    now: int
+    writable: bool  #: Not in most containers: there it is the machine's.
+    ours: Optional[int] = None  #: As this collection's file sets it.
+    before: Optional[int] = None  #: Before the first apply, as this collection's file notes it.
+    earlier: Optional[int] = None  #: As a file of others sets it that is read before ours.
+    later: str = ""  #: The file of others that sets it after ours.
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value in a configuration file."""
+
+    path: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if len(self.value) > LONGEST_VALUE:
+            raise ValueError(f"a value in {self.path} is longer than {LONGEST_VALUE} characters")
+
+
+@dataclass(frozen=True)
+class Sshd:
+    version: str = ""  #: Of its package, such as 9.2; empty: the host has none.
+    drop_ins: bool = False  #: Whether it reads /etc/ssh/sshd_config.d.
+    settings: dict[str, list[Given]] = field(
+        default_factory=dict
+    )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+    def __post_init__(self) -> None:
+        if len(self.version) > LONGEST_VERSION:
+            raise ValueError(f"version is longer than {LONGEST_VERSION} characters")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What bounds how many agents can work at once, beside memory."""
+
+    kernel: dict[str, Setting] = field(default_factory=dict)
+    open_files: Optional[int] = None  #: The most that a login can be given; None: not known.
+    most_tasks: Optional[int] = None  #: Processes and threads of the host, of which systemd takes percentages.
+    user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
+    sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
+    sshd: Sshd = field(default_factory=Sshd)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A unit in which an agent has processes, with the hard limits of the least limited one; None is no limit."""
+
+    user: str
+    unit: str
+    limits: dict[str, Optional[int]]  #: as, nofile.
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of user.slice, which holds all sessions."""
+
+    memory_max: Optional[int]
+    swap_max: Optional[int]
+    in_use: int  #: Without what the kernel can take back.
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    systemd: int  #: Its version; 0: not known.
+    hierarchy: str  #: unified, hybrid or legacy.
+    controllers: list[str]
+    users: Optional[Usage]  #: None: the kernel does not say.
+    services: list[str]  #: Services in system.slice.
+    administrators: dict[str, int]  #: Name to uid.
+
+    def __post_init__(self) -> None:
+        if self.hierarchy not in HIERARCHIES:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}")
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """A unit as systemd has it."""
+
+    load: str
+    enabled: str
+    active: str
+    result: str
+    stale: bool  #: Its files changed since systemd read them.
+    drop_ins: list[str] = field(default_factory=list)
+    limits: Limits = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
+
+
+@dataclass(frozen=True)
+class InstalledToolchain:
+    name: str
+    channel: str
+    version: str = ""
+    profile: str = ""
+    components: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    sha256: str = ""  #: Of the channel's manifest; empty if the policy named none.
+
+
+@dataclass(frozen=True)
+class ToolchainTree:
+    present: bool
+    request: str  #: What it was installed for, as JSON with sorted keys; empty without a receipt.
+    toolchains: list[InstalledToolchain]
+    problems: list[str]
+    in_use: list[str]  #: Old generations in which programs still run.
+    busy: bool = False  #: An installation runs now.
+
+
+@dataclass(frozen=True)
+class AuditLogFinding:
+    path: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a new session of an account gets; or why that is not known."""
+
+    limits: Limits = field(default_factory=dict)
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        _check_pairs(self.limits)
+
+
+@dataclass(frozen=True)
+class Deep:
+    """What costs processes, and is looked at for audits only."""
+
+    logins: dict[str, Login]
+    own_rustups: dict[str, list[str]]  #: Paths of toolchains that agents installed, by account.
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a host."""
+
+    memory: HostMemory
+    cpus: int
+    platform: Platform
+    accounts: Accounts
+    packages: dict[str, bool]
+    fences: Fences
+    ways_in: WaysIn
+    sessions: list[Session]
+    ceiling: Ceiling
+    manifest: Manifest
+    record: dict[str, PathState]  #: The manifest, its folder and the originals, if they exist.
+    files: dict[str, PathState]  #: Every path of the manifest, and every path that was asked for.
+    toolchains: dict[str, ToolchainTree]
+    units: dict[str, UnitState]
+    audit_logs: list[AuditLogFinding]
+    #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
+    pressure: dict[str, int] = field(default_factory=dict)
+    #: Number of agents' processes, by the name of the program.
+    programs: dict[str, int] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
+    deep: Optional[Deep] = None
+
+    def __post_init__(self) -> None:
+        memory = self.memory
+        if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
+            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+        if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
+            raise ValueError("files or toolchains has a name that is no absolute path")

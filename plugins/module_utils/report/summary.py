@@ -1,0 +1,82 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What site reports of a host: how many agents it can take, and what there defeats a memory limit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy, agent_wrappers
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
+
+MOST_NAMES = 10
+CEILING_OFFER = (
+    "what does not run in a wrapper may take all memory, and the host may then not answer for minutes; set "
+    "agent_ceiling_enabled: true (docs/reliability.md)"
+)
+
+
+def summary_lines(policy: Policy, host: Host) -> list[str]:
+    """The first line says what the host can take; the others are notes."""
+    budget = host.budget
+    builds = agent_wrappers.parallelism(policy, budget, host.observed.cpus)
+    holds = (
+        f"{budget['recommended_agents']} agents ({budget['max_agents']} at most) of "
+        f"{readable_size(budget['per_agent'])}; {counted(builds.slots, 'cargo command')} at once, "
+        f"{counted(builds.jobs, 'job')} each"
+    )
+    notes = [
+        *agent_policy.fence_notes(host.observed),
+        *agent_policy.crowd_notes(policy.of(agent_policy.Variables), host.observed, budget["recommended_agents"]),
+        *_login_notes(policy, host),
+    ]
+    return [holds, *(f"note: {safe_text(note, 500)}" for note in notes)]
+
+
+def _login_notes(policy: Policy, host: Host) -> list[str]:
+    ways, notes = host.observed.ways_in, []
+    if ways.sshd_without_pam:
+        notes.append(
+            "sshd works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
+        )
+    if ways.pam_without_limits:
+        files = ", ".join(f"/etc/pam.d/{name}" for name in ways.pam_without_limits)
+        notes.append(f"no limit holds for what starts through {files}: add `session required pam_limits.so`")
+    wanted = agent_limits.limits(policy.of(agent_limits.Variables), host.observed)
+    stale = agent_limits.stale_sessions(host.observed.sessions, wanted)
+    if stale and agent_limits.ROLE in host.observed.manifest.roles:
+        notes.append(
+            f"sessions and services that were open before keep other limits: {_names(stale)}; log in again, or "
+            "restart the service"
+        )
+    return notes
+
+
+def fleet_lines(
+    summaries: Mapping[str, Sequence[str]], done: Sequence[str], looked_at_all: str, offered: Sequence[str] = ()
+) -> list[str]:
+    """One line for all hosts with the same summary, and one that says how the run ended.
+
+    ``summaries`` are by host, of every host that the play began with; ``done`` are those that did not fail.
+    ``looked_at_all`` is empty, or says what was left out. ``offered`` are hosts that could have a ceiling.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for host, lines in summaries.items():
+        if host in done and lines:
+            groups.setdefault(tuple(lines), []).append(safe_text(host))
+    lines = [f"{_names(hosts)}: {line}" for told, hosts in groups.items() for line in told]
+    without = [safe_text(host) for host in offered if host in done]
+    if without:
+        lines.append(f"no ceiling: {_names(without)}: {CEILING_OFFER}")
+    missing = [safe_text(host) for host in summaries if host not in done]
+    lines.append(f"done: {len(done)} of {len(summaries)} hosts{looked_at_all}")
+    if missing:
+        lines.append(f"not reached or failed: {_names(missing, len(missing))}")
+    return lines
+
+
+def _names(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,68 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What diff mode shows of a changed path: one piece a path, with owner and mode in its header lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
+
+SHOWN_IF_NEW = 40  # lines of a new file; a longer one is only counted
+NEW = "new paths"
+LARGEST = 1 << 20  # bytes of a file that is compared line by line
+
+
+class Piece(TypedDict):
+    before_header: str
+    after_header: str
+    before: str
+    after: str
+
+
+def piece(path: str, found: PathState, after: PathState, content: bytes | None, shown: bool) -> list[Piece]:
+    """``content`` is what a file has afterwards. Empty if nothing of the path itself changes."""
+    before_text, after_text = _attributes(found), _attributes(after)
+    if after.sha256 and found.sha256 != after.sha256:
+        new = _text(content or b"")
+        if not shown:
+            before_text, after_text = before_text + "(content not shown)\n", after_text + "(other content, not shown)\n"
+        elif found.kind != "file":
+            lines = new.count("\n")
+            after_text += new if lines <= SHOWN_IF_NEW else f"({lines} lines)\n"
+        else:
+            before_text, after_text = before_text + _found_text(path, found), after_text + new
+    if before_text == after_text:
+        return []
+    return [{"before_header": path, "after_header": path, "before": before_text, "after": after_text}]
+
+
+def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
+    """One piece for many new paths that have no content to show."""
+    text = "".join(f"{path} {_attributes(state)}" for path, state in sorted(states.items()))
+    return [{"before_header": NEW, "after_header": NEW, "before": "", "after": text}] if states else []
+
+
+def _attributes(state: PathState) -> str:
+    if state == ABSENT:
+        return ""
+    where = f" to {state.target}" if state.target else ""
+    mode = f" {state.mode}" if state.mode else ""
+    owner = f" {state.owner}:{state.group}" if state.owner else ""
+    return f"({state.kind}{where}{mode}{owner})\n"
+
+
+def _found_text(path: str, found: PathState) -> str:
+    if found.sha256 == TOO_LARGE:
+        return f"({TOO_LARGE})\n"
+    content = read(path)
+    return _text(content) if len(content) <= LARGEST else f"({len(content)} bytes)\n"
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"({len(content)} bytes that are not UTF-8 text)\n"

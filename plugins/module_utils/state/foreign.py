@@ -1,0 +1,260 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Links in folders that others may write (the checkouts of agents): the one place that changes anything there.
+
+Root only finds the first folder on the path that belongs to somebody else. From there on a child works by descriptor,
+follows no link, and has the rights of that folder's owner: whatever the owner does meanwhile, it gets nothing that it
+did not have. What stood there before is read with those rights, kept by root, and written back with those rights.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Item, Rights, acting_as, each
+from ansible_collections.nova.agent_host.plugins.module_utils.state.change import group_id
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
+    border,
+    observe_in,
+    owner_name,
+    read_in,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
+    ABSENT,
+    TOO_LARGE,
+    PathState,
+    StateError,
+    sha256,
+)
+
+SILENCE = 5.0  # seconds for one path
+TOTAL = 60.0  # seconds for all: what is left then comes with the next apply
+LARGEST_ORIGINAL = 1 << 20  # bytes of a file that is kept and written back
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OUTCOMES = ("right", "changed", "left")
+
+
+@dataclass(frozen=True)
+class ForeignLink:
+    """A wanted link. Its folder is made if only that one is missing."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Original:
+    """How to give a path back: remove our link to ``target``, and put back the state ``before`` (of a file with its
+    ``content``). ``made_folder``: our apply made the folder, which goes if it is empty."""
+
+    path: str
+    target: str
+    before: PathState
+    content: bytes | None = None
+    made_folder: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """``content`` of a file that can be kept. ``folder``: whether the folder of ``path`` is there."""
+
+    path: str
+    state: PathState
+    content: bytes | None = None
+    folder: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """``outcome``: ``right`` (nothing to do), ``changed``, or ``left`` as it was found, for the reason ``why``."""
+
+    path: str
+    outcome: str
+    why: str = ""
+
+
+def observe(paths: Sequence[str]) -> list[Found]:
+    """What is at each path, one answer a path. A path that can't be looked at is ``unreadable``, with ``why``."""
+    return [_found(path, given) for path, given in zip(paths, _each(paths, _observe))]
+
+
+def put_links(links: Sequence[ForeignLink], found: Mapping[str, PathState]) -> list[Result]:
+    """Make each link, one result a link. ``found`` is what ``observe`` gave for it: a path that has changed since is
+    left to the next apply, so that nothing is replaced that was not kept."""
+    return [
+        _result(link.path, given) for link, given in zip(links, _each(links, lambda link: _put(link, found[link.path])))
+    ]
+
+
+def take_back(originals: Sequence[Original]) -> list[Result]:
+    """Give each path back as it was before our link, one result a path. What was edited since is left."""
+    return [_result(original.path, given) for original, given in zip(originals, _each(originals, _take_back))]
+
+
+def _each(items: Sequence[Item], work: Callable[[Item], dict[str, Any]]) -> list[dict[str, Any]]:
+    return each(items, work, lambda _item, why: {"failed": f"it {why}"}, silence=SILENCE, total=TOTAL)
+
+
+def _found(path: str, given: Mapping[str, Any]) -> Found:
+    if "failed" in given:
+        return Found(path, PathState("unreadable", why=_named(path, given["failed"])))
+    state, content, folder = given["done"]
+    return Found(path, PathState.from_dict(state), None if content is None else base64.b64decode(content), bool(folder))
+
+
+def _result(path: str, given: Mapping[str, Any]) -> Result:
+    if "failed" in given:
+        return Result(path, "left", _named(path, given["failed"]))
+    outcome, why = given["done"]
+    return Result(path, OUTCOMES[OUTCOMES.index(outcome)], _named(path, why) if why else "")
+
+
+def _named(path: str, why: Any) -> str:
+    return str(why) if path in str(why) else f"{path}: {why}"
+
+
+def _observe(path: str) -> dict[str, Any]:
+    def work(folder: int, name: str) -> tuple[dict[str, str], str | None, bool]:
+        state = observe_in(folder, name, LARGEST_ORIGINAL)
+        content = None
+        if state.kind == "file" and state.sha256 != TOO_LARGE:
+            data = read_in(folder, name, LARGEST_ORIGINAL)
+            if sha256(data) != state.sha256:
+                raise StateError("changed while it was read")
+            content = base64.b64encode(data).decode()
+        return state.to_dict(), content, True
+
+    try:
+        return _with_folder(path, False, work)
+    except FileNotFoundError:
+        return {"done": (ABSENT.to_dict(), None, False)}
+
+
+def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
+    def work(folder: int, name: str) -> tuple[str, str]:
+        now = observe_in(folder, name, LARGEST_ORIGINAL)
+        if now.kind == "link" and now.target == link.target:
+            return "right", ""
+        if now.kind not in ("absent", "link", "file"):
+            return "left", f"is a {now.kind} and is not replaced by a link: move it away"
+        if now.sha256 == TOO_LARGE:
+            return "left", "is a file too large to be kept, and is not replaced: move it away"
+        owner = owner_name(os.geteuid())
+        if now.owner and now.owner != owner:
+            return "left", f"belongs to {now.owner} and not to {owner}, and is not replaced: move it away"
+        if now != found:
+            return "left", "changed while it was looked at: apply again"
+        _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
+        return "changed", ""
+
+    try:
+        return _with_folder(link.path, True, work)
+    except FileNotFoundError:
+        folder = os.path.dirname(os.path.dirname(link.path))
+        return {"failed": f"there is no folder {folder}: create it, or take it from the list"}
+
+
+def _take_back(original: Original) -> dict[str, Any]:
+    before, content = original.before, original.content
+    if before.kind == "file" and (content is None or sha256(content) != before.sha256):
+        return {"failed": "the copy of what was there before is damaged, so the link stays"}
+
+    def work(folder: int, name: str) -> tuple[str, str]:
+        now = observe_in(folder, name, False)
+        if now.kind != "absent" and (now.kind != "link" or now.target != original.target):
+            return "left", "was edited since it was written, and stays"
+        owner = owner_name(os.geteuid())
+        if before.kind == "file" and before.owner != owner:
+            return "left", f"what was there before belonged to {before.owner}, its folder to {owner}: the link stays"
+        if before.kind == "file":
+            _replace(folder, name, lambda new: _write(folder, new, content or b"", before))
+        elif before.kind == "link":
+            _replace(folder, name, lambda new: os.symlink(before.target, new, dir_fd=folder))
+        elif now.kind == "absent":
+            return "right", ""
+        else:
+            os.unlink(name, dir_fd=folder)
+        return "changed", ""
+
+    try:
+        done = _with_folder(original.path, False, work)
+    except FileNotFoundError:
+        return {"done": ("right", "")}  # the folder is gone, and our link with it
+    if original.made_folder and before.kind == "absent":
+        with suppress(OSError, StateError):  # not empty, or somebody's by now
+            _with_folder(os.path.dirname(original.path), False, lambda folder, name: os.rmdir(name, dir_fd=folder))
+    return done
+
+
+def _with_folder(path: str, make: bool, work: Callable[[int, str], Any]) -> dict[str, Any]:
+    """``work(folder, name)`` with the rights of the owner of the folder, and what to answer.
+
+    Raises FileNotFoundError if the folder is not there (with ``make``: nor the one above).
+    """
+    try:
+        with _opened(path, make) as folder:
+            return {"done": work(folder, os.path.basename(path))}
+    except FileNotFoundError:
+        raise
+    except StateError as error:
+        return {"failed": str(error)}
+    except OSError as error:
+        return {"failed": str(error.strerror)}
+
+
+@contextmanager
+def _opened(path: str, make: bool) -> Iterator[int]:
+    folder, rest = border(os.path.dirname(path))
+    try:
+        owner = os.fstat(folder).st_uid
+        with acting_as(Rights.of(owner)):
+            for number, name in enumerate(rest):
+                inner = _enter(path, folder, name, owner, make and number == len(rest) - 1)
+                os.close(folder)
+                folder = inner
+            yield folder
+    finally:
+        os.close(folder)
+
+
+def _enter(path: str, folder: int, name: str, owner: int, make: bool) -> int:
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=folder)
+    try:
+        inner = os.open(name, FOLDER, dir_fd=folder)
+    except NotADirectoryError:
+        raise StateError(f"{path}: {name} on the way is a link or a file, and is not followed") from None
+    there = os.fstat(inner).st_uid
+    if there != owner:
+        os.close(inner)
+        raise StateError(
+            f"{path}: {name} on the way belongs to {owner_name(there)}, the folder above to {owner_name(owner)}"
+        )
+    return inner
+
+
+def _replace(folder: int, name: str, make: Callable[[str], None]) -> None:
+    new = f".{name}.{secrets.token_hex(8)}"  # no name that anybody can be in the way of
+    make(new)
+    try:
+        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(new, dir_fd=folder)
+        raise
+
+
+def _write(folder: int, name: str, content: bytes, state: PathState) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+        file.write(content)
+        with suppress(KeyError, PermissionError):  # a group that the owner has left since
+            os.fchown(file.fileno(), -1, group_id(state.group))
+        os.fchmod(file.fileno(), int(state.mode, 8) & 0o777)

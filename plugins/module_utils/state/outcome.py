@@ -1,0 +1,22 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What an apply did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
+
+
+@dataclass
+class Outcome:
+    """What was done, or in check mode would be."""
+
+    changed: bool = False
+    changed_paths: list[str] = field(default_factory=list)
+    changed_units: list[str] = field(default_factory=list)  #: What was done with units and kernel settings.
+    kept: list[str] = field(default_factory=list)  #: Left, because they were edited or something is in them.
+    pending: list[str] = field(default_factory=list)  #: Accounts that a run would have to create first.
+    warnings: list[str] = field(default_factory=list)
+    diff: list[Piece] = field(default_factory=list)

@@ -1,0 +1,106 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Steps in folders of others: links in checkouts. They come last, each by itself, and a failure is a warning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
+    FORGET,
+    KEEP,
+    PUT,
+    REFUSE,
+    TAKE,
+    Step,
+    record_step,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
+from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import piece
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
+from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
+
+FOLDER = PathState("directory", mode="0755")
+
+
+class ForeignSteps:
+    def __init__(self, steps: Sequence[Step], manifest: Manifest, originals: Originals, outcome: Outcome) -> None:
+        self.steps = steps
+        self.manifest = manifest
+        self.originals = originals
+        self.outcome = outcome
+        self.before: dict[str, PathState] = {}  # of the paths whose link is to be made
+
+    @property
+    def changes(self) -> bool:
+        return any(step.changes for step in self.steps)
+
+    def describe(self) -> None:
+        for step in self.steps:
+            if step.changes:
+                self.outcome.changed_paths.append(step.path)
+                self.outcome.diff += piece(step.path, step.found, step.after, None, False)
+            elif step.action == REFUSE:
+                self.outcome.warnings.append(f"{step.path} {step.why}")
+
+    def record(self) -> None:
+        """Note the links that will be made, and keep what is there now."""
+        puts = [step for step in self.steps if step.action == PUT]
+        for found in foreign.observe([step.path for step in puts]):
+            step = next(step for step in puts if step.path == found.path)
+            self.before[step.path] = found.state
+            if found.content is not None and found.state.sha256 and step.before == found.state:
+                self.originals.keep(found.state.sha256, found.content)
+            record_step(self.manifest, step)
+            if not found.folder:
+                folder = os.path.dirname(step.path)
+                self.manifest.role(step.role).paths[folder] = Record(FOLDER, ABSENT, implied=True)
+
+    def apply(self) -> None:
+        self._put([step for step in self.steps if step.action == PUT])
+        self._take([step for step in self.steps if step.action == TAKE and step.kind == "link"])
+        for step in self.steps:
+            if step.action in (KEEP, FORGET) or (step.action == TAKE and step.kind != "link"):
+                record_step(self.manifest, replace(step, action=KEEP if step.action == KEEP else FORGET))
+            if step.action == KEEP:
+                self.outcome.kept.append(step.path)
+            elif step.action == REFUSE:
+                self.outcome.warnings.append(f"{step.path} {step.why}")
+
+    def _put(self, steps: Sequence[Step]) -> None:
+        links = [foreign.ForeignLink(step.path, step.after.target) for step in steps]
+        for step, result in zip(steps, foreign.put_links(links, self.before)):
+            self._note(step, result)
+            if result.outcome == "left" and step.found.kind != "link":
+                self.manifest.role(step.role).paths.pop(step.path, None)
+
+    def _take(self, steps: Sequence[Step]) -> None:
+        originals, taken = [], []
+        for step in steps:
+            paths = self.manifest.role(step.role).paths
+            folder = paths.get(os.path.dirname(step.path))
+            try:
+                content = self.originals.read(step.before.sha256) if step.before.sha256 else None
+            except (OSError, StateError) as error:
+                self.outcome.warnings.append(f"{step.path}: {error}")
+                continue
+            made = folder is not None and folder.implied
+            target = paths[step.path].state.target
+            originals.append(foreign.Original(step.path, target, step.before, content, made))
+            taken.append(step)
+        for step, result in zip(taken, foreign.take_back(originals)):
+            self._note(step, result)
+            record_step(self.manifest, replace(step, action=KEEP) if result.outcome == "left" else step)
+
+    def _note(self, step: Step, result: foreign.Result) -> None:
+        if result.outcome == "changed":
+            self.outcome.changed = True
+            self.outcome.changed_paths.append(step.path)
+        elif result.outcome == "left":
+            self.outcome.warnings.append(result.why)
+        elif step.changes or step.action == PUT:
+            self.outcome.changed = True  # the record

@@ -1,0 +1,72 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be done with units of systemd when files change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import is_of_systemd, is_unit_file, unit_of
+from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the comparison found and has to be put right beside files."""
+
+    reload: bool = False
+    restarts: tuple[str, ...] = ()
+    settings: Mapping[str, int] = field(default_factory=dict)  #: Of the kernel.
+
+
+@dataclass(frozen=True)
+class UnitPlan:
+    stop: list[str] = field(default_factory=list)  #: Their own files go.
+    reload: bool = False
+    start: list[str] = field(default_factory=list)  #: Timers that do not run, or whose files changed.
+    restart: list[str] = field(default_factory=list)  #: Only if they run.
+    reread: list[str] = field(default_factory=list)  #: Their configuration, only if they run.
+
+    def __bool__(self) -> bool:
+        return bool(self.stop or self.reload or self.start or self.restart or self.reread)
+
+    @property
+    def last(self) -> set[str]:
+        """The units that are touched after the files are written."""
+        return {*self.start, *self.restart, *self.reread}
+
+
+def plan_units(
+    units: Mapping[str, Unit],
+    changed: Iterable[str],
+    removed: Iterable[str],
+    pending: Iterable[str],
+    conditions: Conditions,
+) -> UnitPlan:
+    """``changed`` and ``removed`` are paths, ``pending`` the units that a killed run did not restart."""
+    found = observe_units(sorted(units)) if units else {}
+    paths = list(changed)
+    touched = {unit_of(path) for path in paths} | set(pending)
+    touched |= {name for name, unit in units.items() if set(unit.reload_on) & set(paths)}
+    gone = {unit_of(path) for path in removed if is_unit_file(path)}
+    idle = {
+        name
+        for name, unit in units.items()
+        if unit.active and (found[name].active != "active" or found[name].enabled != "enabled")
+    }
+    stale = any(state.stale for state in found.values())
+    ours = {name: units[name] for name in touched if name in units}
+    start = idle | {name for name, unit in ours.items() if unit.active and not unit.reload_on}
+    restart = {name for name, unit in ours.items() if unit.restart}
+    reread = {name for name, unit in ours.items() if unit.reload or unit.reload_on} - restart - idle
+    # A service whose drop-in of ours goes may have been in a slice of ours.
+    left = {unit_of(path) for path in removed if path.endswith("/90-nova-agent-scheduler.conf")}
+    return UnitPlan(
+        stop=sorted(gone - set(units) - {""}),
+        reload=conditions.reload or stale or any(is_of_systemd(path) for path in paths),
+        start=sorted(start),
+        restart=sorted({*restart, *conditions.restarts, *left} - {""}),
+        reread=sorted(reread),
+    )

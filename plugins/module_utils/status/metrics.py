@@ -1,0 +1,79 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The facts of agent-status as OpenMetrics: gauges alone, which Prometheus' own text format can read as well. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional, Union
+
+from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
+from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots
+
+Number = Union[int, float, None]
+Samples = Iterable[tuple[Mapping[str, str], Number]]
+BYTES_HELP = {
+    "memory_in_use_bytes": "Memory in use by agents.",
+    "memory_available_bytes": "Memory that the budget has for agents.",
+    "memory_ceiling_bytes": "The most that all sessions can take; absent without a ceiling.",
+}
+
+
+def metrics(facts: Facts) -> str:
+    """What is not known is absent."""
+    budget, memory, drift = facts["budget"], facts["memory"], facts["drift"]
+    agents, pool, slots = facts["agents"], facts["pool"], facts["slots"]
+    families: list[tuple[str, str, Samples]] = [
+        ("time_seconds", "When this was measured.", _one(round(facts["time"], 3))),
+        ("agents_running", "Agents that run.", [({"counted_by": agents["counted_by"]}, agents["running"])]),
+        ("agents_recommended", "Agents that the budget recommends.", _one(budget["recommended_agents"])),
+        ("agents_max", "Agents that fit at most.", _one(budget["max_agents"])),
+        ("memory_in_use_bytes", BYTES_HELP["memory_in_use_bytes"], [({"scope": memory["scope"]}, memory["in_use"])]),
+        ("memory_available_bytes", BYTES_HELP["memory_available_bytes"], _one(budget["available"])),
+        ("memory_ceiling_bytes", BYTES_HELP["memory_ceiling_bytes"], _one(memory["ceiling"])),
+        ("oom_kills", "Processes killed for lack of memory since the boot.", _one(facts["trouble"]["killed"])),
+        (
+            "pressure_waiting_ratio",
+            "Share of the last minute in which processes of the host waited: some of them, or all (full).",
+            [
+                ({"resource": resource, "kind": kind}, round(row["avg60"] / 100, 6))
+                for resource, kinds in sorted(facts["pressure"].items())
+                for kind, row in sorted(kinds.items())
+            ],
+        ),
+        ("pool_bytes", "Memory that wrapped commands share.", _one(pool["total"])),
+        ("pool_held_bytes", "Memory that they hold.", _of(pool, pool["held"])),
+        ("pool_waiting", "Processes that wait for memory.", _of(pool, len(pool["waiting"]))),
+        ("slots", "Cargo commands that may run at once.", _one(slots["total"])),
+        ("slots_held", "Slots that are held.", _of(slots, slots["held"])),
+        ("slots_waiting", "Commands that wait for a slot.", _of(slots, len(slots["waiting"]))),
+        (
+            "drift_paths",
+            "Paths that differ from the last apply.",
+            _one(None if drift is None else len(drift["changed"])),
+        ),
+    ]
+    lines = [line for name, text, samples in families for line in _family(name, text, samples)]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def _one(value: Number) -> Samples:
+    return [({}, value)]
+
+
+def _of(part: Pool | Slots, value: Number) -> Samples:
+    """Not known without the pool."""
+    return _one(None if part["total"] is None else value)
+
+
+def _family(name: str, text: str, samples: Samples) -> list[str]:
+    full = f"nova_agent_{name}"
+    unit: Optional[str] = next((one for one in ("seconds", "bytes", "ratio") if name.endswith(f"_{one}")), None)
+    rows = [f"{full}{_labels(labels)} {value}" for labels, value in samples if value is not None]
+    head = [f"# TYPE {full} gauge", *([f"# UNIT {full} {unit}"] if unit else []), f"# HELP {full} {text}"]
+    return [*head, *rows] if rows else []
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Values are the program's own words: none needs an escape."""
+    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""

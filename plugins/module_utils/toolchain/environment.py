@@ -1,0 +1,60 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The environment of rustup and of downloads: proxies, certificates, and settings of rustup. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import RequestError
+
+# Settings of rustup that an operator's network or disk may need. All others are the module's to set.
+SETTINGS = (
+    "RUSTUP_CONCURRENT_DOWNLOADS",
+    "RUSTUP_DOWNLOAD_TIMEOUT",
+    "RUSTUP_MAX_RETRIES",
+    "RUSTUP_PERMIT_COPY_RENAME",
+    "RUSTUP_UNPACK_RAM",
+    "RUSTUP_USE_CURL",
+    "RUSTUP_USE_REQWEST",
+    "RUSTUP_USE_RUSTLS",
+)
+OURS = ("RUST", "CARGO", "LD_", "PYTHON", "MALLOC_")
+PROXIES = ("http_proxy", "https_proxy")
+PUBLIC = (*SETTINGS, "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")  # never a secret
+
+
+def check_environment(given: Mapping[str, object], name: str) -> dict[str, str]:
+    """``given`` as text. Raises RequestError, which shows no value, for what the module would have to ignore."""
+    refused = sorted(key for key in given if key.startswith(OURS) and key not in SETTINGS)
+    if refused:
+        raise RequestError(
+            f"{name} holds {', '.join(refused)}; of such names allowed are {', '.join(SETTINGS)}, beside proxies and "
+            "certificates such as https_proxy and SSL_CERT_FILE"
+        )
+    return {key: str(value) for key, value in given.items()}
+
+
+def network_environment(given: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of everything that uses the network: ``inherited`` without what steers programs, and ``given``.
+
+    rustup knows ALL_PROXY and Python does not, so it is spelled out. Raises RequestError for a proxy that Python can't
+    use.
+    """
+    kept = {name: value for name, value in inherited.items() if name in SETTINGS or not name.startswith(OURS)}
+    found = {**kept, **given}
+    everything = found.get("all_proxy") or found.get("ALL_PROXY")
+    for name in PROXIES if everything else ():
+        if name not in found and name.upper() not in found:
+            found[name] = str(everything)
+    for name in [name for name in found if name.lower() in PROXIES]:
+        if found[name].lower().startswith("socks"):
+            raise RequestError(
+                f"the proxy in {name} or all_proxy is a SOCKS proxy, which can't be used: name an HTTP proxy"
+            )
+    return found
+
+
+def is_public(name: str, value: str) -> bool:
+    """Whether a variable may be shown: a setting, or a proxy without a password."""
+    return name in PUBLIC or (name.lower() in (*PROXIES, "all_proxy") and "@" not in value)

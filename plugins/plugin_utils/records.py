@@ -1,0 +1,48 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The result of each host's comparison, as a file in Ansible's own temporary folder, which goes when the run ends.
+
+A result names this file. So the items of a host are neither printed by -v, nor kept in a fact cache or in variables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from ansible import constants
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import UNKNOWN
+
+
+class Kept(TypedDict):
+    record: Record
+    view: dict[str, Any]  # what the report page shows beside the items, from typed records
+
+
+def keep(record: Record, view: dict[str, Any]) -> str:
+    """Write a host's record; returns its path."""
+    name = hashlib.sha256(record["host"].encode("utf-8", "surrogateescape")).hexdigest()
+    path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"nova-agent-{name}.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"record": record, "view": view}, file)
+    return path
+
+
+def kept_records(variables: Mapping[str, Any], register: str) -> dict[str, Kept]:
+    """The record of every host that the play began with, in its order.
+
+    ``variables`` are an action's task_vars, ``register`` the variable that holds each host's result of policy_compare.
+    """
+    found: dict[str, Kept] = {}
+    for host in variables["ansible_play_hosts_all"]:
+        try:
+            with open(variables["hostvars"][host][register]["record"], encoding="utf-8") as file:
+                found[host] = json.load(file)
+        except (KeyError, TypeError, OSError, ValueError):
+            why = "looking at this host did not come to an end"
+            found[host] = {"record": {"host": host, "status": UNKNOWN, "why": why, "items": []}, "view": {}}
+    return found

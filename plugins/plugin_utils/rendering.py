@@ -1,0 +1,64 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Turn templates, sources and libraries of a desired state into texts. No host is contacted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Source, Template, Wanted
+from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
+
+# Renders a user's own file: (variable, its value, context). Ansible's template lookup does.
+Own = Callable[[str, str, Mapping[str, object]], str]
+
+
+def render(wanted: Iterable[Wanted], values: Mapping[str, Any], own: Own) -> list[Wanted]:
+    """``wanted`` with a text in the place of every Template, Source and Library. ``values`` are all variables."""
+    return [_render(role, values, own) for role in wanted]
+
+
+def _render(role: Wanted, values: Mapping[str, Any], own: Own) -> Wanted:
+    entries = {entry.path: replace(entry, content=_content(entry, values, own)) for entry in role.entries}
+    for library in role.libraries:
+        for file, text in library_files(library.module).items():
+            path = f"{library.folder}/{file}"
+            entries[path] = Entry(path, content=text, mode="0644", diff=False)
+    return replace(role, entries=tuple(entries.values()), libraries=())
+
+
+def _content(entry: Entry, values: Mapping[str, Any], own: Own) -> str | None:
+    content = entry.content
+    if isinstance(content, Source):
+        return collection.source(content.path)
+    if not isinstance(content, Template):
+        return content
+    if content.file:
+        return collection.rendered_file(content.file, {**values, **content.context})
+    name = content.variable
+    context = {**values, **content.context}
+    if values[name] != collection.DEFAULTS[name]:
+        return own(name, values[name], context)
+    if name.endswith("_template"):
+        return collection.rendered(name, context)
+    return collection.source(f"roles/{collection.template_of(name)}")
+
+
+def module_roles(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
+    """``wanted`` as the option ``roles`` of the module host_state."""
+    return [
+        {
+            "role": role.role,
+            "entries": [_without_defaults(entry) for entry in role.entries],
+            "units": [_without_defaults(unit) for unit in role.units],
+        }
+        for role in wanted
+    ]
+
+
+def _without_defaults(item: Any) -> dict[str, Any]:
+    fields = type(item).__dataclass_fields__
+    return {name: getattr(item, name) for name, one in fields.items() if getattr(item, name) != one.default}

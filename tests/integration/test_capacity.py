@@ -1,0 +1,171 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What a host must allow for all its agents at once: applied, looked at, and put back, on a host with a real sshd.
+
+A container may not change the kernel's settings, so some are replaced there by files of the host's own: a STAND-IN
+for a kernel that takes them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from conftest import Lab
+
+SSHD = "/etc/ssh/sshd_config.d/10-nova-agent.conf"
+SYSCTL = "/etc/sysctl.d/90-nova-agent.conf"
+BEFORE = {"fs.inotify.max_user_instances": 128, "kernel.keys.maxkeys": 200, "vm.max_map_count": 1_048_576}
+PLAY = [{"name": "Capacity", "hosts": "agent_hosts", "become": True, "gather_facts": False, "roles": ["nova.agent_host.agent_capacity"]}]  # fmt: skip
+VARIABLES = {"agent_capacity_agents": 300}
+
+
+def path_of(name: str) -> str:
+    return f"/proc/sys/{name.replace('.', '/')}"
+
+
+def in_force(lab: Lab) -> dict[str, int]:
+    values = lab.run("host1", "cat " + " ".join(map(path_of, BEFORE))).split()
+    return dict(zip(BEFORE, map(int, values)))
+
+
+def sshd(lab: Lab) -> dict[str, str]:
+    """What the host's sshd reads now, by keyword in lower case."""
+    return dict(line.split(" ", 1) for line in lab.run("host1", "/usr/sbin/sshd -T").splitlines() if " " in line)
+
+
+def sshd_pid(lab: Lab) -> str:
+    return lab.run("host1", "systemctl show --property MainPID --value ssh").strip()
+
+
+def items(lab: Lab, tmp_path, **variables) -> dict[str, dict]:
+    """The items of an audit that are not ok, by name."""
+    report = tmp_path / "audit.json"
+    lab.play("nova.agent_host.audit", agent_audit_json=str(report), **VARIABLES, **variables)
+    (host,) = json.loads(report.read_text())["hosts"]
+    return {item["item"]: item for item in host["items"] if item["role"] == "agent_capacity" and item["status"] != "ok"}
+
+
+@pytest.fixture
+def applied(lab: Lab) -> Lab:
+    del lab.variables["agent_limits_nofile"]  # the default is what is tested
+    lab.play(PLAY, **VARIABLES).succeeded()
+    return lab
+
+
+@pytest.fixture
+def kernel(lab: Lab):
+    """The STAND-IN for a kernel whose settings may be changed."""
+    for name, value in BEFORE.items():
+        lab.run(
+            "host1",
+            f"mkdir -p /run/kernel; echo {value} >/run/kernel/{name}; mount --bind /run/kernel/{name} {path_of(name)}",
+        )
+    yield
+    for name in BEFORE:
+        lab.run("host1", f"umount {path_of(name)}")
+
+
+@pytest.fixture(autouse=True)
+def clean(lab: Lab):
+    lab.variables.setdefault("agent_limits_nofile", "auto")
+    yield
+    lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
+
+
+def test_sshd_takes_all_agents_at_once_without_a_restart(lab):
+    before = sshd_pid(lab)
+    with subprocess.Popen(
+        lab.ssh("host1", "echo ready; cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as session:
+        assert session.stdout.readline() == b"ready\n"
+        lab.play(PLAY, **VARIABLES).succeeded()
+        session.stdin.close()
+        assert session.wait() == 0
+    assert sshd_pid(lab) == before
+    assert sshd(lab)["maxstartups"] == "400:30:700"
+    assert int(sshd(lab)["maxsessions"]) >= 64
+    assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}
+    lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
+    assert sshd(lab)["maxstartups"] == "10:30:100"
+    assert sshd_pid(lab) == before
+
+
+def test_what_the_host_has_more_of_is_left_as_it_is(lab):
+    lab.run("host1", "echo 'MaxStartups 5000:10:9000' >/etc/ssh/sshd_config.d/60-own.conf")
+    try:
+        lab.play(PLAY, **VARIABLES).succeeded()
+        assert sshd(lab)["maxstartups"] == "5000:10:9000"
+    finally:
+        lab.run("host1", "rm /etc/ssh/sshd_config.d/60-own.conf")
+
+
+def test_a_file_that_sshd_reads_before_ours_is_named(applied, tmp_path):
+    applied.run("host1", "echo 'MaxStartups 5' >/etc/ssh/sshd_config.d/05-own.conf")
+    try:
+        found = items(applied, tmp_path)["maxstartups"]
+        assert found["status"] == "drifted"
+        assert "/etc/ssh/sshd_config.d/05-own.conf" in found["why"]
+        assert applied.play(PLAY, **VARIABLES).succeeded().changed == {}
+    finally:
+        applied.run("host1", "rm /etc/ssh/sshd_config.d/05-own.conf")
+
+
+def test_a_file_that_sshd_refuses_does_not_take_its_place(lab, tmp_path):
+    template = tmp_path / "sshd.conf.j2"
+    template.write_text("MaxStartups many\n")
+    played = lab.play(PLAY, agent_capacity_sshd_template=str(template), **VARIABLES).failed()
+    assert "MaxStartups" in played.text
+    assert lab.run("host1", f"ls {SSHD} 2>&1 || true").startswith("ls: cannot access")
+    assert sshd(lab)["maxstartups"] == "10:30:100"
+
+
+def test_a_container_says_which_settings_its_machine_needs(applied, tmp_path):
+    if applied.run("host1", "test -w /proc/sys/vm/max_map_count && echo yes || true").strip():
+        pytest.skip("this machine lets its containers change the kernel's settings")
+    found = items(applied, tmp_path)["settings"]
+    assert found["status"] == "note"
+    assert "vm.max_map_count=262144" in found["why"]
+    assert applied.run("host1", f"ls {SYSCTL} 2>&1 || true").startswith("ls: cannot access")
+
+
+def test_settings_are_raised_never_lowered_and_put_back(lab, kernel):
+    lab.play(PLAY, **VARIABLES).succeeded()
+    raised = {**BEFORE, "fs.inotify.max_user_instances": 1024, "kernel.keys.maxkeys": 1000}
+    assert in_force(lab) == raised
+    assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}
+    lab.play(PLAY, agent_policy_count_agents="sessions", **VARIABLES).succeeded()
+    assert in_force(lab)["kernel.keys.maxkeys"] == 4800
+    lab.play(PLAY, **VARIABLES).succeeded()
+    assert in_force(lab) == raised
+    lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
+    assert in_force(lab) == BEFORE
+
+
+def test_a_part_that_is_turned_off_is_put_back(lab, kernel):
+    lab.play(PLAY, **VARIABLES).succeeded()
+    lab.play(PLAY, agent_capacity_kernel=False, agent_capacity_sshd=False, **VARIABLES).succeeded()
+    assert in_force(lab) == BEFORE
+    assert sshd(lab)["maxstartups"] == "10:30:100"
+
+
+def test_a_setting_that_was_changed_by_hand_is_drift_and_is_repaired(lab, kernel, tmp_path):
+    lab.play(PLAY, **VARIABLES).succeeded()
+    lab.run("host1", f"echo 150 >{path_of('kernel.keys.maxkeys')}")
+    assert items(lab, tmp_path)["kernel.keys.maxkeys"]["status"] == "drifted"
+    lab.play(PLAY, **VARIABLES).succeeded()
+    assert in_force(lab)["kernel.keys.maxkeys"] == 1000
+
+
+def test_a_later_file_of_others_is_named_and_not_fought(lab, kernel, tmp_path):
+    lab.play(PLAY, **VARIABLES).succeeded()
+    lab.run(
+        "host1",
+        f"echo 'kernel.keys.maxkeys = 300' >/etc/sysctl.d/95-own.conf; echo 300 >{path_of('kernel.keys.maxkeys')}",
+    )
+    try:
+        assert "/etc/sysctl.d/95-own.conf" in items(lab, tmp_path)["kernel.keys.maxkeys"]["why"]
+        assert lab.play(PLAY, **VARIABLES).succeeded().changed == {}
+    finally:
+        lab.run("host1", "rm /etc/sysctl.d/95-own.conf")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Links in checkouts of agents: whatever an agent does in its folder, the policy reaches the host."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CHECKOUT = "/home/agent1/nova"
+LINK = f"{CHECKOUT}/scripts/cargo_agent.sh"
+NUMBERS = "/opt/nova-agent/etc/policy.env"
+
+
+@pytest.fixture(autouse=True)
+def checkout(lab):
+    lab.variables.update(
+        agent_policy_users=["agent1"], agent_policy_create_users=True, agent_wrappers_checkouts=[CHECKOUT]
+    )
+    lab.retire().succeeded()
+    lab.run(
+        "host1",
+        f"id agent1 2>&1 || useradd -m agent1; rm -rf {CHECKOUT} /srv/other; mkdir /srv/other;"
+        f" su agent1 -c 'mkdir -p {CHECKOUT}/scripts'",
+    )
+    yield
+    lab.run("host1", "rm -rf /srv/other")
+
+
+def apply(lab, *arguments, **variables):
+    return lab.roles("agent_wrappers", arguments=arguments, **variables)
+
+
+def test_the_links_are_made_once_and_taken_back(lab):
+    lab.run("host1", f"su agent1 -c 'echo mine > {LINK}'")
+    apply(lab).succeeded()
+    assert lab.run("host1", f"readlink {LINK}; stat -c %U {LINK}").split() == [
+        "/opt/nova-agent/bin/cargo_agent.sh",
+        "agent1",
+    ]
+    assert apply(lab).succeeded().changed == {}
+    lab.retire().succeeded()
+    assert lab.run("host1", f"cat {LINK}; stat -c %U {LINK}").split() == ["mine", "agent1"]
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        f"mkdir {LINK} && touch {LINK}/mine",
+        f"rmdir {CHECKOUT}/scripts && ln -s /srv/other {CHECKOUT}/scripts",
+        f"chmod 0500 {CHECKOUT}/scripts",
+    ],
+    ids=["a directory", "a link elsewhere", "a closed folder"],
+)
+def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, obstacle, tmp_path):
+    lab.run("host1", f"su agent1 -c '{obstacle}'")
+    played = apply(lab, agent_policy_memory_per_agent="3G").succeeded()
+    assert LINK in played.told
+    assert "3G" in lab.run("host1", f"grep 3G {NUMBERS}")
+    assert lab.run("host1", "ls /srv/other") == ""
+    report = tmp_path / "audit.json"
+    audit = lab.play("nova.agent_host.audit", agent_policy_memory_per_agent="3G", agent_audit_json=str(report))
+    assert (audit.status, audit.changed) == (2, {})
+    items = json.loads(report.read_text())["hosts"][0]["items"]
+    assert {item["item"]: item["status"] for item in items}[LINK] in ("drifted", "unknown")
+    lab.retire().succeeded()
+    assert lab.run("host1", f"ls {NUMBERS} 2>/dev/null || echo gone").strip() == "gone"

@@ -1,0 +1,113 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What people and programs read of a play."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+LARGEST = 2048  # bytes that one task may print of one host with -v, or put into an event
+TABLES = ["audit_report"]  # what people asked for
+PLAYBOOKS = ["site", "audit", "report", "retire"]
+ALL = {"agent_retire_all_hosts": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def variables(lab, toolchain):
+    lab.variables.update(
+        agent_policy_users=["agent1", "agent2"],
+        agent_policy_create_users=True,
+        agent_limits_services=["agent-runner"],
+        agent_hygiene_workspaces=["/home/agent1/nova"],
+        agent_hygiene_audit_logs=[{"path": "/home/agent1/audit.log", "owner": "agent1"}],
+    )
+
+
+def test_no_result_is_large(lab, tmp_path):
+    """Of a host that is new, right, drifted, and retired."""
+    lab.retire().succeeded()
+    plays = [lab.site().succeeded(), lab.site().succeeded(), lab.play("nova.agent_host.audit")]
+    lab.run("host1", "find /opt/nova-agent -type f -exec chmod 0600 {} +")
+    plays += [lab.play("nova.agent_host.audit"), lab.site().succeeded()]
+    plays += [lab.play("nova.agent_host.report", agent_report_path=str(tmp_path / "page.html")), lab.retire()]
+    results = [one for played in plays for one in played.results if one["action"] not in TABLES]
+    assert len(results) > 30
+    large = [one for one in results if len(json.dumps(one["result"])) > LARGEST]
+    assert [(one["task"], {key: len(str(value)) for key, value in one["result"].items()}) for one in large] == []
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_the_output_of_a_callback_for_programs_parses(lab, playbook, tmp_path, monkeypatch):
+    """Nothing is printed beside the callback."""
+    lab.site().succeeded()
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "only_json")
+    page = {"agent_report_path": str(tmp_path / "page.html")}
+    command, environment = lab.command(f"nova.agent_host.{playbook}", **page, **ALL)
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["host"] for one in results} == {"host1"}
+    told = [line for one in results for line in one["result"].get("msg", []) if isinstance(one["result"]["msg"], list)]
+    start = {"site": "done: 1 of 1 hosts", "audit": "audit: 1 host", "report": "report: 1 host"}.get(playbook)
+    assert start is None or told[-1].startswith(start)
+
+
+def test_the_output_of_plan_parses(lab, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "only_json")
+    command, environment = lab.command("nova.agent_host.plan", memory="1536G", cpus=192)
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment)
+    told = [line for one in map(json.loads, done.stdout.splitlines()) for line in one["result"].get("msg", [])]
+    assert any("Recommended" in line and "300" in line for line in told)
+
+
+def last_line(played):
+    """What site says at the end."""
+    (reported,) = played.of("site_report")
+    return next(line for line in reported["msg"] if line.startswith("done: "))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "not_done"),
+    [
+        (["--tags", "nosuch"], ["no role was selected"]),
+        (["--skip-tags", "agent_status"], ["not looked at: agent_status "]),
+        (
+            ["--tags", "agent_limits"],
+            ["not looked at: agent_policy, agent_toolchain, agent_wrappers, agent_ceiling, agent_hygiene, agent_status "],
+        ),
+        (["--check"], ["check mode: nothing was changed"]),
+        (["--check", "--tags", "agent_limits"], ["not looked at: ", "check mode: nothing was changed"]),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_end_says_what_was_not_done(lab, arguments, not_done):
+    line = last_line(lab.site(*arguments).succeeded())
+    assert all(part in line for part in not_done), line
+
+
+def test_the_end_of_a_whole_run_says_nothing_more(lab):
+    assert last_line(lab.site().succeeded()) == "done: 1 of 1 hosts"
+
+
+def test_a_tag_applies_its_role_alone(lab):
+    lab.retire().succeeded()
+    lab.site("--tags", "agent_limits").succeeded()
+    assert set(lab.manifest("host1")["roles"]) == {"agent_limits", "agent_policy"}  # with the accounts that it needs
+
+
+def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, monkeypatch):
+    command, environment = lab.command("nova.agent_host.site")
+    environment["ANSIBLE_INJECT_FACT_VARS"] = "true"
+    done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)  # fmt: skip
+    assert done.returncode == 2 and "inject_facts_as_vars = false" in done.stdout
+
+
+def test_retiring_all_hosts_asks_for_a_variable_unless_limited(lab):
+    lab.site().succeeded()
+    refused = lab.play("nova.agent_host.retire").failed()
+    assert "agent_retire_all_hosts" in refused.told and refused.changed == {}
+    lab.play("nova.agent_host.retire", "--check").succeeded()
+    lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
+    lab.run("host1", "! ls /var/lib/nova-agent/manifest.json")

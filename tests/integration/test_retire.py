@@ -1,0 +1,103 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Retire leaves a host as it was, also if it is killed, if units run, and if files were edited."""
+
+from __future__ import annotations
+
+import pytest
+
+SWEEP = "/etc/systemd/system/nova-agent-sweep"
+
+
+@pytest.fixture(scope="module")
+def clean(lab, toolchain):
+    """The host as it was, before everything that the tests apply."""
+    lab.variables.update(
+        agent_policy_users=["agent1"],
+        agent_policy_create_users=True,
+        agent_hygiene_target_max="1M",
+        agent_hygiene_workspaces=["/home/agent1/nova"],
+        agent_limits_services=["cron"],
+    )
+    lab.run("host1", "useradd -m agent1; groupadd builders")
+    yield state(lab)
+    lab.run("host1", "groupdel builders")
+    lab.remove_accounts("host1", "agent1")
+
+
+def state(lab):
+    """Files, our units, failed units, and the limits of a service."""
+    limit = lab.run("host1", "systemctl show -P LimitAS cron; systemctl is-system-running || true")
+    return sorted([*lab.snapshot("host1").splitlines(), *lab.units("host1"), limit])
+
+
+def differences(lab, clean):
+    return sorted(set(state(lab)) ^ set(clean))
+
+
+@pytest.mark.parametrize("results", [0, 2, 4, 6])
+def test_a_killed_retire_is_finished_by_the_next(lab, clean, results):
+    lab.site().succeeded()
+    lab.kill_after(results, "nova.agent_host.retire", agent_retire_all_hosts=True)
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
+def test_a_killed_apply_is_removed_by_retire(lab, clean):
+    lab.kill_after(3, "nova.agent_host.site")
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
+def test_what_a_killed_switch_of_toolchains_left_goes_too(lab, clean):
+    lab.site().succeeded()
+    lab.run("host1", "cd /opt/nova-agent/.toolchain; for each in */; do ln -s gone ${each%/}.link; done; ls *.link")
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
+def test_a_service_that_runs_is_stopped_and_is_no_failed_unit(lab, clean):
+    lab.site().succeeded()
+    lab.run(
+        "host1",
+        # A sweep that never ends; the drop-in is gone again before retire comes.
+        f"mkdir {SWEEP}.service.d; printf '[Service]\\nExecStart=\\nExecStart=sleep infinity\\n' >{SWEEP}.service.d/x.conf;"
+        f" systemctl daemon-reload; systemctl start --no-block nova-agent-sweep; rm -r {SWEEP}.service.d;"
+        " timeout 300 sh -c 'until systemctl is-active nova-agent-sweep | grep -q activating; do sleep 0.1; done'",
+    )
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
+def test_a_timer_that_was_edited_is_stopped_and_its_file_is_left(lab, clean):
+    lab.site().succeeded()
+    lab.run("host1", f"echo '# mine' >> {SWEEP}.timer; systemctl daemon-reload")
+    assert f"{SWEEP}.timer is no longer wanted but was edited" in lab.retire().succeeded().told
+    assert lab.run("host1", "systemctl is-active nova-agent-sweep.timer || true").strip() == "inactive"
+    assert "# mine" in lab.run("host1", f"cat {SWEEP}.timer")
+    lab.run("host1", f"rm {SWEEP}.timer; systemctl daemon-reload")
+    lab.retire().succeeded()
+    assert differences(lab, clean) == []
+
+
+def test_under_a_narrow_umask_all_is_readable_for_agents_and_leaves_again(lab, clean):
+    """As on images that are hardened by CIS."""
+    lab.run("host1", "printf 'Defaults umask=0077\\nDefaults umask_override\\n' >/etc/sudoers.d/umask")
+    try:
+        lab.site().succeeded()
+        assert lab.run("host1", "stat -c %a /var/lib/nova-agent").strip() == "755"
+        assert '"drift": {' in lab.run("host1", "su - agent1 -c 'agent-status --json'")
+        assert lab.play("nova.agent_host.audit").status == 0
+        assert lab.site().succeeded().changed == {}
+        lab.retire().succeeded()
+    finally:
+        lab.run("host1", "rm -f /etc/sudoers.d/umask")
+    assert differences(lab, clean) == []
+
+
+def test_a_scheduler_that_the_host_lacks_is_not_restarted(lab, clean):
+    """As atd on a host without the package at."""
+    task = {"nova.agent_host.host_state": {"roles": [], "restarts": ["no-such-scheduler.service", "cron.service"]}}
+    play = {"hosts": "all", "become": True, "gather_facts": False, "tasks": [task]}
+    (result,) = lab.play([play]).succeeded().of("host_state")
+    assert result["changed_units"] == ["restart cron.service"]

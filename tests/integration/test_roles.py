@@ -1,0 +1,90 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Roles in a play of somebody's own: alone, in pairs, all of them in a loop, and after site."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+# A path of each role on a clean host. agent_ceiling is off unless asked for, and can't work in a container.
+PATHS = {
+    "agent_hygiene": "/opt/nova-agent/bin/check-test-layout",
+    "agent_limits": "/etc/security/limits.d/90-nova-agent.conf",
+    "agent_status": "/opt/nova-agent/bin/agent-status",
+    "agent_toolchain": "/usr/local/bin/rustc",
+    "agent_wrappers": "/opt/nova-agent/bin/cargo_agent.sh",
+}
+ROLES = ["agent_policy", "agent_toolchain", "agent_wrappers", "agent_limits", "agent_ceiling", "agent_hygiene", "agent_status"]  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("toolchain")
+
+
+def play(roles, how):
+    """A play with these roles, by one of Ansible's ways to have them."""
+    names = [f"nova.agent_host.{role}" for role in roles]
+    if how == "roles":
+        return {"hosts": "all", "become": True, "gather_facts": False, "roles": names}
+    if how == "include_role in a loop":
+        tasks = [{"ansible.builtin.include_role": {"name": "{{ item }}"}, "loop": names}]
+    else:
+        tasks = [
+            {f"ansible.builtin.{how}": {"name": name}, "tags": [role]} for role, name in zip(roles, names, strict=True)
+        ]
+    return {"hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}
+
+
+@pytest.mark.parametrize(
+    ("role", "how"),
+    [
+        *((role, "roles") for role in PATHS),
+        ("agent_limits", "import_role"),
+        ("agent_limits", "include_role"),
+    ],
+)
+def test_a_role_works_alone_and_under_its_tag_and_not_without(lab, role, how):
+    for arguments, works in (([], True), (["--tags", role], True), (["--skip-tags", role], False)):
+        played = lab.play([play([role], how)], "--check", "--diff", *arguments).succeeded()
+        assert (PATHS[role] in played.shown()) == works, (arguments, played.text)
+
+
+@pytest.mark.parametrize("how", ["roles", "import_role", "include_role", "include_role in a loop"])
+def test_all_roles_in_one_play_are_what_site_applies(lab, how):
+    lab.retire().succeeded()
+    lab.play([play(ROLES, how)]).succeeded()
+    assert lab.site().succeeded().changed == {}
+
+
+@pytest.mark.parametrize("first", [role for role in ROLES if role != "agent_ceiling"])
+def test_after_site_a_play_with_any_pair_changes_nothing(lab, first):
+    """A role writes the same, whichever others are in the play."""
+    lab.site().succeeded()
+    plays = [play([first], "roles")] + [
+        play(pair, "roles") for pair in itertools.permutations(ROLES, 2) if pair[0] == first
+    ]
+    assert lab.play(plays).succeeded().changed == {}
+    assert lab.play("nova.agent_host.audit").status == 0
+
+
+def test_a_play_with_one_role_leaves_what_other_roles_wrote(lab):
+    lab.site(agent_wrappers_guard="none").succeeded()
+    lab.roles("agent_limits", agent_limits_core=1).succeeded()
+    played = lab.site(agent_wrappers_guard="none").succeeded()
+    assert played.paths() == {PATHS["agent_limits"]}
+
+
+def test_what_a_killed_play_left_is_done_by_the_next(lab):
+    """The files are right, but systemd has not read them, and the service runs with other limits."""
+    wanted = {"agent_limits_services": ["cron"], "agent_limits_restart_services": True}
+    lab.site(**wanted).succeeded()
+    lab.run(
+        "host1",
+        "cd /etc/systemd/system/cron.service.d; sed -i 's/^LimitAS=.*/LimitAS=40G/' *.conf; systemctl daemon-reload;"
+        " systemctl restart cron",
+    )
+    lab.site(**wanted).succeeded()
+    limit = "prlimit --raw --noheadings -o HARD --as --pid $(systemctl show -P MainPID cron)"
+    assert lab.run("host1", limit).strip() == str(64 << 30)
+    assert lab.site(**wanted).succeeded().changed == {}
+    lab.site().succeeded()

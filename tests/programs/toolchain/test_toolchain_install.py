@@ -1,0 +1,319 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The real rustup installs FIXTURE toolchains: what ends up on the disk, and what a second look makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError, locked
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
+from mirror_server import Server
+from rustup_wheel import CHECKSUMS
+from trees import NOBODY, Tree
+
+PARTS: dict[str, Any] = {"components": ["clippy", "rustfmt"]}
+
+
+def test_a_fresh_install(tree: Tree) -> None:
+    outcome = tree.apply(**PARTS, targets=["wasm32-unknown-unknown"])
+    assert outcome.changed
+    assert outcome.installed == ["toolchain 1.92.0 (profile minimal, clippy, rustfmt, target wasm32-unknown-unknown)"]
+    assert tree.rustc() == "1.92.0"
+    settings = (tree.path / "rustup/settings.toml").read_text()
+    assert 'auto_self_update = "disable"' in settings
+    assert 'auto_install = "disable"' in settings
+    seen = tree.observe()
+    assert (seen.present, seen.problems, seen.in_use) == (True, [], [])
+    wanted = tree.options(**PARTS, targets=["wasm32-unknown-unknown"])
+    assert json.loads(seen.request) == Request.from_options(wanted).to_dict()
+    assert sorted(path.name for path in tree.path.iterdir()) == ["bin", "env", "receipt.json", "rustup"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_modes_and_owners_do_not_depend_on_the_umask_or_the_folder(tree: Tree, umask: int) -> None:
+    os.chown(tree.path.parent, -1, NOBODY)
+    tree.path.parent.chmod(0o2755)  # what is made in it gets its group
+    was = os.umask(umask)
+    try:
+        tree.apply(**PARTS)
+    finally:
+        os.umask(was)
+    for path in [tree.generations, tree.path.resolve(), *tree.path.resolve().rglob("*")]:
+        found = path.lstat()
+        assert (found.st_uid, found.st_gid) == (0, 0), path
+        if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and "bin" in path.parts):
+            assert stat.S_IMODE(found.st_mode) == 0o755, path
+        elif stat.S_ISREG(found.st_mode):
+            assert stat.S_IMODE(found.st_mode) == 0o644, path
+
+
+def test_a_right_one_is_not_touched_and_nothing_is_fetched(tree: Tree, server: Server) -> None:
+    tree.apply(**PARTS)
+    generation = os.readlink(tree.path)
+    server.requests.clear()
+    outcome = tree.apply(**PARTS)
+    assert (outcome.changed, outcome.repaired, outcome.diff) == (False, [], {})
+    assert (server.requests, os.readlink(tree.path)) == ([], generation)
+
+
+def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
+    wrong = {"x86_64": "0" * 64, "aarch64": "0" * 64}
+    with pytest.raises(FetchError) as error:
+        tree.apply(rustup_checksums=wrong)
+    assert "0" * 64 in str(error.value)
+    assert any(right in str(error.value) for right in CHECKSUMS.values())
+    assert f"{tree.url}/rustup/archive/1.29.0/" in str(error.value)
+    assert "agent_toolchain_update_root" in str(error.value)
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
+    tree.apply()
+    with pytest.raises(FetchError):
+        tree.apply("1.93.0", rustup_checksums={"x86_64": "0" * 64, "aarch64": "0" * 64})
+    assert tree.rustc() == "1.92.0"
+    assert tree.observe().problems == []
+
+
+def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
+    """As whoever is on the way to the mirror can send one, with the sum beside it."""
+    sums = dict(tree.sums)
+    tree.sums["1.92.0"] = sums["1.93.0"]
+    with pytest.raises(InstallError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
+        tree.apply()
+    assert list(tree.path.parent.iterdir()) == []
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))] == []
+
+
+def test_rustup_gets_the_manifest_that_was_compared(tree: Tree, server: Server) -> None:
+    tree.apply()
+    asked = [path for path in server.requests if "channel-rust" in path]
+    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by us, and not again by rustup
+    assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
+
+
+def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, server: Server) -> None:
+    sums, tree.sums = tree.sums, {}
+    tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
+    tree.sums = {"1.92.0": sums["1.92.0"]}
+    server.requests.clear()
+    assert tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+    assert [path for path in server.requests if "rustc-1.92.0" in path]
+    assert not [path for path in server.requests if "1.93.0" in path]
+    assert not tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
+
+
+def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    check = Generation._check
+
+    def noted(self: Generation, *words: str) -> str:
+        told.append(check(self, *words))
+        return told[-1]
+
+    monkeypatch.setattr(Generation, "_check", noted)
+    tree.apply()
+    assert "uid: 65534" in told[0]
+    assert tree.observe().problems == []
+
+
+def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
+    tree.apply()
+    (tree.generations / "abc.link").symlink_to(".toolchain/abc")
+    assert toolchain_apply.remove(str(tree.path), 30).changed
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
+    """tar and image layers keep whole seconds."""
+    tree.apply(**PARTS)
+    for path in tree.path.resolve().rglob("*"):
+        seconds = int(path.lstat().st_mtime)
+        os.utime(path, (seconds, seconds), follow_symlinks=False)
+    assert tree.observe().problems == []
+    receipt = tree.path.resolve() / "receipt.json"
+    older = json.loads(receipt.read_text())
+    for path, line in older["files"].items():
+        if line.startswith("file "):
+            older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as they were once recorded
+    receipt.write_text(json.dumps(older))
+    assert tree.observe().problems == []
+
+
+def test_a_version_that_the_mirror_lacks(tree: Tree) -> None:
+    with pytest.raises(InstallError, match=rf"^{tree.url} \(.*\) has no toolchain 1.40.0 for .*-linux-gnu: "):
+        tree.apply("1.40.0")
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_component_that_the_channel_lacks(tree: Tree) -> None:
+    with pytest.raises(InstallError, match="rust-src") as error:
+        tree.apply(components=["rust-src"])
+    assert tree.url in str(error.value) and "agent_toolchain_dist_server" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def edit(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"#")
+    os.utime(path, (1, 1))  # in another second
+
+
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/bin/true")
+
+
+DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
+    ("deleted rustup", "bin/rustup", os.unlink, "bin/rustup: is missing"),
+    ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840"),
+    ("deleted proxy", "bin/cargo", os.unlink, "bin/cargo: is missing"),
+    ("deleted rustc", "{sysroot}/bin/rustc", os.unlink, "bin/rustc: is missing"),
+    ("edited rustc", "{sysroot}/bin/rustc", edit, "bin/rustc: written to since it was installed"),
+    ("missing component", "{sysroot}/bin/rustfmt", os.unlink, "bin/rustfmt: is missing"),
+    ("missing library", "{sysroot}/lib", shutil.rmtree, "/lib: is missing"),
+    ("wrong mode", "{sysroot}/bin/cargo", lambda path: os.chmod(path, 0o777), "bin/cargo: mode 0777, not 0755"),
+    ("wrong owner", "{sysroot}/bin/cargo", lambda path: os.chown(path, 65534, 0), "bin/cargo: owner 65534:0, not 0:0"),
+    ("open folder", "{sysroot}/bin", lambda path: os.chmod(path, 0o777), "/bin: mode 0777, not 0755"),
+    ("link", "{sysroot}/bin/cargo", link, "bin/cargo: is a link, not a file"),
+    ("foreign file", "{sysroot}/bin/x", Path.touch, "bin/x: does not belong here"),
+    ("changed setting", "rustup/settings.toml", edit, "settings.toml: written to since it was installed"),
+    ("broken receipt", "receipt.json", truncate, "receipt.json: can't be read (JSONDecodeError)"),
+    ("missing receipt", "receipt.json", os.unlink, "receipt.json: can't be read (No such file or directory)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "damage", "named"), [case[1:] for case in DAMAGES], ids=[case[0] for case in DAMAGES]
+)
+def test_damage_is_named_and_repaired(tree: Tree, where: str, damage: Callable[[Path], None], named: str) -> None:
+    tree.apply(**PARTS)
+    damage(tree.path.resolve() / where.format(sysroot=tree.sysroot().relative_to(tree.path)))
+    problems = tree.observe().problems
+    assert len(problems) == 1
+    assert named in problems[0]
+    outcome = tree.apply(**PARTS)
+    assert outcome.repaired == problems
+    assert tree.observe().problems == []
+    assert tree.rustc() == "1.92.0"
+    assert len(list(tree.generations.iterdir())) == 2  # the lock and the one in place
+
+
+def test_repairing_one_part_fetches_no_other(tree: Tree, server: Server) -> None:
+    tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
+    (tree.sysroot("1.93.0") / "bin/cargo").unlink()
+    server.requests.clear()
+    tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
+    assert server.requests
+    assert not [path for path in server.requests if "1.92.0" in path or "rustup-init" in path]
+
+
+def test_the_pin_moves_and_the_old_one_stays_or_goes(tree: Tree) -> None:
+    tree.apply("1.92.0")
+    outcome = tree.apply("1.93.0")
+    assert (tree.rustc(), outcome.removed) == ("1.93.0", [])
+    assert [entry.channel for entry in tree.observe().toolchains] == ["1.93.0", "1.92.0"]
+    assert tree.apply("1.93.0").changed is False
+    outcome = tree.apply("1.93.0", purge=True)
+    assert outcome.removed == ["toolchain 1.92.0 (profile minimal)"]
+    assert [path.name[:6] for path in (tree.path / "rustup/toolchains").iterdir()] == ["1.93.0"]
+
+
+def test_programs_keep_the_generation_they_run_in(tree: Tree) -> None:
+    tree.apply("1.92.0")
+    old = tree.path.resolve()
+    with subprocess.Popen([tree.sysroot() / "bin/cargo", "sleep", "600"], stdout=subprocess.PIPE) as build:
+        try:
+            wait_for_exec(build, "cargo-sleep")
+            assert tree.apply("1.93.0", purge=True).in_use == [str(old)]
+            assert (old / "bin/rustup").exists()
+            seen = tree.observe()
+            assert (seen.in_use, seen.problems) == ([str(old)], [])
+        finally:
+            build.send_signal(signal.SIGKILL)
+    assert tree.observe().problems == [f"{old}: left by an earlier or interrupted run"]
+    assert tree.apply("1.93.0", purge=True).repaired == [f"{old}: left by an earlier or interrupted run"]
+    assert not old.exists()
+
+
+def wait_for_exec(process: subprocess.Popen[bytes], name: str) -> None:
+    while not os.readlink(f"/proc/{process.pid}/exe").endswith(name):
+        assert process.poll() is None
+
+
+def test_two_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
+    both = [tree.start(), tree.start()]
+    said = [run.communicate()[0] for run in both]
+    assert [run.returncode for run in both] == [0, 0]
+    assert sorted(json.loads(line)["changed"] for line in said) == [False, True]
+    assert len([path for path in server.requests if "rustup-init" in path]) == 1
+    assert tree.observe().problems == []
+
+
+def test_the_lock_is_not_waited_for_for_ever(tree: Tree) -> None:
+    tree.apply()
+    folder = str(tree.generations)
+    with locked(folder, 0), pytest.raises(LockError) as error, locked(folder, 0):
+        pass
+    assert str(error.value) == (
+        f"{folder}/lock has been held for 0 s by another run (process {os.getpid()}): "
+        "wait until it has ended, or raise lock_timeout"
+    )
+    assert stat.S_IMODE((tree.generations / "lock").stat().st_mode) == 0o600
+
+
+def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
+    tree.apply()
+    tree.apply("1.93.0")
+    (tree.path.parent / "other").write_text("not ours")
+    assert toolchain_apply.remove(str(tree.path), 30).changed
+    assert [path.name for path in tree.path.parent.iterdir()] == ["other"]
+    assert toolchain_apply.remove(str(tree.path), 30).changed is False
+
+
+def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
+    tree.path.parent.chmod(0o777)
+    with pytest.raises(StateError, match="root changes nothing there"):
+        tree.apply()
+    tree.path.parent.chmod(0o755)
+    assert list(tree.path.parent.iterdir()) == []
+
+
+def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
+    tree.path.mkdir()
+    (tree.path / "mine").write_text("")
+    with pytest.raises(InstallError) as error:
+        tree.apply()
+    assert str(error.value) == (
+        f"{tree.path} is not a link of this collection's: move it away, or choose another prefix"
+    )
+    assert [path.name for path in tree.path.iterdir()] == ["mine"]
+
+
+def test_a_preview_writes_and_fetches_nothing(tree: Tree, server: Server) -> None:
+    request = Request.from_options(tree.options(**PARTS))
+    outcome = toolchain_apply.preview(str(tree.path), request, "aarch64")
+    assert outcome.changed
+    assert outcome.diff == {
+        "before": "",
+        "after": "rustup 1.29.0\ntoolchain 1.92.0 (profile minimal, clippy, rustfmt)\n",
+    }
+    assert (server.requests, list(tree.path.parent.iterdir())) == ([], [])

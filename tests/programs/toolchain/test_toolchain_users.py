@@ -1,0 +1,313 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent sees of the host's toolchain, through the shims, and that he can't change any of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES
+from trees import NOBODY, Tree
+
+TEMPLATES = Path(__file__).parents[3] / "roles/agent_toolchain/templates"
+BARE = {"PATH": "/usr/bin:/bin"}
+TRIPLE = TRIPLES[os.uname().machine]
+
+
+def render(name: str, prefix: Path) -> str:
+    variables = {"agent_policy_prefix": str(prefix)}
+    templar = Templar(DataLoader(), variables=variables)
+    from ansible.template import trust_as_template
+
+    return str(templar.template(trust_as_template((TEMPLATES / name).read_text())))
+
+
+@dataclass
+class Host:
+    """The files that the role puts on a host, below a prefix; commands run as nobody, with next to no environment."""
+
+    prefix: Path
+    tree: Tree
+
+    def run(self, *words: str, cwd: str = "/", umask: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, env={**BARE, **environment}, cwd=cwd, umask=umask, user=NOBODY, group=NOBODY, extra_groups=[],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def tool(self, name: str, /, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(str(self.prefix / "local" / name), *words, umask=0, cwd="/", **environment)
+
+
+@pytest.fixture
+def own(host: Host) -> Iterator[Path]:
+    """A folder of an agent's, which is not below the prefix."""
+    with tempfile.TemporaryDirectory(dir=host.prefix.parent) as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def host(folder: Path, tree: Tree) -> Host:
+    tree.apply("1.92.0", components=["clippy", "rustfmt"], extra=[{"channel": "1.93.0"}])
+    for name in ("shims", "local", "libexec"):
+        (folder / name).mkdir(mode=0o755)
+    shim = folder / "shims/rustup"
+    shim.write_text(render("shim.sh.j2", folder))
+    shim.chmod(0o755)
+    pin = folder / "local/check-toolchain-pin"
+    pin.write_text(render("check-toolchain-pin.sh.j2", folder))
+    pin.chmod(0o755)
+    for name in ("cargo", "rustc", "rustfmt", "cargo-clippy"):
+        (folder / "shims" / name).symlink_to("rustup")
+    for name in ("cargo", "rustc", "rustfmt", "cargo-clippy", "rustup"):
+        (folder / "local" / name).symlink_to(folder / "shims" / name)
+    return Host(folder, tree)
+
+
+def test_an_agent_can_write_nothing(host: Host) -> None:
+    found = host.run("find", str(host.prefix), "-writable", "!", "-type", "l")
+    assert (found.stdout, found.stderr) == ("", "")
+    for command in (
+        ["touch", f"{host.tree.path}/x"],
+        ["rm", "-f", f"{host.tree.sysroot()}/bin/rustc"],
+        ["mv", str(host.tree.path), f"{host.prefix}/other"],
+        ["ln", "-sfn", "/tmp", str(host.tree.path)],
+        ["chmod", "u+w", f"{host.tree.path}/bin/rustup"],
+        ["cat", f"{host.tree.generations}/lock"],
+        ["flock", "-n", f"{host.tree.generations}/lock", "true"],
+        [f"{host.tree.path}/bin/rustup", "toolchain", "uninstall", "1.92.0"],
+        [f"{host.tree.path}/bin/rustup", "set", "auto-install", "enable"],
+    ):
+        assert host.run(*command, RUSTUP_HOME=f"{host.tree.path}/rustup").returncode != 0, command
+    assert host.tree.observe().problems == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_using_it_changes_nothing_whatever_the_umask(host: Host, umask: int) -> None:
+    assert host.run(f"{host.prefix}/local/rustc", "-V", umask=umask).stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
+    assert host.run(f"{host.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
+    assert host.tree.observe().problems == []
+
+
+def test_root_who_uses_it_changes_nothing(host: Host) -> None:
+    for words in (["cargo", "build"], ["rustup", "show"], ["rustc", "+1.93.0", "-V"]):
+        subprocess.run([host.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
+    assert host.tree.observe().problems == []
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"HOME": "/nonexistent"},
+        {"RUSTUP_HOME": "/home/agent/.rustup"},
+        {"RUSTUP_HOME": "{prefix}/.toolchain/../evil/rustup"},
+        {"RUSTUP_HOME": "{prefix}/.toolchain/goneaway/rustup"},
+        {"RUSTUP_HOME": "{prefix}/.toolchain//rustup"},
+        {"CARGO_HOME": "/home/agent/$(id)"},
+        {"RUSTUP_AUTO_INSTALL": "1"},
+        {"IFS": "/"},
+    ],
+    ids=str,
+)
+def test_the_pin_whatever_the_environment(host: Host, environment: dict[str, str]) -> None:
+    evil = host.prefix / "evil"
+    (evil / "rustup").mkdir(parents=True)
+    (evil / "env").write_text("echo evil; exit 3\n")
+    said = host.tool("rustc", "-V", **{name: value.format(prefix=host.prefix) for name, value in environment.items()})
+    assert (said.stdout, said.stderr, said.returncode) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "", 0)
+
+
+def test_an_explicit_channel(host: Host) -> None:
+    assert host.tool("rustc", "+1.93.0", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+    assert host.tool("rustc", f"+1.93.0-{TRIPLE}", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+    assert host.tool("rustc", "-V", RUSTUP_TOOLCHAIN="1.93.0").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "source"),
+    [(["+nightly", "-V"], {}, "the command line"), (["-V"], {"RUSTUP_TOOLCHAIN": "nightly"}, "RUSTUP_TOOLCHAIN")],
+)
+def test_a_channel_that_is_not_there(host: Host, words: list[str], environment: dict[str, str], source: str) -> None:
+    said = host.tool("rustc", *words, **environment)
+    assert said.stderr == (
+        f"rustc: Rust nightly (from {source}) is not on this host; there are:\n  +1.92.0\n  +1.93.0\n"
+        "An administrator adds one with agent_toolchain_extra.\n"
+    )
+    assert (said.stdout, said.returncode) == ("", 1)
+
+
+def test_a_checkout_that_pins_another_one(host: Host) -> None:
+    checkout = host.prefix / "a b$(id)"
+    checkout.mkdir(mode=0o755)
+    (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.93.0"\n')
+    assert host.run(f"{host.prefix}/local/rustc", "-V", cwd=str(checkout)).stdout.startswith("rustc 1.93.0 ")
+    (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.94.0"\n')
+    said = host.run(f"{host.prefix}/local/rustc", "-V", cwd=str(checkout))
+    assert (said.returncode, said.stderr.splitlines()[0]) == (1, f"error: toolchain '1.94.0-{TRIPLE}' is not installed")
+
+
+def test_rustup_reads_but_does_not_change(host: Host) -> None:
+    assert host.tool("rustup", "toolchain", "list").returncode == 0
+    said = host.tool("rustup", "toolchain", "install", "nightly")
+    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
+    assert said.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "component add clippy rustfmt",
+        "-q component add clippy",
+        "+1.92.0 component add clippy",
+        "target add TRIPLE",
+        "toolchain install 1.92.0",
+        "install 1.93.0 --no-self-update",
+        "default 1.92.0",
+        "update",
+        "component list",
+    ],
+)
+def test_rustup_has_nothing_against_what_is_there_already(host: Host, words: str) -> None:
+    said = host.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
+    assert (said.returncode, "administrator" in said.stderr) == (0, False), said.stderr
+    assert host.tree.observe().problems == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "component add rust-src",
+        "-v component add rust-src",
+        "+1.93.0 component add clippy",
+        "target add wasm32-unknown-unknown",
+        "toolchain install 1.94.0",
+        "toolchain uninstall 1.93.0",
+        "-q toolchain install 1.92.0 --component rust-src",
+        "default 1.93.0",
+        "set profile default",
+        "self uninstall -y",
+    ],
+)
+def test_rustup_says_who_changes_what_would_change(host: Host, words: str) -> None:
+    home = host.prefix / "home"
+    (home / ".cargo/bin").mkdir(parents=True)
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
+    said = host.tool("rustup", *words.split(), HOME=str(home))
+    assert said.returncode == 1
+    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
+    assert (home / ".cargo/bin").exists()
+    assert host.tree.observe().problems == []
+
+
+def test_an_agent_s_own_rust_analyzer_is_run_where_the_host_has_none(host: Host, own: Path) -> None:
+    (host.prefix / "shims/rust-analyzer").symlink_to("rustup")
+    (host.prefix / "local/rust-analyzer").symlink_to(host.prefix / "shims/rust-analyzer")
+    path = f"{host.prefix}/local:/usr/bin:/bin"
+    said = host.tool("rust-analyzer", "--version", PATH=path)
+    assert said.returncode == 1
+    assert "agent_toolchain_components" in said.stderr and "recursion" not in said.stderr
+    (own / "rust-analyzer").write_text('#!/bin/sh\necho "own $* ${RUSTUP_HOME-none}"\n')
+    (own / "rust-analyzer").chmod(0o755)
+    assert host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}").stdout == "own --version none\n"
+    assert host.tool("rust-analyzer", "+1.93.0", "-V", PATH=f"{own}:{path}").stdout == "own -V none\n"
+    # One that only looks for another one, as a rustup of the agent's does.
+    (own / "rust-analyzer").write_text(f'#!/bin/sh\nexec {host.prefix}/local/rust-analyzer "$@"\n')
+    said = host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}")
+    assert (said.returncode, "agent_toolchain_components" in said.stderr) == (1, True)
+
+
+def test_no_name_of_a_component_that_is_missing_runs_in_circles(host: Host) -> None:
+    for name in ("cargo-miri", "rust-gdb", "rust-lldb", "rust-analyzer", "clippy-driver"):
+        (host.prefix / "shims" / name).symlink_to("rustup")
+        (host.prefix / "local" / name).symlink_to(host.prefix / "shims" / name)
+        said = host.tool(name, "+1.93.0", "--version", PATH=f"{host.prefix}/local:/usr/bin:/bin")
+        assert said.returncode != 0
+        assert "recursion" not in said.stderr
+
+
+def test_no_name_of_the_user_is_changed(host: Host) -> None:
+    names = {"PREFIX": "mine", "name": "mine", "generation": "mine", "CHANNEL": "mine", "TRIPLE": "mine"}
+    guard = host.prefix / "libexec/cargo-guard"
+    guard.write_text("#!/bin/sh\nenv | sort\n")
+    guard.chmod(0o755)
+    seen = dict(line.split("=", 1) for line in host.tool("cargo", "build", **names).stdout.splitlines())
+    assert {name: seen.get(name) for name in names} == names
+    assert seen["RUSTUP_HOME"] == f"{host.tree.path.resolve()}/rustup"
+    assert set(seen) == {*names, "PATH", "PWD", "RUSTUP_HOME"}
+
+
+def test_the_guard_gets_cargo_and_nothing_else(host: Host) -> None:
+    guard = host.prefix / "libexec/cargo-guard"
+    guard.write_text('#!/bin/sh\necho "guard: $*"\n')
+    guard.chmod(0o755)
+    assert host.tool("cargo", "+1.93.0", "build").stdout == "guard: +1.93.0 build\n"
+    assert host.tool("rustc", "-V").stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
+    guard.chmod(0o644)
+    assert host.tool("cargo", "build").stdout == "FIXTURE cargo build\n"
+
+
+def test_a_build_stays_in_its_generation(host: Host) -> None:
+    old = host.tree.path.resolve()
+    kept = host.prefix / "kept"
+    shutil.copytree(old, kept, symlinks=True)
+    host.tree.apply("1.93.0", purge=True)
+    kept.rename(old)  # as if a program ran in it
+    said = host.tool("rustc", "-V", RUSTUP_HOME=f"{old}/rustup", RUSTUP_TOOLCHAIN=f"1.92.0-{TRIPLE}")
+    assert (said.stdout, said.stderr) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "")
+    assert host.tool("rustc", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+
+
+def test_no_toolchain_at_all(host: Host) -> None:
+    host.tree.path.unlink()
+    said = host.tool("cargo", "build")
+    assert said.stderr == (
+        f"cargo: there is no Rust in {host.prefix}/toolchain; an administrator installs it with nova.agent_host.site\n"
+    )
+    assert said.returncode == 127
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "says"),
+    [
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", "[toolchain]\n  channel='1.92.0' # pin\n", 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", 'toolchain.channel = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", '[toolchain]\n"channel" = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        (
+            "rust-toolchain.toml",
+            '[other]\nchannel = "1.93.0"\n[toolchain]\nchannel = "1.92.0"\n',
+            0,
+            "1.92.0, as {file}",
+        ),
+        ("rust-toolchain", "1.92.0\n", 0, "1.92.0, as {file}"),
+        ("rust-toolchain", f"1.92.0-{TRIPLE}", 0, "1.92.0, as {file}"),
+        (
+            "rust-toolchain.toml",
+            '[toolchain]\nchannel = "1.93.0"\n',
+            1,
+            "{file} pins Rust 1.93.0, but this host has 1.92.0",
+        ),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.94.0"\n', 1, "agent_policy_rust_channel"),
+        ("rust-toolchain.toml", '[toolchain]\npath = "/usr"\n', 1, "{file} pins Rust /usr"),
+        ("rust-toolchain.toml", "[toolchain\n", 2, "{file}"),
+        ("README", "", 2, "{checkout} pins no Rust"),
+    ],
+)
+def test_the_check_of_a_checkouts_pin(host: Host, name: str, content: str, status: int, says: str) -> None:
+    checkout = host.prefix / "check out"
+    checkout.mkdir(mode=0o755)
+    (checkout / name).write_text(content)
+    said = host.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
+    assert says.format(file=checkout / name, checkout=checkout) in said.stdout + said.stderr
+    assert said.returncode == status

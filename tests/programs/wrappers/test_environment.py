@@ -1,0 +1,589 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""cargo_agent.sh: which cargo runs, and under which cap and environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .host import CHANNEL, GUARD, ROLE, STAND_IN, TRIPLE, Host, program, render
+
+GIB = 1 << 30
+AS = "Max address space"
+IGNORING = "cargo_agent: ignoring RUSTUP_TOOLCHAIN in favor of rust-toolchain.toml\n"
+
+
+def nproc(host: Host, count: object) -> str:
+    """A PATH on which a STAND-IN for nproc counts ``count`` CPUs."""
+    return (
+        f"{program(host.root / 'nproc' / 'nproc', f'#!/bin/bash{chr(10)}echo {count}{chr(10)}').parent}:/usr/bin:/bin"
+    )
+
+
+# ---- cap ----
+
+
+def test_caps_what_compiles_and_what_does_not(host: Host) -> None:
+    for words in (["build"], ["metadata"], ["fuzz", "run", "x"], ["nextest", "run", "-p", "x"], ["--version"]):
+        assert host.cargo(*words).limit(AS) == (str(4 * GIB),) * 2, words
+
+
+@pytest.mark.parametrize(("text", "value"), [("8G", str(8 * GIB)), ("512M", str(GIB // 2)), ("unlimited", "unlimited")])
+def test_takes_another_cap(host: Host, text: str, value: str) -> None:
+    assert host.cargo("build", NOVA_CARGO_LIMIT_AS=text).limit(AS) == (value, value)
+
+
+@pytest.mark.parametrize(
+    ("session", "asked", "value", "line"),
+    [
+        ("64G:64G", None, "4G", ""),
+        ("2G:64G", None, "4G", ""),
+        ("64G:64G", "unlimited", "64G", "NOVA_CARGO_LIMIT_AS: address space is lifted to the session's hard limit, 64G"),
+        ("2G:2G", None, "2G", "this session's hard limit on address space, 2G, is lower than the default (4G): 2G holds"),
+        ("2G:2G", "1G", "1G", ""),
+        ("2G:2G", "8G", None, "NOVA_CARGO_LIMIT_AS is 8G, above this session's hard limit on address space; ask for at most 2G"),
+    ],
+)  # fmt: skip
+def test_a_session_s_own_limit_and_the_cap(
+    host: Host, session: str, asked: str | None, value: str | None, line: str
+) -> None:
+    limit = ":".join(str(int(size[:-1]) * GIB) for size in session.split(":"))
+    result = host.shell(
+        f'exec prlimit --as={limit} bash "{host.cargo_agent}" build',
+        NOVA_CARGO_LIMIT_AS=asked,
+        STANDIN_DO="ulimit -Sv; ulimit -Hv",
+    )
+    assert result.out == (f"{int(value[:-1]) << 20}\n" * 2 if value else "")
+    assert (result.status, result.err) == (0 if value else 2, f"cargo_agent: {line}\n" if line else "")
+
+
+@pytest.mark.parametrize("text", ["8", "32G", "lots", "-1", "4G;id", "64K"])
+def test_refuses_a_cap_that_is_none(host: Host, text: str) -> None:
+    result = host.cargo("build", NOVA_CARGO_LIMIT_AS=text)
+    assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
+    assert result.err.startswith("cargo_agent: NOVA_CARGO_LIMIT_AS is ")
+
+
+DIES = '"$RUSTC_WRAPPER" bash -c "kill -ABRT \\$\\$" --crate-name serde || exit 101'
+
+
+def closing(host: Host, script: Path | None = None, session: str = "unlimited", **env: str) -> str:
+    """What is advised where a process died at its cap."""
+    text = f'ulimit -v {session}; exec bash "{script or host.cargo_agent}" build'
+    failed = host.shell(text, STANDIN_DO=DIES, **env)
+    assert failed.status == 101
+    return failed.lines[-1].partition("(NOVA_CARGO_LIMIT_AS): ")[2]
+
+
+def test_the_closing_line_advises_what_can_help(host: Host) -> None:
+    retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash {host.cargo_agent} ..."
+    most = "that is the most that there is: try fewer jobs, NOVA_CARGO_JOBS=1, or ask an operator"
+    assert closing(host) == retry.format("8G")
+    assert closing(host, NOVA_CARGO_LIMIT_AS="3G") == retry.format("6G")
+    assert closing(host, NOVA_CARGO_LIMIT_AS="12G") == retry.format("16G")  # the policy's most
+    assert closing(host, NOVA_CARGO_LIMIT_AS="16G") == most
+    assert closing(host, session=str(6 << 20)) == retry.format("6G")
+    assert closing(host, session=str(4 << 20)) == most
+    assert closing(host, session=str(2 << 20)) == most
+    assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself takes no cap
+
+
+def test_a_failure_of_another_kind_has_no_closing_line(host: Host) -> None:
+    assert host.cargo("build", STANDIN_STATUS="101").err == ""
+    assert (
+        len(host.cargo("build", STANDIN_DO=DIES, NOVA_CARGO_LIMIT_AS="off").lines) == 2
+    )  # that there is no cap; bash's own
+
+
+@pytest.mark.parametrize("name", ["ulimit", "cd"])
+def test_a_function_of_the_caller_s_changes_no_cap(host: Host, name: str) -> None:
+    assert host.cargo("build", **{f"BASH_FUNC_{name}%%": "() { :; }"}).limit(AS) == (str(4 * GIB),) * 2
+
+
+def test_leaves_cargo_s_output_alone(host: Host) -> None:
+    result = host.cargo("build", STANDIN_DO="printf 'a\\x1b[1m\\0b'; printf 'err\\x1b[0m' >&2")
+    assert (result.out, result.err) == ("a\x1b[1m\0b", "err\x1b[0m")
+
+
+def test_cargo_has_the_terminal_itself(host: Host) -> None:
+    leader, terminal = os.openpty()
+    process = subprocess.Popen(
+        ["bash", str(host.cargo_agent), "build"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=host.checkout,
+        env=host.environment(STANDIN_DO="[[ -t 0 && -t 1 && -t 2 ]] && echo terminal"),
+    )
+    os.close(terminal)
+    assert process.wait(timeout=GUARD) == 0
+    assert os.read(leader, 100) == b"terminal\r\n"
+    os.close(leader)
+
+
+@pytest.mark.parametrize("value", [None, "", "C.UTF-8", "no_SUCH"])
+@pytest.mark.parametrize("words", [["build"], ["metadata"], ["+nightly", "build"]])
+def test_leaves_the_locale_alone(host: Host, value: str | None, words: list[str]) -> None:
+    for script in (host.cargo_agent, host.guard):
+        result = host.cargo(*words, script=script, LC_ALL=value)
+        assert "perl" not in result.err
+        assert (result.env.get("LC_ALL"), result.env["LANG"]) == (value, "C.UTF-8"), result.err
+        assert (
+            result.err.count("cannot change locale") <= 2
+        )  # bash's own, as it starts: the wrapper's and the stand-in's
+
+
+# ---- jobs, threads, memory of many cores ----
+
+
+@pytest.mark.parametrize(
+    ("policy", "env", "jobs"),
+    [
+        ("cargo", {}, None),
+        ("cargo", {"NOVA_CARGO_JOBS": "3"}, "3"),
+        (32, {}, "32"),
+        (32, {"NOVA_CARGO_JOBS": "64"}, "64"),
+        (32, {"CARGO_BUILD_JOBS": "5"}, "5"),
+        (32, {"CARGO_BUILD_JOBS": "5", "NOVA_CARGO_JOBS": "6"}, "6"),
+    ],
+)
+def test_sets_jobs_for_cargo_and_for_what_it_calls(
+    tmp_path: Path, policy: object, env: dict[str, str], jobs: str | None
+) -> None:
+    result = render(tmp_path, jobs=policy).cargo("nextest", "run", "-p", "x", **env)
+    assert result.env.get("CARGO_BUILD_JOBS") == jobs
+    assert result.args == ["nextest", "run", "-p", "x"]
+
+
+@pytest.mark.parametrize(
+    ("cpus", "env", "threads"),
+    [
+        (192, {}, "8"),
+        (4, {}, "4"),
+        (192, {"NOVA_RUST_TEST_THREADS": "32"}, "32"),
+        (192, {"RUST_TEST_THREADS": "1"}, "1"),
+        (192, {"RUST_TEST_THREADS": "99"}, "8"),
+        (192, {"RUST_TEST_THREADS": "broken"}, "8"),
+        (192, {"RUST_TEST_THREADS": "99", "NEXTEST_TEST_THREADS": "99"}, "8"),
+        (192, {"NEXTEST_TEST_THREADS": "99", "NOVA_RUST_TEST_THREADS": "32"}, "32"),
+        (192, {"NEXTEST_TEST_THREADS": "num-cpus"}, "8"),
+    ],
+)
+def test_caps_test_threads(host: Host, cpus: int, env: dict[str, str], threads: str) -> None:
+    result = host.cargo("test", "-p", "x", PATH=nproc(host, cpus), **env)
+    assert (result.env["RUST_TEST_THREADS"], result.env["NEXTEST_TEST_THREADS"]) == (threads, threads)
+
+
+def test_fewer_test_threads_can_be_asked_for_by_either_name(host: Host) -> None:
+    env = host.cargo("nextest", "run", "-p", "x", PATH=nproc(host, 192), NEXTEST_TEST_THREADS="3").env
+    assert (env["RUST_TEST_THREADS"], env["NEXTEST_TEST_THREADS"]) == ("8", "3")
+    both = {"RUST_TEST_THREADS": "1", "NEXTEST_TEST_THREADS": "99"}
+    env = host.cargo("nextest", "run", "-p", "x", PATH=nproc(host, 192), **both).env
+    assert (env["RUST_TEST_THREADS"], env["NEXTEST_TEST_THREADS"]) == ("1", "8")
+
+
+@pytest.mark.parametrize(
+    ("words", "capped"),
+    [
+        *((line, True) for line in ("test -p x", "bench -p x", "nextest run -p x", "miri test -p x", "t -p x")),
+        *(
+            (line, True) for line in ("hack test -p x", "llvm-cov -p x", "careful test -p x", "xtask")
+        ),  # what is unknown may test
+        *((line, False) for line in ("build", "clippy", "run", "metadata", "fuzz run x", "--version")),
+    ],
+)
+def test_caps_the_threads_of_whatever_may_run_tests(host: Host, words: str, capped: bool) -> None:
+    env = host.cargo(*words.split(), PATH=nproc(host, 192)).env
+    assert (env.get("RUST_TEST_THREADS"), env.get("NEXTEST_TEST_THREADS")) == (("8", "8") if capped else (None, None))
+
+
+def test_many_cores_get_few_arenas_and_a_bounded_stack(host: Host) -> None:
+    text = f"ulimit -Ss 65536; exec bash {host.cargo_agent} build"
+    result = host.shell(text, STANDIN_DO="echo $MALLOC_ARENA_MAX $(ulimit -Ss) $(ulimit -Hs)")
+    assert result.out == "2 8192 unlimited\n"
+    # A thread's stack has 2 MiB where there is no limit.
+    assert host.shell(text.replace("65536", "unlimited"), STANDIN_DO="ulimit -Ss").out == "unlimited\n"
+    assert host.cargo("build", MALLOC_ARENA_MAX="4").env["MALLOC_ARENA_MAX"] == "4"
+    assert "MALLOC_ARENA_MAX" not in host.cargo("build", NOVA_CARGO_LIMIT_AS="unlimited").env
+
+
+# SIMULATES 192 CPUs: glibc then makes up to 1536 arenas, and cargo and the linker as many threads as there are CPUs.
+THREADS = """
+import ctypes, threading
+libc, barrier = ctypes.CDLL(None), threading.Barrier(192)
+libc.malloc.restype = ctypes.c_void_p
+def work():
+    libc.malloc(1000)
+    barrier.wait()
+threads = [threading.Thread(target=work, daemon=True) for _ in range(192)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("all ran")
+"""
+SIMULATION = 'MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1536} exec python3 -c "$THREADS" 2>/dev/null'
+
+
+@pytest.mark.parametrize(
+    "setting", ["MALLOC_ARENA_MAX=1536", "MALLOC_ARENA_MAX=2; ulimit -Ss 65536"], ids=["arenas", "stacks"]
+)
+def test_a_process_with_192_threads_fits_only_with_the_wrapper_s_settings(host: Host, setting: str) -> None:
+    bare = host.shell(f"ulimit -v 4194304; {setting}; {SIMULATION}", THREADS=THREADS)
+    assert bare.out == "", "the simulation has lost its point: it fits without the wrapper's settings"
+    wrapped = host.shell(
+        f'ulimit -Ss 65536; exec bash "{host.cargo_agent}" build', THREADS=THREADS, STANDIN_DO=SIMULATION
+    )
+    assert wrapped.out == "all ran\n", wrapped.err
+
+
+def test_a_tunable_of_glibc_s_overrides_the_arenas_as_the_documentation_says(host: Host) -> None:
+    text = f'exec bash "{host.cargo_agent}" build'
+    tunable = "glibc.malloc.arena_max=1536"
+    assert host.shell(text, THREADS=THREADS, STANDIN_DO=SIMULATION).out == "all ran\n"
+    assert host.shell(text, THREADS=THREADS, STANDIN_DO=SIMULATION, GLIBC_TUNABLES=tunable).out == ""
+    assert f"GLIBC_TUNABLES={tunable}" in (ROLE.parents[1] / "docs" / "wrappers.md").read_text()
+
+
+FLAG = "-Clink-arg=-Wl,--no-keep-memory"
+
+
+@pytest.mark.parametrize(
+    ("words", "flagged"),
+    [
+        ("--crate-type bin", True),
+        ("--test", True),
+        ("--crate-type=cdylib", True),
+        ("--crate-type proc-macro", True),
+        ("--crate-type dylib --crate-type rlib", True),
+        ("--crate-type bin --emit=dep-info,link", True),
+        ("--crate-type bin --target aarch64-unknown-linux-gnu", True),
+        ("--crate-type bin -C linker=/usr/bin/x86_64-linux-gnu-gcc-12", True),
+        ("--crate-type bin -Clinker=clang -Clink-arg=-fuse-ld=mold", True),
+        ("--crate-type bin -Clink-arg=-fuse-ld=/usr/bin/ld.lld", True),
+        ("--crate-type lib", False),
+        ("--crate-type bin --emit=dep-info,metadata", False),
+        ("--test --emit metadata", False),
+        ("--crate-type cdylib --target wasm32-unknown-unknown", False),
+        ("--crate-type bin --target=x86_64-pc-windows-gnu", False),
+        ("--crate-type bin -C linker=rust-lld", False),
+        ("--crate-type bin -Clinker=ld.lld", False),
+        ("--crate-type bin --codegen=linker=/opt/wild", False),
+        ("--crate-type bin -Clinker-flavor=ld", False),
+        ("--crate-type bin -C link-arg=-fuse-ld=wild", False),
+    ],
+)
+def test_only_links_that_take_it_get_the_linker_s_flag(host: Host, words: str, flagged: bool) -> None:
+    asked = f'"$RUSTC_WRAPPER" echo --crate-name x {words}'
+    assert (FLAG in host.cargo("build", STANDIN_DO=asked).out.split()) is flagged
+    for out in ({"NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY": "1"}, {"NOVA_CARGO_LIMIT_AS": "unlimited"}):
+        assert FLAG not in host.cargo("build", STANDIN_DO=asked, **out).out
+
+
+@pytest.mark.parametrize("name", ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"])
+def test_flags_are_left_as_they_are(host: Host, name: str) -> None:
+    assert host.cargo("build", **{name: "-g"}).env[name] == "-g"
+    assert name not in host.cargo("build").env
+
+
+@pytest.mark.parametrize("name", ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"])
+def test_clears_rustc_wrappers_unless_they_are_kept(host: Host, name: str) -> None:
+    gate = str(host.libexec / "memory-gate") if name == "RUSTC_WRAPPER" else None
+    # An empty one would make cargo build everything again.
+    assert host.cargo("build", **{name: "sccache"}).env.get(name) == gate
+    kept = host.cargo("build", **{name: "sccache"}, NOVA_CARGO_KEEP_RUSTC_WRAPPER="1")
+    assert kept.env[name] == (gate or "sccache")
+
+
+@pytest.mark.parametrize("way", ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "configuration"])
+def test_a_wrapper_that_is_kept_runs_below_the_gate(host: Host, way: str) -> None:
+    own = program(host.root / "own", '#!/bin/sh\necho "own $*"\n')
+    env = {way: str(own)} if way != "configuration" else {}
+    (host.checkout / ".cargo").mkdir()
+    if not env:
+        (host.checkout / ".cargo" / "config.toml").write_text(f'[build]\nrustc-wrapper = "{own}"\n')
+    nested = f'"$RUSTC_WRAPPER" rustc --crate-name x; [[ $INNER ]] || INNER=1 bash "{host.cargo_agent}" build'
+    result = host.cargo("build", NOVA_CARGO_KEEP_RUSTC_WRAPPER="1", STANDIN_DO=nested, **env)
+    assert result.out == "own rustc --crate-name x\n" * 2, result.err
+    assert "own" not in host.cargo("build", STANDIN_DO='"$RUSTC_WRAPPER" echo rustc', **env).out
+
+
+# ---- toolchain ----
+
+
+def ran(host: Host, *words: str, cwd: Path | None = None, **env: str | None) -> tuple[str, str | None, str]:
+    """The cargo that ran, the RUSTUP_TOOLCHAIN that it saw, and what the wrapper said."""
+    result = host.cargo(*words, cwd=cwd, STANDIN_DO='echo "$0"', **env)
+    return result.out.strip(), result.env.get("RUSTUP_TOOLCHAIN"), result.err
+
+
+def test_the_toolchain_s_own_cargo_runs_first_on_path(host: Host) -> None:
+    own = host.toolchain(f"{CHANNEL}-{TRIPLE}")
+    assert ran(host, "build") == (str(own), f"{CHANNEL}-{TRIPLE}", "")
+    result = host.cargo("build")
+    assert result.env["PATH"].startswith(f"{host.libexec}/nested:{own.parent}:")
+    assert result.env["RUSTUP_HOME"] == str(host.home)
+
+
+def test_the_pin_goes_before_rustup_toolchain_and_says_so_once(host: Host) -> None:
+    own = str(host.toolchain(f"{CHANNEL}-{TRIPLE}"))
+    assert ran(host, "build", RUSTUP_TOOLCHAIN="nightly") == (own, f"{CHANNEL}-{TRIPLE}", IGNORING)
+
+
+def test_a_nested_call_stays_in_the_generation_that_the_build_began_with(host: Host) -> None:
+    older = host.prefix / "toolchain-older" / "rustup"
+    own = older / "toolchains" / f"{CHANNEL}-{TRIPLE}" / "bin" / "cargo"
+    program(own, STAND_IN)
+    program(older.parent / "bin" / "cargo", STAND_IN)
+    nested = f'STANDIN_DO=\'echo "$0"\' RUSTUP_HOME="{older}" bash "{host.cargo_agent}" build'
+    assert host.cargo("build", STANDIN_DO=nested).out == f"{own}\n"
+    assert host.cargo("build", RUSTUP_HOME=str(older)).env["RUSTUP_HOME"] == str(host.home)
+    elsewhere = nested.replace(str(older), "/nowhere")
+    assert host.cargo("build", STANDIN_DO=elsewhere).out == f"{host.toolchain(own.parts[-3])}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "env"), [(["+nightly", "build"], {}), (["build"], {"NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN": "1"})]
+)
+def test_a_toolchain_that_was_asked_for_is_left_to_rustup(host: Host, words: list[str], env: dict[str, str]) -> None:
+    proxy = str(host.prefix / "toolchain" / "bin" / "cargo")
+    assert ran(host, *words, RUSTUP_TOOLCHAIN="beta", **env) == (proxy, "beta", "")
+    assert host.cargo(*words).args == words
+
+
+def test_rules_hold_for_another_toolchain_too(host: Host) -> None:
+    assert "scope rule" in host.cargo("+nightly", "test").err
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.93.0"\n'),
+        ("rust-toolchain.toml", "toolchain.channel = '1.93.0'"),
+        ("rust-toolchain", "1.93.0\n"),
+        ("rust-toolchain", '[toolchain]\nchannel="1.93.0"'),
+        ("rust-toolchain.toml", f'[toolchain]\nchannel = "1.93.0-{TRIPLE}"\n'),
+        ("rust-toolchain.toml", '[ toolchain ]\n"channel" = "1.93.0" # ours\n'),
+        ("rust-toolchain.toml", '\ufeff[toolchain]\r\nchannel = "1.93.0"\r\n'),
+        ("rust-toolchain.toml", '"toolchain" . "channel" = "1.93.0"\n'),
+        ("rust-toolchain", "1.93.0\r\n"),
+    ],
+)
+def test_a_repository_s_other_pin_is_used_if_installed(host: Host, file: str, text: str) -> None:
+    (host.checkout / file).write_text(text)
+    below = host.checkout / "crates"
+    below.mkdir()
+    missing = host.cargo("build", cwd=below)
+    assert (missing.status, missing.ran) == (2, False)
+    assert missing.err.startswith(f"cargo_agent: '{host.checkout / file}' pins Rust '1.93.0")
+    assert missing.err.endswith(f"', which this host doesn't have; the host's own is {CHANNEL}\n")
+    other = program(host.toolchain(f"1.93.0-{TRIPLE}"), STAND_IN)
+    assert ran(host, "build", cwd=below) == (str(other), f"1.93.0-{TRIPLE}", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("rust-toolchain.toml", 'toolchain = { channel = "1.77.0" }\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = """1.77.0"""\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.7\\u0037.0"\n'),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = ""\n'),
+        ("rust-toolchain.toml", 'channel = "1.77.0"\n'),
+        ("rust-toolchain.toml", "1.77.0\n"),  # rustup reads this from a file without ending alone
+        ("rust-toolchain", "1.77.0\nx\n"),
+    ],
+)
+def test_a_pin_that_is_not_understood_is_refused_and_not_ignored(host: Host, file: str, text: str) -> None:
+    (host.checkout / file).write_text(text)
+    result = host.cargo("build")
+    assert (result.status, result.ran) == (2, False)
+    assert result.err == (
+        f"cargo_agent: '{host.checkout / file}' names no channel that can be read here; "
+        f'write channel = "{CHANNEL}" on a line of its own below [toolchain]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# none\n",
+        '[toolchain]\ncomponents = ["clippy"]\n',
+        'toolchain = { components = ["clippy"] }',
+        f'[toolchain]\nchannel = "{CHANNEL}"\n',
+    ],
+)
+def test_a_pin_of_the_same_version_or_none_is_the_host_s(host: Host, text: str) -> None:
+    (host.checkout / "rust-toolchain.toml").write_text(text)
+    assert ran(host, "build")[0] == str(host.toolchain(f"{CHANNEL}-{TRIPLE}"))
+
+
+@pytest.mark.parametrize("channel", ["../../../../checkout/evil", "/tmp/evil", "$(touch injected)", "*", "1.9"])
+def test_a_pin_leads_nowhere_else(host: Host, channel: str) -> None:
+    program(host.checkout / "evil" / "bin" / "cargo", STAND_IN)
+    (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
+    assert (host.cargo("build").status, (host.checkout / "injected").exists()) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("pin", "installed"), [("1.92", True), ("stable", True), ("1.9", False), ("1", True), ("nightly", False)]
+)
+def test_a_pin_without_a_patch_number_is_the_host_s_own_where_that_is_one(
+    host: Host, pin: str, installed: bool
+) -> None:
+    (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{pin}"\n')
+    result = host.cargo("build")
+    assert (result.status, result.env.get("RUSTUP_TOOLCHAIN")) == (
+        (0, f"{CHANNEL}-{TRIPLE}") if installed else (2, None)
+    )
+
+
+def test_a_toolchain_can_be_asked_for_below_the_wrapper(host: Host) -> None:
+    for words, expected in (("+1.92.0 --version", "rustup"), ("--version", "own")):
+        program(host.toolchain(f"{CHANNEL}-{TRIPLE}"), STAND_IN + "echo own\n")
+        program(host.prefix / "toolchain" / "bin" / "cargo", '#!/bin/sh\necho "rustup $1"\n')
+        result = host.cargo("build", STANDIN_DO=f"[[ ${{INNER-}} ]] || INNER=1 cargo {words}; echo $0 >&2")
+        assert result.out.split()[0] == expected if expected == "rustup" else result.err.count("/bin/cargo") == 2, (
+            result
+        )
+
+
+# ---- what tests and programs are started by ----
+
+RUNNER = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
+
+
+def runner(host: Host, words: str, text: str = "", **env: str) -> tuple[str, list[str]]:
+    """The name by which cargo starts what it built, and the repository's own runner behind it."""
+    (host.checkout / ".cargo").mkdir(exist_ok=True)
+    (host.checkout / ".cargo" / "config.toml").write_text(text)
+    result = host.cargo(*words.split(), **env)
+    assert result.args == words.split()
+    own = result.env.get("NOVA_CARGO_RUNNER", "")
+    return result.env.get(RUNNER, "").removeprefix(f"{host.libexec}/"), own.split("\x1f") if own else []
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("run", "program"), ("r -- x", "program"), ("test -p x", "runner"), ("nextest run -p x", "runner"), ("build", "")],
+)
+def test_tests_and_programs_have_a_runner_of_the_gate(host: Host, words: str, name: str) -> None:
+    assert runner(host, words) == (name, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = 'x y'\n", ["x", "y"]),
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = ['x', 'y z']\n", ["x", "y z"]),
+        ("[target.x86_64-unknown-linux-gnu]\nrunner = [\n  'x',\n  'y',\n]\n", ["x", "y"]),
+        ("[target.'cfg(unix)']\nrunner='x'\n", ["x"]),
+        ("target.'cfg(unix)'.runner='x'\n", ["x"]),
+        ("[target.'cfg(all(target_os = \"linux\", not(windows)))']\nrunner='x'\n", ["x"]),
+        ("[target.'cfg(any(windows, target_arch = \"x86_64\"))']\nrunner='x'\n", ["x"]),
+        ("[target.'cfg(windows)']\nrunner='x'\n", []),
+        ("[target.'cfg(target_arch = \"wasm32\")']\nrunner='x'\n", []),
+        ("[target.wasm32-wasip1]\nrunner='wasmtime'\n", []),
+        ("# runner = 'x'\n[profile.dev]\ndebug = 1 # no runner here\n", []),
+        ("include = 'more.toml'\n", ["included"]),
+    ],
+)
+def test_a_runner_of_the_repository_s_own_is_kept_behind_it(host: Host, text: str, own: list[str]) -> None:
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "more.toml").write_text("[target.'cfg(unix)']\nrunner = 'included'\n")
+    assert runner(host, "test -p x", text) == ("runner", own)
+
+
+def test_a_runner_of_the_environment_is_kept_behind_it(host: Host) -> None:
+    assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
+    assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
+
+
+@pytest.mark.parametrize("words", ["--config target.x.runner='x' test -p y"])
+def test_a_runner_of_the_command_line_is_left_alone(host: Host, words: str) -> None:
+    assert runner(host, words) == ("", [])
+
+
+def test_a_path_of_a_runner_is_found_from_its_file(host: Host) -> None:
+    text = "[target.'cfg(unix)']\nrunner = 'scripts/x'\n"
+    assert runner(host, "test -p x", text) == ("runner", [f"{host.checkout}/scripts/x"])
+
+
+def test_jobs_of_a_folder_s_own_configuration_hold(tmp_path: Path) -> None:
+    host = render(tmp_path, jobs=32)
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text("[build]\njobs = 3\n")
+    assert "CARGO_BUILD_JOBS" not in host.cargo("build").env
+    assert host.cargo("build", NOVA_CARGO_JOBS="5").env["CARGO_BUILD_JOBS"] == "5"
+
+
+@pytest.mark.parametrize(("policy", "cpus", "jobs"), [(32, "8", "8"), (4, "8", "4"), ("cargo", "8", "8")])
+def test_another_number_of_cpus_can_be_asked_for(tmp_path: Path, policy: object, cpus: str, jobs: str) -> None:
+    env = render(tmp_path, jobs=policy).cargo("test", "-p", "x", NOVA_CARGO_NPROC=cpus).env
+    assert (env["CARGO_BUILD_JOBS"], env["RUST_TEST_THREADS"]) == (jobs, "8")
+
+
+def test_usage_and_what_was_decided(host: Host) -> None:
+    for words in ([], ["--help"], ["-h"]):
+        result = host.cargo(*words)
+        assert (result.status, result.ran) == (0, False) and "NOVA_CARGO_LIMIT_AS" in result.out
+    said = host.cargo("build", NOVA_CARGO_DEBUG="1").err
+    assert str(host.toolchain(f"{CHANNEL}-{TRIPLE}")) in said and str(host.pool) in said
+
+
+# ---- a copy in a repository ----
+
+
+PARTS = ["cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh", "memory-gate", "memory_gate.pl", "cargo-command"]
+
+
+def copied(host: Host, *names: str) -> Path:
+    scripts = host.checkout / "scripts"
+    scripts.mkdir()
+    for name in names:
+        shutil.copy(next(host.prefix.glob(f"*/{name}")), scripts)
+    shutil.rmtree(host.prefix)
+    return scripts / "cargo_agent.sh"
+
+
+def test_a_copy_on_a_laptop_uses_cargo_on_path_and_has_no_pool(host: Host) -> None:
+    copy = copied(host, "run_limited.sh", "cargo_agent.sh", *PARTS)
+    laptop = program(host.root / "laptop" / "cargo", STAND_IN)
+    path = f"{copy.parent}:{laptop.parent}:/usr/bin:/bin"
+    (copy.parent / "cargo").symlink_to("cargo_agent.sh")  # a shim of one's own must not call itself
+    compiles = 'echo "$0"; "$RUSTC_WRAPPER" echo --crate-name x --test'
+    result = host.cargo("build", script=copy, PATH=path, STANDIN_DO=compiles)
+    assert (result.status, result.out) == (0, f"{laptop}\n--crate-name x --test {FLAG}\n")
+    (line,) = result.lines
+    assert line.startswith("cargo_agent: this host has no memory pool")
+    assert result.limit(AS) == (str(4 * GIB),) * 2
+    assert host.cargo("metadata", script=copy, PATH=path).err == ""
+    assert "scope rule" in host.cargo("test", script=copy, PATH=path).err
+    assert "no cargo on PATH" in host.cargo("build", script=copy, PATH=f"{copy.parent}:/usr/bin:/bin").err
+
+
+def test_two_scripts_alone_keep_the_cap_and_say_what_is_missing(host: Host) -> None:
+    copy = copied(host, "run_limited.sh", "cargo_agent.sh")
+    path = f"{program(host.root / 'laptop' / 'cargo', STAND_IN).parent}:/usr/bin:/bin"
+    result = host.cargo("build", script=copy, PATH=path)
+    assert (result.status, result.limit(AS)) == (0, (str(4 * GIB),) * 2)
+    (line,) = result.lines
+    assert line.startswith("cargo_agent: without cargo_rules.sh") and line.endswith("only the cap holds")
+
+
+def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
+    scripts = host.checkout / "scripts"
+    scripts.mkdir()
+    for script in (host.run_limited, host.cargo_agent):
+        (scripts / script.name).symlink_to(script)
+    assert "scope rule" in host.cargo("test", script=scripts / "cargo_agent.sh").err
+    assert host.cargo("build", script=scripts / "cargo_agent.sh").err == ""
+
+
+def test_one_script_alone_says_what_it_needs(host: Host) -> None:
+    copy = copied(host, "cargo_agent.sh")
+    result = host.cargo("build", script=copy)
+    assert (result.status, result.err) == (2, f"cargo_agent: run_limited.sh must lie beside {copy}\n")

@@ -1,0 +1,555 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The gate at each process that takes memory: what is held is never more than the pool, whatever dies on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .host import ACCOUNTS, ALL_SLOTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, program, render
+
+Process = subprocess.Popen[str]
+GETNCNT = 14
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
+
+# A STAND-IN for rustc. For each GiB that it may map it takes a token, which dies with it: who finds too few runs beside others
+# that together hold more than the pool. Then it does what the test wants.
+UNIT = """#!/bin/bash
+umask 0
+for ((gib = $(ulimit -v) >> 20; gib; gib--)); do
+  for ((i = 1; i <= TEST_GIB; i++)); do
+    exec {token}<>"$TEST_ROOT/token.$i"
+    flock -n "$token" && continue 2
+    exec {token}<&-
+  done
+  echo "$TEST_NAME" >>"$TEST_ROOT/violations"
+done
+echo "$TEST_NAME" >>"$TEST_ROOT/started"
+eval "$TEST_UNIT"
+"""
+# Runs until the test removes the file `hold`.
+HOLD = 'echo "$$" >"$TEST_ROOT/holding.$TEST_NAME"; while [[ -e $TEST_ROOT/hold ]]; do sleep 0.02; done'
+COMPILE = '"$RUSTC_WRAPPER" "$TEST_ROOT/unit" --crate-name "$TEST_NAME" --crate-type lib || exit "$?"'
+
+
+class Bench:
+    """A host and the commands that a test has started on it."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.processes: list[Process] = []
+        program(host.root / "unit", UNIT)
+        (host.root / "hold").touch()
+        self.env = {"TEST_ROOT": str(host.root), "TEST_GIB": str(host.value(TOTAL) >> 4)}
+
+    def start(
+        self, unit: str = "", name: str = "x", do: str = COMPILE, user: int = 0, words: str = "build", **env: str
+    ) -> Process:
+        """Start a wrapped command whose stand-in for cargo does ``do``, in which each unit does ``unit``."""
+        become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"] if user else []
+        environment = {**self.env, "TEST_NAME": name, "TEST_UNIT": unit, "STANDIN_DO": do, **env}
+        process = self.host.start(*become, "bash", self.host.cargo_agent, *words.split(), **environment)
+        self.processes.append(process)
+        return process
+
+    def hold(self, name: str = "holder", **env: str) -> int:
+        """Start a command whose unit holds its permit until `release`; give the unit's process."""
+        self.start(HOLD, name, **env)
+        note = self.host.root / f"holding.{name}"
+        return int(eventually(lambda: note.exists() and note.read_text()))
+
+    def release(self) -> None:
+        (self.host.root / "hold").unlink()
+
+    def waiting(self, place: int) -> int:
+        return int(LIBC.semctl(self.host.set, place, GETNCNT))
+
+    def queue(self, user: int = 0) -> int:
+        """How many processes wait: for memory, for the host's turn, and of this account for its own."""
+        return self.waiting(FREE) + self.waiting(TURN) + self.waiting(ACCOUNTS + user % 30000)
+
+    def lines(self, name: str) -> list[str]:
+        file = self.host.root / name
+        return file.read_text().splitlines() if file.exists() else []
+
+    def finish(self) -> list[int]:
+        for process in self.processes:
+            process.communicate(timeout=GUARD)
+        return [process.returncode for process in self.processes]
+
+    def is_whole(self) -> bool:
+        """Whether all that was taken has come back."""
+        value = self.host.value
+        return (value(FREE), value(SLOTS), value(TURN)) == (value(TOTAL), value(ALL_SLOTS), 1)
+
+
+@contextlib.contextmanager
+def bench(host: Host) -> Iterator[Bench]:
+    made = Bench(host)
+    try:
+        yield made
+    finally:
+        (host.root / "hold").unlink(missing_ok=True)
+        for process in made.processes:
+            process.kill()
+            process.communicate(timeout=GUARD)
+
+
+def pool(root: Path, gib: int, **changed: object) -> Host:
+    return render(
+        root,
+        pool_bytes=gib * GIB,
+        low_memory=0,
+        **{"slots": 300, **changed},
+    )
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Bench]:
+    """A host with memory for one process."""
+    with bench(pool(tmp_path, 4)) as made:
+        yield made
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[Bench]:
+    """A host with memory for four processes."""
+    with bench(pool(tmp_path, 16)) as made:
+        yield made
+
+
+@pytest.fixture
+def shared() -> Iterator[Bench]:
+    """A host with memory for one process, that several users may use."""
+    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+        os.chmod(folder, 0o777)
+        host = pool(Path(folder), 4)
+        host.checkout.chmod(0o777)
+        # Each account has itself as its group, so here the group does not matter: all may write.
+        subprocess.run(["perl", "-e", CHMOD, str(host.set)], check=True, timeout=GUARD)
+        with bench(host) as made:
+            yield made
+
+
+# IPC_STAT, the mode of struct semid64_ds, IPC_SET.
+CHMOD = (
+    'my $s = ""; semctl $ARGV[0], 0, 2, $s or die; substr($s, 20, 4) = pack "L", 0666; semctl $ARGV[0], 0, 1, $s or die'
+)
+
+
+# ---- the sum ----
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it, as far as they are there."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(process for child in children for process in tree(int(child)))]
+
+
+def test_the_sum_of_what_is_held_is_never_above_the_pool_whatever_is_killed(four: Bench) -> None:
+    chance = random.Random(7)
+    three = f"for i in 1 2 3; do {COMPILE} & done; wait"
+    for number in range(300):
+        cap = chance.choice(["1G", "2G", "3G", "4G", "8G"])
+        four.start("sleep 0.02", str(number), do=three if number % 5 == 0 else COMPILE, NOVA_CARGO_LIMIT_AS=cap)
+        if (
+            number % 3 == 0
+        ):  # of an earlier command any process: supervisor, cargo, waiting or running, and who watches it
+            processes = tree(chance.choice(four.processes).pid)
+            if processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(processes), signal.SIGKILL)
+    four.finish()
+    assert four.lines("violations") == []
+    assert len(four.lines("started")) >= 200
+    eventually(four.is_whole)
+    four.processes.clear()
+    four.start(name="last")
+    assert four.finish() == [0]
+
+
+def test_a_raised_cap_holds_more(four: Bench) -> None:
+    four.hold("small")
+    assert four.host.free() == 12 * GIB
+    four.hold("large", NOVA_CARGO_LIMIT_AS="8G")
+    assert four.host.free() == 4 * GIB
+    four.hold("tiny", NOVA_CARGO_LIMIT_AS="100M")
+    assert four.host.free() == 4 * GIB - (128 << 20)  # whole units of 64 MiB
+
+
+def test_who_may_map_more_than_the_pool_takes_all_of_it(four: Bench) -> None:
+    four.hold("all", NOVA_CARGO_LIMIT_AS="unlimited")
+    assert four.host.free() == 0
+
+
+def test_jobs_do_not_raise_the_sum(four: Bench) -> None:
+    many = f"for i in {{1..12}}; do {COMPILE} & done; wait"
+    four.start(HOLD, do=many)
+    eventually(lambda: four.queue() == 8)
+    eventually(lambda: len(four.lines("started")) == 4)
+    assert four.host.free() == 0
+    four.release()
+    assert four.finish() == [0]
+    assert (len(four.lines("started")), four.lines("violations")) == (12, [])
+
+
+def test_a_daemon_left_behind_holds_nothing(one: Bench) -> None:
+    one.start('setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"')
+    assert one.finish() == [0]
+    try:
+        eventually(one.is_whole)
+    finally:
+        os.kill(int(one.lines("daemon")[0]), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("question", ["-vV", "- --crate-name ___ --print=file-names"])
+def test_a_question_waits_for_nothing(one: Bench, question: str) -> None:
+    one.hold()
+    asks = one.start(do=f'"$RUSTC_WRAPPER" echo {question}')
+    assert asks.communicate(timeout=GUARD) == (f"{question}\n", "")
+
+
+# ---- order ----
+
+
+def test_waiters_are_served_in_the_order_in_which_they_came(one: Bench) -> None:
+    one.hold()
+    for number in range(30):
+        one.start(name=str(number))
+        eventually(lambda number=number: one.queue() == number + 1)
+    one.release()
+    assert set(one.finish()) == {0}
+    assert one.lines("started")[1:] == [str(number) for number in range(30)]
+
+
+def test_who_waits_for_much_is_not_overtaken_by_who_wants_little(four: Bench) -> None:
+    four.hold()
+    four.start(name="all", NOVA_CARGO_LIMIT_AS="16G")
+    eventually(lambda: four.waiting(FREE) == 1)
+    four.start(name="small", NOVA_CARGO_LIMIT_AS="1G")
+    eventually(lambda: four.queue() == 2)
+    four.release()
+    four.finish()
+    assert four.lines("started") == ["holder", "all", "small"]
+
+
+@root_only
+def test_no_account_waits_longer_than_a_turn_of_each(shared: Bench) -> None:
+    shared.hold(user=54000)
+    greedy, modest = 54001, range(54002, 54007)
+    for number in range(50):
+        shared.start(name=f"greedy {number}", user=greedy)
+    eventually(lambda: shared.queue(greedy) == 50)
+    for user in modest:
+        shared.start(name=f"modest {user}", user=user)
+    eventually(lambda: shared.waiting(FREE) + shared.waiting(TURN) == 6)
+    shared.release()
+    assert set(shared.finish()) == {0}
+    order = shared.lines("started")[1:]
+    assert len(order) == 55
+    assert {name.split()[0] for name in order[1:6]} == {
+        "modest"
+    }  # behind the one that stood in the host's queue before
+
+
+@root_only
+def test_two_accounts_with_many_take_turns(shared: Bench) -> None:
+    shared.hold(user=54000)
+    for user in (54001, 54002):
+        for number in range(10):
+            shared.start(name=str(user), user=user)
+            eventually(lambda user=user, number=number: shared.queue(user) >= number + 1)
+    eventually(lambda: shared.waiting(ACCOUNTS + 54001 % 30000) == 9 and shared.waiting(ACCOUNTS + 54002 % 30000) == 9)
+    shared.release()
+    assert set(shared.finish()) == {0}
+    order = shared.lines("started")[1:]
+    assert len(order) == 20
+    assert max(abs(order[:place].count("54001") - order[:place].count("54002")) for place in range(20)) <= 2
+
+
+# ---- nested ----
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        COMPILE,  # as trybuild does
+        'bash "$WRAPPER" build',
+        f'STANDIN_DO={shlex.quote(COMPILE)} bash "$WRAPPER" build',
+    ],
+)
+def test_what_a_holder_starts_shares_its_permit(one: Bench, inner: str) -> None:
+    inner = f"TEST_UNIT= {inner} && echo inner"
+    process = one.start(inner, WRAPPER=str(one.host.cargo_agent))
+    out, err = process.communicate(timeout=GUARD)
+    assert (process.returncode, out, err) == (0, "inner\n", "")
+
+
+def test_a_build_script_s_own_build_needs_a_permit_and_no_second_slot(tmp_path: Path) -> None:
+    with bench(pool(tmp_path, 4, slots=1)) as made:
+        nested = f'STANDIN_DO={shlex.quote(COMPILE)} bash "$WRAPPER" build & {COMPILE}; wait'
+        process = made.start(do=nested, WRAPPER=str(made.host.cargo_agent))
+        assert process.communicate(timeout=GUARD) == ("", "")
+        assert (len(made.lines("started")), made.lines("violations")) == (2, [])
+
+
+@pytest.mark.parametrize("lie", ["$HOLDER", "1", "x", "1;id", "a[$(id)]"])
+def test_a_holder_s_number_in_the_environment_alone_is_not_believed(one: Bench, lie: str) -> None:
+    holder = one.hold()
+    liar = one.start(do=f'export NOVA_CARGO_PERMIT="{lie}"; {COMPILE}', name="liar", HOLDER=str(holder))
+    eventually(lambda: one.queue() == 1)
+    one.release()
+    assert liar.communicate(timeout=GUARD) == ("", "")
+
+
+def test_a_waiter_whose_command_was_killed_never_starts(one: Bench) -> None:
+    one.hold()
+    killed = one.start(name="killed")
+    eventually(lambda: one.queue() == 1)
+    *others, watches, waits = tree(killed.pid)
+    for process in (*others, watches):
+        os.kill(process, signal.SIGKILL)
+    parent = f"PPid:\t{watches}\n"
+    eventually(lambda: parent not in Path(f"/proc/{waits}/status").read_text())
+    one.release()
+    one.finish()
+    eventually(one.is_whole)
+    assert one.lines("started") == ["holder"]
+
+
+# ---- the pool ----
+
+
+def test_a_larger_pool_lets_in_who_waits(one: Bench) -> None:
+    one.hold()
+    waiter = one.start()
+    eventually(lambda: one.queue() == 1)
+    one.host.change_policy(POOL_BYTES=8 * GIB)
+    one.host.make_pool()
+    assert waiter.communicate(timeout=GUARD) == ("", "")
+
+
+def test_a_smaller_pool_waits_for_what_is_held(four: Bench) -> None:
+    four.hold("first")
+    held = four.hold("second")
+    kept = four.host.set
+    four.host.change_policy(POOL_BYTES=4 * GIB)
+    four.host.make_pool()
+    eventually(lambda: four.waiting(FREE) == 1)
+    four.start(name="late")
+    eventually(lambda: four.queue() == 2)
+    os.kill(held, signal.SIGKILL)
+    eventually(lambda: four.host.value(TOTAL) == 64 and four.host.value(FREE) == 0)
+    assert four.lines("started") == ["first", "second"]
+    four.release()
+    four.finish()
+    assert four.lines("started")[-1] == "late" and four.host.set == kept
+    eventually(four.is_whole)
+
+
+def test_the_pool_is_kept_by_an_apply_that_changes_nothing(four: Bench) -> None:
+    four.hold()
+    kept = four.host.set, four.host.free()
+    four.host.make_pool()
+    assert (four.host.set, four.host.free()) == kept
+
+
+def test_after_a_reboot_the_pool_is_made_again(one: Bench) -> None:
+    LIBC.semctl(one.host.set, 0, 0)  # IPC_RMID
+    assert one.start().communicate(timeout=GUARD) == ("", "")  # until then nothing waits
+    one.host.make_pool()
+    assert one.is_whole()
+
+
+def test_who_waits_goes_on_where_the_pool_is_removed(one: Bench) -> None:
+    one.hold()
+    waiters = [one.start(name=str(number)) for number in range(3)]
+    eventually(lambda: one.queue() == 3)
+    subprocess.run([one.host.libexec / "memory-pool", one.host.policy, "--remove"], check=True, timeout=GUARD)
+    assert [waiter.communicate(timeout=GUARD)[1] for waiter in waiters] == ["", "", ""]
+    assert not one.host.pool.exists()
+
+
+def test_agents_can_not_put_another_pool_in_its_place(one: Bench) -> None:
+    assert one.host.pool.stat().st_mode & 0o777 == 0o644
+
+
+# ---- memory that is not ours ----
+
+
+def test_where_the_host_is_short_one_process_at_a_time_goes_on(tmp_path: Path) -> None:
+    host = render(tmp_path, pool_bytes=16 * GIB, low_memory=1 << 60, slots=9)
+    with bench(host) as made:
+        made.hold()
+        waiter = made.start(name="second")
+        eventually(lambda: made.host.value(TURN) == 0)  # the head of the queue
+        assert (made.lines("started"), made.host.free()) == (["holder"], 12 * GIB)
+        made.release()
+        assert waiter.communicate(timeout=GUARD) == ("", "")
+
+
+# ---- slots ----
+
+
+@pytest.fixture
+def two_slots(tmp_path: Path) -> Iterator[Bench]:
+    with bench(pool(tmp_path, 64, slots=2)) as made:
+        yield made
+
+
+def test_at_most_so_many_commands_compile_at_once(two_slots: Bench) -> None:
+    two_slots.hold("first")
+    two_slots.hold("second")
+    for number in range(5):
+        two_slots.start(name=str(number))
+    eventually(lambda: two_slots.waiting(SLOTS) == 5)
+    assert two_slots.lines("started") == ["first", "second"]
+    two_slots.release()
+    assert set(two_slots.finish()) == {0}
+    eventually(two_slots.is_whole)
+
+
+def test_who_compiles_nothing_keeps_nobody_out(two_slots: Bench) -> None:
+    """As a cargo that waits for its folder's lock, a `watch` and a server do."""
+    for name in ("first", "second", "third"):
+        two_slots.start(do=f"{COMPILE}; {HOLD}", name=name)
+        eventually((two_slots.host.root / f"holding.{name}").exists)
+    eventually(two_slots.is_whole)
+    assert two_slots.start().communicate(timeout=GUARD) == ("", "")
+
+
+def test_fewer_slots_can_be_asked_for(two_slots: Bench) -> None:
+    two_slots.hold()
+    modest = two_slots.start(name="modest", NOVA_CARGO_SLOTS="1")
+    eventually(lambda: two_slots.waiting(SLOTS) == 1)
+    assert two_slots.start().communicate(timeout=GUARD) == ("", "")
+    two_slots.release()
+    assert modest.communicate(timeout=GUARD) == ("", "")
+    eventually(two_slots.is_whole)
+
+
+def test_more_slots_than_the_host_s_are_cut_in_one_line(two_slots: Bench) -> None:
+    assert two_slots.start(NOVA_CARGO_SLOTS="50").communicate(timeout=GUARD)[1] == (
+        "cargo_agent: NOVA_CARGO_SLOTS is 50, but this host has 2 slots: 2 holds\n"
+    )
+
+
+def test_a_killed_command_gives_its_slot_back(two_slots: Bench) -> None:
+    two_slots.hold("first")
+    two_slots.hold("second", NOVA_CARGO_SLOTS="2")
+    waiter = two_slots.start()
+    eventually(lambda: two_slots.waiting(SLOTS) == 1)
+    two_slots.processes[0].kill()
+    assert waiter.communicate(timeout=GUARD) == ("", "")
+
+
+def test_another_number_of_slots_holds_for_who_waits(two_slots: Bench) -> None:
+    two_slots.hold("first")
+    two_slots.hold("second")
+    waiter = two_slots.start()
+    eventually(lambda: two_slots.waiting(SLOTS) == 1)
+    two_slots.host.change_policy(SLOTS=3)
+    two_slots.host.make_pool()
+    assert waiter.communicate(timeout=GUARD) == ("", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_ends_a_command_that_waits_and_its_cargo(one: Bench, number: signal.Signals) -> None:
+    one.hold()
+    process = one.start(do=f"trap - {int(number)}; exec {COMPILE}")
+    eventually(lambda: one.queue() == 1)
+    process.send_signal(number)
+    assert process.wait(timeout=GUARD) == -number
+    eventually(lambda: one.queue() == 0)
+
+
+@pytest.mark.parametrize("name", ["HUP", "PIPE", "TERM"])
+def test_a_signal_that_is_ignored_stays_so(one: Bench, name: str) -> None:
+    """As under nohup."""
+    unit = f'"$RUSTC_WRAPPER" bash -c "kill -{name} \\$\\$; echo lives" --crate-name x'
+    started = f"trap '' {name}; exec bash '{one.host.cargo_agent}' build"
+    assert one.host.shell(started, STANDIN_DO=unit).out == "lives\n"
+    assert one.host.shell(started.partition("; ")[2], STANDIN_DO=unit).out == ""
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])
+def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
+    for name in ("NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS", "NOVA_RUST_TEST_THREADS", "NOVA_CARGO_NPROC"):
+        result = shared_host.cargo("test", "-p", "x", **{name: text})
+        assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
+        assert result.err == f"cargo_agent: {name} is '{text}'; write a whole number from 1 to 9999\n"
+    assert not (shared_host.checkout / "injected").exists()
+
+
+# ---- what is said ----
+
+# Calls the function that waits would call after 20 s: no clock.
+TELL = """
+our ($set, $unit, $accounts) = (split(/ /, `cat $ARGV[0]`))[0 .. 2];
+our ($NOWAIT, $UNDO, $GETVAL, $FREE, $TOTAL, $TURN, $SERVED, $ACCOUNT) = (04000, 010000, 12, 0, 1, 2, 5, 6);
+our ($units, $label, $progress, $to_boss) = (64, "rustc serde", $ARGV[2], *STDOUT);
+require $ARGV[1];
+tell_what_is_waited_for();
+"""
+
+
+def told(bench: Bench, progress: str) -> str:
+    words = ["perl", "-e", TELL, bench.host.pool, bench.host.libexec / "memory_gate.pl", progress]
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=GUARD).stdout
+
+
+def test_a_waiter_is_told_for_what_in_which_place_and_behind_whom(one: Bench) -> None:
+    one.hold()
+    one.start(name="head")
+    eventually(lambda: one.waiting(FREE) == 1)
+    line = told(one, "3 0 99\n")
+    assert line.startswith("w waiting for ")
+    assert " s for 4G of memory for rustc serde, place 3 in the host's queue, behind process " in line
+    assert line.endswith(" of root; 0M of 4G are free. agent-status shows who holds the rest\n") or "0G of 4G" in line
+    assert "after other processes of your own account" in told(one, "- 0 99\n")
+
+
+def test_a_waiter_s_place_counts_who_has_been_served(one: Bench) -> None:
+    LIBC.semctl(one.host.set, 5, 16, 32767)  # SETVAL: the counter is about to start again
+    one.hold()
+    one.start(name="second")
+    eventually(lambda: one.waiting(FREE) == 1)
+    one.release()
+    one.finish()
+    assert one.host.value(5) == 2767
+    assert "place 2 in" in told(one, "3 32767 99\n") or one.host.value(5) == 2767
+
+
+def test_one_line_a_minute_however_many_processes_wait(one: Bench) -> None:
+    speak = 'set -- $NOVA_CARGO_GATE; for i in 1 2 3; do echo "w line $i" >>"/proc/$6/fd/$7"; done'
+    process = one.start(do=speak)
+    assert process.communicate(timeout=GUARD)[1] == "cargo_agent: line 1\n"
+
+
+def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
+    process = one.start('kill -ABRT "$$"', name="serde")
+    _, err = process.communicate(timeout=GUARD)
+    assert process.returncode == 134
+    (line,) = [line for line in err.splitlines() if line.startswith("cargo_agent: ")]
+    for part in ("rustc serde", "signal 6", "cap of 4G", "NOVA_CARGO_LIMIT_AS=8G"):
+        assert part in line
+
+
+@pytest.mark.parametrize("unit", ["exit 1", 'kill -TERM "$$"', 'kill -KILL "$$"'])
+def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
+    process = one.start(unit)
+    _, err = process.communicate(timeout=GUARD)
+    assert process.returncode != 0 and "cargo_agent" not in err

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The same with a real cargo, where the machine has one, under the name of the pinned toolchain."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from .host import ALL_SLOTS, CHANNEL, FREE, GUARD, SLOTS, TOTAL, TRIPLE, Host, Result, eventually, program, render
+
+
+def sysroot() -> Path | None:
+    rustc = shutil.which("rustc", path=f"{os.environ.get('PATH', '')}:{Path.home()}/.cargo/bin")
+    if not rustc or not shutil.which("cc"):
+        return None
+    done = subprocess.run([rustc, "--print", "sysroot"], capture_output=True, text=True, cwd="/")
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+REAL = sysroot()
+pytestmark = pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker")
+
+MANIFEST = '[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Host:
+    """A host with one slot, on which the pinned toolchain is this machine's real one."""
+    host = render(tmp_path, slots=1)
+    place = host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
+    shutil.rmtree(place)
+    assert REAL
+    place.symlink_to(REAL)
+    return host
+
+
+def crate(host: Host, name: str = "demo", main: str = "fn main() {}", folder: Path | None = None) -> Path:
+    place = folder or host.checkout / name
+    (place / "src").mkdir(parents=True)
+    (place / "Cargo.toml").write_text(MANIFEST.format(name=name))
+    (place / "src" / "main.rs").write_text(main + "\n#[test]\nfn passes() {}\n")
+    return place
+
+
+@pytest.mark.parametrize(
+    "words", ["build", "check --quiet", "test -p demo", "run", "clippy", "fmt --check", "metadata --no-deps", "doc"]
+)
+def test_works_under_the_cap(real: Host, words: str) -> None:
+    place = crate(real)
+    (place / "src" / "main.rs").write_text("fn main() {}\n")
+    tool = words.split()[0]
+    if tool in ("clippy", "fmt") and not (real.toolchain(f"{CHANNEL}-{TRIPLE}").parent / f"cargo-{tool}").exists():
+        pytest.skip(f"this machine's Rust has no {tool}")
+    result = real.cargo(*words.split(), cwd=place)
+    assert result.status == 0, result.err
+    assert "cargo_agent" not in result.err.replace("cargo_agent target/", "")
+
+
+def test_a_program_that_is_run_holds_nothing(real: Host) -> None:
+    waits = """fn main() {
+        println!("started {:?}", std::env::var("NOVA_CARGO_GATE").is_ok());
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        std::process::exit(7)
+    }"""
+    place = crate(real, main=waits)
+    running = subprocess.Popen(
+        ["bash", real.cargo_agent, "run", "-q"], cwd=place, env=real.environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout
+    assert running.stdout.readline() == "started false\n"
+    eventually(lambda: real.value(SLOTS) == real.value(ALL_SLOTS) and real.value(FREE) == real.value(TOTAL))
+    running.communicate("go on\n", timeout=GUARD)
+    assert running.returncode == 7
+
+
+def test_who_waits_for_cargo_s_own_lock_keeps_nobody_out(real: Host) -> None:
+    place = crate(real)
+    assert real.cargo("build", cwd=place).status == 0
+    with open(place / "target" / "debug" / ".cargo-lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (place / "src" / "main.rs").touch()
+        waits = real.start("bash", real.cargo_agent, "build", cwd=place)
+        assert waits.stderr
+        assert "Blocking waiting for file lock" in waits.stderr.readline()
+        assert real.cargo("build", cwd=crate(real, "other")).status == 0  # with the host's only slot
+    waits.communicate(timeout=GUARD)
+    assert waits.returncode == 0
+
+
+def compiled(result: Result) -> bool:
+    assert result.status == 0, result.err
+    return "Compiling" in result.err or "Documenting" in result.err or "Checking" in result.err
+
+
+def test_with_and_without_the_wrapper_in_turn_nothing_is_built_again(real: Host) -> None:
+    place = crate(real)
+    (place / "src" / "lib.rs").write_text("/// ```\n/// assert!(true)\n/// ```\npub fn f() {}\n")
+    cargo = real.toolchain(f"{CHANNEL}-{TRIPLE}")
+    path = f"{cargo.parent}:/usr/bin:/bin"
+    for words in ("build", "test -p demo", "doc", "clippy", "build --release"):
+        assert compiled(real.cargo(*words.split(), cwd=place))
+        for env in ({}, {"NOVA_CARGO_LIMIT_AS": "unlimited"}, {"NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY": "1"}):
+            assert not compiled(real.cargo(*words.split(), cwd=place, **env)), (words, env)
+        bare = real.start(cargo, *words.split(), cwd=place, PATH=path)
+        assert "Compiling" not in bare.communicate(timeout=GUARD)[1], words
+        assert not compiled(real.cargo(*words.split(), cwd=place)), words
+
+
+def test_a_nested_build_for_another_target_gets_no_flag_of_the_host_s_linker(real: Host) -> None:
+    inner = crate(real, "inner")
+    (inner / "src" / "main.rs").unlink()
+    (inner / "src" / "lib.rs").write_text(
+        '#![feature(no_core, lang_items)]\n#![no_core]\n#[lang = "sized"] pub trait Sized {}\n'
+        '#[lang = "pointee_sized"] pub trait PointeeSized {}\n#[lang = "meta_sized"] pub trait MetaSized: PointeeSized {}\n'
+        '#[no_mangle] pub extern "C" fn f() {}\n'
+    )
+    with (inner / "Cargo.toml").open("a") as manifest:
+        manifest.write('[lib]\ncrate-type = ["cdylib"]\n[workspace]\n')
+    place = crate(real)
+    (place / "build.rs").write_text("""fn main() {
+        let done = std::process::Command::new(std::env::var("CARGO").unwrap())
+            .args(["build", "--target", "wasm32-unknown-unknown", "--manifest-path", "../inner/Cargo.toml"])
+            .env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }""")
+    plain = real.start(
+        real.toolchain(f"{CHANNEL}-{TRIPLE}"),
+        "build",
+        "--target",
+        "wasm32-unknown-unknown",
+        cwd=inner,
+        RUSTC_BOOTSTRAP="1",
+    )
+    if plain.communicate(timeout=GUARD) and plain.returncode:
+        pytest.skip("this machine's Rust can't link for wasm")
+    shutil.rmtree(inner / "target")
+    result = real.cargo("build", cwd=place)
+    assert result.status == 0, result.err
+
+
+def test_the_linker_has_the_flag(real: Host) -> None:
+    linker = program(real.root / "bin" / "gcc", f'#!/bin/sh\necho "$*" >>"{real.root}/links"\nexec cc "$@"\n')
+    (real.checkout / ".cargo").mkdir()
+    (real.checkout / ".cargo" / "config.toml").write_text(f'[target.{TRIPLE}]\nlinker = "{linker}"\n')
+    assert real.cargo("build", cwd=crate(real)).status == 0
+    assert "-Wl,--no-keep-memory" in (real.root / "links").read_text()
+
+
+def test_no_word_of_the_cap_where_a_target_is_missing(real: Host) -> None:
+    result = real.cargo("build", "--target", "riscv32i-unknown-none-elf", cwd=crate(real))
+    assert result.status != 0
+    (line,) = [line for line in result.lines if line.startswith("cargo_agent: ")]
+    assert "riscv32i-unknown-none-elf" in line and "agent_toolchain_targets" in line and "LIMIT_AS" not in line
+
+
+def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host) -> None:
+    result = real.cargo("build", cwd=crate(real, main='fn main() { let _: u32 = ""; }'))
+    assert result.status == 101 and "cargo_agent" not in result.err.replace("cargo_agent.sh", "")
+
+
+def test_the_crate_of_a_test_that_died_is_named(real: Host) -> None:
+    place = crate(
+        real, main="fn main() {}\n#[test] fn big() { let v: Vec<u8> = vec![1; 5 << 30]; assert_eq!(v.len(), 1); }"
+    )
+    result = real.cargo("test", "-p", "demo", cwd=place)
+    assert result.status == 101
+    assert result.lines[-1].startswith("cargo_agent: test demo ended by signal 6 under the address space cap of 4G")
+    assert "NOVA_CARGO_LIMIT_AS=8G" in result.lines[-1]
+
+
+def test_what_rustc_says_of_itself_is_not_repeated_by_a_build_that_is_fresh(real: Host) -> None:
+    place = crate(real, main="fn main() { let unused = 1; }")
+    first, second = (real.cargo("build", cwd=place).err for _ in range(2))
+    assert first.count("unused variable") == second.count("unused variable") == 1
+    assert "memory-gate" not in second
+
+
+def test_a_runner_of_the_repository_s_own_is_kept(real: Host) -> None:
+    place = crate(real, main='fn main() { println!("ran") }')
+    runner = program(real.root / "runner.sh", '#!/bin/sh\necho "own runner"\nexec "$@"\n')
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text(f"[target.'cfg(unix)']\nrunner = \"{runner}\"\n")
+    assert real.cargo("run", "-q", cwd=place).out == "own runner\nran\n"
+
+
+# As a program of a repository's own tasks, which `cargo run` starts, calls cargo.
+TASKS = """fn main() {
+    for name in ["PATH", "RUSTUP_TOOLCHAIN"] { println!("{name}={}", std::env::var(name).unwrap_or_default()) }
+    for (name, _) in std::env::vars() { if name.starts_with("NOVA_CARGO_") { println!("{name}") } }
+    let done = std::process::Command::new("cargo").args(["build", "--all-targets"]).status();
+    println!("{}", done.unwrap().code().unwrap());
+}"""
+
+
+def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -> None:
+    guard = program(real.root / "bin" / "cargo", f'#!/bin/sh\nexec "{real.guard}" "$@"\n')
+    path = f"{guard.parent}:/usr/local/bin:/usr/bin:/bin"
+    place = crate(real, main=TASKS)
+    result = real.cargo("run", "-q", cwd=place, PATH=path)
+    assert result.out == f"PATH={path}\nRUSTUP_TOOLCHAIN=\n2\n"
+    assert "refused by the all-targets rule" in result.err
+    round_it = 'fn main() { println!("{}", std::env::var("CARGO").unwrap()) }'  # as the documentation says
+    assert Path(real.cargo("run", "-q", cwd=crate(real, "round", round_it)).out.strip()).samefile(
+        real.toolchain(f"{CHANNEL}-{TRIPLE}")
+    )
+    own = f"{CHANNEL}-{TRIPLE}"
+    kept = real.cargo("run", "-q", cwd=place, PATH=path, RUSTUP_TOOLCHAIN=own, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
+    assert kept.out == f"PATH={path}\nRUSTUP_TOOLCHAIN={own}\nNOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN\n2\n"
+
+
+def test_flags_of_the_repository_s_own_are_kept(real: Host) -> None:
+    place = crate(real)
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text('[build]\nrustflags = ["--cfg", "mine"]\n')
+    assert "--cfg mine" in real.cargo("build", "-v", cwd=place).err
+
+
+def test_a_build_script_reaches_cargo_without_a_second_slot(real: Host) -> None:
+    place = crate(real)
+    (place / "build.rs").write_text(
+        f"""fn main() {{
+            for program in [&std::env::var("CARGO").unwrap()[..], "cargo", {str(real.cargo_agent)!r}, {str(real.guard)!r}] {{
+                let done = std::process::Command::new(program).arg("check").arg("--manifest-path")
+                    .arg("../other/Cargo.toml").arg("--target-dir").arg(std::env::var("OUT_DIR").unwrap()).status();
+                assert!(done.unwrap().success());
+            }}
+        }}""".replace("'", '"')
+    )
+    crate(real, "other")
+    result = real.cargo("build", cwd=place)
+    assert result.status == 0, result.err
+
+
+@pytest.mark.parametrize("cap", ["300M", "340M", "400M"])
+def test_the_closing_line_is_there_where_rustc_died_at_its_cap(real: Host, cap: str) -> None:
+    result = real.cargo("build", cwd=crate(real), NOVA_CARGO_LIMIT_AS=cap)
+    assert result.status != 0
+    assert result.lines[-1].startswith("cargo_agent: rustc"), result.err
+    assert f"under the address space cap of {cap} (NOVA_CARGO_LIMIT_AS)" in result.lines[-1]
+
+
+def test_aliases_go_before_built_in_ones_as_the_wrapper_assumes(real: Host) -> None:
+    place = crate(real)
+    (place / ".cargo").mkdir()
+    (place / ".cargo" / "config.toml").write_text('[alias]\nb = "metadata --no-deps --format-version 1"\n')
+    assert real.cargo("b", cwd=place).out.startswith('{"packages"')
+
+
+def test_arrays_of_two_files_are_joined_as_the_wrapper_assumes(real: Host) -> None:
+    place = crate(real)
+    for folder, words in ((real.checkout, '["metadata", "--no-deps"]'), (place, '["--format-version", "1"]')):
+        (folder / ".cargo").mkdir()
+        (folder / ".cargo" / "config.toml").write_text(f"[alias]\nx = {words}\n")
+    result = real.cargo("x", cwd=place)
+    assert result.out.startswith('{"packages"'), result.err
+    assert real.cargo("x", cwd=place, CARGO_ALIAS_X="--no-such-option").status == 1
+
+
+def test_cargo_builds_under_the_cap_on_192_cpus(real: Host) -> None:
+    # SIMULATES 192 CPUs by what they lead to: as many jobs, each a thread of cargo's, and eight arenas for each.
+    for number in range(80):
+        (real.checkout / "crates" / str(number) / "src").mkdir(parents=True)
+        (real.checkout / "crates" / str(number) / "src" / "lib.rs").touch()
+        manifest = real.checkout / "crates" / str(number) / "Cargo.toml"
+        manifest.write_text(MANIFEST.format(name=f"crate-{number}"))
+    (real.checkout / "Cargo.toml").write_text('[workspace]\nmembers = ["crates/*"]\nresolver = "2"\n')
+    bare = f'ulimit -v 4194304; MALLOC_ARENA_MAX=1536 "{real.toolchain(f"{CHANNEL}-{TRIPLE}")}" check -q -j192'
+    failed = real.shell(bare)
+    assert failed.status != 0, "the simulation has lost its point: it fits without the wrapper's settings"
+    result = real.shell(f'ulimit -Ss 65536; exec bash "{real.cargo_agent}" check -q', NOVA_CARGO_JOBS="192")
+    assert result.status == 0, result.err
+
+
+def subcommand(host: Host, name: str, prelude: str = "") -> str:
+    """A PATH on which this cargo subcommand is the machine's or that of the tests' own environment."""
+    found = shutil.which(f"cargo-{name}", path=f"{sysconfig.get_path('scripts')}:{os.environ.get('PATH', '')}")
+    if not found:
+        pytest.skip(f"neither this machine nor the tests' environment has cargo-{name}")
+    script = f'#!/bin/bash\n{prelude}exec "{found}" "$@"\n'
+    return f"{program(host.root / 'tools' / f'cargo-{name}', script).parent}:/usr/local/bin:/usr/bin:/bin"
+
+
+# SIMULATES 192 CPUs, which give nextest as many worker threads, and malloc eight arenas for each.
+MANY = "export TOKIO_WORKER_THREADS=192 MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1536}\n"
+
+
+def test_nextest_runs_under_the_cap_on_192_cpus(real: Host) -> None:
+    place = crate(real)
+    path = subcommand(real, "nextest", MANY)
+    cargo = real.toolchain(f"{CHANNEL}-{TRIPLE}")
+    bare = f'ulimit -v 4194304; export PATH="{cargo.parent}:$PATH"; "{cargo}" nextest run -p demo'
+    # How many workers have come to allocate when the test ends is chance: a run without the settings may get by.
+    eventually(lambda: real.shell(bare, cwd=place, PATH=path).status != 0)
+    result = real.cargo("nextest", "run", "-p", "demo", cwd=place, PATH=path)
+    assert result.status == 0, result.err
+    assert "1 test run: 1 passed" in result.err
+
+
+@pytest.mark.parametrize(
+    "words", ["test --all-targets", "check --all-features --tests", "rustc --all-targets", "nextest run --all-targets",
+              "nextest --user-config-file none run", "nextest -P default list"],
+)  # fmt: skip
+def test_what_a_refusal_offers_is_taken_by_cargo_and_nextest(real: Host, words: str) -> None:
+    place = crate(real)
+    (place / "src" / "lib.rs").touch()
+    path = subcommand(real, "nextest") if "nextest" in words else "/usr/local/bin:/usr/bin:/bin"
+    refusal = real.cargo(*words.split(), cwd=place, PATH=path)
+    instead = refusal.err.strip().rpartition("Instead: cargo_agent.sh ")[2].replace("NAME", "demo")
+    result = real.cargo(*instead.split(), cwd=place, PATH=path)
+    assert (refusal.status, result.status) == (2, 0), result.err
+
+
+# A STAND-IN for libFuzzer: what instrumented code calls, and a main that tells its limit.
+FUZZ_TARGET = """
+std::arch::global_asm!(
+    ".section .tbss,\\"awT\\",@nobits",
+    ".globl __sancov_lowest_stack", ".type __sancov_lowest_stack,@object", "__sancov_lowest_stack: .zero 8", ".text"
+);
+macro_rules! ignore { ($($name:ident)*) => { $(#[no_mangle] pub extern "C" fn $name() {})* } }
+ignore! {
+    __sanitizer_cov_8bit_counters_init __sanitizer_cov_pcs_init __sanitizer_cov_trace_pc_indir
+    __sanitizer_cov_trace_cmp1 __sanitizer_cov_trace_const_cmp1 __sanitizer_cov_trace_cmp2 __sanitizer_cov_trace_const_cmp2
+    __sanitizer_cov_trace_cmp4 __sanitizer_cov_trace_const_cmp4 __sanitizer_cov_trace_cmp8 __sanitizer_cov_trace_const_cmp8
+    __sanitizer_cov_trace_switch
+}
+fn main() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    print!("{}", limits.lines().find(|line| line.starts_with("Max address space")).unwrap());
+}
+"""
+
+
+def test_fuzz_runs_a_target_under_the_cap(real: Host) -> None:
+    place = crate(real)
+    target = place / "fuzz" / "fuzz_targets" / "parser.rs"
+    target.parent.mkdir(parents=True)
+    target.write_text(FUZZ_TARGET)
+    (place / "fuzz" / "Cargo.toml").write_text(
+        MANIFEST.format(name="demo-fuzz")
+        + "[package.metadata]\ncargo-fuzz = true\n"
+        + f'[[bin]]\nname = "parser"\npath = "fuzz_targets/{target.name}"\n[workspace]\n'
+    )
+    result = real.cargo("fuzz", "run", "parser", cwd=place, PATH=subcommand(real, "fuzz"))
+    assert result.status == 0, result.err
+    assert result.out.split()[3:5] == [str(4 << 30)] * 2

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The forbidden list, whatever the spelling, and what must pass. Both stand in data/commands.yml."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .host import Host
+
+COMMANDS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "data" / "commands.yml").read_text())
+REFUSED = [(rule, line) for rule, lines in COMMANDS.items() if rule != "allowed" for line in lines]
+
+
+@pytest.mark.parametrize("line", COMMANDS["allowed"])
+def test_runs_what_is_allowed_word_for_word(shared_host: Host, line: str) -> None:
+    words = shlex.split(line)
+    result = shared_host.cargo(*words, NOVA_CARGO_LIMIT_AS="unlimited")
+    assert (result.status, result.ran) == (0, True), result.err
+    assert result.args[-len(words) :] == words
+
+
+@pytest.mark.parametrize(("rule", "line"), REFUSED)
+def test_refuses_what_is_forbidden_in_one_line(shared_host: Host, rule: str, line: str) -> None:
+    result = shared_host.cargo(*shlex.split(line))
+    assert (result.status, result.ran, len(result.lines)) == (2, False, 1), result.err
+    assert ("fuzz with --sanitizer" if rule == "sanitizer" else f"refused by the {rule} rule: ") in result.err
+
+
+@pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
+def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) -> None:
+    refusal = shared_host.cargo(*shlex.split(line))
+    instead = refusal.err.strip().rpartition("Instead: cargo_agent.sh ")[2]
+    result = shared_host.cargo(*instead.split())
+    assert (result.status, result.ran) == (0, True), result.err
+
+
+@pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
+def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line: str) -> None:
+    """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
+    instead = shared_host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2].split()
+    if line.startswith("watch"):
+        assert instead == ["watch", "-x", "'test", "-p", "NAME'"]
+        return
+    plain = [word for word in shlex.split(line) if word in SUBCOMMANDS]
+    leading = [{"b": "build", "c": "check", "t": "test"}.get(plain[0], plain[0])]
+    if plain[0] in ("nextest", "miri", "hack", "fuzz", "careful", "llvm-cov"):
+        leading += plain[1:]
+    count = len(leading)
+    assert instead[:count] == leading
+    assert instead[count:] in (
+        ["-p", "NAME"],
+        ["-p", "NAME", "--lib"],
+        ["-p", "NAME", "--tests"],
+        ["--lib"],
+        ["--fix", "--lib"],
+        ["NAME"],
+    )
+    assert (instead[count:] == ["NAME"]) is (plain[0] in ("fuzz", "install"))  # which have no -p
+
+
+SUBCOMMANDS = [
+    *("build", "b", "check", "c", "clippy", "test", "t", "bench", "run", "rustc", "fix", "install"),
+    *("nextest", "r", "list", "archive", "miri", "hack", "fuzz", "careful", "llvm-cov", "tarpaulin", "mutants"),
+]
+
+
+def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
+    assert shared_host.cargo("test").err == (
+        "cargo_agent: refused by the scope rule: test compiles and links each test target; no package is named. "
+        "Instead: cargo_agent.sh test -p NAME\n"
+    )
+    assert shared_host.cargo("b", "--all-targets").err == (
+        "cargo_agent: refused by the all-targets rule: it compiles every target at once. "
+        "Instead: cargo_agent.sh build -p NAME --lib\n"
+    )
+
+
+def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
+    assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").ran
+    assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="yes").status == 2
+    assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
+
+
+# Root may read everything, so it gives that up; the files are its own all the same.
+AGENT = "setpriv --bounding-set=-all --inh-caps=-all" if os.geteuid() == 0 else ""
+
+
+def configured(host: Host, text: str) -> None:
+    """The checkout with this configuration of cargo's."""
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text(text, newline="")
+
+
+ALIASES = """
+[build]
+xt = "test --workspace"
+[alias]
+xt = "test --workspace" # comment
+"xq" = 'test -p nova-core'
+list = ["test", "--locked"]
+clippy-all = [ "clippy", '--all-targets' ]
+two = "one --lib"
+one = "t"
+t = "test -p nova-core"
+loop = "loop --lib"
+fmt = "test"
+rm = "bench"
+build = "test"
+quiet = ["-q"]
+manifest = ["test", "--manifest-path", "a b/Cargo.toml"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("xt", "scope"),
+        ("xt -p nova-core", "scope"),
+        ("--locked xt", "scope"),
+        ("xq", None),
+        ("xq --workspace", "scope"),
+        ("list", "scope"),
+        ("list -p nova-core", None),
+        ("clippy-all", "all-targets"),
+        ("two", None),
+        ("t", None),
+        ("loop", None),
+        ("manifest", None),
+        ("fmt", "scope"),
+        ("fmt -p nova-core", None),
+        ("rm", "scope"),
+        ("build", None),
+        ("unknown", None),
+    ],
+)
+def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | None) -> None:
+    configuration = host.checkout / ".cargo" / "config.toml"
+    configuration.parent.mkdir()
+    configuration.write_text(ALIASES)
+    below = host.checkout / "crates" / "core"
+    below.mkdir(parents=True)
+    result = host.cargo(*line.split(), cwd=below)
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '[\n  "test", "te\\u0073t",\n]',
+        '["test",\n',
+        '"""test\n--workspace"""',
+        '"te\\u0073t"',
+        "{}",
+    ],
+)
+def test_an_alias_that_is_not_simple_is_unknown_and_gets_gate_and_cap(host: Host, value: str) -> None:
+    configuration = host.checkout / ".cargo" / "config.toml"
+    configuration.parent.mkdir()
+    configuration.write_text(f"[alias]\nodd = {value}\n")
+    farther = host.root / "home" / ".cargo" / "config.toml"
+    farther.parent.mkdir()
+    farther.write_text('alias.odd = "fmt"\n')  # which waits for nothing, and isn't what cargo would run
+    result = host.cargo("odd")
+    assert (result.status, result.args) == (0, ["odd"]) and result.env["NOVA_CARGO_GATE"], result.err
+    assert result.limit("Max address space") == (str(4 << 30),) * 2
+
+
+def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host) -> None:
+    configured(host, "[alias]\nquiet = ['-q']\n")
+    result = host.cargo("quiet")
+    assert (result.args, result.limit("Max address space")[1]) == (["quiet"], str(4 << 30))
+    assert result.env["NOVA_CARGO_GATE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('include = ["shared.toml"]\n', "scope"),
+        ("include = 'shared.toml'\n", "scope"),
+        ('include = [\n  { path = "none.toml", optional = true },\n  { path = "shared.toml" },\n]\n', "scope"),
+        ('include = ["shared.toml"]\n[alias]\ntt = "check"\n', None),
+        ('[build]\ninclude = ["shared.toml"]\n', None),
+    ],
+)
+def test_what_a_configuration_includes_counts(host: Host, text: str, rule: str | None) -> None:
+    configured(host, text)
+    (host.checkout / ".cargo" / "shared.toml").write_text('[alias]\ntt = "test --workspace"\n')
+    result = host.cargo("tt")
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ('[\n  "test",\n  "--workspace",\n]', "scope"),
+        ('["test",\n  "--workspace"]', "scope"),
+        ('[\n  # a comment\n  "test",\n  "-p", "x",\n]', None),
+    ],
+)
+def test_an_alias_over_several_lines_counts(host: Host, value: str, rule: str | None) -> None:
+    configured(host, f"[alias]\nodd = {value}\n")
+    result = host.cargo("odd")
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+
+
+@pytest.mark.parametrize(
+    ("farther", "nearer", "environment", "rule"),
+    [
+        ('["test"]', '["--locked"]', None, "scope"),
+        ('["test", "-p"]', '["nova-core"]', None, None),
+        ('["test", "-p", "nova-core"]', '["--workspace"]', None, "scope"),
+        ('["test", "-p", "nova-core"]', None, "--workspace", "scope"),
+        ('["test",', '["-p", "nova-core"]', None, None),  # not understood, as a whole
+        ('"test"', '"build"', None, None),
+        ('"build"', '"test"', None, "scope"),
+        ('"build"', None, "test", "scope"),
+    ],
+)
+def test_joins_arrays_of_two_files_as_cargo_does(
+    host: Host, farther: str, nearer: str | None, environment: str | None, rule: str | None
+) -> None:
+    below = host.checkout / "crates"
+    (host.checkout / ".cargo").mkdir()
+    (below / ".cargo").mkdir(parents=True)
+    (host.checkout / ".cargo" / "config.toml").write_text(f"[alias]\nx = {farther}\n")
+    if nearer:
+        (below / ".cargo" / "config.toml").write_text(f"[alias]\nx = {nearer}\n")
+    # Where the home's configuration is one of those above, it isn't read twice.
+    result = host.cargo("x", cwd=below, CARGO_ALIAS_X=environment, CARGO_HOME=str(host.checkout / ".cargo"))
+    assert result.ran is (rule is None), result.err
+    assert rule is None or f"refused by the {rule} rule" in result.err
+    assert not result.ran or result.env["NOVA_CARGO_GATE"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[ alias ]\n"x" = "test"\n',
+        '"alias"."x" = "test"\n',
+        "alias . x = 'test'\n",
+        '\ufeff[alias]\r\nx = "test"\r\n',
+        '[alias]\nx = ["test"] # all of them\n[other]\nx = "build"\n',
+    ],
+)
+def test_reads_an_alias_however_it_is_spelled(host: Host, text: str) -> None:
+    configured(host, text)
+    assert "refused by the scope rule" in host.cargo("x").err
+
+
+def test_looks_where_the_working_directory_is_and_not_by_which_link_it_was_reached(host: Host) -> None:
+    configured(host, '[alias]\nx = "test"\n')
+    (host.checkout / "rust-toolchain").write_text("1.77.0\n")
+    crate = host.checkout / "crates"
+    crate.mkdir()
+    link = host.root / "link"
+    link.symlink_to(crate)
+    assert "refused by the scope rule" in host.cargo("x", cwd=link, PWD=str(link)).err
+    assert "pins Rust '1.77.0'" in host.cargo("build", cwd=link, PWD=str(link)).err
+    (host.checkout / "rust-toolchain").unlink()
+    moved = host.shell(f'cd "{crate}"; cd "{link}"; bash "{host.cargo_agent}" build', STANDIN_DO='echo "$PWD $OLDPWD"')
+    assert moved.out == f"{link} {crate}\n"
+    assert "OLDPWD" not in host.cargo("build", cwd=link, PWD=str(link)).env
+
+
+def test_a_configuration_that_may_not_be_read_is_told_in_one_line(host: Host) -> None:
+    for name in (".cargo/config.toml", "rust-toolchain"):
+        file = host.checkout / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x\n")
+        file.chmod(0)
+        result = host.shell(f'exec {AGENT} bash "{host.cargo_agent}" x')
+        assert (result.status, result.err) == (2, f"cargo_agent: '{file}' may not be read\n")
+        file.unlink()
+
+
+def test_resolves_aliases_from_elsewhere(host: Host) -> None:
+    assert "scope rule" in host.cargo("all-of-it", CARGO_ALIAS_ALL_OF_IT="test --workspace").err
+    dotted = host.root / "home" / ".cargo" / "config.toml"
+    dotted.parent.mkdir()
+    dotted.write_text('alias.mine = "bench"')
+    assert "scope rule" in host.cargo("mine").err
+    nearer = host.checkout / ".cargo" / "config"
+    nearer.parent.mkdir()
+    nearer.write_text('[alias]\nmine = "bench -p nova-core"\n')
+    assert host.cargo("mine").ran
+
+
+@pytest.mark.parametrize("action", ["run", "r", "build", "b", "check", "c", "fmt", "cmin", "tmin", "coverage", "cov"])
+def test_fuzz_compiles_without_a_sanitizer_under_the_cap(shared_host: Host, action: str) -> None:
+    assert shared_host.cargo("fuzz", action, "run").args == ["fuzz", action, "--sanitizer", "none", "run"]
+    without = ["fuzz", "--fuzz-dir", action, action, "-O"]
+    assert shared_host.cargo(*without, "x").args == [*without[:4], "--sanitizer", "none", "-O", "x"]
+
+
+def test_fuzz_is_left_alone_where_it_compiles_nothing_or_no_cap_holds(shared_host: Host) -> None:
+    assert shared_host.cargo("fuzz", "ls").args == ["fuzz", "ls"]
+    assert shared_host.cargo("fuzz", "list").args == ["fuzz", "list"]
+    lifted = shared_host.cargo("fuzz", "run", "-s", "address", "parser", NOVA_CARGO_LIMIT_AS="unlimited")
+    assert lifted.args == ["fuzz", "run", "-s", "address", "parser"]
+
+
+def test_the_documentation_prints_these_very_commands() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "wrappers.md").read_text()
+    printed = [line.strip() for line in text.partition("### Allowed")[2].splitlines() if line.startswith("    ")]
+    assert printed == [f"cargo_agent.sh {line}" for lines in COMMANDS.values() for line in lines]

@@ -1,0 +1,180 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts whose root means harm to the controller or to other hosts, through the real playbooks.
+
+Each host has a stand-in for its Python that gives an answer of its own, whatever module it gets. One host is honest.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
+
+FIXTURE = Path(__file__).parents[1] / "module_utils/data/answer.json"
+ANSWER: dict[str, Any] = json.loads(FIXTURE.read_text(encoding="utf-8"))
+OUTSIDE = "/tmp/nova-agent-hostile-host"
+EXPLOIT = "{{ lookup('ansible.builtin.pipe', 'touch " + OUTSIDE + "') }}"
+ESCAPE = "\x1b]0;owned\x07\x1b[31m"
+INTERPRETER = "discovered_interpreter_python"
+
+
+def answer(**changes: Any) -> str:
+    """The fixture with other values, each by its path: part__key=value."""
+    data = copy.deepcopy(ANSWER)
+    for name, value in changes.items():
+        *path, key = name.split("__")
+        inner = data
+        for step in path:
+            inner = inner[step]
+        inner[key] = value
+    return json.dumps(data)
+
+
+HOSTS: dict[str, str | bytes] = {
+    "facts": answer(ansible_facts={"agent_report_path": OUTSIDE, "agent_audit_json": OUTSIDE}),
+    "fact_of_ours": answer(ansible_facts={"agent_wrappers_guide_template": "/etc/passwd", INTERPRETER: "/bin/sh"}),
+    "fact_of_the_interpreter": answer(ansible_facts={INTERPRETER: f"/bin/sh -c 'touch {OUTSIDE}' #"}),
+    "facts_that_are_none": answer(ansible_facts=[ESCAPE]),
+    "connection": answer(ansible_connection="local"),
+    "unknown_key": answer(surprise={"a": 1}),
+    "number_for_a_path": answer(files={"/etc/x": 5}),
+    "number_for_a_record": answer(manifest__roles={"agent_limits": {"paths": {"/etc/x": 5}, "trees": [], "restarts": []}}),
+    "number_for_a_finding": answer(audit_logs=[{"path": 5, "kind": "wide", "text": "x"}]),
+    "no_such_kind": answer(files={"/etc/x": {"kind": "no such"}}),
+    "text_for_memory": answer(memory__total="1536G"),
+    "negative_memory": answer(memory__total=-1),
+    "endless_number": answer(cpus=10**400),
+    "no_ids": answer(platform__ids=[]),
+    "missing_part": json.dumps({"memory": ANSWER["memory"]}),
+    "escapes_in_a_value": answer(platform__version=ESCAPE),
+    "escapes_in_a_name": answer(packages={ESCAPE: True}),
+    "surrogate": answer(platform__version="\ud800"),
+    "template_in_a_value": answer(platform__version=EXPLOIT, platform__ids=["fedora"]),
+    "template_in_a_failure": json.dumps({"failed": True, "msg": EXPLOIT}),
+    "escapes_in_a_failure": json.dumps({"failed": True, "msg": ESCAPE}),
+    "failure_without_text": json.dumps({"failed": True, "msg": {"a": [1]}, "exception": 5}),
+    "unreachable": json.dumps({"unreachable": True, "msg": ESCAPE}),
+    "skipped": json.dumps({"skipped": True}),
+    "list": "[1, 2]",
+    "nothing": "",
+    "no_json": "Segmentation fault",
+    "no_utf8": b'{"memory": "\xff\xfe"}',
+    "deep": '{"a": ' + "[" * 20_000 + "]" * 20_000 + "}",
+    "warnings": answer(warnings=[ESCAPE, 5], deprecations=[{"msg": ESCAPE}], cpus="x"),
+    "own_keys": answer(_ansible_no_log=True, _ansible_delegated_vars={ESCAPE: ESCAPE}, add_host={"host_name": "evil"}),
+}  # fmt: skip
+# ansible-core takes these keys out of an answer itself; what is left is a usable answer.
+USABLE = {"own_keys", "fact_of_the_interpreter", "facts_that_are_none"}
+# Others that are a problem of the host only if it is compared, which retire does not do.
+COMPARED = {"negative_memory", "template_in_a_value"}
+HONEST = "honest"
+# As for users: facts of a host are no variables (site refuses to run otherwise).
+ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_FORKS": "4", "ANSIBLE_NOCOLOR": "1"}
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hosts")
+    hosts = {}
+    for name, text in {HONEST: answer(), **HOSTS}.items():
+        (folder / f"{name}.answer").write_bytes(text if isinstance(text, bytes) else text.encode())
+        python = folder / name
+        python.write_text(f"#!/bin/sh\ncat {folder}/{name}.answer\n")
+        python.chmod(0o755)
+        hosts[name] = {"ansible_python_interpreter": str(python)}
+    variables = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "agent_policy_users": list(ANSWER["accounts"]["users"]),
+    }
+    path = folder / "hosts.json"
+    path.write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": hosts, "vars": variables}}}}))
+    return path
+
+
+def run(playbook: str, inventory: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    Path(OUTSIDE).unlink(missing_ok=True)
+    done = ansible_playbook(
+        f"nova.agent_host.{playbook}", "-i", str(inventory), *more, cwd=folder, environment=ENVIRONMENT
+    )
+    # What every run has to be, whatever the hosts answer.
+    assert not os.path.exists(OUTSIDE), "a host had a file written, or a command run"
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", done.stdout + done.stderr), "a host steers the terminal"
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def audited(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("audit")
+    done = run("audit", inventory, folder, "-e", "agent_audit_json=audit.json", "-e", "agent_audit_junit=audit.xml")
+    output = done.stdout + done.stderr
+    assert done.returncode in (2, 4), output
+    assert sorted(path.name for path in folder.iterdir()) == ["audit.json", "audit.xml"], output
+    report = json.loads((folder / "audit.json").read_text())
+    return output, {record["host"]: record for record in report["hosts"]}, folder
+
+
+def test_the_honest_host_is_compared_and_told_as_if_it_were_alone(audited):
+    output, records, folder = audited
+    assert list(records) == [HONEST, *HOSTS]
+    honest = records[HONEST]
+    assert honest["status"] == "drifted" and "why" not in honest and len(honest["items"]) > 40
+    assert f"{HONEST}: " in output and re.search(rf"audit: {len(records)} hosts", output)
+    suites = ElementTree.parse(folder / "audit.xml").getroot()
+    assert [suite.get("name") for suite in suites] == list(records)
+
+
+@pytest.mark.parametrize("name", sorted(set(HOSTS) - USABLE))
+def test_a_host_whose_answer_can_not_be_used_is_not_checkable_and_has_a_reason(audited, name):
+    output, records, _folder = audited
+    record = records[name]
+    assert record["status"] in ("unknown", "unreachable"), record
+    assert record["why"] and record["why"].isprintable()
+    assert re.search(rf"^.*{name}\s*: ok=", output, re.MULTILINE)
+    assert not re.search(rf"^{name}\s*: ok=.*unreachable=0 +failed=0", output, re.MULTILINE)
+
+
+def test_keys_that_only_ansible_gives_change_nothing(audited):
+    _output, records, _folder = audited
+    for name in USABLE:
+        assert records[name]["status"] in ("unknown", "drifted")
+    assert "evil" not in records
+
+
+def test_no_file_of_the_controller_is_shown(audited):
+    output, _records, folder = audited
+    for text in (output, (folder / "audit.json").read_text(), (folder / "audit.xml").read_text()):
+        assert "root:x:0:0" not in text
+
+
+def test_the_page_is_written_with_every_host(inventory, tmp_path):
+    done = run("report", inventory, tmp_path)
+    assert done.returncode in (2, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["agent-hosts.html"]
+    page = (tmp_path / "agent-hosts.html").read_text()
+    assert [name for name in (HONEST, *HOSTS) if name not in page] == []
+    assert "root:x:0:0" not in page
+
+
+@pytest.mark.parametrize("playbook", ["site", "retire"])
+def test_hosts_that_are_not_believed_are_not_changed_and_fail(inventory, tmp_path, playbook):
+    hostile = ",".join(name for name in HOSTS if name not in USABLE | COMPARED)
+    done = run(playbook, inventory, tmp_path, "--limit", hostile, "--check")
+    output = done.stdout + done.stderr
+    assert done.returncode in (2, 4), output
+    for name in hostile.split(","):
+        assert re.search(rf"^{name}\s*: ok=\d+ +changed=0 .*(unreachable=1|failed=1)", output, re.MULTILINE), (
+            name,
+            output,
+        )
+    assert list(tmp_path.iterdir()) == []

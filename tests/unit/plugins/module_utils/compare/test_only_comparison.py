@@ -1,0 +1,111 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""There is one comparison of a host with its policy: compare/items.py, with paths.py and units.py."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+
+PLUGINS = Path(__file__).parents[5] / "plugins"
+HOME = "module_utils/compare"
+# Attributes by which paths and units are compared. `kind`, `owner`, `mode` and `target` alone also belong to others.
+TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
+# Who may use a function of the comparison, or compare such an attribute, and why.
+ALLOWED = {
+    "module_utils/state/record.py": "repairs owner and mode of the manifest's own files",
+    "module_utils/state/apply.py": "compares on the host, and takes care that an original is kept before it goes",
+    "module_utils/state/change.py": "writes no content that is there already",
+    "module_utils/state/diff.py": "shows both sides",
+    "module_utils/state/foreign.py": "never replaces what it did not look at",
+    "module_utils/state/units.py": "plans what systemd is told",
+    "module_utils/host/systemd.py": "asks what runs before it stops it",
+    "module_utils/status/drift.py": "compares a host with its manifest, by the same functions",
+    "module_utils/desired/agent_ceiling.py": "the condition of the ceiling",
+    "module_utils/desired/agent_limits.py": "the condition of a login's limits",
+    "module_utils/desired/agent_toolchain.py": "the condition of the toolchain, by toolchain/compare.py",
+    "plugin_utils/policy_action.py": "calls compare for every action",
+}
+FUNCTIONS = {
+    "differences",
+    "in_words",
+    "limits_that_differ",
+    "compare_paths",
+    "compare_roles",
+    "compare_units",
+    "compare",
+}
+
+
+def comparisons(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            own = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "self"
+            if name in FUNCTIONS and not own:
+                yield f"calls {name}"
+        elif isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                name = side.attr if isinstance(side, ast.Attribute) else _key(side)
+                if name in TELLING:
+                    yield f"compares {name}"
+
+
+def _key(node: ast.AST) -> str:
+    """The key of x["key"]."""
+    found = node.slice if isinstance(node, ast.Subscript) else None
+    return found.value if isinstance(found, ast.Constant) and isinstance(found.value, str) else ""
+
+
+def by_file() -> dict[str, set[str]]:
+    found = {}
+    for path in sorted(PLUGINS.rglob("*.py")):
+        name = str(path.relative_to(PLUGINS))
+        # The toolchain's tree has a receipt and a comparison of its own: one condition is what the rest sees of it.
+        if not name.startswith((HOME, "module_utils/toolchain", "module_utils/mirror", "module_utils/crate_tests")):
+            found[name] = set(comparisons(ast.parse(path.read_text(encoding="utf-8"))))
+    return {name: what for name, what in found.items() if what}
+
+
+def test_nothing_else_says_whether_a_host_is_right():
+    """Finds calls of the comparison's functions, and ==, != and in on attributes that only paths and units have, in all
+    plugins. It does not find a comparison that avoids these names: one of whole states, of modes alone, by a hash of
+    everything, in Jinja or in a shell script."""
+    found = by_file()
+    more = {name: what for name, what in found.items() if name not in ALLOWED}
+    assert more == {}, "let compare/items.py decide it, and use its items; or say in ALLOWED why this is no second one"
+    assert sorted(set(ALLOWED) - set(found)) == [], "these compare nothing any more: take them out of ALLOWED"
+
+
+def test_it_would_be_found():
+    second = """
+def drifted(wanted, found):
+    return [path for path in wanted if found[path].sha256 != wanted[path].sha256 or found["active"] == "failed"]
+"""
+    assert set(comparisons(ast.parse(second))) == {"compares sha256", "compares active"}
+    assert set(comparisons(ast.parse("paths.differences(a, b)"))) == {"calls differences"}
+
+
+def test_the_names_that_are_looked_for_exist():
+    names = set(PathState.__dataclass_fields__) | set(UnitState.__dataclass_fields__) | {"memory_max", "swap_max"}
+    assert names >= TELLING
+    text = "".join(path.read_text(encoding="utf-8") for path in (PLUGINS / "module_utils").rglob("*.py"))
+    assert [name for name in FUNCTIONS if f"def {name}(" not in text] == []
+
+
+def test_playbooks_and_roles_decide_by_the_comparison_alone():
+    """Their conditions use what policy_compare gives, never the state of a path or unit."""
+    root = PLUGINS.parent
+    words = ("ansible.builtin.stat", ".stat.", "service_facts", "systemctl is-", "sha256sum")
+    files = [*(root / "roles").glob("*/tasks/*.yml"), *(root / "playbooks").rglob("*.yml")]
+    found = {
+        str(file.relative_to(root)): word
+        for file in files
+        for word in words
+        if word in file.read_text(encoding="utf-8")
+    }
+    assert found == {}

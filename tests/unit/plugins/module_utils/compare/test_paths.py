@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Every way in which a path can differ; and on small trees, that the steps lead to a state that compares clean."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
+    FORGET,
+    KEEP,
+    NONE,
+    PUT,
+    REFUSE,
+    TAKE,
+    Step,
+    compare_paths,
+    compare_roles,
+    record_step,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+ROLE = "agent_wrappers"
+A, B = "a" * 64, "b" * 64
+
+
+def file(sha256: str = A, mode: str = "0644", owner: str = "root", group: str = "root") -> PathState:
+    return PathState("file", mode, owner, group, sha256)
+
+
+def folder(mode: str = "0755") -> PathState:
+    return PathState("directory", mode, "root", "root")
+
+
+def link(target: str = "/a") -> PathState:
+    return PathState("link", owner="root", group="root", target=target)
+
+
+SPECIAL = PathState("special", "0644", "root", "root")
+UNREADABLE = PathState("unreadable", why="/x/a: Input/output error")
+
+
+def manifest(**records: Record) -> Manifest:
+    return Manifest({ROLE: RoleRecord({f"/x/{name}": record for name, record in records.items()})})
+
+
+def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], held: Manifest) -> list[Step]:
+    """The steps of names below /x, which is there and nobody's."""
+    there = {"/x": folder(), **{f"/x/{name}": state for name, state in found.items()}}
+    return compare_paths(
+        ROLE, {f"/x/{name}": state for name, state in wanted.items()}, held, lambda path: there.get(path, ABSENT)
+    )
+
+
+@pytest.mark.parametrize("state", [file(), folder(), link()], ids=lambda state: state.kind)
+def test_what_is_as_wanted_and_recorded_so_needs_nothing(state):
+    (step,) = compared({"a": state}, {"a": state}, manifest(a=Record(state, ABSENT)))
+    assert (step.action, step.why, step.differs) == (NONE, "", ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "differs", "why"),
+    [
+        (file(), ABSENT, ("kind",), "is missing"),
+        (file(), file(B), ("sha256",), "other content"),
+        (file(), file(mode="0666"), ("mode",), "mode 0666, not 0644"),
+        (file(), file(owner="agent1", group="users"), ("owner", "group"), "owner agent1, not root, group users, not root"),
+        (file(), link(), ("kind",), "is a link to /a, not a file"),
+        (link(), link("/b"), ("target",), "leads to /b, not to /a"),
+        (link(), file(), ("kind",), "is a file, not a link"),
+        (folder(), folder("0777"), ("mode",), "mode 0777, not 0755"),
+        (folder(), link(), ("kind",), "is a link to /a, not a directory"),
+        (ABSENT, file(), ("kind",), "is a file, and should not be there"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_named_and_put_right(wanted, found, differs, why):
+    (step,) = compared({"a": wanted}, {"a": found}, manifest(a=Record(wanted, ABSENT)))
+    assert (step.action, step.why, step.changes) == (PUT, why, True)
+    assert step.differs[: len(differs)] == differs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "held"),
+    [
+        (file(), folder(), manifest(a=Record(file(), ABSENT))),
+        (link(), folder(), manifest(a=Record(link(), ABSENT))),
+        (file(), SPECIAL, manifest(a=Record(file(), ABSENT))),
+        (ABSENT, folder(), manifest()),
+        (folder(), file(), manifest()),
+        (folder(), link(), manifest()),
+        (file(), file(TOO_LARGE), manifest()),
+        (file(), UNREADABLE, manifest(a=Record(file(), ABSENT))),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_what_would_be_lost_or_can_not_be_read_is_refused_with_what_to_do(wanted, found, held):
+    (step,) = compared({"a": wanted}, {"a": found}, held)
+    assert step.action == REFUSE and not step.changes
+    assert "move it away" in step.why or step.why == UNREADABLE.why
+
+
+def test_a_file_of_ours_that_was_blown_up_is_replaced():
+    (step,) = compared({"a": file()}, {"a": file(TOO_LARGE)}, manifest(a=Record(file(), ABSENT)))
+    assert step.action == PUT
+
+
+@pytest.mark.parametrize(
+    "held",
+    [manifest(), manifest(a=Record(file(mode="0600"), ABSENT)), manifest(a=Record(file(), ABSENT, kept=True))],
+)
+def test_what_the_manifest_has_otherwise_is_only_recorded(held):
+    (step,) = compared({"a": file()}, {"a": file()}, held)
+    assert (step.action, step.differs, step.changes) == (PUT, ("manifest",), False)
+
+
+def test_missing_parents_come_first_and_are_implied():
+    steps = compared({"new/er/a": file()}, {}, manifest())
+    assert [(step.path, step.implied) for step in steps] == [
+        ("/x/new", True),
+        ("/x/new/er", True),
+        ("/x/new/er/a", False),
+    ]
+
+
+def test_parents_of_foreign_paths_are_not_ours():
+    steps = compare_paths(ROLE, {"/home/a/nova/scripts/x": link()}, Manifest(), lambda _path: ABSENT, {"/home/a/nova/scripts/x"})  # fmt: skip
+    assert [step.path for step in steps] == ["/home/a/nova/scripts/x"]
+
+
+@pytest.mark.parametrize(
+    ("record", "found", "action"),
+    [
+        (Record(file(), ABSENT), file(), TAKE),
+        (Record(file(), file(B)), file(), TAKE),
+        (Record(file(), ABSENT), file(B), KEEP),
+        (Record(file(), ABSENT), link(), KEEP),
+        (Record(file(), ABSENT), file(mode="0600"), TAKE),  # only the attributes were changed
+        (Record(file(), ABSENT), ABSENT, FORGET),
+        (Record(file(), file(B)), file(B), FORGET),  # somebody put it back
+        (Record(file(), file(B)), ABSENT, TAKE),
+        (Record(file(), ABSENT), UNREADABLE, REFUSE),
+    ],
+)
+def test_what_is_no_longer_wanted(record, found, action):
+    (step,) = compared({}, {"old": found}, manifest(old=record))
+    assert step.action == action and step.why
+    if action == TAKE:
+        assert step.after == record.before
+
+
+def test_what_was_kept_is_left_while_the_role_is_wanted_and_looked_at_again_after_that():
+    held = manifest(old=Record(file(), ABSENT, kept=True), a=Record(link(), ABSENT))
+    steps = {step.path: step for step in compared({"a": link()}, {"old": file(B), "a": link()}, held)}
+    assert steps["/x/old"].action == NONE and "left in place" in steps["/x/old"].why
+    assert {step.path: step.action for step in compared({}, {"old": file(B), "a": link()}, held)} == {
+        "/x/old": KEEP,
+        "/x/a": TAKE,
+    }
+
+
+def test_content_that_belongs_to_users_is_not_compared_and_not_put_back():
+    theirs = file(sha256="")
+    (step,) = compared({"a": theirs}, {"a": file(B)}, manifest())
+    assert (step.action, step.changes, step.before.sha256) == (PUT, False, "")
+
+
+def test_a_path_of_two_roles_is_the_last_one_s_and_goes_with_the_last():
+    state = {"/x/a": file()}
+    held = Manifest()
+    for steps in compare_roles({"r1": state, "r2": state}, held, lambda path: folder() if path == "/x" else ABSENT).values():  # fmt: skip
+        for step in steps:
+            record_step(held, step)
+    look = {"/x": folder(), "/x/a": file()}.get
+    assert [step.action for step in compare_paths("r1", {}, held, look)] == [FORGET]
+    record_step(held, compare_paths("r1", {}, held, look)[0])
+    assert [step.action for step in compare_paths("r2", {}, held, look)] == [TAKE]
+
+
+# On small trees: steps are done on a model of a file system.
+
+Tree = dict[str, PathState]
+FOLDERS = ["/o", "/o/a", "/o/a/b"]
+NAMES = [*FOLDERS, "/o/a/b/c", "/o/d", "/e"]
+ROLES = ["r1", "r2"]
+
+
+def put(tree: Tree, path: str, state: PathState) -> None:
+    """As the module changes a path: a folder that is not empty stays, and only links and files are replaced."""
+    below = [name for name in tree if name.startswith(f"{path}/")]
+    if state == ABSENT:
+        if not below:
+            tree.pop(path, None)
+        return
+    assert tree.get(posixpath.dirname(path), folder()).kind == "directory", f"{path} has no folder"
+    if state.kind != "directory":
+        assert not below, f"{path} would be lost"
+    found = tree.get(path)
+    content = found.sha256 if found and found.kind == "file" and state.kind == "file" and not state.sha256 else ""
+    tree[path] = PathState(**{**vars(state), "sha256": state.sha256 or content})
+
+
+def look(tree: Tree, path: str) -> PathState:
+    above = posixpath.dirname(path)
+    while above != "/":
+        if tree.get(above, folder()).kind != "directory":
+            return ABSENT  # what is below a link is not looked at
+        above = posixpath.dirname(above)
+    return tree.get(path, ABSENT)
+
+
+def apply(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> bool:
+    """Do the steps, as state/apply.py does. False if one is refused, and nothing is done then."""
+    steps = compare_roles(wanted, held, lambda path: look(tree, path))
+    if any(step.action == REFUSE for role in steps.values() for step in role):
+        return False
+    for role in steps.values():
+        for step in role:
+            if step.changes:
+                put(tree, step.path, step.after)
+                if step.action == TAKE and step.after == ABSENT and step.path in tree:
+                    step = Step(**{**vars(step), "action": KEEP})  # something is in it
+            record_step(held, step)
+    return True
+
+
+def clean(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> list[tuple[str, str]]:
+    steps = compare_roles(wanted, held, lambda path: look(tree, path))
+    return [(step.path, step.action) for role in steps.values() for step in role if step.action]
+
+
+STATES = st.sampled_from([file(A), file(B), file(A, "0600"), folder(), folder("0700"), link("/t"), link("/u")])
+
+
+def through_a_link(tree: Tree, held: Manifest) -> bool:
+    """Whether a folder that is not ours is a link now: the model does not follow links."""
+    ours = {path for path, _record in held.records()}
+    return any(tree.get(name, ABSENT).kind == "link" and name not in ours for name in FOLDERS)
+
+
+@st.composite
+def trees(draw: Any) -> Tree:
+    """What was there before: whole folders only, and no link where a folder may be needed."""
+    tree: Tree = {}
+    for name in NAMES:
+        parent = posixpath.dirname(name)
+        if (parent == "/" or tree.get(parent, ABSENT).kind == "directory") and draw(st.booleans()):
+            tree[name] = draw(STATES)
+    assume(not through_a_link(tree, Manifest()))
+    return tree
+
+
+@st.composite
+def desired(draw: Any) -> dict[str, Tree]:
+    """Two roles as features have to be: they agree on each path that both want; who has something in a folder that the
+    other names, names it too; and what is a folder in one version of the collection is one in the next."""
+    leaves = st.sampled_from([file(A), file(B), file(A, "0600"), link("/t")])
+    states = {name: folder() if name in FOLDERS else draw(leaves) for name in NAMES}
+    named = {name for name in FOLDERS if draw(st.booleans())}
+    wanted: dict[str, Tree] = {}
+    for role in ROLES:
+        paths = {name for name in NAMES if name not in FOLDERS and draw(st.booleans())}
+        paths |= {name for name in named if draw(st.booleans())}
+        paths |= {name for name in named if any(path.startswith(f"{name}/") for path in paths)}
+        wanted[role] = {name: states[name] for name in sorted(paths)}
+    return wanted
+
+
+NOTHING: dict[str, Tree] = {role: {} for role in reversed(ROLES)}
+OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@given(trees(), desired())
+@OFTEN
+def test_after_an_apply_all_is_right_and_after_retire_all_is_as_before(before, wanted):
+    tree, held = dict(before), Manifest()
+    if not apply(tree, held, wanted):
+        event("refused")
+        assert tree == before and held.records() == []
+        return
+    assert clean(tree, held, wanted) == []
+    for states in wanted.values():
+        for path, state in states.items():
+            assert tree[path] == state
+    assert apply(tree, held, NOTHING)
+    assert tree == before
+    assert [path for path, _record in held.records()] == []
+
+
+@given(trees(), desired(), desired())
+@OFTEN
+def test_after_a_change_of_the_policy_all_is_right_and_after_retire_all_is_as_before(before, first, second):
+    tree, held = dict(before), Manifest()
+    if not apply(tree, held, first) or not apply(tree, held, second):
+        event("refused")
+        return
+    assert clean(tree, held, second) == []
+    assert apply(tree, held, NOTHING)
+    assert tree == before and [path for path, _record in held.records()] == []
+
+
+@given(trees(), desired(), st.sampled_from(NAMES), STATES)
+@OFTEN
+def test_drift_is_found_and_put_right(before, wanted, path, state):
+    tree, held = dict(before), Manifest()
+    assume(apply(tree, held, wanted) and not (path in FOLDERS and state.kind == "link"))
+    right = dict(tree)
+    for name in [name for name in tree if name == path or name.startswith(f"{path}/")]:
+        del tree[name]
+    if tree.get(posixpath.dirname(path), folder()).kind == "directory" and posixpath.dirname(path) in {"/", *tree}:
+        tree[path] = state
+    assume(not through_a_link(tree, held))
+    drifted = {name for states in wanted.values() for name in states if look(tree, name) != right[name]}
+    found = {name for name, _action in clean(tree, held, wanted)}
+    assert drifted <= found
+    if apply(tree, held, wanted):
+        assert clean(tree, held, wanted) == []
+
+
+@given(trees(), desired(), st.sampled_from(ROLES))
+@OFTEN
+def test_one_role_goes_and_the_other_s_paths_stay(before, wanted, gone):
+    tree, held = dict(before), Manifest()
+    if not apply(tree, held, wanted):
+        return
+    (other,) = set(ROLES) - {gone}
+    assert apply(tree, held, {gone: {}})
+    assert clean(tree, held, {other: wanted[other]}) == []
+    assert {path: tree[path] for path in wanted[other]} == wanted[other]
+    assert apply(tree, held, {other: {}})
+    assert tree == before

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Units of systemd against what the files of roles want of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import (
+    NOT_KNOWN,
+    compare_units,
+    limits_that_differ,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import RoleRecord
+
+ETC = "/etc/systemd/system"
+RUNS = UnitState("loaded", "enabled", "active", "success", False)
+LIMITS = {"as": [64 << 30, 64 << 30], "nofile": [1024, 4096]}
+OURS = f"{ETC}/x.timer.d/90-nova-agent.conf"
+OTHER = f"{ETC}/x.timer.d/override.conf"
+MANY = [f"{ETC}/agent-runner.service.d/90-nova-agent.conf", f"{ETC}/agent-runner.service.d/99-other.conf"]
+TIMER = Unit("x.timer", own=True, active=True)
+RUNNER = Unit("agent-runner.service", limited=True)
+
+
+def compared(unit, found, record=None):
+    states = {} if found is None else {unit.name: found}
+    (finding,) = compare_units("r", [unit], states, record, {OURS, MANY[0]}, LIMITS)
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("unit", "seen", "differs", "part"),
+    [
+        (TIMER, {"active": "inactive"}, "active", "is inactive, not active"),
+        (TIMER, {"active": "failed", "result": "resources"}, "active", "failed (resources)"),
+        (Unit("x.service", own=True), {"active": "failed", "result": "exit-code"}, "active", "reset-failed x.service"),
+        (TIMER, {"enabled": "disabled"}, "enabled", "is disabled, not enabled"),
+        (TIMER, {"enabled": ""}, "enabled", "is not enabled"),
+        (TIMER, {"load": "masked"}, "load", "masked"),
+        (TIMER, {"stale": True}, "load", "daemon-reload"),
+        (Unit("user.slice"), {"stale": True}, "load", "daemon-reload"),
+        (TIMER, {"drop_ins": [OTHER]}, "drop-in", OTHER),
+        (TIMER, {"drop_ins": [f"{ETC}/x-.timer.d/a.conf"]}, "drop-in", f"{ETC}/x-.timer.d/a.conf"),
+        (RUNNER, {"drop_ins": MANY, "limits": {**LIMITS, "as": [None, None]}}, "limits", MANY[1]),
+        (RUNNER, {"limits": {**LIMITS, "nofile": [1024, 524288]}}, "limits", "nofile 1024:524288, not 1024:4096"),
+    ],
+)
+def test_a_unit_that_is_not_as_its_files_want_it_differs(unit, seen, differs, part):
+    finding = compared(unit, replace(RUNS, **seen))
+    assert finding.differs and list(finding.why) == [differs] and part in finding.why[differs]
+
+
+@pytest.mark.parametrize(
+    ("unit", "seen"),
+    [
+        (TIMER, {}),
+        (Unit("x.service", own=True), {"active": "inactive", "enabled": "static"}),
+        # Somebody else's unit, which may not be here or may have failed for reasons of its own.
+        (Unit("agent-runner.service"), {"load": "not-found", "active": "inactive"}),
+        (Unit("agent-runner.service"), {"active": "failed"}),
+        # Ours, one for all timers, and one for somebody else's unit.
+        (TIMER, {"drop_ins": [OURS, f"{ETC}/timer.d/a.conf"]}),
+        (RUNNER, {"drop_ins": MANY, "limits": LIMITS}),
+        (RUNNER, {"load": "not-found"}),
+    ],
+)
+def test_others_are_right(unit, seen):
+    assert not compared(unit, replace(RUNS, **seen)).differs
+
+
+def test_a_restart_that_a_killed_run_left_is_still_to_be_done():
+    finding = compared(TIMER, RUNS, RoleRecord(restarts=["x.timer"]))
+    assert list(finding.why) == ["restart"]
+    assert not compared(TIMER, RUNS, RoleRecord(restarts=["y.timer"])).differs
+
+
+@pytest.mark.parametrize("found", [None, NOT_KNOWN])
+def test_if_systemd_does_not_answer_a_unit_is_not_known(found):
+    finding = compared(TIMER, found)
+    assert finding.differs and not finding.known and not finding.why
+
+
+def test_limits_that_differ_are_named_and_others_are_not():
+    assert limits_that_differ(LIMITS, {**LIMITS, "stack": [1, 2]}) == ""
+    assert limits_that_differ(LIMITS, {"as": [None, None]}) == (
+        f"as unlimited, not {64 << 30}, nofile unlimited, not 1024:4096"
+    )

@@ -1,0 +1,175 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What a host must allow for its agents: computed from their number, only ever raised, and put back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_capacity, agent_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import (
+    HostProblems,
+    PolicyProblems,
+    retired_of,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Capacity, Given, Setting, Sshd
+
+from ..example_host import RIGHT, host, policy, wanted
+
+UBUNTU = {
+    "fs.file-max": 9_223_372_036_854_775_807,
+    "fs.inotify.max_user_instances": 128,
+    "fs.inotify.max_user_watches": 524_288,
+    "fs.nr_open": 1_048_576,
+    "kernel.keys.maxbytes": 20_000,
+    "kernel.keys.maxkeys": 200,
+    "kernel.pid_max": 4_194_304,
+    "kernel.threads-max": 12_000_000,
+    "vm.max_map_count": 1_048_576,
+}
+SSHD = Sshd("9.6", True, {})
+DEFAULTS = [Given("/usr/lib/systemd/system/user-.slice.d/10-defaults.conf", "33%")]
+
+
+def observed(*, writable=True, sshd=SSHD, tasks=DEFAULTS, **changed):
+    """A host of Ubuntu's defaults, with some settings of the kernel changed."""
+    kernel = {name: Setting(value, writable) for name, value in UBUNTU.items()}
+    kernel.update({name.replace("__", ".").replace("_OF_", "_"): setting for name, setting in changed.items()})
+    return replace(RIGHT, capacity=Capacity(kernel, 1_048_576, 4_194_304, tasks, [], sshd))
+
+
+def contexts(seen, **given):
+    """The contexts of the files that are wanted, by path."""
+    return {entry.path: entry.content.context for entry in wanted(agent_capacity, seen, **given).entries}
+
+
+def values(seen, **given):
+    found = contexts(seen, **given).get(agent_capacity.SYSCTL_FILE, {"settings": []})
+    return {one["name"]: (one["value"], one["before"]) for one in found["settings"]}
+
+
+def lines(sshd, **given):
+    return contexts(observed(sshd=sshd), **given).get(agent_capacity.SSHD_FILE, {"lines": {}})["lines"]
+
+
+def test_only_what_the_host_lacks_is_raised():
+    assert values(observed()) == {
+        "fs.inotify.max_user_instances": (1024, 128),
+        "kernel.keys.maxbytes": (100_000, 20_000),
+        "kernel.keys.maxkeys": (1000, 200),
+    }
+
+
+def test_one_account_that_runs_all_agents_needs_more():
+    raised = values(observed(), agent_policy_count_agents="sessions")
+    assert raised["fs.inotify.max_user_instances"] == (16 * 300, 128)
+    assert raised["fs.inotify.max_user_watches"] == (16_384 * 300, 524_288)
+    assert raised["kernel.keys.maxkeys"] == (16 * 300, 200)
+
+
+@pytest.mark.parametrize(
+    ("setting", "raised"),
+    [
+        (Setting(1000, True, ours=1000, before=200), (1000, 200)),  # the second look
+        (Setting(150, True, ours=1000, before=200), (1000, 200)),  # lowered by hand
+        (Setting(2000, True, ours=1000, before=200), None),  # raised by hand: the host has enough
+        (Setting(200, True, earlier=3000), (3000, 200)),  # a file of others wants more
+        (Setting(200, False), None),
+    ],
+)
+def test_the_next_look_wants_the_same(setting, raised):
+    assert values(observed(kernel__keys__maxkeys=setting)).get("kernel.keys.maxkeys") == raised
+
+
+def test_a_value_that_is_not_in_force_is_set_and_a_later_file_of_others_is_named():
+    lowered = observed(kernel__keys__maxkeys=Setting(150, True, ours=1000, before=200))
+    assert settings_of(drifted([wanted(agent_capacity, lowered)]))["kernel.keys.maxkeys"] == 1000
+    later = observed(kernel__keys__maxkeys=Setting(150, True, 1000, 200, later="/etc/sysctl.d/99-x.conf"))
+    wrong = drifted([wanted(agent_capacity, later)])
+    assert "kernel.keys.maxkeys" not in settings_of(wrong)
+    assert any("/etc/sysctl.d/99-x.conf" in one.why for one in wrong)
+
+
+def test_what_was_raised_is_put_back_when_the_part_or_the_role_goes():
+    seen = observed(kernel__keys__maxkeys=Setting(1000, True, ours=1000, before=200))
+    assert settings_of(drifted([wanted(agent_capacity, seen, agent_capacity_kernel=False)])) == {
+        "kernel.keys.maxkeys": 200
+    }
+    assert settings_of(drifted(retired_of(seen, ["agent_limits", "agent_capacity"]))) == {"kernel.keys.maxkeys": 200}
+    changed = observed(kernel__keys__maxkeys=Setting(1500, True, ours=1000, before=200))
+    assert settings_of(drifted(retired_of(changed, ["agent_capacity"]))) == {}
+
+
+def test_a_container_has_a_note_and_no_file():
+    found = wanted(agent_capacity, observed(writable=False))
+    assert agent_capacity.SYSCTL_FILE not in {entry.path for entry in found.entries}
+    (note,) = [note for note in found.notes if note.kind == "kernel"]
+    assert "kernel.keys.maxkeys=1000 (has 200)" in note.text
+
+
+@pytest.mark.parametrize(
+    ("sshd", "wanted_lines"),
+    [
+        (SSHD, {"MaxStartups": "400:30:700", "MaxSessions": "64"}),
+        (Sshd("9.6", True, {"maxstartups": [Given("/x", "20000")]}), {"MaxSessions": "64"}),
+        (
+            Sshd("9.6", True, {"maxstartups": [Given("/x", "100:10:5000")]}),
+            {"MaxStartups": "400:10:5000", "MaxSessions": "64"},
+        ),
+        (
+            Sshd("9.6", True, {"maxstartups": [Given(agent_capacity.SSHD_FILE, "9000:30:9000")]}),
+            {"MaxStartups": "400:30:700", "MaxSessions": "64"},
+        ),
+        (
+            Sshd("9.6", True, {"persourcemaxstartups": [Given("/x", "10")]}),
+            {"MaxStartups": "400:30:700", "MaxSessions": "64", "PerSourceMaxStartups": "700"},
+        ),
+        (Sshd("9.6", False, {}), {}),
+        (Sshd(), {}),
+    ],
+)
+def test_the_lines_of_sshd(sshd, wanted_lines):
+    assert lines(sshd) == wanted_lines
+
+
+def test_controllers_are_exempt_where_sshd_can():
+    given = {"agent_capacity_controllers": ["192.0.2.7", "2001:db8::/64"]}
+    assert "PerSourcePenaltyExemptList" not in lines(SSHD, **given)
+    theirs = {"persourcepenaltyexemptlist": [Given("/x", "10.0.0.0/8")]}
+    exempt = lines(Sshd("10.0", True, theirs), **given)["PerSourcePenaltyExemptList"]
+    assert exempt == "10.0.0.0/8,192.0.2.7,2001:db8::/64"
+    with pytest.raises(PolicyProblems, match="agent_capacity_controllers has 'controller1'"):
+        policy(agent_capacity_controllers=["controller1"])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "count", "wanted_tasks"),
+    [
+        (DEFAULTS, "accounts", None),
+        ([*DEFAULTS, Given("/etc/x.conf", "1000")], "accounts", "12288"),
+        ([Given("/etc/x.conf", "infinity")], "sessions", None),
+        (DEFAULTS, "sessions", str(4_194_304 * 75 // 100)),
+    ],
+)
+def test_the_tasks_of_an_account(tasks, count, wanted_tasks):
+    found = contexts(observed(tasks=tasks), agent_policy_count_agents=count)
+    assert found.get(agent_capacity.TASKS_FILE, {"tasks_max": None})["tasks_max"] == wanted_tasks
+
+
+def test_more_sessions_than_logind_allows():
+    assert agent_capacity.LOGIND_FILE not in contexts(observed())
+    assert contexts(observed(), agent_capacity_agents=2000)[agent_capacity.LOGIND_FILE] == {"sessions_max": 16_000}
+
+
+def test_open_files_are_as_many_as_the_host_can_give():
+    few = replace(RIGHT, capacity=Capacity(open_files=20_000))
+    ours = policy().of(agent_limits.Variables)
+    assert agent_limits.limits(ours, RIGHT)["nofile"] == [65_536, 1_048_576]
+    assert agent_limits.limits(ours, few)["nofile"] == [20_000, 20_000]
+    with pytest.raises(HostProblems) as caught:
+        host(few, agent_limits_nofile="1024:30000")
+    assert "agent_limits_nofile is 1024:30000" in str(caught.value)
+    assert "1024:20000" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""How high the ceiling is, whether it holds, and every reason why a host can't have it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Usage
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
+    RIGHT,
+    changed,
+    host,
+    policy,
+    wanted,
+)
+
+ON = {"agent_ceiling_enabled": True}
+AVAILABLE = 1304 * GIB
+
+
+def using(in_use=3 * GIB, memory_max=None, swap_max=None, **more):
+    return changed(RIGHT, "ceiling", users=Usage(memory_max, swap_max, in_use), **more)
+
+
+def holds(observed):
+    found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}
+    return found["user.slice"].found
+
+
+def test_without_it_nothing_is_wanted_and_no_host_is_refused():
+    old = changed(RIGHT, "ceiling", hierarchy="legacy", controllers=[], systemd=0)
+    assert wanted(agent_ceiling, old) == agent_ceiling.Wanted("agent_ceiling")
+
+
+def test_it_is_the_available_memory_and_a_part_of_it_is_kept_for_each_administrator():
+    role = wanted(agent_ceiling, RIGHT, **ON)
+    context = {entry.path: entry.content.context for entry in role.entries}
+    assert context[f"{FOLDER}/user.slice.d/90-nova-agent.conf"] == {
+        "memory_max": "1304G",
+        "memory_min": "512M",
+        "tasks_max": "75%",
+    }
+    assert f"{FOLDER}/user-0.slice.d/90-nova-agent.conf" in context
+    assert f"{FOLDER}/user-1000.slice.d/90-nova-agent.conf" in context
+
+
+def test_available_memory_is_rounded_down_to_what_every_page_size_can_keep():
+    assert agent_ceiling.height(588 * MIB + 1023) == 588 * MIB
+
+
+@pytest.mark.parametrize(
+    ("memory_max", "swap_max", "held"),
+    [
+        (AVAILABLE, 0, True),
+        (AVAILABLE, None, True),  # a kernel without swap has no such file
+        (AVAILABLE, GIB, False),
+        (AVAILABLE + 4096, 0, False),
+        (None, 0, False),
+    ],
+)
+def test_whether_it_holds_is_what_the_kernel_has(memory_max, swap_max, held):
+    assert holds(using(memory_max=memory_max, swap_max=swap_max)) is held
+
+
+def test_a_ceiling_that_does_not_hold_asks_for_a_reload():
+    (condition,) = wanted(agent_ceiling, RIGHT, **ON).conditions[:1]
+    assert condition.reload and not condition.restart
+
+
+def test_a_host_that_does_not_tell_what_is_in_use_is_not_blocked():
+    observed = changed(RIGHT, "ceiling", users=None)
+    assert holds(observed) is False
+    assert not agent_ceiling.blocked(policy(**ON), host(observed, **ON))
+    assert not agent_ceiling.blocked(policy(), host(using(in_use=9999 * GIB)))  # without a ceiling
+
+
+def test_a_scheduler_that_runs_above_the_ceiling_is_restarted():
+    conditions = wanted(agent_ceiling, RIGHT, **ON, agent_ceiling_schedulers=["cron", "atd"]).conditions
+    assert [(one.name, one.restart) for one in conditions if one.found != one.expected and one.restart] == [
+        ("cron.service", "cron.service")
+    ]
+
+
+def test_sessions_are_ended_whole_only_if_that_is_wanted():
+    def paths(**variables):
+        return [entry.path for entry in wanted(agent_ceiling, RIGHT, **ON, **variables).entries]
+
+    extra = set(paths(agent_ceiling_kill="session")) - set(paths())
+    assert extra == {f"{FOLDER}/session-.scope.d/90-nova-agent.conf"}
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables", "parts"),
+    [
+        (
+            changed(RIGHT, "ceiling", hierarchy="hybrid"), {},
+            ("agent_ceiling_enabled", "hybrid", "systemd.unified_cgroup_hierarchy=1"),
+        ),
+        (
+            changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {},
+            ("agent_ceiling_enabled", "no memory", "cgroup_disable="),
+        ),
+        (using(in_use=AVAILABLE + GIB), {}, ("1,305 GiB", "1,304 GiB", "agent_ceiling_wait")),
+        (
+            changed(RIGHT, "ceiling", systemd=249), {"agent_ceiling_kill": "session"},
+            ("agent_ceiling_kill", "session", "253", "249"),
+        ),
+        (
+            RIGHT, {"agent_ceiling_administrator_memory": "200G"},
+            ("agent_ceiling_administrator_memory", "200G", "root, ubuntu", f"{163 * 1024}M"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_host_that_can_not_have_it_is_told_why(observed, variables, parts):
+    with pytest.raises(HostProblems) as error:
+        host(observed, **ON, **variables)
+    assert "\n" not in str(error.value)
+    assert [part for part in parts if part not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables"),
+    [
+        (RIGHT, {}),
+        (RIGHT, {"agent_ceiling_kill": "session"}),
+        (using(in_use=AVAILABLE + GIB), {"agent_ceiling_wait": 5}),
+        (using(in_use=AVAILABLE), {}),
+        (RIGHT, {"agent_ceiling_administrator_memory": "163G"}),
+        (replace(RIGHT, ceiling=replace(RIGHT.ceiling, systemd=249)), {}),
+    ],
+)
+def test_a_host_that_can_have_it_has_no_problem(observed, variables):
+    assert host(observed, **ON, **variables)
+
+
+@pytest.mark.parametrize(
+    ("observed", "given", "offered"),
+    [
+        (RIGHT, {}, True),
+        (RIGHT, ON, False),
+        (changed(RIGHT, "ceiling", hierarchy="hybrid"), {}, False),
+        (changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {}, False),
+    ],
+)
+def test_it_is_offered_where_a_host_could_have_it_and_has_none(observed, given, offered):
+    assert agent_ceiling.offered(policy(**given), host(observed, **given)) is offered
+
+
+def test_a_value_of_set_property_is_named_and_no_reload_is_tried():
+    path = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
+    observed = changed(using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
+    found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}["user.slice"]
+    assert found.found is False and found.reload is False
+    assert path in found.why and "systemctl revert user.slice" in found.why

@@ -1,0 +1,65 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The timers are there only if they have something to do, and the programs read what the variables hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_hygiene
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog, Workspaces, load_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AuditLogFinding
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, wanted
+
+LOG = {"path": "/home/agent1/nova-audit.log", "owner": "agent1"}
+BOTH = {
+    "agent_hygiene_workspaces": ["/home/*/nova", {"path": "~/nova", "users": ["agent1"]}],
+    "agent_hygiene_audit_logs": [LOG],
+}
+
+
+def units(**variables):
+    return [unit.name for unit in wanted(agent_hygiene, RIGHT, **variables).units if unit.active]
+
+
+def test_each_timer_is_there_only_if_it_has_something_to_do():
+    assert units() == []
+    assert units(agent_hygiene_workspaces=["/home/*/nova"]) == ["nova-agent-sweep.timer"]
+    assert units(agent_hygiene_audit_logs=[LOG]) == ["nova-agent-audit-log.timer"]
+    assert units(**BOTH) == ["nova-agent-sweep.timer", "nova-agent-audit-log.timer"]
+
+
+def test_a_timer_is_enabled_by_a_link_and_its_unit_is_ours():
+    role = wanted(agent_hygiene, RIGHT, **BOTH)
+    links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
+    assert links == {
+        f"/etc/systemd/system/timers.target.wants/{unit.name}": f"/etc/systemd/system/{unit.name}"
+        for unit in role.units
+        if unit.active
+    }
+    assert all(unit.own for unit in role.units)
+
+
+def test_the_programs_read_what_the_variables_hold(tmp_path):
+    (entry,) = [one for one in wanted(agent_hygiene, RIGHT, **BOTH).entries if one.path.endswith("hygiene.json")]
+    assert entry.mode == "0600"
+    file = tmp_path / "hygiene.json"
+    file.write_text(entry.content)
+    found = load_policy(str(file))
+    assert found.workspaces == (Workspaces("/home/*/nova"), Workspaces("~/nova", ("agent1",)))
+    assert found.audit_logs == (AuditLog(**LOG),)
+    assert (found.target_max % GIB, found.group) == (0, "nova-agents")
+    assert json.loads(entry.content)["cargo_agent"] == "/opt/nova-agent/bin/cargo_agent.sh"
+
+
+def test_findings_of_audit_logs_are_conditions():
+    finding = AuditLogFinding(f"{LOG['path']}.1", "wide", "mode 0644, not 0600")
+
+    def conditions(*findings):
+        role = wanted(agent_hygiene, replace(RIGHT, audit_logs=list(findings)), agent_hygiene_audit_logs=[LOG])
+        return [(one.name, one.found, one.differs) for one in role.conditions]
+
+    assert conditions() == [(LOG["path"], True, "kind")]
+    assert (f"{LOG['path']}.1", False, "wide") in conditions(finding)

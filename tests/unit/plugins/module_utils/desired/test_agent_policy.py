@@ -1,0 +1,194 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts that can't take the policy, and what is made of the agents' accounts over several applies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.agent_policy import account_plan
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, host_of
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Account, Accounts, AccountsRecord
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
+    RIGHT,
+    changed,
+    policy,
+    wanted,
+    with_agents,
+)
+
+
+def problems(observed, **variables):
+    try:
+        host_of(policy(**variables), observed, ["agent_policy", "agent_toolchain"])
+    except HostProblems as error:
+        return str(error).splitlines()
+    return []
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables", "parts"),
+    [
+        (changed(RIGHT, "platform", ids=["fedora"], version="44"), {}, ("fedora 44", "Ubuntu 22.04", "Debian 12")),
+        (changed(RIGHT, "platform", version="20.04"), {}, ("ubuntu 20.04", "Ubuntu 22.04")),
+        (changed(RIGHT, "platform", ids=["debian"], version="11"), {}, ("debian 11", "Debian 12")),
+        (changed(RIGHT, "platform", systemd=False), {}, ("systemd", "/run/systemd/system")),
+        (changed(RIGHT, "platform", uid=1000), {}, ("uid 1000", "become: true")),
+        (
+            changed(RIGHT, "platform", architecture="riscv64"),
+            {},
+            ("riscv64", "agent_toolchain_rustup_checksums", "aarch64, x86_64"),
+        ),
+        (changed(RIGHT, "memory", total=GIB), {}, ("GiB",)),
+        (
+            with_agents(missing=("bob",)),
+            {"agent_policy_users": ["bob"]},
+            ("agent_policy_users", "bob", "agent_policy_create_users: true"),
+        ),
+        (
+            with_agents(missing=("Jane.Doe",)),
+            {"agent_policy_users": ["Jane.Doe"], "agent_policy_create_users": True},
+            ("agent_policy_users", "Jane.Doe", "useradd"),
+        ),
+        (
+            with_agents("ubuntu"),
+            {"agent_policy_users": ["ubuntu"]},
+            ("ubuntu", "nova-agents", "agent_policy_allow_privileged_users: true"),
+        ),
+        (with_agents("root", "bob"), {}, ("root", "agent_policy_allow_privileged_users: true")),
+        (RIGHT, {"agent_policy_users": ["bob"]}, ("bob", "agent_policy_users", "leaves out")),
+    ],
+)
+def test_a_host_that_can_not_take_the_policy_is_refused_with_the_reason(observed, variables, parts):
+    (line,) = problems(observed, **variables)
+    assert [part for part in parts if part not in line] == []
+
+
+def test_all_reasons_are_told_at_once_also_if_there_is_no_budget():
+    observed = changed(changed(RIGHT, "memory", total=GIB), "platform", uid=1000, systemd=False)
+    assert len(problems(observed)) == 3
+
+
+@pytest.mark.parametrize(
+    ("observed", "variables"),
+    [
+        (RIGHT, {}),
+        (changed(RIGHT, "platform", ids=["debian"], version="13", architecture="aarch64"), {}),
+        (changed(RIGHT, "platform", ids=["debian"], version=""), {}),  # testing has no number
+        (changed(RIGHT, "platform", version="22.04"), {}),
+        (changed(RIGHT, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"), {}),  # a number of its own
+        (with_agents("Jane.Doe"), {"agent_policy_users": ["Jane.Doe"]}),
+        (
+            with_agents("ubuntu"),
+            {"agent_policy_users": ["ubuntu"], "agent_policy_allow_privileged_users": True},
+        ),
+        (with_agents(missing=("bob",)), {"agent_policy_users": ["bob"], "agent_policy_create_users": True}),
+    ],
+)
+def test_a_host_that_can_take_the_policy_has_no_problem(observed, variables):
+    assert problems(observed, **variables) == []
+
+
+def accounts(users, members=(), group=True, record=None, memberships=None):
+    record = record or AccountsRecord()
+    groups = {name: [name, *(["agents"] if name in members else [])] for name in users}
+    return Accounts(
+        2000 if group else None,
+        True,
+        list(members),
+        {name: Account(True, groups[name]) for name in users},
+        "ubuntu",
+        record,
+        memberships if memberships is not None else {name: list(members) for name in record.members},
+    )
+
+
+def test_an_empty_host_gets_the_group():
+    plan = account_plan(accounts([], group=False), "agents", ())
+    assert plan.pending and plan.group and plan.record == AccountsRecord(["agents"])
+    assert (plan.users, plan.members, plan.leavers) == ([], [], [])
+
+
+def test_what_is_there_already_is_not_noted_as_ours():
+    plan = account_plan(accounts(["bob"], members=["bob"]), "agents", ("bob",))
+    assert not plan.pending and plan.record == AccountsRecord()
+
+
+def test_the_record_survives_the_next_apply():
+    made = AccountsRecord(["agents"], ["bob"], {"agents": ["bob"]})
+    plan = account_plan(accounts(["bob"], members=["bob"], record=made), "agents", ("bob",))
+    assert not plan.pending and plan.record == made
+
+
+def test_a_killed_apply_is_finished_by_the_next():
+    made = AccountsRecord(["agents"], [], {"agents": ["bob"]})
+    plan = account_plan(accounts(["bob"], group=False, record=made), "agents", ("bob",))
+    assert plan.group and plan.members == ["bob"] and plan.record == made
+
+
+def test_who_is_no_longer_listed_leaves_if_we_put_him_in():
+    made = AccountsRecord([], [], {"agents": ["bob"]})
+    plan = account_plan(accounts([], members=["bob", "eve"], record=made), "agents", ())
+    assert plan.pending and plan.leavers == [("bob", "agents")]
+    assert plan.record.members == {"agents": ["bob"]}  # until he has left
+    after = account_plan(accounts([], members=["eve"], record=plan.record), "agents", ())
+    assert not after.pending and after.record.members == {}
+
+
+def test_after_the_group_was_renamed_its_members_leave_the_old_one():
+    made = AccountsRecord([], [], {"old": ["bob"]})
+    plan = account_plan(accounts(["bob"], record=made, memberships={"old": ["bob", "eve"]}), "agents", ("bob",))
+    assert plan.leavers == [("bob", "old")] and plan.members == ["bob"]
+    assert plan.record.members == {"old": ["bob"], "agents": ["bob"]}
+
+
+def test_without_a_group_everybody_leaves():
+    made = AccountsRecord([], [], {"old": ["bob"], "gone": ["bob"]})
+    plan = account_plan(accounts([], record=made, memberships={"old": ["bob"], "gone": []}), None, ())
+    assert plan.leavers == [("bob", "old")]
+
+
+def conditions(observed, **variables):
+    """What is not as it should be."""
+    found = wanted(agent_policy, observed, **variables).conditions
+    return [(one.kind, one.name) for one in found if one.found != one.expected]
+
+
+def test_accounts_are_conditions():
+    assert conditions(RIGHT) == []
+    assert conditions(changed(RIGHT, "accounts", group_id=None)) == [("group", "nova-agents")]
+    variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
+    assert conditions(with_agents("bob"), **variables) == []
+    assert conditions(with_agents(missing=("bob",)), **variables) == [
+        ("account", "bob"),
+        ("member", "bob in nova-agents"),
+    ]
+    left = replace(RIGHT.accounts, record=AccountsRecord(members={"old": ["eve"]}), memberships={"old": ["eve"]})
+    assert conditions(replace(RIGHT, accounts=left)) == [("member", "eve in old")]
+
+
+def test_what_was_made_is_recorded_in_a_file():
+    observed = changed(with_agents(missing=("bob",)), "accounts", group_id=None)
+    variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
+    (entry,) = wanted(agent_policy, observed, **variables).entries
+    made = AccountsRecord(["nova-agents"], ["bob"], {"nova-agents": ["bob"]})
+    assert json.loads(entry.content) == asdict(made)
+
+
+@pytest.mark.parametrize(
+    ("observed", "part"),
+    [
+        (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
+        (changed(RIGHT, "fences", overcommit_memory=2), "vm.overcommit_memory is 2"),
+        (changed(RIGHT, "fences", container_users=["a1 (docker)", "a2 (lxd)"]), "a1 (docker), a2 (lxd)"),
+        (changed(RIGHT, "fences", shm_used=3 * GIB), "/dev/shm hold 3 GiB"),
+    ],
+)
+def test_what_defeats_a_limit_is_a_note(observed, part):
+    (note,) = wanted(agent_policy, observed).notes
+    assert part in note.text
+    assert wanted(agent_policy, RIGHT).notes == ()

@@ -1,0 +1,72 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the kernel, sshd's configuration and what others set, read below a FIXTURE root."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import FILE
+from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import observe_kernel, set_settings
+from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
+from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import observe_sshd, uses_pam
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Setting
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(path: str, text: str) -> None:
+        file = tmp_path / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    return write
+
+
+def test_a_setting_with_what_files_say_of_it(tmp_path, write):
+    write("/proc/sys/kernel/keys/maxkeys", "1000\n")
+    write(FILE, "# kernel.keys.maxkeys was 200\nkernel.keys.maxkeys = 1000\n")
+    write("/etc/sysctl.d/50-a.conf", "kernel/keys/maxkeys=300\n-kernel.keys.maxkeys = 400\n# kernel.keys.maxkeys=9\n")
+    write("/usr/lib/sysctl.d/50-a.conf", "kernel.keys.maxkeys = 1\n")  # hidden by the one in /etc
+    write("/usr/lib/sysctl.d/99-b.conf", "kernel.keys.maxkeys = 500\n")
+    assert observe_kernel(str(tmp_path)) == {
+        "kernel.keys.maxkeys": Setting(1000, True, 1000, 200, 400, "/usr/lib/sysctl.d/99-b.conf")
+    }
+
+
+def test_a_setting_is_set_and_no_other_file_is_written(tmp_path, write):
+    write("/proc/sys/vm/max_map_count", "65530\n")
+    assert set_settings({"vm.max_map_count": 262_144}, str(tmp_path)) == ["set vm.max_map_count = 262144"]
+    assert (tmp_path / "proc/sys/vm/max_map_count").read_text().strip() == "262144"
+    with pytest.raises(StateError, match=r"kernel\.core_pattern"):
+        set_settings({"kernel.core_pattern": 1}, str(tmp_path))
+
+
+def test_sshd_reads_drop_ins_in_their_order_and_a_match_ends_its_file(tmp_path, write):
+    write(
+        "/etc/ssh/sshd_config",
+        "Include /etc/ssh/sshd_config.d/*.conf\nMaxStartups 10\nUsePAM yes\nMatch User x\nMaxSessions 1\n",
+    )
+    write("/etc/ssh/sshd_config.d/20-b.conf", "MaxStartups = 30:50:60 # many\n")
+    write("/etc/ssh/sshd_config.d/10-a.conf", "Match User y\n  MaxSessions 2\n")
+    write("/var/lib/dpkg/status", "Package: openssh-server\nStatus: install ok installed\nVersion: 1:9.9p1-3\n\n")
+    found = observe_sshd(str(tmp_path))
+    assert (found.version, found.drop_ins) == ("9.9", True)
+    assert found.settings == {
+        "maxstartups": [Given("/etc/ssh/sshd_config.d/20-b.conf", "30:50:60"), Given("/etc/ssh/sshd_config", "10")]
+    }
+    assert uses_pam(str(tmp_path))
+
+
+def test_oomd_counts_if_it_runs_and_kills_sessions(tmp_path, write):
+    write("/usr/lib/systemd/system/user@.service.d/10-oomd.conf", "[Service]\nManagedOOMMemoryPressure=kill\n")
+    assert observe_oomd(str(tmp_path)) == []
+    (tmp_path / "sys/fs/cgroup/system.slice/systemd-oomd.service").mkdir(parents=True)
+    assert observe_oomd(str(tmp_path)) == ["/usr/lib/systemd/system/user@.service.d/10-oomd.conf"]
+
+
+def test_values_of_set_property_are_found_by_unit(tmp_path, write):
+    path = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
+    write(path, "[Slice]\nMemoryMax=1G\n")
+    write("/etc/systemd/system.control/cron.service.d/50-CPUWeight.conf", "[Service]\nCPUWeight=1\n")
+    assert observe_overrides(str(tmp_path)) == {"user.slice": [path]}

@@ -1,0 +1,241 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The border: whatever a host answers becomes a typed value, or one error."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Seen, compare
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES, HostProblems, host_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import wanted_of as desired_state_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
+from ansible_collections.nova.agent_host.plugins.module_utils.observed import decode as border
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import policy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ANSWER: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/answer.json").read_text(encoding="utf-8"))
+# An integer as large as JSON's can be, and texts with every character, also those that no text should have.
+TEXT = st.text(st.characters() | st.characters(categories=["Cc", "Cs", "Cf"]), max_size=20)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
+JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
+OFTEN = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value in ``data``."""
+    yield at
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        yield from places(value, (*at, key))
+
+
+def changed(at: tuple[Any, ...], value: Any) -> Any:
+    """The answer with ``value`` at the path ``at``."""
+    if not at:
+        return value
+    data = copy.deepcopy(ANSWER)
+    inner = data
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value
+    return data
+
+
+PLACES = sorted(places(ANSWER), key=str)
+
+
+def test_an_answer_becomes_records_and_again_the_same_answer():
+    observed = decode(Observation, ANSWER)
+    assert encode(observed) == ANSWER
+    assert decode(Observation, json.loads(json.dumps(encode(observed)))) == observed
+
+
+def test_the_fixture_has_every_part_of_an_answer():
+    """Else the tests below would not reach it."""
+    empty = [at for at in PLACES if at and len(at) == 1 and ANSWER[at[0]] in ([], {}, None)]
+    assert empty == []
+
+
+@given(JSON)
+@OFTEN
+def test_any_json_is_an_observation_or_one_error(data):
+    for shape in (Observation, Manifest, PathState, Applied):
+        try:
+            decode(shape, data)
+        except DecodeError as error:
+            assert border.UNFIT.search(str(error)) is None and len(str(error)) < 1000
+
+
+@given(st.sampled_from(PLACES), JSON)
+@OFTEN
+def test_an_answer_with_anything_in_one_place_is_an_observation_or_one_error(at, value):
+    try:
+        observed = decode(Observation, changed(at, value))
+    except DecodeError as error:
+        assert border.UNFIT.search(str(error)) is None and len(str(error)) < 1000
+    else:
+        assert decode(Observation, encode(observed)) == observed
+
+
+NUMBERS = st.integers(-(1 << 63), 1 << 63) | st.sampled_from([0, 1, -1])
+OF_THE_SAME_TYPE = {
+    bool: st.booleans(),
+    int: NUMBERS,
+    str: st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=8) | st.just("9" * 5000) | st.just(""),
+    list: st.just([]) | st.lists(NUMBERS | st.none(), max_size=3),
+    dict: st.just({}),
+    type(None): st.none() | NUMBERS | st.just(""),
+}
+
+
+@given(st.sampled_from([at for at in PLACES if at]), st.data())
+@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_host_that_lies_is_compared_or_has_one_problem(at, data):
+    """What fits the types can be any lie. No lie is an exception that would show a trace, or end other hosts' report."""
+    held: Any = ANSWER
+    for key in at:
+        held = held[key]
+    ours = policy(agent_policy_users=list(ANSWER["accounts"]["users"]))
+    try:
+        observed = decode(Observation, changed(at, data.draw(OF_THE_SAME_TYPE[type(held)])))
+        host = host_of(ours, observed, ROLES)
+        roles = desired_state_of(ours, host, ROLES)
+    except (DecodeError, HostProblems):
+        return
+    result = compare([_rendered(role) for role in roles], _seen(ours, observed))
+    assert isinstance(result.differs, bool)
+    assert all(isinstance(line, str) for line in summary_lines(ours, host))
+    agent_policy.account_plan(observed.accounts, None, ())
+
+
+def _rendered(role: Any) -> Any:
+    entries = tuple(
+        Entry(**{**vars(entry), "content": "" if isinstance(entry.content, Template) else str(entry.content or "")})
+        if entry.kind == "file"
+        else entry
+        for entry in role.entries
+    )
+    return type(role)(role.role, entries, role.units, role.conditions, role.notes)
+
+
+def _seen(ours: Any, observed: Observation) -> Seen:
+    record = wanted_record()
+    return Seen(
+        observed.manifest,
+        lambda path: observed.files.get(path, PathState("unreadable", why="was not looked at")),
+        observed.units,
+        {path: (record[path], state) for path, state in observed.record.items() if path in record},
+        agent_limits.limits(ours.of(agent_limits.Variables), observed),
+    )
+
+
+@pytest.mark.parametrize("at", [(), ("platform",), ("manifest",), ("accounts", "record"), ("memory",)], ids=str)
+def test_an_unknown_key_is_refused(at):
+    data = copy.deepcopy(ANSWER)
+    inner = data
+    for key in at:
+        inner = inner[key]
+    inner["ansible_connection"] = "local"
+    with pytest.raises(DecodeError, match="ansible_connection"):
+        decode(Observation, data)
+
+
+@pytest.mark.parametrize(
+    "at", [("platform", "version"), ("cpus",), ("memory", "total"), ("manifest", "roles")], ids=str
+)
+def test_what_is_missing_is_named(at):
+    data = copy.deepcopy(ANSWER)
+    inner = data
+    for key in at[:-1]:
+        inner = inner[key]
+    del inner[at[-1]]
+    with pytest.raises(DecodeError, match=at[-1]):
+        decode(Observation, data)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (("cpus",), "192"),
+        (("cpus",), True),
+        (("cpus",), 1.0),
+        (("cpus",), 1 << 64),
+        (("cpus",), None),
+        (("platform", "systemd"), 1),
+        (("platform", "version"), 24),
+        (("platform", "ids"), "ubuntu"),
+        (("platform", "ids", 0), None),
+        (("platform",), []),
+        (("files",), [["/etc/x", {}]]),
+        (("sessions",), {}),
+        (("packages",), {"git": "yes"}),
+        (("memory", "cgroup_limit"), "none"),
+        (("manifest", "roles"), []),
+        (("deep",), False),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_refused_and_its_place_is_named(at, value):
+    with pytest.raises(DecodeError) as error:
+        decode(Observation, changed(at, value), "the answer")
+    assert str(at[0]) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x00", "\x1b[31m", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028", "\ud800", "a\udfffb"],
+    ids=ascii,
+)
+def test_characters_that_a_terminal_obeys_are_refused_in_values_and_names(text):
+    for data in (
+        changed(("platform", "version"), text),
+        changed(("packages",), {text: True}),
+        changed(("files",), {f"/etc/{text}": {"kind": "absent"}}),
+        {**ANSWER, text: 1},
+    ):
+        with pytest.raises(DecodeError) as error:
+            decode(Observation, data)
+        assert text not in str(error.value)
+
+
+def test_what_is_too_large_is_refused():
+    most, longest = border.MOST_MEMBERS, border.LONGEST_TEXT
+    assert decode(Observation, changed(("platform", "ids"), ["x"] * most)).platform.ids == ["x"] * most
+    assert (
+        decode(Observation, changed(("platform", "architecture"), "x" * longest)).platform.architecture == "x" * longest
+    )
+    for at, value in (
+        (("platform", "ids"), ["x"] * (most + 1)),
+        (("packages",), {str(number): True for number in range(most + 1)}),
+        (("platform", "architecture"), "x" * (longest + 1)),
+        (("packages",), {"x" * (longest + 1): True}),
+    ):
+        with pytest.raises(DecodeError):
+            decode(Observation, changed(at, value))
+
+
+@pytest.mark.parametrize("where", ["state", "before"])
+def test_a_manifest_with_a_kind_of_path_that_there_is_not_is_refused(where):
+    record: dict[str, Any] = {"kind": "file", "before": {"kind": "absent"}}
+    (record if where == "state" else record["before"])["kind"] = "nonsense"
+    roles = {"agent_limits": {"paths": {"/etc/x": record}, "trees": [], "restarts": []}}
+    with pytest.raises(DecodeError):
+        decode(Manifest, {"collection": "nova.agent_host", "version": "0.1.0", "roles": roles})
+    with pytest.raises(ValueError, match="nonsense"):
+        Manifest.from_dict({"roles": roles})

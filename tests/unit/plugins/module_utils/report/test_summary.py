@@ -1,0 +1,109 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that end an apply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import PolicyProblems
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
+from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines, summary_lines
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
+    RIGHT,
+    changed,
+    host,
+    policy,
+)
+
+
+def lines(observed=RIGHT, **variables):
+    return summary_lines(policy(**variables), host(observed, **variables))
+
+
+def test_a_host_in_order_is_one_line():
+    assert lines() == ["300 agents (326 at most) of 4 GiB; 300 cargo commands at once, 32 jobs each"]
+
+
+def test_slots_and_jobs_are_those_of_the_policy():
+    (line,) = lines(agent_wrappers_slots=1, agent_wrappers_jobs=7)
+    assert line.endswith("; 1 cargo command at once, 7 jobs each")
+
+
+@pytest.mark.parametrize(
+    ("observed", "part"),
+    [
+        (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
+        (changed(RIGHT, "memory", swap=2 * GIB), "`swapoff --all`"),
+        (changed(RIGHT, "fences", overcommit_memory=2), "`sysctl -w vm.overcommit_memory=0`"),
+        (changed(RIGHT, "fences", container_users=["a1 (docker)"]), "a1 (docker)"),
+        (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "/x/10-oomd.conf"),
+        (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "`systemctl disable --now systemd-oomd`"),
+        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "/x/50-MemoryMax.conf"),
+        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "`systemctl revert user.slice`"),
+        (changed(RIGHT, "ways_in", sshd_without_pam=True), "UsePAM yes"),
+        (changed(RIGHT, "ways_in", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
+    ],
+)
+def test_what_defeats_a_limit_is_told(observed, part):
+    (_holds, note) = lines(observed)
+    assert note.startswith("note: ") and part in note
+
+
+def test_sessions_with_other_limits_are_told_after_the_limits_were_applied():
+    loose = [Session("agent1", "session-1.scope", {"as": None, "nofile": 1})]
+    observed = replace(RIGHT, sessions=loose)
+    assert len(lines(observed)) == 1
+    applied = replace(observed, manifest=Manifest({"agent_limits": RoleRecord()}))
+    assert "agent1 (1)" in lines(applied)[1]
+
+
+CROWD = [
+    *(Session("agent1", f"session-{number}.scope", {}) for number in range(1, 4)),
+    Session("agent2", "build.service", {}),
+    Session("agent2", "user@1002.service", {}),
+]
+
+
+@pytest.mark.parametrize(("count", "running"), [("accounts", 2), ("sessions", 4), ("processes", 7)])
+def test_more_agents_than_recommended_are_told_as_they_are_counted(count, running):
+    observed = replace(RIGHT, sessions=CROWD, programs={"claude": 5, "codex": 2})
+    given = {"agent_policy_count_agents": count, "agent_policy_agent_programs": ["claude", "codex"]}
+    assert len(lines(observed, **given, agent_policy_recommended_agents=running)) == 1
+    (_holds, note) = lines(observed, **given, agent_policy_recommended_agents=running - 1)
+    assert f"{running} agents run, counted by {count}" in note
+
+
+def test_programs_are_needed_where_processes_are_counted():
+    with pytest.raises(PolicyProblems, match="agent_policy_agent_programs"):
+        policy(agent_policy_count_agents="processes")
+
+
+def test_the_ceiling_is_offered_once_for_all_hosts_that_could_have_it():
+    told = fleet_lines({"a": ["x"], "b": ["x"], "c": ["x"]}, ["a", "b"], "", ["a", "b", "c"])
+    (offer,) = [line for line in told if "agent_ceiling_enabled" in line]
+    assert offer.startswith("no ceiling: a, b:")
+
+
+def test_a_text_of_a_host_can_not_steer_a_terminal():
+    (_holds, note) = lines(changed(RIGHT, "fences", container_users=["a\x1b[31m\u202e (docker)"]))
+    assert note.isprintable()
+
+
+def test_the_last_lines_name_the_hosts_that_are_not_done():
+    summaries = {"c": ["x"], "a": ["x"], "b": ["y"]}
+    assert fleet_lines(summaries, ["c", "a", "b"], "") == ["c, a: x", "b: y", "done: 3 of 3 hosts"]
+    assert fleet_lines(summaries, ["a"], "; note") == [
+        "a: x",
+        "done: 1 of 3 hosts; note",
+        "not reached or failed: c, b",
+    ]
+
+
+def test_a_host_s_name_can_not_steer_a_terminal_or_end_a_line():
+    name = "h\nost: 9 agents\x1b[31m\u202e"
+    told = [*fleet_lines({name: ["x"]}, [name], ""), *fleet_lines({name: ["x"]}, [], "")]
+    assert len(told) == 4 and all(line.isprintable() for line in told)

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Links in the checkouts of agents who mean harm: they get nothing that they did not have."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import socket
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
+from ansible_collections.nova.agent_host.plugins.module_utils.state.foreign import ForeignLink, Original
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has the rights of others")
+
+AGENT, GROUP = pwd.getpwnam("games")[2:4]  # an account of every Debian and Ubuntu
+TARGET = "/opt/nova-agent/bin/cargo_agent.sh"
+NAME = "cargo_agent.sh"
+
+
+class Checkout:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.scripts = root / "scripts"
+        self.link = self.scripts / NAME
+        root.mkdir()
+        self.scripts.mkdir()
+        self.give()
+
+    def give(self, uid: int = AGENT) -> None:
+        for path in [self.root, *self.root.rglob("*")]:
+            os.chown(path, uid, GROUP if uid else 0, follow_symlinks=False)
+
+    def put(self) -> foreign.Result:
+        (found,) = foreign.observe([str(self.link)])
+        (result,) = foreign.put_links([ForeignLink(str(self.link), TARGET)], {found.path: found.state})
+        return result
+
+    def original(self) -> Original:
+        (found,) = foreign.observe([str(self.link)])
+        return Original(str(self.link), TARGET, found.state, found.content, made_folder=not found.folder)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "nova")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
+    """All that is below ``folder`` and could be changed."""
+    told = {}
+    for path in [folder, *folder.rglob("*")]:
+        found = path.lstat()
+        what: object = None
+        if path.is_symlink():
+            what = os.readlink(path)
+        elif stat.S_ISREG(found.st_mode):
+            what = hashlib.sha256(path.read_bytes()).hexdigest()
+        told[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, what)
+    return told
+
+
+def test_a_link_is_the_owner_s_and_what_was_there_comes_back(checkout):
+    checkout.link.write_text("mine\n")
+    checkout.link.chmod(0o750)
+    checkout.give()
+    original = checkout.original()
+    assert original.content == b"mine\n"
+    assert checkout.put().outcome == "changed"
+    assert (os.readlink(checkout.link), checkout.link.lstat().st_uid) == (TARGET, AGENT)
+    assert checkout.put().outcome == "right"
+    (back,) = foreign.take_back([original])
+    assert back.outcome == "changed"
+    found = checkout.link.lstat()
+    assert (checkout.link.read_text(), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (
+        "mine\n", 0o750, AGENT, GROUP,
+    )  # fmt: skip
+    assert os.listdir(checkout.scripts) == [NAME]
+
+
+def test_a_missing_folder_is_made_with_the_owner_s_rights_and_goes_again(checkout):
+    checkout.scripts.rmdir()
+    original = checkout.original()
+    assert original.made_folder
+    assert checkout.put().outcome == "changed"
+    assert checkout.scripts.stat().st_uid == checkout.link.lstat().st_uid == AGENT
+    (back,) = foreign.take_back([original])
+    assert (back.outcome, os.listdir(checkout.root)) == ("changed", [])
+
+
+def test_a_missing_checkout_is_told(tmp_path):
+    path = str(tmp_path / "none/scripts/cargo_agent.sh")
+    (result,) = foreign.put_links([ForeignLink(path, TARGET)], {path: ABSENT})
+    assert result.outcome == "left"
+    assert f"no folder {tmp_path}/none" in result.why
+
+
+def block(kind: str, place: Path, victim: Path) -> None:
+    if kind in ("directory", "root's directory"):
+        place.mkdir()
+    elif kind in ("file", "root's file", "closed file", "set-id file"):
+        place.write_text("mine")
+        place.chmod({"closed file": 0, "set-id file": 0o6755}.get(kind, 0o644))
+    elif kind == "sparse":
+        place.touch()
+        os.truncate(place, 1 << 40)
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(f"/proc/self/fd/{os.open(place.parent, os.O_RDONLY)}/{place.name}")
+    elif kind == "link to a folder":
+        place.symlink_to(victim)
+    elif kind == "link to a file":
+        place.symlink_to(victim / "profile.sh")
+    elif kind == "odd link":
+        os.symlink(b"/nowhere/\xff\x1b[31m", place)
+    if kind != "absent":
+        owner = 0 if kind.startswith("root's") else AGENT
+        os.chown(place, owner, owner, follow_symlinks=False)
+        if kind == "set-id file":
+            place.chmod(0o6755)
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "socket", "sparse", "root's file", "closed file"])
+def test_what_is_in_the_way_is_told_and_stops_no_other_path(checkout, tmp_path, kind):
+    block(kind, checkout.link, tmp_path)
+    other = Checkout(tmp_path / "other")
+    paths = [str(checkout.link), str(other.link)]
+    found = foreign.observe(paths)
+    results = foreign.put_links(
+        [ForeignLink(path, TARGET) for path in paths], {item.path: item.state for item in found}
+    )
+    assert [result.outcome for result in results] == ["left", "changed"]
+    assert str(checkout.link) in results[0].why
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "link to a folder", "root's directory"])
+def test_what_is_in_the_way_of_the_folder_is_told(checkout, tmp_path, kind):
+    checkout.scripts.rmdir()
+    block(kind, checkout.scripts, tmp_path)
+    before = snapshot(tmp_path)
+    assert checkout.put().outcome == "left"
+    assert snapshot(tmp_path) == before
+
+
+def test_the_chain_from_a_link_of_root_s_to_a_login_of_root_s_has_no_first_step(checkout, tmp_path):
+    """The agent's file is kept; `scripts` becomes a link of root's to a folder of root's; the host is retired."""
+    victim = tmp_path / "profile.d"
+    victim.mkdir()
+    checkout.link.write_text("touch /root/owned\n")
+    checkout.give()
+    original = checkout.original()
+    assert checkout.put().outcome == "changed"
+    checkout.scripts.rename(checkout.root / "aside")
+    checkout.scripts.symlink_to(victim)  # root's: whoever made it, it is not followed
+    before = snapshot(victim)
+    (back,) = foreign.take_back([original])
+    assert back.outcome == "left"
+    assert snapshot(victim) == before
+    assert checkout.put().outcome == "left"
+    assert snapshot(victim) == before
+
+
+@pytest.mark.parametrize("call", ["symlink", "rename", "open", "mkdir"])
+def test_an_agent_that_is_woken_by_a_step_of_root_s_wins_nothing(checkout, tmp_path, monkeypatch, call):
+    """As an agent that sleeps in inotify and gets the CPU: each name is exchanged for a link of its own."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / NAME).write_text("root's\n")
+    if call == "mkdir":
+        checkout.scripts.rmdir()
+    path = str(checkout.link)
+    (found,) = foreign.observe([path])
+    before = snapshot(victim)
+    real = getattr(os, call)
+
+    def exchange() -> None:
+        for folder, target in ((checkout.scripts, victim / NAME), (checkout.root, victim)):
+            for place in list(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else ():
+                place.rename(tmp_path / f"aside-{time.monotonic_ns()}")
+                place.symlink_to(target)
+                os.lchown(place, AGENT, AGENT)
+
+    def woken(*arguments, **named):
+        answer = real(*arguments, **named)
+        rights = os.geteuid()
+        monkeypatch.undo()
+        os.seteuid(0)
+        exchange()
+        os.seteuid(rights)
+        return answer
+
+    monkeypatch.setattr(os, call, woken)
+    foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
+    monkeypatch.undo()
+    assert list(tmp_path.glob("aside-*"))  # the attack took place
+    assert snapshot(victim) == before
+    assert {item.lstat().st_uid for item in tmp_path.rglob("*") if victim not in (item, item.parent)} == {AGENT}
+
+
+def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp_path, monkeypatch):
+    other = Checkout(tmp_path / "other")
+    real = foreign.observe_in
+
+    def hang(folder, name, content=True):
+        if os.readlink(f"/proc/self/fd/{folder}") == str(checkout.scripts):
+            time.sleep(3600)
+        return real(folder, name, content)
+
+    monkeypatch.setattr(foreign, "observe_in", hang)
+    monkeypatch.setattr(foreign, "SILENCE", 0.3)
+    found = foreign.observe([str(checkout.link), str(other.link)])
+    assert [item.state.kind for item in found] == ["unreadable", "absent"]
+
+
+def test_what_was_edited_since_or_is_damaged_stays(checkout):
+    checkout.link.write_text("mine\n")
+    checkout.give()
+    original = checkout.original()
+    checkout.put()
+    damaged = Original(original.path, TARGET, original.before, b"other\n")
+    stolen = Original(original.path, TARGET, replace(original.before, owner="root"), original.content)
+    before = snapshot(checkout.root)
+    assert [result.outcome for result in foreign.take_back([damaged, stolen])] == ["left", "left"]
+    assert snapshot(checkout.root) == before
+    checkout.link.unlink()
+    checkout.link.write_text("edited\n")
+    assert foreign.take_back([original])[0].outcome == "left"
+    assert checkout.link.read_text() == "edited\n"
+
+
+def test_a_file_that_changed_since_it_was_kept_is_left(checkout):
+    checkout.link.write_text("mine\n")
+    checkout.give()
+    (found,) = foreign.observe([str(checkout.link)])
+    checkout.link.write_text("other\n")
+    (result,) = foreign.put_links([ForeignLink(found.path, TARGET)], {found.path: found.state})
+    assert (result.outcome, checkout.link.read_text()) == ("left", "other\n")
+
+
+def test_a_folder_that_has_no_owner_but_root_is_told(tmp_path):
+    """Nobody's rights would be the right ones."""
+    checkout = Checkout(tmp_path / "nova")
+    checkout.give(0)
+    checkout.root.chmod(0o775)
+    assert "root owns it and others may write" in checkout.put().why
+    checkout.root.chmod(0o755)
+    assert checkout.put().outcome == "changed"  # root's alone
+
+
+KINDS = st.sampled_from(
+    (
+        *("absent", "directory", "root's directory", "file", "root's file", "closed file", "set-id file"),
+        *("fifo", "socket", "link to a folder", "link to a file", "odd link"),
+    )
+)
+
+
+@given(st.dictionaries(st.sampled_from(["scripts", f"scripts/{NAME}", f"scripts/.{NAME}.nova-agent-tmp"]), KINDS))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_a_checkout_nothing_outside_changes_and_nothing_becomes_root_s(tmp_path_factory, kinds):
+    place = tmp_path_factory.mktemp("fuzz")
+    victim = place / "victim"
+    victim.mkdir()
+    (victim / "profile.sh").write_text("root's\n")
+    (victim / NAME).write_text("root's\n")
+    root = place / "nova"
+    root.mkdir()
+    os.chown(root, AGENT, AGENT)
+    for name, kind in sorted(kinds.items()):
+        if (root / name).parent.is_dir() and not (root / name).parent.is_symlink():
+            block(kind, root / name, victim)
+    checkout = Checkout.__new__(Checkout)
+    checkout.root, checkout.scripts, checkout.link = root, root / "scripts", root / "scripts" / NAME
+    outside = snapshot(victim)
+    roots = {path for path in root.rglob("*") if path.lstat().st_uid == 0}
+    before = snapshot(root)
+    original = checkout.original()
+    result = checkout.put()
+    if result.outcome == "left":
+        assert snapshot(root) == before
+    else:
+        assert os.readlink(checkout.link) == TARGET
+        foreign.take_back([original])
+    assert snapshot(victim) == outside
+    assert {path for path in root.rglob("*") if path.lstat().st_uid == 0} <= roots

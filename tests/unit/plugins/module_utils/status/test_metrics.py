@@ -1,0 +1,34 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics, read by Prometheus' own parsers of both formats."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.status.metrics import metrics
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as openmetrics
+
+from ..status_example import GIB, facts
+
+
+@pytest.mark.parametrize("read", [openmetrics.text_string_to_metric_families, parser.text_string_to_metric_families])
+def test_both_formats_read_the_same_numbers(read):
+    families = {family.name: family for family in read(metrics(facts()))}
+    values = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert {family.type for family in families.values()} == {"gauge"}
+    assert values["nova_agent_memory_available_bytes",] == 1304 * GIB
+    assert values["nova_agent_agents_running", ("counted_by", "accounts")] == 1
+    assert values["nova_agent_pressure_waiting_ratio", ("kind", "some"), ("resource", "cpu")] == 0.855
+    assert values["nova_agent_pool_held_bytes",] == 652 * GIB
+
+
+def test_what_is_not_known_is_absent():
+    text = metrics(facts(drift=None, pressure={}, pool={**facts()["pool"], "total": None}))
+    names = {family.name for family in openmetrics.text_string_to_metric_families(text)}
+    assert not names & {"nova_agent_drift_paths", "nova_agent_pressure_waiting_ratio", "nova_agent_pool_held_bytes"}
+    assert "nova_agent_agents_running" in names

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Every host of a play has a record, whatever became of it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible import constants
+from ansible_collections.nova.agent_host.plugins.plugin_utils.records import keep, kept_records
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    return tmp_path
+
+
+def record(host):
+    return {"host": host, "status": "ok", "items": []}
+
+
+def variables(**hosts):
+    return {"ansible_play_hosts_all": list(hosts), "hostvars": hosts}
+
+
+def test_what_is_kept_is_found_in_the_order_of_the_play():
+    paths = {host: keep(record(host), {"cpus": 4}) for host in ("b", "a")}
+    found = kept_records(variables(**{host: {"seen": {"record": path}} for host, path in paths.items()}), "seen")
+    assert list(found) == ["b", "a"]
+    assert found["a"] == {"record": record("a"), "view": {"cpus": 4}}
+
+
+@pytest.mark.parametrize("host", ["../../etc/passwd", "a/b", "x" * 300, "\udcff", "a\nb"])
+def test_no_name_of_a_host_leads_elsewhere(temporary, host):
+    keep(record(host), {})
+    assert len(list(temporary.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "left",
+    [{}, {"seen": {}}, {"seen": None}, {"seen": {"skipped": True}}, {"seen": {"record": "/nonexistent"}}],
+)
+def test_a_host_without_a_record_is_not_known_in_its_place(left):
+    path = keep(record("b"), {})
+    found = kept_records(variables(a=left, b={"seen": {"record": path}}), "seen")
+    assert [(host, one["record"]["status"]) for host, one in found.items()] == [("a", "unknown"), ("b", "ok")]
+    assert found["a"]["record"]["why"] and found["a"]["view"] == {}
+
+
+def test_a_damaged_record_is_as_none(temporary):
+    (temporary / "x").write_text("{")
+    assert kept_records(variables(a={"seen": {"record": str(temporary / "x")}}), "seen")["a"]["record"]["why"]

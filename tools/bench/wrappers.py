@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""What the wrappers cost, as ratios within one run.
+
+One uncontended call against the floor, which is bash, flock and prlimit around the same command. One process by way of the gate
+against perl, and against bash and flock. The CPU time and memory of 300 that wait. The time from the end of a holder to the start
+of the next. Load of others on the machine shows in all of them, so it is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests/programs"))
+
+from wrappers.host import CHANNEL, GIB, TRIPLE, Host, eventually, program, render
+
+CALLS = 200
+WAITERS = 300
+WATCHED = 60.0  # seconds, in which each waiter tells once what it waits for
+FLOOR = """exec 9<"$1/lock"
+flock -n 9
+prlimit --as=4294967296 -- "$2" build
+"""
+# A STAND-IN for cargo that starts a process again and again, with and without the gate.
+PROCESSES = """#!/usr/bin/python3 -IS
+import os, subprocess, statistics, sys, time
+gate, calls = os.environ["RUSTC_WRAPPER"], int(os.environ["CALLS"])
+ways = {
+    "the process alone": ["/bin/true"],
+    "perl": ["perl", "-e", "exec '/bin/true'"],
+    "bash and flock": ["bash", "-c", 'exec 9<"$0"; flock -n 9; exec /bin/true', os.environ["LOCK"]],
+    "the gate": [gate, "/bin/true", "--crate-name", "x", "--crate-type", "lib"],
+}
+taken = {name: [] for name in ways}
+for _ in range(calls):
+    for name, words in ways.items():
+        start = time.perf_counter()
+        subprocess.run(words, stderr=subprocess.PIPE, check=True)
+        taken[name].append((time.perf_counter() - start) * 1e3)
+least = statistics.median(taken["the process alone"])
+for name, times in taken.items():
+    print(f"{name:18} {statistics.median(times):6.2f} ms  {statistics.median(times) - least:+6.2f} ms")
+"""
+COMPILE = '"$RUSTC_WRAPPER" bash -c "$UNIT" --crate-name x --crate-type lib'
+
+
+@contextmanager
+def host(gib: int) -> Iterator[Host]:
+    """A host with so much memory, and slots for all."""
+    with tempfile.TemporaryDirectory(prefix="bench-wrappers-") as folder:
+        yield render(Path(folder), slots=999, pool_bytes=gib * GIB, low_memory=0)
+
+
+def milliseconds(action: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU time of what ``action`` runs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    action()
+    wall = time.perf_counter() - start
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall * 1e3, (now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime) * 1e3
+
+
+def one_call() -> None:
+    with host(64) as made:
+        (made.root / "lock").touch()
+        cargo = made.toolchain(f"{CHANNEL}-{TRIPLE}")
+        cargo.unlink()
+        cargo.symlink_to("/bin/true")
+        floor = program(made.root / "floor.sh", FLOOR)
+        commands: dict[str, list[object]] = {
+            "floor": ["bash", floor, made.root, cargo],
+            "wrapper": ["bash", made.cargo_agent, "build"],
+            "wrapper, no gate": ["bash", made.cargo_agent, "metadata"],
+            "guard": [made.guard, "build"],
+        }
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for _ in range(CALLS):
+            for name, command in commands.items():
+                words = [str(word) for word in command]
+                run = lambda words=words: subprocess.run(words, env=made.environment(), check=True)  # noqa: E731
+                taken[name].append(milliseconds(run))
+    wall, cpu = ({name: statistics.median(t[i] for t in times) for name, times in taken.items()} for i in (0, 1))
+    for name in commands:
+        print(
+            f"{name:18} {wall[name]:6.2f} ms {wall[name] / wall['floor']:6.2f} x    CPU {cpu[name] / cpu['floor']:5.2f} x"
+        )
+
+
+def processes(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [parent, *(process for child in children for process in processes(int(child)))]
+
+
+def cpu_seconds(parents: list[int]) -> float:
+    tree = [process for parent in parents for process in processes(parent)]
+    used = 0
+    for process in tree:
+        with contextlib.suppress(FileNotFoundError):  # what the holder starts ends while we look
+            used += int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
+    return used / 1e9
+
+
+def one_process() -> None:
+    with host(64) as made:
+        (made.root / "lock").touch()
+        program(made.toolchain(f"{CHANNEL}-{TRIPLE}"), PROCESSES)
+        env = made.environment(CALLS=str(CALLS), LOCK=str(made.root / "lock"))
+        subprocess.run(["bash", str(made.cargo_agent), "build"], env=env, cwd=made.checkout, check=True)
+
+
+def memory(parents: list[int]) -> float:
+    """MiB of a process with all below it, shared pages divided among those that share them."""
+    tree = [process for parent in parents for process in processes(parent)]
+    lines = [line for process in tree for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def gates(parents: list[int]) -> list[int]:
+    """The processes of the gate below these, without the command and its supervisor."""
+    found = []
+    for parent in parents:
+        for process in processes(parent):
+            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"memory-gate: waits"):
+                found.append(process)
+    return found
+
+
+def waiters() -> None:
+    with host(4) as made:
+        unit = f'while [[ -e "{made.root}/hold" ]]; do sleep 0.2; done'
+        (made.root / "hold").touch()
+        command = ["bash", str(made.cargo_agent), "build"]
+        env = made.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started = [
+            subprocess.Popen(command, env=env, cwd=made.checkout, **quiet)  # type: ignore[call-overload]
+            for _ in range(WAITERS + 1)
+        ]
+        pids = [process.pid for process in started]
+        eventually(lambda: len(gates(pids)) == WAITERS)
+        time.sleep(3)
+        before = cpu_seconds(pids)
+        time.sleep(WATCHED)
+        used = (cpu_seconds(pids) - before) / WATCHED
+        share = memory(gates(pids)) / WAITERS
+        (made.root / "hold").unlink()
+        for process in started:
+            process.wait(timeout=300)
+    print(
+        f"{WAITERS} waiters   {used:6.2%} of one core together, each telling once in {WATCHED:.0f} s; {share:.2f} MiB each"
+    )
+
+
+def hand_off(count: int) -> None:
+    with host(4) as made:
+        # The end of one holder is noted last and the start of the next first: what lies between is the gate's.
+        unit = f'start=$EPOCHREALTIME; sleep 0.05; echo "$start $EPOCHREALTIME" >>"{made.root}/log"'
+        env = made.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
+        command = ["bash", str(made.cargo_agent), "build"]
+        running = [
+            subprocess.Popen(command, env=env, cwd=made.checkout, stderr=subprocess.DEVNULL) for _ in range(count)
+        ]
+        for process in running:
+            process.wait(timeout=300)
+        moments = sorted(tuple(map(float, line.split())) for line in (made.root / "log").read_text().splitlines())
+    gaps = sorted((start - end) * 1e3 for (_, end), (start, _) in zip(moments, moments[1:]))
+    p50, p99 = (gaps[math.ceil(len(gaps) * share) - 1] for share in (0.50, 0.99))
+    print(f"end to next start  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  ({len(gaps)} hand-offs)")
+
+
+def main() -> None:
+    print(f"load of the machine: {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs")
+    one_call()
+    one_process()
+    waiters()
+    hand_off(100)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# core.sh: unit tests and a host's life with the ansible-core that is first on PATH. Called by `make core-2.17` and the like.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "$(ansible --version | sed -n 1p), $(python -V)"
+pytest -rs -n 2 --dist loadfile tests/unit
+pytest -rs tests/integration/test_life_of_a_host.py \
+  -k "from_nothing or drifted_file or each_kind"

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# install.sh PROGRAM:PACKAGE ...: install Debian's packages of the programs that are missing, after saying so.
+set -euo pipefail
+
+missing=()
+for pair in "$@"; do
+  command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+done
+((${#missing[@]})) || exit 0
+
+fail() {
+  echo "test tools: $*" >&2
+  exit 1
+}
+command -v apt-get >/dev/null || fail "apt-get is not here to install what is missing: ${missing[*]}"
+root=()
+if ((EUID != 0)); then
+  sudo -n true 2>/dev/null || fail "root is needed, or sudo that asks for no password, to install: ${missing[*]}"
+  root=(sudo -n)
+fi
+echo "test tools: installing with apt-get: ${missing[*]}" >&2
+apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -o DPkg::Lock::Timeout=300)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+"${apt[@]}" update >"$log" 2>&1 || : # the lists that are here may do
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
+  tail -n 5 "$log" >&2
+  fail "apt-get could not install: ${missing[*]}"
+}

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The experiment: agents ask for many times the host's memory, by every way into it, with and without the ceiling.
+
+`python tools/vm/experiment.py` runs both and prints the table of docs/reliability.md; `experiment.py ROW ...` runs some of
+`without`, `with` and `guests`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+from machine import HERE, Machine
+
+# A host of 1 GiB: 972 MiB - 256 - 128 leave 588 MiB for agents.
+VARIABLES = {
+    "agent_policy_users": ["agent1", "agent2", "agent3"],
+    "agent_policy_create_users": True,
+    "agent_policy_memory_per_agent": "512M",
+    "agent_policy_system_reserve": "256M",
+    "agent_policy_headroom": "128M",
+    "agent_ceiling_administrator_memory": "64M",
+}
+ROLES = ["agent_limits", "agent_ceiling", "agent_status"]
+PLAY = [
+    {
+        "hosts": "agent_hosts",
+        "become": True,
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.import_role": {"name": f"nova.agent_host.{role}", "rolespec_validate": False}}
+            for role in ROLES
+        ],
+    }
+]
+WORKERS = 8  # for each way in
+WORKER_MIB = 256  # RLIMIT_AS of each, as a wrapper sets it
+LOAD_SECONDS = 240  # at most
+PATIENCE = 60  # seconds until an answer counts as none
+PROBES = 8
+BURST = f"prlimit --as={WORKER_MIB << 20} python3 /opt/load.py {WORKERS} /tmp/stop {LOAD_SECONDS}"
+WAYS_IN = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
+GUESTS = 2  # bursts that an administrator starts in sessions of his own, in the row of that name
+
+
+@dataclass
+class Answers:
+    """Seconds until ssh answered, None where it did not."""
+
+    kept: list[float | None] = field(default_factory=list)
+    fresh: list[float | None] = field(default_factory=list)
+
+
+@dataclass
+class Seen:
+    """What happened. Strays are processes of agents outside user.slice, by the time at which they were looked for."""
+
+    idle: Answers
+    load: Answers
+    strays: dict[str, list[str]]
+    ways: int
+    pauses: dict[str, float]
+    killed_by_ceiling: int
+    killed_by_host: int
+    peak: int | None
+    ceiling: int | None
+    died: list[str]
+    status: str
+
+
+def prepare(machine: Machine, **ceiling: object) -> None:
+    """A host under the roles, with these variables of the ceiling's, and the programs of the experiment."""
+    played = machine.play(PLAY, **VARIABLES, **ceiling)
+    assert played.returncode == 0, played.stdout
+    for script in sorted((HERE / "guest").glob("*.py")):
+        machine.run(f"cat >/opt/{script.name} <<'END_OF_FILE'\n{script.read_text()}END_OF_FILE\n")
+    machine.run(
+        # Somebody who may start agents and is no administrator: what he starts stays in his session.
+        "useradd --create-home --shell /bin/bash conductor; echo 'conductor ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/conductor\n"
+        "for user in agent1 conductor; do install -d -m 0700 -o $user -g $user /home/$user/.ssh\n"
+        "install -m 0600 -o $user -g $user ~ubuntu/.ssh/authorized_keys /home/$user/.ssh/; done\n"
+        # Innocents: root's in system.slice, an administrator's in his own slice.
+        "systemd-run --quiet --unit heartbeat python3 /opt/heartbeat.py /run/heartbeat\n"
+        "loginctl enable-linger ubuntu\n"
+        "systemd-run --quiet --unit heartbeat-ubuntu --uid ubuntu --slice user-1000.slice python3 /opt/heartbeat.py /tmp/heartbeat\n"
+    )
+
+
+def here(machine: Machine) -> int:
+    """How many bursts have come in."""
+    return int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
+
+
+def start_load(machine: Machine, guests: int) -> list[subprocess.Popen[bytes]]:
+    """One burst by every way in, and ``guests`` in the administrator's sessions; they begin once all of them are there."""
+    wait = "until [ -e /tmp/go ]; do sleep 0.5; done"
+    script = f"#!/bin/sh\ntouch /tmp/here-$1; chmod 666 /tmp/here-$1; {wait}; exec {BURST}\n"
+    machine.run(
+        f"cat >/opt/burst <<'END_OF_FILE'\n{script}END_OF_FILE\nchmod 755 /opt/burst; rm -f /tmp/here-* /tmp/go /tmp/stop"
+    )
+    opened = [
+        machine.start("agent1", "/opt/burst ssh"),
+        machine.start("conductor", "sudo su - agent2 -c '/opt/burst su'"),
+        machine.start("conductor", "sudo -u agent3 /opt/burst sudo"),
+        *(machine.start("ubuntu", f"sudo -u agent1 /opt/burst guest-{number}") for number in range(guests)),
+    ]
+    machine.run(
+        "echo '@reboot /opt/burst cron' | crontab -u agent2 -\nrm -f /run/crond.reboot\nsystemctl restart cron\n"
+        "echo '/opt/burst at' | sudo -u agent1 at now 2>/dev/null\n"
+        "units=~agent3/.config/systemd/user\nsudo -u agent3 mkdir -p $units/default.target.wants\n"
+        "printf '[Service]\\nExecStart=/opt/burst manager\\n' >$units/burst.service\n"
+        "ln -sf ../burst.service $units/default.target.wants/\nloginctl enable-linger agent3\n"
+        "systemctl restart user@$(id -u agent3)\n"
+    )
+    for _ in range(60):
+        if here(machine) == len(WAYS_IN) + guests:
+            break
+        time.sleep(1)
+    return opened
+
+
+def strays(machine: Machine) -> list[str]:
+    """Agents' processes outside user.slice."""
+    return machine.run(
+        "for pid in $(pgrep -u agent1,agent2,agent3 || true); do "
+        "group=$(cut -d: -f3 /proc/$pid/cgroup 2>/dev/null) || continue; "
+        "case $group in /user.slice/*|'') ;; *) echo $(tr '\\0' ' ' </proc/$pid/cmdline) in $group ;; esac; done",
+        timeout=300,
+    ).splitlines()
+
+
+def probe(machine: Machine, answers: Answers, times: int) -> None:
+    deadline = time.monotonic() + LOAD_SECONDS
+    for _ in range(times):
+        if time.monotonic() > deadline:
+            return
+        answers.kept.append(machine.answer(kept=True, timeout=PATIENCE))
+        answers.fresh.append(machine.answer(kept=False, timeout=PATIENCE))
+
+
+def observe(machine: Machine, ceiling: bool, guests: int = 0) -> Seen:
+    """Run the experiment on a host that is prepared."""
+    innocents = (
+        "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
+    )
+    idle, load, outside = Answers(), Answers(), {}
+    probe(machine, idle, 4)
+    opened = start_load(machine, guests)
+    before = machine.run(innocents)  # not earlier: cron's job is started by a restart
+    ways = here(machine)
+    outside["before"] = strays(machine)
+    machine.run("touch /tmp/go")
+    time.sleep(5)
+    probe(machine, load, PROBES // 2)
+    if ceiling:
+        outside["under load"] = strays(machine)
+    probe(machine, load, PROBES - PROBES // 2)
+    machine.run("touch /tmp/stop", timeout=900)
+    for connection in opened:
+        connection.wait(timeout=900)
+    # Without the ceiling the host may need minutes to come to itself.
+    log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint' || true", timeout=900)
+    after = machine.run(innocents)
+    numbers = machine.run("cd /sys/fs/cgroup/user.slice; cat memory.peak memory.max").split()
+    pauses = machine.run("cat /run/heartbeat /tmp/heartbeat").split()
+    return Seen(
+        idle=idle,
+        load=load,
+        strays=outside,
+        ways=ways,
+        pauses={"root": float(pauses[0]), "administrator": float(pauses[1])},
+        killed_by_ceiling=log.count("constraint=CONSTRAINT_MEMCG"),
+        killed_by_host=log.count("constraint=CONSTRAINT_NONE"),
+        peak=int(numbers[0]),
+        ceiling=None if numbers[1] == "max" else int(numbers[1]),
+        died=[f"{old} -> {new}" for old, new in zip(before.split(), after.split()) if old != new],
+        status=machine.run("/opt/nova-agent/bin/agent-status"),
+    )
+
+
+def row(name: str, seen: Seen) -> str:
+    def times(answers: list[float | None]) -> str:
+        came = [seconds for seconds in answers if seconds is not None]
+        text = f"{statistics.median(came):.2f} s, at most {max(came):.1f} s" if came else "none"
+        return (
+            text
+            if len(came) == len(answers)
+            else f"{text}; {len(answers) - len(came)} of {len(answers)} not within {PATIENCE} s"
+        )
+
+    cells = [
+        name,
+        f"{seen.killed_by_ceiling} by the ceiling, {seen.killed_by_host} by the host",
+        f"{times(seen.load.kept)} (idle {times(seen.idle.kept)})",
+        f"{times(seen.load.fresh)} (idle {times(seen.idle.fresh)})",
+        f"{seen.pauses['root']:.1f} s",
+        f"{seen.pauses['administrator']:.1f} s",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+ROWS = {
+    "without": ("RLIMIT_AS alone", False, 0),
+    "with": ("with the ceiling", True, 0),
+    "guests": (f"with the ceiling, {GUESTS * WORKERS} more in the administrator's sessions", True, GUESTS),
+}
+
+
+def main(names: list[str]) -> None:
+    print(
+        "| | killed | ssh, connection kept | ssh, new connection | longest pause, root | administrator |\n|---|---|---|---|---|---|"
+    )
+    for name in names or ["without", "with"]:
+        title, ceiling, guests = ROWS[name]
+        machine = Machine(f"experiment-{name}")
+        try:
+            prepare(machine, agent_ceiling_enabled=ceiling)
+            print(row(title, observe(machine, ceiling, guests)), flush=True)
+        finally:
+            machine.down()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
