@@ -587,3 +587,13 @@ def test_one_script_alone_says_what_it_needs(host: Host) -> None:
     copy = copied(host, "cargo_agent.sh")
     result = host.cargo("build", script=copy)
     assert (result.status, result.err) == (2, f"cargo_agent: run_limited.sh must lie beside {copy}\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize(("options", "told"), [("noexec", True), ("exec", False)])
+def test_a_temporary_folder_that_runs_nothing_is_named(host: Host, options: str, told: bool) -> None:
+    folder = host.root / "temporary"
+    folder.mkdir()
+    command = f"mount -t tmpfs -o {options} none {folder} && TMPDIR={folder} exec bash {host.cargo_agent} test -p x"
+    result = host.shell(f"unshare --mount bash -c '{command}'", STANDIN_STATUS="101")
+    assert (result.status, "TMPDIR" in result.err) == (101, told), result.err

@@ -319,8 +319,11 @@ def test_a_waiter_whose_command_was_killed_never_starts(one: Bench) -> None:
     one.hold()
     killed = one.start(name="killed")
     eventually(lambda: one.queue() == 1)
-    for process in tree(killed.pid)[:-1]:  # all but the one that waits, which the kernel tells nobody of
+    *others, watches, waits = tree(killed.pid)
+    for process in (*others, watches):
         os.kill(process, signal.SIGKILL)
+    parent = f"PPid:\t{watches}\n"
+    eventually(lambda: parent not in Path(f"/proc/{waits}/status").read_text())
     one.release()
     one.finish()
     eventually(one.is_whole)
@@ -471,6 +474,15 @@ def test_a_signal_ends_a_command_that_waits_and_its_cargo(one: Bench, number: si
     process.send_signal(number)
     assert process.wait(timeout=GUARD) == -number
     eventually(lambda: one.queue() == 0)
+
+
+@pytest.mark.parametrize("name", ["HUP", "PIPE", "TERM"])
+def test_a_signal_that_is_ignored_stays_so(one: Bench, name: str) -> None:
+    """As under nohup."""
+    unit = f'"$RUSTC_WRAPPER" bash -c "kill -{name} \\$\\$; echo lives" --crate-name x'
+    started = f"trap '' {name}; exec bash '{one.host.cargo_agent}' build"
+    assert one.host.shell(started, STANDIN_DO=unit).out == "lives\n"
+    assert one.host.shell(started.partition("; ")[2], STANDIN_DO=unit).out == ""
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])

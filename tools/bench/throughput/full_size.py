@@ -111,10 +111,7 @@ def main() -> None:
     threading.stack_size(256 << 10)
     with tempfile.TemporaryDirectory(prefix="full-size-") as folder:
         os.chmod(folder, 0o755)
-        host = render(
-            Path(folder), __agent_wrappers_slots=asked.agents, __agent_wrappers_jobs=JOBS,
-            __agent_policy_budget={"available": POOL * GIB, "headroom": 0},
-        )  # fmt: skip
+        host = render(Path(folder), slots=asked.agents, jobs=JOBS, pool_bytes=POOL * GIB, low_memory=0)
         subprocess.run([host.libexec / "memory-pool", host.policy, "--remove"], check=True)
         host.change_policy(POOL_GROUP=GROUP)
         host.make_pool()

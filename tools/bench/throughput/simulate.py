@@ -18,7 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import memory_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import compute_budget
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
+from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
 
 GIB = 1024  # of MiB
 PROFILES = json.loads((Path(__file__).parent / "profiles.json").read_text())
@@ -214,7 +216,7 @@ HOSTS = {"192 CPUs, 1,536 GiB": (1536, 192), "192 CPUs, 768 GiB": (768, 192), "1
 
 def rules(gib: int, cpus: int) -> tuple[int, list[Rule]]:
     """How many agents a host has, and the rules that are compared on it."""
-    budget = memory_budget(gib << 30, cpus=cpus)
+    budget = compute_budget(BudgetPolicy(), HostSize(gib << 30, cpus))
     agents, most, pool = budget["recommended_agents"], budget["max_agents"], budget["available"] >> 20
     old_slots = most // min(cpus, 32, most)
     return agents, [
