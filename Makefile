@@ -93,7 +93,7 @@ newest:  ## The newest (pre-)release of ansible-core: the same (skipped if no Py
 	@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
 		else echo "newest: skipped, ansible-core 2.22 runs on Python $(PYTHONS_2.22)"; fi
 
-matrix: $(CORES:%=core-%)  ## All supported cores beside that of make test: unit tests, and a host's life (ten minutes)
+matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All supported cores beside that of make test: units, sanity, a host's life
 
 # core-2.17: one core. Its environment is first on PATH, so that all programs are of that core.
 core-%: .cache/core-%/.ready
@@ -124,6 +124,9 @@ build: $(READY)  ## Build the collection's tarball
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 	python tools/variables.py > docs/variables.md
+
+sanity-%: .cache/core-%/.ready
+	tools/ansible-test.sh .cache/core-$*
 
 docs-site: .cache/docs/.ready  ## Build the docs site in .cache/docs-site/html
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site

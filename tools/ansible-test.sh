@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# ansible-test.sh: run `ansible-test sanity` on a copy of this checkout. Its `units` would run tests/unit a second time.
+# ansible-test.sh [ENVIRONMENT]: run `ansible-test sanity` on a copy of this checkout. Its `units` would run tests/unit a second time.
 # ansible-test insists on a real path .../ansible_collections/nova/agent_host outside any repository: with a link it
 # stops, with a copy inside a repository it silently tests nothing.
 set -euo pipefail
 checkout=$(cd "$(dirname "$0")/.." && pwd)
-python=$(readlink -f "$checkout/.venv/bin/python")
+environment=$checkout/${1:-.venv}
+python=$(readlink -f "$environment/bin/python")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy=$work/ansible_collections/nova/agent_host
@@ -17,12 +18,14 @@ cache=${HOME:?}/.ansible/test/cache
 mkdir -p "$cache"
 exec 9>"$cache/nova-agent-host.lock"
 flock 9  # its virtual environments belong to the account, and two runs would make the same ones
-[[ -e $cache/get_pip_25_2.py ]] || cp "$checkout/tools/get_pip.py" "$cache/get_pip_25_2.py"
+for version in 23_1_2 24_2 25_2; do # of ansible-core 2.16 and 2.17, 2.18, and those from 2.19 on
+  cp "$checkout/tools/get_pip.py" "$cache/get_pip_$version.py"
+done
 
 # A PATH of this Python and the system's alone: version managers' shims that answer with an error stop ansible-test.
-PATH=$checkout/.venv/bin:$(dirname "$python"):/usr/local/bin:/usr/bin:/bin
+PATH=$environment/bin:$(dirname "$python"):/usr/local/bin:/usr/bin:/bin
 export PATH
 cd "$copy"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # tests/ and tools/ are no part of the built collection: ruff checks them.
-ansible-test sanity --color no --python "$version" --requirements --exclude tests/ --exclude tools/ "$@"
+ansible-test sanity --color no --python "$version" --requirements --exclude tests/ --exclude tools/

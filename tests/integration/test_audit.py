@@ -24,7 +24,8 @@ from conftest import Lab, Played
 PREFIX = "/opt/nova-agent"
 GUIDE = f"{PREFIX}/GUIDE.md"
 BIN = f"{PREFIX}/bin"
-SLOTS = "/run/nova-agent/slots"
+ETC = f"{PREFIX}/etc"
+NUMBERS = f"{ETC}/policy.env"
 AUDIT_LOG = "/home/agent1/nova-audit.log"
 
 
@@ -96,8 +97,7 @@ def test_hosts_that_are_right_are_one_line_one_trip_and_no_change(fleet):
     assert reported["msg"] == [f"audit: 2 hosts, {count} items: all as they should be"]
     kinds = {item["kind"] for item in fleet.items("host1", "ok").values()}
     assert kinds >= {"file", "directory", "link", "toolchain", "unit", "group", "account", "member", "limits", "way in", "package", "audit log"}  # fmt: skip
-    slots = [name for name in fleet.items("host1", "ok") if name.startswith("file /run/nova-agent/slots/slot.")]
-    assert len(slots) >= 1
+    assert f"file {NUMBERS}" in fleet.items("host1", "ok")
 
 
 # Comes before the tests that damage the record of the accounts: who put whom into a group is known from there alone.
@@ -155,14 +155,13 @@ def moved(path: str) -> str:
 
 def test_what_only_single_cases_show(broken):
     """Each of these hid behind others when all was broken at once."""
-    broken.run("host1", f"{moved(SLOTS)}; systemctl disable nova-agent-sweep.timer")
-    broken.run("host1", "chmod 0777 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
+    broken.run("host1", "systemctl disable nova-agent-sweep.timer")
+    broken.run("host1", "chmod 0750 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
     broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
     broken.run("host2", "gpasswd --delete agent1 nova-agents; groupdel nova-agents")
     played = broken.audit()
     assert (played.status, played.changed) == (2, {})
     assert broken.differing("host1") == {
-        f"directory {SLOTS}": ["kind"],
         "link /etc/systemd/system/timers.target.wants/nova-agent-sweep.timer": ["kind"],
         "unit nova-agent-sweep.timer": ["enabled"],
         "directory /var/lib/nova-agent": ["mode"],
@@ -170,24 +169,24 @@ def test_what_only_single_cases_show(broken):
         f"toolchain {PREFIX}/toolchain": ["damaged"],
     }
     found = broken.differing("host2")
-    slots = {name: what for name, what in found.items() if SLOTS in name}
-    assert {name: what for name, what in found.items() if name not in slots} == {
-        "group nova-agents": ["kind"],
-        "member agent1 in nova-agents": ["kind"],
-        "limits agent1": ["as", "nofile"],
-    }
-    assert len(slots) >= 4 and set(map(tuple, slots.values())) == {("group",)}
+    assert (
+        found.items()
+        >= {
+            "group nova-agents": ["kind"],
+            "member agent1 in nova-agents": ["kind"],
+            "limits agent1": ["as", "nofile"],
+        }.items()
+    )
     broken.site().succeeded()
     assert "all as they should be" in broken.audit().succeeded().told  # after one apply
-    broken.run("host1", "rm -r /srv/moved")
 
 
 # How each kind of path is broken, as shell commands with the path in {}, and what then differs.
 WAYS = {
     "deleted": ({"file": "rm {}", "link": "rm {}"}, "kind"),
     "edited": ({"file": "echo edited >> {}"}, "content"),
-    "chmod": ({"file": "chmod 0606 {}", "directory": "chmod 0707 {}"}, "mode"),
-    "chown": (dict.fromkeys(("file", "directory", "link"), "chown -h ubuntu {}"), "owner"),
+    "chmod": ({"file": "chmod 0606 {}", "directory": "chmod 0705 {}"}, "mode"),
+    "chown": (dict.fromkeys(("file", "link"), "chown -h ubuntu {}"), "owner"),
     "replaced by a link": ({"file": "ln -sf /bin/true {}", "link": "ln -sfn /bin/true {}"}, "link"),
 }
 
@@ -226,6 +225,16 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
     }
 
 
+@pytest.mark.parametrize("open_to_others", ["chmod 0777", "chown ubuntu"])
+def test_what_is_in_a_folder_of_others_is_not_known(broken, open_to_others):
+    """Root follows nothing there: whatever it found could be another's."""
+    broken.run("host1", f"{open_to_others} {BIN}")
+    played = broken.audit("--limit", "host1")
+    assert (played.status, played.changed) == (2, {})
+    assert set(broken.items("host1", "drifted")) == {f"directory {BIN}"}
+    assert f"file {BIN}/run_limited.sh" in broken.items("host1", "unknown")
+
+
 def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
     broken.run("host1", moved(f"{PREFIX}/libexec"))
     broken.run("host2", moved(PREFIX))
@@ -244,17 +253,6 @@ def test_a_package_that_is_missing_is_one_item(fleet):
     played = fleet.audit("--limit", "host1", agent_toolchain_packages=["build-essential", "strace"])
     assert (played.status, played.changed) == (2, {})
     assert fleet.differing("host1") == {"package strace": ["kind"]}
-
-
-def test_a_record_that_an_agent_blew_up_is_nobody_s_trouble(fleet):
-    """100 TiB on no block of the disk; root would fill its memory if it read that."""
-    fleet.run("host1", f"su agent1 -c 'truncate --size 100T {SLOTS}/holder.1'")
-    try:
-        assert fleet.site("--limit", "host1").succeeded().changed == {}
-        assert "all as they should be" in fleet.audit("--limit", "host1").succeeded().told
-        fleet.run("host1", f"{PREFIX}/bin/agent-status")
-    finally:
-        fleet.run("host1", f"truncate --size 0 {SLOTS}/holder.1")
 
 
 def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):
@@ -281,7 +279,7 @@ def test_a_policy_that_was_never_applied_is_drift(fleet):
     assert played.status == 2
     found = fleet.differing("host1")
     assert found.pop("file /opt/nova-agent/libexec/cargo-guard") == ["kind"]
-    assert f"file {BIN}/run_limited.sh" in found and set(map(tuple, found.values())) == {("content",)}
+    assert f"file {NUMBERS}" in found and set(map(tuple, found.values())) == {("content",)}
 
 
 def test_without_root_every_item_is_not_checkable(fleet):
@@ -373,17 +371,17 @@ def mounted(fleet: Fleet, script: str, message: str) -> Iterator[str]:
     try:
         yield message
     finally:
-        fleet.run("host1", f"umount {BIN}")
+        fleet.run("host1", f"umount {ETC}")
 
 
-READ_ONLY = f"mount --bind {BIN} {BIN}; mount -o remount,bind,ro {BIN}"
-FULL = f"mount -t tmpfs -o size=64k none {BIN}; cat /dev/zero >{BIN}/filler || true; rm -f {GUIDE}"
+READ_ONLY = f"mount --bind {ETC} {ETC}; mount -o remount,bind,ro {ETC}"
+FULL = f"mount -t tmpfs -o size=64k none {ETC}; cat /dev/zero >{ETC}/filler || true; rm -f {GUIDE}"
 
 
 OBSTACLES = {
     "immutable": immutable,
-    "read-only": lambda fleet: mounted(fleet, READ_ONLY, f"{BIN}/run_limited.sh: Read-only file system; "),
-    "full": lambda fleet: mounted(fleet, FULL, f"{BIN}/check-toolchain-pin: No space left on device; "),
+    "read-only": lambda fleet: mounted(fleet, READ_ONLY, f"{NUMBERS}: Read-only file system; "),
+    "full": lambda fleet: mounted(fleet, FULL, f"{NUMBERS}: No space left on device; "),
 }
 
 
@@ -399,5 +397,5 @@ def test_a_host_that_can_not_be_repaired_says_why_and_the_others_go_on(broken, s
                 assert played.paths("host2") and "host2" not in played.failed_hosts
                 if name == "read-only":
                     assert broken.audit(**policy).status == 2
-                    assert f"file {BIN}/run_limited.sh" in broken.differing("host1")
+                    assert f"file {NUMBERS}" in broken.differing("host1")
                     assert broken.differing("host2") == {}

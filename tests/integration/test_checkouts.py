@@ -10,7 +10,7 @@ import pytest
 
 CHECKOUT = "/home/agent1/nova"
 LINK = f"{CHECKOUT}/scripts/cargo_agent.sh"
-RUN_LIMITED = "/opt/nova-agent/bin/run_limited.sh"
+NUMBERS = "/opt/nova-agent/etc/policy.env"
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, obstac
     lab.run("host1", f"su agent1 -c '{obstacle}'")
     played = apply(lab, agent_policy_memory_per_agent="3G").succeeded()
     assert LINK in played.told
-    assert "3G" in lab.run("host1", f"grep -m1 3G {RUN_LIMITED}")
+    assert "3G" in lab.run("host1", f"grep 3G {NUMBERS}")
     assert lab.run("host1", "ls /srv/other") == ""
     report = tmp_path / "audit.json"
     audit = lab.play("nova.agent_host.audit", agent_policy_memory_per_agent="3G", agent_audit_json=str(report))
@@ -65,4 +65,4 @@ def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, obstac
     items = json.loads(report.read_text())["hosts"][0]["items"]
     assert {item["item"]: item["status"] for item in items}[LINK] in ("drifted", "unknown")
     lab.retire().succeeded()
-    assert lab.run("host1", f"ls {RUN_LIMITED} 2>/dev/null || echo gone").strip() == "gone"
+    assert lab.run("host1", f"ls {NUMBERS} 2>/dev/null || echo gone").strip() == "gone"

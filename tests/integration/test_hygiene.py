@@ -117,6 +117,15 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
     assert play(lab).succeeded().changed == {}
 
 
+def test_the_sweep_has_the_rights_of_the_owner_alone(lab, applied):
+    workspace(lab, "/home/agent1/nova", 3)
+    lab.run(
+        "host1",
+        "cd /home/agent1/nova/target; install -D -m 0600 /dev/null roots/file; systemctl start nova-agent-sweep || true",
+    )
+    assert lab.run("host1", "find /home/agent1/nova/target -type f").split() == ["/home/agent1/nova/target/roots/file"]
+
+
 def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab, applied):
     workspace(lab, "/home/agent1/nova", 1030)
     sweep = "/opt/nova-agent/bin/agent-sweep --json"
@@ -205,7 +214,7 @@ def test_the_checker_works_for_an_agent(lab, applied):
         'mkdir -p /home/agent1/c/tests && printf \'[package]\\nname = "c"\\nedition = "2021"\\n\' >/home/agent1/c/Cargo.toml && touch /home/agent1/c/tests/x.rs && chown -R agent1: /home/agent1/c',
     )
     said = lab.run("host1", "sudo -iu agent1 sh -c 'cd c && /opt/nova-agent/bin/check-test-layout; echo status $?'")
-    assert "tests/x.rs: cargo compiles and links a binary for it alone; move it to tests/harness/x.rs" in said
+    assert "tests/x.rs: cargo compiles and links a separate binary for it; move it to tests/harness/x.rs" in said
     assert "status 1" in said
 
 

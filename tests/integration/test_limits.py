@@ -189,7 +189,7 @@ def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
         (
             "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config",
             "sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config",
-            "sshd works without PAM, so no limit holds for what comes in by ssh: set UsePAM yes in /etc/ssh/sshd_config",
+            "sshd works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config",
         ),
         (
             "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron /etc/pam.d/su",

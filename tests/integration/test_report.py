@@ -82,7 +82,6 @@ def test_slots_and_jobs_are_the_policy_s_where_it_has_numbers(lab, report):
     policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as -e slots=1 gives it
     told = lab.site(**policy).succeeded().told
     assert "; 1 cargo command at once, 1 job each" in told
-    assert lab.run("host1", "ls /run/nova-agent/slots | grep slot").split() == ["slot.1"]
     played, rows = report(**policy)
     assert played.status == 0
     assert rows["host1"][5] == "1 of 1 job"

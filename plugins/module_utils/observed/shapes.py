@@ -21,6 +21,7 @@ Limits = dict[
 ]  #: By item of limits.conf: soft and hard in the kernel's unit; None is no limit.
 
 LONGEST_VERSION = 100
+LONGEST_VALUE = 1000  # Python makes no number of 4,300 digits
 
 
 def _check_pairs(limits: Limits) -> None:
@@ -77,9 +78,8 @@ class Fences:
     shm_used: int  #: Bytes in /dev/shm.
     container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
     oomd: list[str] = field(default_factory=list)  #: Files that let systemd-oomd end sessions of users.
-    overrides: dict[str, list[str]] = field(
-        default_factory=dict
-    )  #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    overrides: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,10 @@ class Given:
     path: str
     value: str
 
+    def __post_init__(self) -> None:
+        if len(self.value) > LONGEST_VALUE:
+            raise ValueError(f"a value in {self.path} is longer than {LONGEST_VALUE} characters")
+
 
 @dataclass(frozen=True)
 class Sshd:
@@ -117,6 +121,10 @@ class Sshd:
     settings: dict[str, list[Given]] = field(
         default_factory=dict
     )  #: By keyword in lower case, in the order of reading: the first one is in force.
+
+    def __post_init__(self) -> None:
+        if len(self.version) > LONGEST_VERSION:
+            raise ValueError(f"version is longer than {LONGEST_VERSION} characters")
 
 
 @dataclass(frozen=True)
@@ -159,8 +167,8 @@ class Ceiling:
     administrators: dict[str, int]  #: Name to uid.
 
     def __post_init__(self) -> None:
-        if self.hierarchy not in HIERARCHIES or not self.administrators:
-            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}, or administrators is empty")
+        if self.hierarchy not in HIERARCHIES:
+            raise ValueError(f"hierarchy is none of {', '.join(HIERARCHIES)}")
 
 
 @dataclass(frozen=True)
@@ -245,10 +253,10 @@ class Observation:
     toolchains: dict[str, ToolchainTree]
     units: dict[str, UnitState]
     audit_logs: list[AuditLogFinding]
-    pressure: dict[str, int] = field(
-        default_factory=dict
-    )  #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
-    programs: dict[str, int] = field(default_factory=dict)  #: Number of agents' processes, by the name of the program.
+    #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
+    pressure: dict[str, int] = field(default_factory=dict)
+    #: Number of agents' processes, by the name of the program.
+    programs: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
     deep: Optional[Deep] = None
 

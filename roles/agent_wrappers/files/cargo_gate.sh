@@ -17,6 +17,7 @@ setting_of_configuration() {
 set_gate() {
   local gate=$PARTS/memory-gate inner='' value=''
   [[ $gate == /* ]] || gate=$PWD/$gate
+  export PERL_BADLANG=0 # or perl would tell at each rustc of a locale that the host does not have
   if [[ ! ${NOVA_CARGO_KEEP_RUSTC_WRAPPER-} ]]; then
     # A caching daemon would be started under the cap and keep it for everybody. An empty value hides that of a file, but makes
     # cargo build everything again where there is none.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What memory-gate needs only where it waits, where a command has failed, and for what is not rustc.
 
+sub nothing { }
+
 # ---- what else cargo starts ----
 
 # find_rustdoc: puts the real one before the words, where cargo would find it: beside cargo itself, else on PATH.

@@ -21,7 +21,7 @@ import time
 import pytest
 
 HOST = "host1"
-WATCHED = "/opt/nova-agent/bin/run_limited.sh"
+WATCHED = "/opt/nova-agent/etc/policy.env"
 ONE = {"agent_policy_memory_per_agent": "4G"}
 TWO = {"agent_policy_memory_per_agent": "3G"}
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
@@ -128,13 +128,13 @@ def test_a_link_that_goes_down_ends_the_play_and_not_the_host(lab, contents):
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_is_healed_by_space(lab):
     lab.site(**ONE).succeeded()
-    lab.run(HOST, "mount -t tmpfs -o size=8k none /opt/nova-agent/libexec")
+    lab.run(HOST, "mount -t tmpfs -o size=8k none /opt/nova-agent/etc")
     try:
         said = lab.site(**TWO).failed().told
-        assert "/opt/nova-agent/libexec/" in said and "No space left on device" in said
-        assert lab.run(HOST, "find /opt/nova-agent/libexec -name '.*' -type f") == ""
+        assert "/opt/nova-agent/etc/" in said and "No space left on device" in said
+        assert lab.run(HOST, "find /opt/nova-agent/etc -name '.*' -type f") == ""
     finally:
-        lab.run(HOST, "umount /opt/nova-agent/libexec")
+        lab.run(HOST, "umount /opt/nova-agent/etc")
     converges(lab, **TWO)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_feature_is_named_like_its_module_and_has_its_functions(feature):
 @by_role
 def test_every_variable_is_read_by_the_feature_or_names_a_file(role):
     (feature,) = [feature for feature in FEATURES if role == feature.ROLE]
-    described, read_ones = set(options(role)), set(read.names(role, feature.Variables))
+    described, read_ones = set(options(role)), {f"{role}_{item.name}" for item in fields(feature.Variables)}
     unread = sorted(name for name in described - read_ones if not name.endswith(FILE_VARIABLES))
     assert unread == [], f"add fields to Variables of desired/{role}.py, or take these out of argument_specs.yml"
     undescribed = sorted(read_ones - described)
@@ -87,7 +88,10 @@ def test_every_file_of_a_role_is_there_and_used(role):
     text = (MODULE_UTILS / f"desired/{role}.py").read_text(encoding="utf-8")
     unused = sorted(name for name in named if not re.search(rf"{name}|{name.removeprefix(f'{role}_')}\b", text))
     assert unused == [], f"desired/{role}.py has no Entry with Template(...) for these variables"
-    programs = {f"files/{name}" for name in getattr(_feature(role), "PROGRAMS", ())}
+    feature = _feature(role)
+    named_files = [*getattr(feature, "PROGRAMS", ()), *getattr(feature, "FILES", ())]
+    programs = {f"files/{name.replace('/', '-')}" for name in named_files}
+    programs |= {name for name in files_of(role) if re.search(rf"{{ROLE}}/{re.escape(name)}", text)}
     left = sorted(files_of(role) - replaceable - programs)
     assert left == [], f"nothing in desired/{role}.py puts these files of roles/{role} on a host"
 

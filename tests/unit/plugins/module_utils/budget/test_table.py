@@ -23,7 +23,7 @@ def test_a_budget() -> None:
         "Per agent               4.0 GiB",
         "Maximum                 320 agents",
         "Recommended             295 agents",
-        "Slots                    10 cargo commands at once",
+        "Slots                   295 cargo commands at once",
         "Jobs                     32 jobs of one cargo command",
     ]
 

@@ -27,6 +27,7 @@ ALLOWED = {
     "module_utils/status/drift.py": "compares a host with its manifest, by the same functions",
     "module_utils/desired/agent_ceiling.py": "the condition of the ceiling",
     "module_utils/desired/agent_limits.py": "the condition of a login's limits",
+    "module_utils/desired/agent_toolchain.py": "the condition of the toolchain, by toolchain/compare.py",
     "plugin_utils/policy_action.py": "calls compare for every action",
 }
 FUNCTIONS = {

@@ -97,7 +97,8 @@ def accounts(users, members=(), group=True, record=None, memberships=None):
     record = record or AccountsRecord()
     groups = {name: [name, *(["agents"] if name in members else [])] for name in users}
     return Accounts(
-        group,
+        2000 if group else None,
+        True,
         list(members),
         {name: Account(True, groups[name]) for name in users},
         "ubuntu",
@@ -159,7 +160,7 @@ def conditions(observed, **variables):
 
 def test_accounts_are_conditions():
     assert conditions(RIGHT) == []
-    assert conditions(changed(RIGHT, "accounts", group_exists=False)) == [("group", "nova-agents")]
+    assert conditions(changed(RIGHT, "accounts", group_id=None)) == [("group", "nova-agents")]
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
     assert conditions(with_agents("bob"), **variables) == []
     assert conditions(with_agents(missing=("bob",)), **variables) == [
@@ -171,7 +172,7 @@ def test_accounts_are_conditions():
 
 
 def test_what_was_made_is_recorded_in_a_file():
-    observed = changed(with_agents(missing=("bob",)), "accounts", group_exists=False)
+    observed = changed(with_agents(missing=("bob",)), "accounts", group_id=None)
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
     (entry,) = wanted(agent_policy, observed, **variables).entries
     made = AccountsRecord(["nova-agents"], ["bob"], {"nova-agents": ["bob"]})

@@ -21,7 +21,7 @@ def test_the_file_has_what_the_program_reads_and_no_more():
     found = status_policy()
     assert set(found) == set(Policy.__annotations__)
     assert set(HostBudget.__annotations__) <= set(found["budget"])
-    assert (found["budget"]["available"], found["budget"]["slots"]) == (1304 * GIB, 10)
+    assert (found["budget"]["available"], found["budget"]["slots"]) == (1304 * GIB, 300)
 
 
 def test_slots_and_jobs_are_those_of_the_policy_not_of_the_budget():

@@ -18,10 +18,10 @@ BIG = memory_budget(1536 * GIB, cpus=192)
 @pytest.mark.parametrize(
     ("slots", "jobs", "expected"),
     [
-        ("auto", "auto", Parallelism(10, 32)),
+        ("auto", "auto", Parallelism(300, 32)),
         (1, 1, Parallelism(1, 1)),
         ("3", "5", Parallelism(3, 5)),  # as -e and inventories in INI give them
-        ("auto", "cargo", Parallelism(10, 192)),
+        ("auto", "cargo", Parallelism(300, 192)),
         (2, "auto", Parallelism(2, 32)),
     ],
 )
@@ -29,13 +29,13 @@ def test_the_variables_hold_unless_they_leave_it_to_the_budget(slots, jobs, expe
     assert parallelism(policy(agent_wrappers_slots=slots, agent_wrappers_jobs=jobs), BIG, 192) == expected
 
 
-def test_agents_lock_the_locks_and_write_the_records_and_own_nothing():
-    entries = [entry for entry in wanted(agent_wrappers, agent_wrappers_slots=2).entries if "/slots" in entry.path]
-    assert {entry.path.rpartition("/")[2]: entry.mode for entry in entries} == {
-        "slots": "0750", "turn": "0640", "slot.1": "0640", "slot.2": "0640", "holder.1": "0660", "holder.2": "0660",
-    }  # fmt: skip
-    assert {(entry.owner, entry.group) for entry in entries} == {("root", "nova-agents")}
-    assert {entry.content for entry in entries} == {None}  # theirs
+def test_the_pool_is_made_at_boot_and_no_restart_takes_it_from_builds():
+    role = wanted(agent_wrappers)
+    (unit,) = role.units
+    assert unit.own and unit.active and not unit.restart and unit.reload_on == ("/opt/nova-agent/etc/policy.env",)
+    links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
+    folder = "/etc/systemd/system"
+    assert links[f"{folder}/multi-user.target.wants/{unit.name}"] == f"{folder}/{unit.name}"
 
 
 def test_each_checkout_gets_both_wrappers_with_the_rights_of_its_owner():

@@ -141,7 +141,7 @@ def _seen(ours: Any, observed: Observation) -> Seen:
         lambda path: observed.files.get(path, PathState("unreadable", why="was not looked at")),
         observed.units,
         {path: (record[path], state) for path, state in observed.record.items() if path in record},
-        agent_limits.limits(ours.of(agent_limits.Variables)),
+        agent_limits.limits(ours.of(agent_limits.Variables), observed),
     )
 
 

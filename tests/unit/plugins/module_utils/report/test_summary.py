@@ -25,7 +25,7 @@ def lines(observed=RIGHT, **variables):
 
 
 def test_a_host_in_order_is_one_line():
-    assert lines() == ["300 agents (326 at most) of 4 GiB; 10 cargo commands at once, 32 jobs each"]
+    assert lines() == ["300 agents (326 at most) of 4 GiB; 300 cargo commands at once, 32 jobs each"]
 
 
 def test_slots_and_jobs_are_those_of_the_policy():

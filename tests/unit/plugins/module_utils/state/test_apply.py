@@ -58,6 +58,9 @@ class Units:
     def try_restart(self, names: list[str]) -> list[str]:
         return self._note("restart", names)
 
+    def try_reread(self, names: list[str]) -> list[str]:
+        return self._note("reload", names)
+
 
 class Host:
     """A folder that stands for a host's root, and the manifest beside it."""
@@ -590,6 +593,16 @@ def test_a_restart_that_failed_is_done_by_the_next_apply(etc):
     assert "restart runner.service" in etc.systemd.told
     etc.systemd.told = []
     assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.told == []
+
+
+def test_a_unit_that_reads_its_files_again_is_not_restarted(etc):
+    again = Unit("runner.service", restart=False, reload=True)
+    etc.apply(*wanted_units(etc), units=[TIMER, again])
+    assert "reload runner.service" in etc.systemd.told and "restart runner.service" not in etc.systemd.told
+    etc.systemd.told = []
+    pool = Unit("pool.service", active=True, reload_on=(etc.path("other"),))
+    etc.apply(etc.file("other", "two\n"), units=[pool])
+    assert "reload pool.service" in etc.systemd.told and "start pool.service" not in etc.systemd.told
 
 
 def test_conditions_reload_and_restart_without_any_file(etc):

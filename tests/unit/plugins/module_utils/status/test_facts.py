@@ -89,7 +89,7 @@ def test_holders_and_waiters_are_told_by_their_titles(root, pool):
     process(root, 55, 1, "perl", "memory-gate: holds much")
     found = seen(root)
     assert [(who["pid"], who["memory"] >> 30, who["command"], who["user"]) for who in found.pool["holders"]] == [
-        (51, 4, "rustc ?[31msyn", ME),
+        (51, 4, r"rustc \x1b[31msyn", ME),
         (50, 1, "rustc serde", ME),
     ]
     assert [who["command"] for who in found.pool["waiting"]] == ["test nova-core"]
