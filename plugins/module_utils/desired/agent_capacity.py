@@ -211,7 +211,8 @@ def _kernel_conditions(kernel: Mapping[str, Setting], raised: list[Raised]) -> I
         setting = kernel[one.name]
         fixed = f": {setting.later} sets it after {SYSCTL_FILE}; take it out there" if setting.later else ""
         why = f"is {setting.now}, and {one.value} is needed{fixed}"
-        found = min(setting.now, one.value)
+        # More than is needed is left, unless an earlier apply of ours set it.
+        found = setting.now if setting.now == setting.ours else min(setting.now, one.value)
         yield Condition("kernel", one.name, one.value, found, why, "value", setting=not setting.later)
 
 

@@ -156,7 +156,7 @@ def _agents(members: list[str], policy: Policy, root: str) -> Agents:
         found[session.user]["sessions"] += not session.unit.startswith("user@")
     ordered = sorted(found.values(), key=lambda agent: (-agent["memory"], agent["user"]))
     running = {
-        "accounts": len(ordered),
+        "accounts": sum(agent["sessions"] > 0 for agent in ordered),
         "sessions": sum(agent["sessions"] for agent in ordered),
         "processes": sum(count_programs(members, policy["agent_programs"], root).values()),
     }

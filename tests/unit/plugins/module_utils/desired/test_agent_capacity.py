@@ -92,6 +92,11 @@ def test_a_value_that_is_not_in_force_is_set_and_a_later_file_of_others_is_named
     assert any("/etc/sysctl.d/99-x.conf" in one.why for one in wrong)
 
 
+def test_an_earlier_value_of_ours_goes_down_with_the_number_of_agents():
+    more = observed(kernel__keys__maxkeys=Setting(4800, True, ours=4800, before=200))
+    assert settings_of(drifted([wanted(agent_capacity, more)]))["kernel.keys.maxkeys"] == 1000
+
+
 def test_what_was_raised_is_put_back_when_the_part_or_the_role_goes():
     seen = observed(kernel__keys__maxkeys=Setting(1000, True, ours=1000, before=200))
     assert settings_of(drifted([wanted(agent_capacity, seen, agent_capacity_kernel=False)])) == {
