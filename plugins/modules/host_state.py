@@ -50,7 +50,7 @@ options:
     elements: str
     default: []
   settings:
-    description: Settings of the kernel (sysctl) that do not have their value yet, and the value. They are set after the files are written.
+    description: Values of settings of the kernel (sysctl) to set after the files are written.
     type: dict
     default: {}
   manifest:

@@ -271,8 +271,9 @@ def _version(version: str) -> tuple[int, ...]:
 def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
     """A keyword that a file of others sets before ours."""
     for keyword, given in sorted(sshd.settings.items()):
-        if SSHD_FILE in {one.path for one in given} and given[0].path != SSHD_FILE:
-            ours = [one for one in given if one.path == SSHD_FILE][0]
+        paths = [one.path for one in given]
+        if SSHD_FILE in paths[1:] and paths[0] != SSHD_FILE:
+            ours = given[paths.index(SSHD_FILE)]
             why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: take it out there"
             yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
 
