@@ -68,6 +68,8 @@ def install(root: Path) -> Status:
         "channel": "1.92.0",
         "toolchain": str(host.prefix / "toolchain"),
         "pool": str(host.pool),
+        "count_agents": "accounts",
+        "agent_programs": [],
         "budget": BUDGET,
     }
     policy.write_text(json.dumps(described))

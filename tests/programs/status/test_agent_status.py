@@ -141,7 +141,7 @@ class Terminal:
     def until(self, text: bytes, times: int = 1) -> None:
         while self.text.count(text) < times:
             assert select.select([self.screen], [], [], GUARD)[0], self.text
-            self._read()
+            assert self._read(), self.text  # it ended
 
     def _read(self) -> bool:
         try:

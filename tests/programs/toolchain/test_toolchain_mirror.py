@@ -123,7 +123,7 @@ def test_a_damaged_file_is_fetched_again(mirroring: Mirroring) -> None:
 )
 def test_every_sum_is_checked(mirroring: Mirroring, server: Server, number: int, named_by: str) -> None:
     server.trouble, server.at = "corrupt", number
-    with pytest.raises(FetchError, match=f": its sha256 is [0-9a-f]{{64}}, but .*{named_by} says [0-9a-f]{{64}}"):
+    with pytest.raises(FetchError, match=f": its sha256 is [0-9a-f]{{64}}, but .*{named_by} says .{{64}}"):
         mirroring.build()
     assert mirroring.channels == []
     assert list(mirroring.root.rglob("*.part")) == []
