@@ -49,7 +49,7 @@ lint: $(READY)  ## Formatting, types, YAML, Ansible, documentation, shell
 	shellcheck $(SHELL_SCRIPTS)
 
 unit: $(READY)  ## Unit tests, and what the collection says of itself
-	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py
+	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py tests/test_execution_environment.py
 
 programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
 	pytest -rs -n 2 --dist loadfile tests/programs
