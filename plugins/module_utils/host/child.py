@@ -17,6 +17,7 @@ import pwd
 import resource
 import select
 import signal
+import syslog
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -189,6 +190,7 @@ def _leave_parent(keep: Sequence[int]) -> None:
     os.setsid()  # a process of one session may send SIGCONT to all others in it
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(name, signal.SIG_DFL)
+    syslog.closelog()  # or a later message of PAM's goes to whatever file has the number of this connection by then
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         if number not in keep:
