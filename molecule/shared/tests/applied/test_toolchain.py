@@ -28,6 +28,4 @@ def test_all_of_it_is_roots(host: Host) -> None:
 def test_an_agent_who_tries_is_told_whom_to_ask(agent) -> None:
     refused = agent("rustup toolchain install 1.91.0")
     assert refused.rc == 1
-    assert refused.stderr == (
-        "rustup: this host's Rust is the same for everyone; an administrator changes it with agent_toolchain_*\n"
-    )
+    assert "an administrator changes it with agent_toolchain_" in refused.stderr
