@@ -93,7 +93,8 @@ def test_what_the_inventory_holds_is_planned_by_type_and_policy(ec2, instances):
     assert run.returncode == 0, run.stdout + run.stderr
     shown = [line.strip(' ",') for line in run.stdout.splitlines()]
     lines = {line.split()[0]: line.split()[1:] for line in shown if line.startswith("i-")}
-    assert lines[instances["r7i.48xlarge"]["InstanceId"]] == ["r7i.48xlarge", "1,511.4", "GiB", "8", "GiB", "147"]
+    biggest = lines[instances["r7i.48xlarge"]["InstanceId"]]
+    assert biggest[:5] == ["r7i.48xlarge", "1,511.4", "GiB", "8", "GiB"] and biggest[-1] == "147"
     assert lines[instances["m5.4xlarge"]["InstanceId"]][:5] == ["m5.4xlarge", "63", "GiB", "4", "GiB"]
     assert set(lines) == {instances["r7i.48xlarge"]["InstanceId"], instances["m5.4xlarge"]["InstanceId"]}
     assert "2 hosts" in run.stdout
