@@ -67,7 +67,7 @@ def test_after_site_a_play_with_any_role_or_pair_changes_nothing(lab):
 
 def test_a_play_with_one_role_leaves_what_other_roles_wrote(lab):
     lab.site(agent_wrappers_guard="none").succeeded()
-    lab.roles("agent_limits", agent_limits_core=1).succeeded()
+    lab.roles("agent_limits", agent_limits_login_address_space="63G").succeeded()
     played = lab.site(agent_wrappers_guard="none").succeeded()
     assert played.paths() == {PATHS["agent_limits"]}
 
