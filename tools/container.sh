@@ -50,11 +50,11 @@ done
 mkdir -p "$work/project/molecule" "$work/project/group_vars/agent_hosts"
 cp -r "$here/../docs/examples/molecule" "$work/project/molecule/default"
 cat >"$work/variables.json" <<END
-{"agent_limits_nofile": "1024:4096",
- "agent_toolchain_dist_server": "http://127.0.0.1:$port",
+{"agent_toolchain_dist_server": "http://127.0.0.1:$port",
  "agent_toolchain_update_root": "http://127.0.0.1:$port/rustup",
  "agent_toolchain_rustup_version": $(from_mirror rustup_version),
  "agent_toolchain_rustup_checksums": $(from_mirror rustup_checksums),
+ "agent_toolchain_channel_checksums": $(from_mirror channel_checksums),
  "agent_policy_rust_channel": $(from_mirror channel)}
 END
 cp "$work/variables.json" "$work/project/group_vars/agent_hosts/mirror.json"
