@@ -68,11 +68,13 @@ PENALTIES_SINCE = (9, 8)
 # while it runs; a host that starts it by a socket may not have it yet.
 TRY_SSHD = (
     # Not the file that is installed: it may be what has to be repaired.
-    'sh -c \'mkdir -p -m 0755 /run/sshd && { cat "$1"; echo; '
+    'sh -c \'mkdir -p -m 0755 /run/sshd && keys=$(mktemp -d) && trap "rm -r $keys" EXIT && '
+    # An image that is made for later has no keys yet, and sshd tries no configuration without one.
+    'ssh-keygen -q -t ed25519 -N "" -f $keys/key && { cat "$1"; echo; '
     "for one in /etc/ssh/sshd_config.d/*.conf; do "
     f'[ "$one" = {SSHD_FILE} ] || [ ! -e "$one" ] || echo "Include $one"; done; '
     'grep -vi "^[[:space:]]*Include[[:space:]].*sshd_config[.]d/" /etc/ssh/sshd_config; } | '
-    "/usr/sbin/sshd -t -f /dev/stdin' sh %s"
+    "/usr/sbin/sshd -t -h $keys/key -f /dev/stdin' sh %s"
 )
 
 
