@@ -61,7 +61,7 @@ def logged(lab, unit):
     """What the last run of a service said."""
     program = unit.replace("nova-", "")
     run = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID {unit})"
-    return lab.run("host1", f"journalctl --sync; journalctl -q -o cat {run} _COMM={program}").splitlines()
+    return lab.run("host1", f"journalctl --sync; journalctl -q -o cat {run} -t {program}").splitlines()
 
 
 def workspace(lab, path, megabytes, owner="agent1"):

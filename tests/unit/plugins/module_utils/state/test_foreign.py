@@ -157,7 +157,7 @@ def test_the_chain_from_a_link_of_root_s_to_a_login_of_root_s_has_no_first_step(
     """The agent's file is kept; `scripts` becomes a link of root's to a folder of root's; the host is retired."""
     victim = tmp_path / "profile.d"
     victim.mkdir()
-    checkout.link.write_text("touch /root/owned\n")
+    checkout.link.write_text("touch owned\n")
     checkout.give()
     original = checkout.original()
     assert checkout.put().outcome == "changed"
