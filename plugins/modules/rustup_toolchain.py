@@ -202,7 +202,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
+from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, outgoing
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
@@ -226,6 +226,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
     generations_folder,
     generations_in_use,
 )
+
+SHOWN = 10  # damaged paths in a result, which is an event somewhere
 
 TOOLCHAIN: dict[str, Any] = {
     "profile": {"type": "str", "choices": list(PROFILES), "default": "minimal"},
@@ -330,6 +332,7 @@ def main() -> None:
         where = str(error.filename or tree)
         module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"), contacted=True)
     answer = asdict(outcome)
+    answer["repaired"] = and_more(outcome.repaired, SHOWN)
     if not module._diff:
         del answer["diff"]
     module.exit_json(contacted=True, **outgoing(answer))

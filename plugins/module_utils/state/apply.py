@@ -162,11 +162,6 @@ class _Run:
         found[os.path.dirname(self.manifest_path)] = IMPLIED
         return found
 
-    def _others(self) -> list[str]:
-        """The wanted paths in folders that others may write."""
-        wanted = [entry.path for entry in self.entries.values() if entry.foreign]
-        return [path for path in wanted if not is_roots(os.path.dirname(path))]
-
     def _look(self, path: str) -> PathState:
         if path not in self.found:
             self.found[path] = observe(path, content=False)
