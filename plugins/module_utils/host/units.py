@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import NOT_KNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import unit_of
-from ansible_collections.nova.agent_host.plugins.module_utils.host.limits import ROWS
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import LIMITS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
@@ -31,7 +31,7 @@ def observe_units(names: Iterable[str]) -> dict[str, UnitState]:
     wanted = list(names)
     if not wanted:
         return {}
-    properties = [*PROPERTIES, *(f"Limit{item.upper()}{half}" for item in ROWS for half in HALVES)]
+    properties = [*PROPERTIES, *(f"Limit{item.upper()}{half}" for item in LIMITS for half in HALVES)]
     try:
         blocks = (
             said(["systemctl", "show", f"--property={','.join(properties)}", "--", *wanted]).strip("\n").split("\n\n")
@@ -47,7 +47,7 @@ def _state(block: str) -> UnitState:
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     limits = {
         item: [_limit(values[f"Limit{item.upper()}{half}"]) for half in HALVES]
-        for item in ROWS
+        for item in LIMITS
         if all(f"Limit{item.upper()}{half}" in values for half in HALVES)
     }
     return UnitState(
