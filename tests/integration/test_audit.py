@@ -227,7 +227,7 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
 
 def test_what_is_in_a_folder_that_is_open_to_others_is_not_known(broken):
     """Root follows nothing there: whatever it found could be another's."""
-    broken.run("host1", f"chmod 0777 {BIN}")
+    broken.run("host1", f"chmod 0777 {BIN}; echo >>{BIN}/run_limited.sh")
     played = broken.audit("--limit", "host1")
     assert (played.status, played.changed) == (2, {})
     assert set(broken.items("host1", "drifted")) == {f"directory {BIN}"}

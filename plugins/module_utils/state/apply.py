@@ -68,7 +68,15 @@ def apply(
     with ExitStack() as stack:
         if not check_mode:
             stack.enter_context(locked())
-        return _Run(wanted, manifest_path, check_mode, validate, conditions, systemd).run()
+        run = _Run(wanted, manifest_path, check_mode, validate, conditions, systemd)
+        closed = Outcome()
+        while not check_mode and run.close_folders(closed):
+            run = _Run(wanted, manifest_path, check_mode, validate, conditions, systemd)
+        outcome = run.run()
+    outcome.changed = outcome.changed or closed.changed
+    outcome.changed_paths[:0] = closed.changed_paths
+    outcome.diff[:0] = closed.diff
+    return outcome
 
 
 def _refuse_duplicates(wanted: Sequence[Wanted]) -> None:
@@ -113,10 +121,14 @@ class _Run:
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
         own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        others = [step for step in changing if step not in own]
         self.steps = [self._with_owner(step) for step in own]
-        self.foreign = ForeignSteps(
-            [step for step in changing if step not in own], self.manifest, self.originals, self.outcome
-        )
+        self.foreign = ForeignSteps(others, self.manifest, self.originals, self.outcome)
+        self.hidden = [step.path for step in others if not self._is_foreign(step)]
+
+    def _is_foreign(self, step: Step) -> bool:
+        entry = self.entries.get((step.role, step.path))
+        return entry is not None and entry.foreign
 
     def _with_owner(self, step: Step) -> Step:
         """What is put back is root's, if its account is gone: retire must not depend on it."""
@@ -128,6 +140,28 @@ class _Run:
             "given to root"
         )
         return replace(step, after=after)
+
+    def close_folders(self, outcome: Outcome) -> bool:
+        """Take folders of ours back from others, if something of ours lies in them: only then can it be looked at.
+        Gives whether there were any, and adds them to ``outcome``."""
+        open_folders = [
+            step
+            for step in self.steps
+            if step.action == PUT
+            and step.kind == step.found.kind == "directory"
+            and any(path.startswith(f"{step.path}/") for path in self.hidden)
+            and step.path not in outcome.changed_paths  # a file system may ignore it
+        ]
+        if not open_folders:
+            return False
+        self._refuse()
+        self._validate_contents(self.steps)
+        for step in open_folders:
+            state_change.set_attributes(step.path, step.after)
+            outcome.changed_paths.append(step.path)
+            outcome.diff += piece(step.path, step.found, step.after, None, False)
+        outcome.changed = True
+        return True
 
     def run(self) -> Outcome:
         self._refuse()

@@ -250,6 +250,20 @@ def test_a_folder_of_ours_that_became_a_link_is_made_again(host):
     assert observe(host.path("bin")).kind == "directory"
 
 
+def test_what_lies_in_a_folder_that_was_open_to_others_is_repaired_by_the_same_apply(host):
+    entries = [host.folder("etc"), host.folder("etc/parts"), host.file("etc/a"), host.file("etc/parts/b")]
+    host.apply(*entries)
+    right = host.tree()
+    (host.root / "etc/a").unlink()
+    (host.root / "etc/parts/b").write_text("another's\n")
+    (host.root / "etc/parts").chmod(0o777)
+    (host.root / "etc").chmod(0o777)
+    outcome = host.apply(*entries)
+    assert set(outcome.changed_paths) == {host.path(name) for name in ("etc", "etc/parts", "etc/a", "etc/parts/b")}
+    assert outcome.changed and host.tree() == right
+    assert not host.apply(*entries).changed
+
+
 def test_attributes_are_set_in_place_so_that_a_lock_on_the_file_is_kept(host):
     host.apply(host.file("slot.1", "", mode="0640"))
     inode = (host.root / "slot.1").stat().st_ino
