@@ -34,7 +34,9 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tools/demo/demo.sh down
 
-test: lint unit programs aws sanity integration oldest newest molecule container  ## Everything that CI runs
+# Two targets at a time, because many work on one CPU only.
+test: $(READY)  ## Everything that CI runs
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint unit programs aws sanity integration oldest newest molecule container
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -90,7 +92,7 @@ test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers 
 oldest: core-2.16  ## The oldest ansible-core that is supported: unit tests, and a host's life
 
 newest:  ## The newest (pre-)release of ansible-core: the same (skipped if no Python is here that it runs on)
-	@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
+	+@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
 		else echo "newest: skipped, ansible-core 2.22 runs on Python $(PYTHONS_2.22)"; fi
 
 matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All supported cores beside that of make test: units, sanity, a host's life

@@ -21,6 +21,9 @@ if ((EUID != 0)); then
 fi
 echo "test tools: installing with apt-get: ${missing[*]}" >&2
 apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -o DPkg::Lock::Timeout=300)
+# One at a time: a second apt-get would find the package lists locked, and fail.
+exec {lock}<"${BASH_SOURCE[0]}"
+flock "$lock"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 "${apt[@]}" update >"$log" 2>&1 || : # the lists that are here may do

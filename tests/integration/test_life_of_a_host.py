@@ -83,26 +83,36 @@ def test_one_drifted_file_is_repaired_alone_in_three_trips(lab):
     assert lab.snapshot("host1") == right
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        f"rm {RUN_LIMITED}",
-        f"chmod 0777 {RUN_LIMITED}",
-        f"chown ubuntu {RUN_LIMITED}",
-        f"ln -sf /bin/true {RUN_LIMITED}",
-        "rm /usr/local/bin/rustc",
-        "rm -r /run/nova-agent",
-        "chmod 0700 /var/lib/nova-agent",
-        "gpasswd --delete agent1 nova-agents",
-        "rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc",
-    ],
-)
-def test_each_kind_of_damage_is_repaired_by_one_change(lab, damage):
+# Damage of each kind, each to a path of its own.
+DAMAGED_PATHS = {
+    "/opt/nova-agent/GUIDE.md": "rm {}",
+    RUN_LIMITED: "chmod 0777 {}",
+    "/opt/nova-agent/bin/cargo_agent.sh": "chown ubuntu {}",
+    GUARD: "ln -sf /bin/true {}",
+    "/usr/local/bin/rustc": "rm {}",
+    "/run/nova-agent": "rm -r {}",
+    "/var/lib/nova-agent": "chmod 0700 {}",
+}
+
+
+def test_damaged_paths_are_repaired_by_one_change_that_check_mode_lists(lab):
     lab.site().succeeded()
-    lab.run("host1", damage)
+    right = lab.snapshot("host1")
+    lab.run("host1", "set -e; " + "; ".join(damage.format(path) for path, damage in DAMAGED_PATHS.items()))
     told = lab.site("--check").succeeded()
     done = lab.site().succeeded()
-    assert len(done.changed["host1"]) == len(told.changed["host1"]) == 1
+    assert told.changed == done.changed == {"host1": ["policy_apply"]}
+    assert told.paths() == done.paths() >= DAMAGED_PATHS.keys()
+    assert lab.site().succeeded().changed == {}
+    assert lab.snapshot("host1") == right
+
+
+def test_a_damaged_toolchain_and_a_lost_membership_are_repaired_by_one_change_each(lab):
+    lab.site().succeeded()
+    lab.run("host1", "gpasswd --delete agent1 nova-agents; rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc")
+    told = lab.site("--check").succeeded()
+    done = lab.site().succeeded()
+    assert len(done.changed["host1"]) == len(told.changed["host1"]) == 2
     assert lab.site().succeeded().changed == {}
 
 

@@ -36,25 +36,32 @@ def play(roles, how):
     return {"hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}
 
 
-@pytest.mark.parametrize(
-    ("role", "how"),
-    [
-        *((role, "roles") for role in PATHS),
-        ("agent_limits", "import_role"),
-        ("agent_limits", "include_role"),
-    ],
-)
-def test_a_role_works_alone_and_under_its_tag_and_not_without(lab, role, how):
-    for arguments, works in (([], True), (["--tags", role], True), (["--skip-tags", role], False)):
-        played = lab.play([play([role], how)], "--check", "--diff", *arguments).succeeded()
-        assert (PATHS[role] in played.shown()) == works, (arguments, played.text)
+def shown(lab, plays, *arguments):
+    """The roles that write their path, by check mode."""
+    played = lab.play(plays, "--check", "--diff", *arguments).succeeded()
+    return {role for role, path in PATHS.items() if path in played.shown()}
 
 
-@pytest.mark.parametrize("how", ["roles", "import_role", "include_role", "include_role in a loop"])
-def test_all_roles_in_one_play_are_what_site_applies(lab, how):
-    lab.retire().succeeded()
-    lab.play([play(ROLES, how)]).succeeded()
+def test_a_role_works_alone_and_under_its_tag_and_not_without(lab):
+    plays = [play([role], "roles") for role in PATHS]
+    some = {"agent_limits", "agent_toolchain", "agent_wrappers"}
+    for role in PATHS:
+        assert shown(lab, [play([role], "roles")]) == {role}
+    assert shown(lab, plays, "--tags", ",".join(some)) == some
+    assert shown(lab, plays, "--skip-tags", ",".join(some)) == PATHS.keys() - some
+
+
+@pytest.mark.parametrize("how", ["import_role", "include_role"])
+def test_a_role_has_its_tag_in_each_way_that_ansible_has(lab, how):
+    plays = [play([role], how) for role in ("agent_limits", "agent_status")]
+    assert shown(lab, plays, "--tags", "agent_limits") == {"agent_limits"}
+
+
+def test_all_roles_in_one_play_are_what_site_applies(lab):
+    lab.play([play(ROLES, "include_role in a loop")]).succeeded()
     assert lab.site().succeeded().changed == {}
+    others = [play(ROLES, how) for how in ("roles", "import_role", "include_role")]
+    assert lab.play(others).succeeded().changed == {}
 
 
 def test_after_site_a_play_with_any_role_or_pair_changes_nothing(lab):

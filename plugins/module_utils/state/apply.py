@@ -173,15 +173,16 @@ class _Run:
         self._describe(self.steps)
         plan = self._unit_plan()
         settings = self.conditions.settings
+        wrong = wrong_record(self.manifest_path)
         if self.check_mode:
             self.foreign.describe()
-            others = settings or self.foreign.changes or wrong_record(self.manifest_path)
-            self.outcome.changed = bool(self.steps or plan or others)
-            return self.outcome
-        if self.steps or plan or settings or self.foreign.steps:
-            self._execute(plan)
-        if repair_record(self.manifest_path):
-            self.outcome.changed = True
+            self.outcome.changed = bool(self.steps or plan or settings or self.foreign.changes or wrong)
+        else:
+            if self.steps or plan or settings or self.foreign.steps:
+                self._execute(plan)
+            repair_record(self.manifest_path)
+            self.outcome.changed = self.outcome.changed or bool(wrong)
+        self.outcome.changed_paths += wrong
         return self.outcome
 
     def _survey(self) -> dict[str, PathState]:
