@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pwd
 import socket
 import stat
+import struct
+import subprocess
+import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +211,65 @@ def test_an_agent_that_is_woken_by_a_step_of_root_s_wins_nothing(checkout, tmp_p
     assert list(tmp_path.glob("aside-*"))  # the attack took place
     assert snapshot(victim) == before
     assert {item.lstat().st_uid for item in tmp_path.rglob("*") if victim not in (item, item.parent)} == {AGENT}
+
+
+def owners(root: Path) -> set[int]:
+    """Of all that is below ``root``, by descriptor: names are swapped meanwhile."""
+    found = set()
+    for _path, folders, files, folder in os.fwalk(root):
+        for name in [*folders, *files]:
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.lstat(name, dir_fd=folder).st_uid)
+    return found
+
+
+# Waits in inotify for each step that anybody does in `scripts`, and then exchanges the name of that step for a link of
+# its own, and `scripts` for a link to the victim, and back.
+AGENT_PROCESS = f"""
+import ctypes, os, struct, sys
+os.chdir(sys.argv[1]); os.setgroups([]); os.setgid({GROUP}); os.setuid({AGENT})
+libc, swaps, count = ctypes.CDLL(None), 0, int(sys.argv[2])
+folder, events = os.open("scripts", os.O_RDONLY), libc.inotify_init1(0)
+libc.inotify_add_watch(events, b"scripts", 0x2 | 0x4 | 0x20 | 0x80 | 0x100 | 0x200)
+exchange = lambda here, old, new: libc.renameat2(here, old, -100, new, 2)
+print("ready", flush=True)
+while True:
+    data = os.read(events, 4096)
+    (length,) = struct.unpack("I", data[12:16])
+    if length:
+        exchange(folder, data[16:16 + length].rstrip(b"\\0"), b"bait")
+    swaps += exchange(-100, b"scripts", b"decoy") == 0
+    os.sched_yield()
+    exchange(-100, b"scripts", b"decoy")
+    os.pwrite(count, struct.pack("I", swaps), 0)
+"""
+
+
+def test_an_agent_s_process_that_swaps_folders_and_names_at_each_step_wins_nothing(checkout, tmp_path):
+    """The swaps are counted, and not the time: the agent has 500 of them, in as many applies as that takes."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / NAME).write_text("root's\n")
+    (checkout.root / "decoy").symlink_to(victim)
+    (checkout.root / "bait").symlink_to(victim / NAME)
+    checkout.give()
+    before, path, applies = snapshot(victim), str(checkout.link), set()
+    with tempfile.TemporaryFile() as count:
+        command = [sys.executable, "-c", AGENT_PROCESS, str(checkout.root), str(count.fileno())]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[count.fileno()]) as agent:
+            assert agent.stdout and agent.stdout.readline() == b"ready\n"
+            try:
+                while struct.unpack("I", os.pread(count.fileno(), 4, 0) or bytes(4))[0] < 500:
+                    (found,) = foreign.observe([path])
+                    (put,) = foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
+                    (back,) = foreign.take_back([Original(path, TARGET, found.state, found.content)])
+                    applies |= {("put", put.outcome), ("back", back.outcome)}
+                    assert agent.poll() is None
+                    assert owners(checkout.root) == {AGENT}
+            finally:
+                agent.kill()
+    assert applies >= {("put", "changed"), ("put", "left")}  # some before a swap, and some in the middle of one
+    assert snapshot(victim) == before
 
 
 def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp_path, monkeypatch):
