@@ -12,6 +12,8 @@ import os
 import re
 from typing import NamedTuple, Optional, TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
+
 
 class HostMemory(TypedDict):
     """Memory of a host, in bytes."""
@@ -47,14 +49,8 @@ CGROUP_TREES = (
     CgroupTree(filesystem="cgroup", controller="memory", limit_file="memory.limit_in_bytes"),
 )
 
-# Where the trees are mounted for the process that opens their files.
-MOUNTINFO = "/proc/self/mountinfo"
-
 # Version 1 has no word for "no limit": it shows the largest number that fits, rounded down to the page size.
 UNLIMITED_V1 = 1 << 62
-
-
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Limit(NamedTuple):
@@ -169,15 +165,18 @@ def _cgroup_paths(root: str) -> dict[str, str]:
 def _mounts(root: str, tree: CgroupTree) -> list[tuple[str, str]]:
     """Where the tree is mounted for this process: (which of its folders, on which mount point), the widest first."""
     path = _below(root, MOUNTINFO)
-    mounts = []
-    for line in _read(path).splitlines():
-        fields = line.split()
-        if "-" not in fields[6:]:
-            raise HostError(f"{path} holds {line!r}; a line must have at least six fields, a dash and three more")
-        filesystem, _source, options = (*fields[fields.index("-", 6) + 1 :], "", "")[:3]
-        if filesystem == tree.filesystem and (not tree.controller or tree.controller in options.split(",")):
-            folder, point = (_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), field) for field in fields[3:5])
-            mounts.append((folder, point))
+    try:
+        mounts = [
+            (mount.folder, mount.point)
+            for mount in read_mounts(path)
+            if mount.filesystem == tree.filesystem and (not tree.controller or tree.controller in mount.options)
+        ]
+    except OSError as error:
+        raise HostError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise HostError(
+            f"{path} holds {str(error)!r}; a line must have at least six fields, a dash and three more"
+        ) from None
     return sorted(mounts, key=lambda mount: len(mount[0]))
 
 

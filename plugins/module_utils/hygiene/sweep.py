@@ -240,7 +240,7 @@ def _owner(workspace: int, target: int, users: tuple[str, ...]) -> pwd.struct_pa
 
 def _refuse_mounts(target: int) -> None:
     path = os.readlink(f"/proc/self/fd/{target}")
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
         mounted = mounted_below(path, mountinfo)
     if mounted:
         raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import mounted_by_user
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
     ABSENT,
     TOO_LARGE,
@@ -65,14 +66,6 @@ def trust(folder: os.stat_result, above: os.stat_result, trust_above: Trust) -> 
     return Trust.STICKY if folder.st_mode & stat.S_ISVTX else Trust.FOREIGN
 
 
-def mounted_by_user(device: int, mountinfo: str = "/proc/self/mountinfo") -> bool:
-    """Whether ``device`` is a FUSE file system that an account other than root has mounted."""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    with open(mountinfo, encoding="utf-8", errors="surrogateescape") as lines:
-        options = [line.split()[-1].split(",") for line in lines if line.split(" ", 3)[2] == number]
-    return any(word.startswith("user_id=") and word != "user_id=0" for words in options for word in words)
-
-
 @contextmanager
 def opened_folder(path: str) -> Iterator[int]:
     """A descriptor (O_PATH) of a folder. A link on the way is followed only if the folder that holds it is root's alone
@@ -106,7 +99,7 @@ def is_roots(path: str) -> bool:
     that exists decides."""
     while True:
         try:
-            folder, found, _rest = _walk(path)
+            folder, found, _rest = _walk(path, to_border=True)
         except FileNotFoundError:
             path = os.path.dirname(path)
             continue

@@ -19,7 +19,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.look import 
     LARGEST,
     MOST_LINKS,
     group_name,
-    mounted_by_user,
     observe,
     opened_folder,
     owner_name,
@@ -143,17 +142,6 @@ def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
     wanted = PathState("file", "0644", "gone-since", "root", "0" * 64)
     with pytest.raises(StateError, match="gone-since:root, which this host does not have"):
         put(str(tmp_path / "file"), wanted, b"")
-
-
-def test_a_file_system_that_a_user_mounted_is_known(tmp_path):
-    mountinfo = tmp_path / "mountinfo"
-    mountinfo.write_text(
-        "36 35 0:45 / /home/a/x rw,nosuid - fuse.sshfs sshfs rw,user_id=1000,group_id=1000,allow_other\n"
-        "37 35 0:46 / /mnt rw - fuse.s3 s3 rw,user_id=0,group_id=0,allow_other\n"
-        "38 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
-    )
-    asked = [os.makedev(0, 45), os.makedev(0, 46), os.makedev(8, 1), os.makedev(8, 2)]
-    assert [mounted_by_user(device, str(mountinfo)) for device in asked] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EACCES])

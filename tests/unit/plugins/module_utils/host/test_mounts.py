@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The mount table, in which accounts choose names."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import container_limit
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import mounted_by_user, read_mounts
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(*lines):
+        path = tmp_path / "proc/self/mountinfo"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        return str(path)
+
+    return write
+
+
+def test_names_are_decoded(table):
+    path = table(rb"37 35 98:0 / /home/a/with\040space\012line rw - tmpfs none rw")
+    assert [mount.point for mount in read_mounts(path)] == ["/home/a/with space\nline"]
+
+
+def test_a_file_system_that_a_user_mounted_is_known(table):
+    path = table(
+        b"36 35 0:45 / /home/a/x rw,nosuid - fuse.sshfs sshfs rw,user_id=1000,group_id=1000,allow_other",
+        b"37 35 0:46 / /mnt rw - fuse.s3 s3 rw,user_id=0,group_id=0,allow_other",
+        b"38 35 8:1 / / rw - ext4 /dev/sda1 rw",
+    )
+    asked = [os.makedev(0, 45), os.makedev(0, 46), os.makedev(8, 1), os.makedev(8, 2)]
+    assert [mounted_by_user(device, path) for device in asked] == [True, False, False, False]
+
+
+# What Python takes for the end of a line or of a word, and the kernel writes as it is.
+@pytest.mark.parametrize("name", [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u3000", "\r\r\r", "\udcff\r - \r"], ids=ascii)
+def test_no_name_of_a_mount_point_ends_the_look_or_hides_a_mount(table, tmp_path, name):
+    spoilt = os.fsencode(name) + b" rw,nosuid shared:1 - fuse.x s rw,user_id=1000,group_id=1000"
+    if " " in name:
+        spoilt = spoilt.replace(b" - \r", rb"\040-\040" + b"\r")
+    path = table(
+        b"36 35 0:45 / /home/a/x" + spoilt,
+        b"31 22 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
+    )
+    assert [mount.point for mount in read_mounts(path)] == [f"/home/a/x{name}", "/sys/fs/cgroup"]
+    assert mounted_by_user(os.makedev(0, 45), path)
+    assert [mount.filesystem for mount in read_mounts(path)] == ["fuse.x", "cgroup2"]
+    (tmp_path / "proc/1").mkdir()
+    (tmp_path / "proc/1/cgroup").write_text("0::/\n")
+    assert container_limit(str(tmp_path), 1 << 30) is None
