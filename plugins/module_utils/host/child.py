@@ -31,10 +31,15 @@ FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
 MOST_BYTES = 64 << 20  # of one answer
 PATIENCE = 1.0  # seconds after SIGKILL: a child in a dead file system is left behind
 NO_GROUP = 65534  # of an owner without an account
+LEAST_SILENCE = 0.25  # seconds for an item, after many that did not answer
 
 
 class ChildError(Exception):
     """The child did not do its work; the message says why."""
+
+
+class SilentError(ChildError):
+    """It did not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def each(
     """``work(item)`` for each item, out of a child.
 
     An item that does not come to its end within ``silence`` seconds is what ``failed(item, why)`` says, and a new child
-    goes on with the next one. After ``total`` seconds the rest fails.
+    goes on with the next one. After ``total`` seconds the rest fails. Each item that hangs halves the silence for those
+    after it: an account that lets many hang does not take the time of the others, who answer in milliseconds.
     """
     done: list[Any] = []
     end = time.monotonic() + total
@@ -127,9 +133,15 @@ def each(
             for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]
                 done.append(value)
         except ChildError as error:
+            silence = _shorter(silence) if isinstance(error, SilentError) else silence
             if len(done) < len(items):  # else it only did not end
                 done.append(failed(items[len(done)], str(error)))
     return done
+
+
+def _shorter(silence: float) -> float:
+    """How long to wait after something did not answer within ``silence`` seconds."""
+    return max(silence / 2, min(silence, LEAST_SILENCE))
 
 
 def _received(receiver: int, total: float, silence: float | None) -> Iterator[Any]:
@@ -141,7 +153,7 @@ def _received(receiver: int, total: float, silence: float | None) -> Iterator[An
     while True:
         until = end if silence is None else min(end, last + silence)
         if not ready.poll(max(0, int((until - time.monotonic()) * 1000))):
-            raise ChildError(f"did not end within {silence if until < end else total:g} s and was stopped")
+            raise SilentError(f"did not end within {silence if until < end else total:g} s and was stopped")
         block = os.read(receiver, 1 << 16)
         if not block:
             raise ChildError("ended without an answer")

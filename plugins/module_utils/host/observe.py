@@ -37,7 +37,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 
@@ -92,7 +92,7 @@ def look(asked: Question) -> Observation:
 
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """Every path of the manifest, and ``more``."""
-    return survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content)
+    return Survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content).found
 
 
 def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:

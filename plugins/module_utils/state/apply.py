@@ -31,13 +31,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe, read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import survey
+from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
 from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
@@ -108,19 +108,16 @@ class _Run:
         self.entries = {(role.role, entry.path): entry for role in wanted for entry in role.entries}
         self.units = {unit.name: unit for role in wanted for unit in role.units}
         self.outcome = Outcome()
-        self.found = self._survey()
+        self.survey = self._survey()
+        self.found = self.survey.found
         steps = compare_roles(
             {role.role: {entry.path: entry.state for entry in role.entries} for role in wanted},
             self.manifest,
             self._look,
-            [
-                entry.path
-                for entry in self.entries.values()
-                if entry.foreign and not is_roots(os.path.dirname(entry.path))
-            ],
+            [entry.path for entry in self.entries.values() if entry.foreign and not self.survey.is_roots(entry.path)],
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
-        own = [step for step in changing if is_roots(os.path.dirname(step.path))]
+        own = [step for step in changing if self.survey.is_roots(step.path)]
         others = [step for step in changing if step not in own]
         self.steps = [self._with_owner(step) for step in own]
         self.foreign = ForeignSteps(others, self.manifest, self.originals, self.outcome)
@@ -185,17 +182,17 @@ class _Run:
         self.outcome.changed_paths += wrong
         return self.outcome
 
-    def _survey(self) -> dict[str, PathState]:
+    def _survey(self) -> Survey:
         """What is at every path that is wanted or recorded. Content that belongs to its users is not read."""
         theirs = {
             path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
         }
         paths = {path for _role, path in self.entries}
         paths |= {path for role in self.wanted for path in self.manifest.role(role.role).paths}
-        found = survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
+        survey = Survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
         # Saving the manifest makes and removes its folder, so take that as given.
-        found[os.path.dirname(self.manifest_path)] = IMPLIED
-        return found
+        survey.found[os.path.dirname(self.manifest_path)] = IMPLIED
+        return survey
 
     def _look(self, path: str) -> PathState:
         if path not in self.found:

@@ -4,24 +4,35 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import each
 from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 
 
-def survey(paths: Iterable[str], content: Callable[[str], bool]) -> dict[str, PathState]:
-    """What is at each path; the content of files is read if ``content(path)``."""
-    roots = functools.lru_cache(maxsize=None)(is_roots)
-    found, theirs = {}, []
-    for path in sorted(set(paths)):
-        if roots(os.path.dirname(path)):
-            found[path] = observe(path, content(path))
-        else:
-            theirs.append(path)
-    if theirs:
-        found.update({one.path: one.state for one in foreign.observe(theirs)})
-    return found
+class Survey:
+    """``found``: what is at each path; the content of files is read if ``content(path)``."""
+
+    def __init__(self, paths: Iterable[str], content: Callable[[str], bool]) -> None:
+        self.paths = sorted(set(paths))
+        self.roots: dict[str, bool] = {}
+        self._ask_whose(self.paths)
+        theirs = [path for path in self.paths if not self.is_roots(path)]
+        self.found = {path: observe(path, content(path)) for path in self.paths if self.is_roots(path)}
+        if theirs:
+            self.found.update({one.path: one.state for one in foreign.observe(theirs)})
+
+    def is_roots(self, path: str) -> bool:
+        """Whether nobody but root can change what is at ``path``."""
+        folder = os.path.dirname(path)
+        if folder not in self.roots:
+            self._ask_whose([path])
+        return self.roots[folder]
+
+    def _ask_whose(self, paths: Iterable[str]) -> None:
+        """By a child: the folder of an account may be a mount of its own that never answers."""
+        folders = sorted({os.path.dirname(path) for path in paths})
+        answers = each(folders, is_roots, lambda _folder, _why: False, silence=foreign.SILENCE, total=foreign.TOTAL)
+        self.roots.update(zip(folders, answers))

@@ -75,6 +75,19 @@ def test_each_item_fails_by_itself():
     assert child.each(["a", "b"], work, lambda item, _why: f"{item}!", silence=1, total=0) == ["a!", "b!"]
 
 
+def test_many_items_that_hang_leave_time_for_the_others(monkeypatch):
+    """An agent has many paths that never answer, and they come first."""
+    monkeypatch.setattr(child, "LEAST_SILENCE", 0.01)
+
+    def work(item: str) -> str:
+        if item == "hangs":
+            time.sleep(3600)
+        return item
+
+    told = child.each([*["hangs"] * 30, "a"], work, lambda item, _why: f"{item}!", silence=2, total=30)
+    assert told[-1] == "a"
+
+
 @as_root
 def test_files_are_used_with_the_rights_given_and_no_more(tmp_path):
     secret, own = tmp_path / "secret", tmp_path / "own"
