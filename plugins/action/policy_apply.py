@@ -12,7 +12,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers i
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
-from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, NotCheckable, PolicyAction
+from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import NotCheckable
+from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, PolicyAction
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
 
 ABSENT = "absent"

@@ -34,12 +34,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.plugin_utils import records
-from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import (
-    INFO,
-    Compared,
-    NotCheckable,
-    PolicyAction,
-)
+from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import NotCheckable
+from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, Compared, PolicyAction
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
 
 

@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.json_utils import _filter_non_json_lines
-from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Comparison, Seen, compare
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits
@@ -25,26 +21,15 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_lines, safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
+from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import HostAction, NotCheckable
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import render
 
 INFO = "nova.agent_host.agent_host_info"
-INTERPRETER = "discovered_interpreter_python"
-T = TypeVar("T")
-# Keys that ansible-core itself adds to a module's answer.
-CORE_KEYS = {
-    *("changed", "failed", "unreachable", "msg", "invocation", "warnings", "deprecations", "exception"),
-    "ansible_facts",
-}
-
-
-class NotCheckable(Exception):
-    """The host's answer can't be used, or the module failed; the message is safe to print."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +41,7 @@ class Compared:
     result: Comparison
 
 
-class PolicyAction(ActionBase):
-    """Nothing of a host's answer becomes an Ansible variable, except through typed records."""
-
-    _supports_check_mode = True
-
+class PolicyAction(HostAction):
     def roles(self) -> list[str]:
         """The options ``roles``, ``tags`` and ``skip_tags``. Raises AnsibleActionFail for an unknown role."""
         options = self._task.args
@@ -108,35 +89,6 @@ class PolicyAction(ActionBase):
             )
         return observed
 
-    def ask(self, shape: type[T], module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> T:
-        """The answer of a module as ``shape``. Raises NotCheckable."""
-        answer = dict(self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars))
-        self._keep_interpreter(answer.get("ansible_facts"))
-        if answer.get("failed") or answer.get("unreachable"):
-            raise NotCheckable(safe_text(answer.get("msg") or "the module gave no message", 2000))
-        names = shape.__dataclass_fields__  # type: ignore[attr-defined]
-        wanted = {key: value for key, value in answer.items() if key in names or not _is_core_s(str(key))}
-        try:
-            return decode(shape, wanted, "the host's answer")
-        except DecodeError as error:
-            raise NotCheckable(f"{error}: its answer is not used") from None
-
-    def _parse_returned_data(self, res: dict[str, Any], *more: Any) -> Any:
-        """Before ansible-core reads an answer: it prints warnings and what is no JSON by itself, as they are."""
-        clean = {"stdout": _harmless(str(res["stdout"])), "stderr": safe_lines(res["stderr"])}
-        return super()._parse_returned_data({**res, **clean}, *more)
-
-    def _keep_interpreter(self, facts: object) -> None:
-        """Ansible finds a host's Python by a trip of its own and keeps it as a fact. Raises NotCheckable for others."""
-        if not facts:
-            return
-        python = facts.get(INTERPRETER) if isinstance(facts, Mapping) and len(facts) == 1 else None
-        if not isinstance(python, str) or not re.fullmatch(r"[\w./+-]{1,200}", python):
-            raise NotCheckable("the host's answer has ansible_facts, which this module does not give: it is not used")
-        self.facts = {INTERPRETER: python}
-
-    facts: dict[str, str] = {}  # noqa: RUF012  (replaced, never changed)
-
     def compare(
         self, policy: Policy, observed: Observation, roles: Iterable[str], task_vars: Mapping[str, Any]
     ) -> Compared:
@@ -171,19 +123,6 @@ def seen(policy: Policy, observed: Observation) -> Seen:
         {path: (record[path], state) for path, state in observed.record.items() if path in record},
         agent_limits.limits(policy.of(agent_limits.Variables), observed),
     )
-
-
-def _harmless(answer: str) -> str:
-    """The answer of a module without lines around it, and without what ansible-core would print of it."""
-    try:
-        data = json.loads(_filter_non_json_lines(answer, objects_only=True)[0])
-    except (ValueError, RecursionError):
-        return "no answer: " + safe_text(answer, 1000).replace("{", "(")
-    return json.dumps({key: outgoing(value) if _is_core_s(key) else value for key, value in data.items()})
-
-
-def _is_core_s(key: str) -> bool:
-    return key in CORE_KEYS or key.startswith("_ansible_")
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional, TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AuditLogFinding
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
 
 
@@ -19,4 +21,35 @@ class Applied:
     kept: list[str]
     pending: list[str]
     diff: list[Piece] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Change(TypedDict):
+    """What diff mode shows of things that are no files."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Of rustup_toolchain."""
+
+    contacted: bool
+    changed: bool
+    installed: list[str]
+    removed: list[str]
+    repaired: list[str]
+    in_use: list[str]
+    diff: Optional[Change] = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AuditLogs:
+    """Of ai_audit_log."""
+
+    changed: bool
+    findings: list[AuditLogFinding]
+    diff: Optional[Change] = None
     warnings: list[str] = field(default_factory=list)

@@ -24,6 +24,7 @@ ANSWER: dict[str, Any] = json.loads(FIXTURE.read_text(encoding="utf-8"))
 OUTSIDE = "/tmp/nova-agent-hostile-host"
 EXPLOIT = "{{ lookup('ansible.builtin.pipe', 'touch " + OUTSIDE + "') }}"
 ESCAPE = "\x1b]0;owned\x07\x1b[31m"
+HONEST = "honest"
 INTERPRETER = "discovered_interpreter_python"
 
 
@@ -37,6 +38,17 @@ def answer(**changes: Any) -> str:
             inner = inner[step]
         inner[key] = value
     return json.dumps(data)
+
+
+NESTED: Any = "x"
+for _ in range(700):
+    NESTED = [NESTED]
+
+
+def tagged(value: Any) -> dict[str, Any]:
+    kind = "_AnsibleTaggedStr" if isinstance(value, str) else "_AnsibleTaggedInt"
+    tag = {"__ansible_type": "Deprecated", "msg": ESCAPE, "help_text": ESCAPE, "version": "9"}
+    return {"__ansible_type": kind, "value": value, "tags": [tag]}
 
 
 HOSTS: dict[str, str | bytes] = {
@@ -70,13 +82,46 @@ HOSTS: dict[str, str | bytes] = {
     "no_utf8": b'{"memory": "\xff\xfe"}',
     "deep": '{"a": ' + "[" * 20_000 + "]" * 20_000 + "}",
     "warnings": answer(warnings=[ESCAPE, 5], deprecations=[{"msg": ESCAPE}], cpus="x"),
+    "deep_warnings": json.dumps({"failed": True, "msg": "x", "warnings": NESTED}),
+    "deep_facts": json.dumps({"ansible_facts": NESTED}),
+    "deep_part": answer(files=NESTED),
+    "digits": '{"cpus": ' + "9" * 5000 + "}",
+    "not_a_number": answer(cpus=float("nan"), memory__total=float("inf")),
+    "twice": json.dumps(ANSWER)[:-1] + ', "cpus": "x", "cpus": -5}',
+    "link_of_a_terminal": answer(platform__version="\x1b]8;;http://evil\x07x\x1b]8;;\x07"),
+    "bidi": answer(platform__ids=["\u202eevil\u2066"]),
+    "tagged": json.dumps({**ANSWER, "cpus": tagged(4), "packages": {"git": tagged("x")}}),
+    "tagged_text": answer(platform__version=tagged("24.04"), platform__ids=[tagged("fedora")]),
+    "tagged_interpreter": answer(ansible_facts={INTERPRETER: tagged("/usr/bin/python3")}),
+    "tagged_unknown": answer(platform__version={"__ansible_type": "NoSuchType", "value": ESCAPE}),
+    "trusted": answer(platform__version={"__ansible_type": "TrustedAsTemplate", "value": EXPLOIT}),
+    "warning_summary": answer(warnings=[{"__ansible_type": "WarningSummary", "event": {"__ansible_type": "Event", "msg": ESCAPE}}], cpus="x"),
+    "error_summary": json.dumps({"failed": True, "msg": "x", "exception": {"__ansible_type": "ErrorSummary", "event": {"__ansible_type": "Event", "msg": ESCAPE}}}),
+    "invocation": answer(invocation={"module_args": ESCAPE}, cpus="x"),
+    "another_host": answer(add_host={"host_name": HONEST, "host_vars": {"ansible_connection": "local"}}, changed=True),
+    "results": json.dumps({"results": [{"ansible_facts": {"x": ESCAPE}}], "ansible_job_id": "1", "started": 1, "finished": 0}),
+    "many_warnings": answer(warnings=[f"warning {number}" for number in range(30_000)], cpus="x"),
+    "large": answer(packages={f"{number}".ljust(120_000, "x"): True for number in range(150)}),
+    "module_stderr": ESCAPE + "Traceback (most recent call last): " + ESCAPE,
+    "newline": answer(audit_logs=[{"path": "/x\nhonest: all as it should be", "kind": "wide", "text": "a\nb"}]),
+    "unfit_for_xml": answer(audit_logs=[{"path": "/x\uffff\ufffe", "kind": "wide", "text": "a\ufdd0"}]),
     "own_keys": answer(_ansible_no_log=True, _ansible_delegated_vars={ESCAPE: ESCAPE}, add_host={"host_name": "evil"}),
 }  # fmt: skip
 # ansible-core takes these keys out of an answer itself; what is left is a usable answer.
-USABLE = {"own_keys", "fact_of_the_interpreter", "facts_that_are_none"}
+USABLE = {
+    "another_host",
+    "newline",
+    "unfit_for_xml",
+    "tagged_interpreter",
+    "own_keys",
+    "fact_of_the_interpreter",
+    "facts_that_are_none",
+}
 # Others that are a problem of the host only if it is compared, which retire does not do.
 COMPARED = {"negative_memory", "template_in_a_value"}
-HONEST = "honest"
+PROGRAMS = {"endless": "exec yes '{'"}
+SILENT = {"silent": "exec sleep 3600", "silent_in_between": "echo '{'; exec sleep 3600"}
+HOSTS.update(dict.fromkeys(PROGRAMS, ""))
 # As for users: facts of a host are no variables (site refuses to run otherwise).
 ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_FORKS": "4", "ANSIBLE_NOCOLOR": "1"}
 
@@ -85,10 +130,11 @@ ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_FORKS": "4", "ANSIB
 def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hosts")
     hosts = {}
-    for name, text in {HONEST: answer(), **HOSTS}.items():
+    programs = {**PROGRAMS, **SILENT}
+    for name, text in {HONEST: answer(), **HOSTS, **dict.fromkeys(SILENT, "")}.items():
         (folder / f"{name}.answer").write_bytes(text if isinstance(text, bytes) else text.encode())
         python = folder / name
-        python.write_text(f"#!/bin/sh\ncat {folder}/{name}.answer\n")
+        python.write_text(f"#!/bin/sh\n{programs.get(name) or f'cat {folder}/{name}.answer'}\n")
         python.chmod(0o755)
         hosts[name] = {"ansible_python_interpreter": str(python)}
     variables = {
@@ -104,8 +150,9 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(playbook: str, inventory: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     Path(OUTSIDE).unlink(missing_ok=True)
     done = ansible_playbook(
-        f"nova.agent_host.{playbook}", "-i", str(inventory), *more, cwd=folder, environment=ENVIRONMENT
-    )
+        f"nova.agent_host.{playbook}" if "/" not in playbook else playbook, "-i", str(inventory), *more,
+        cwd=folder, environment=ENVIRONMENT,
+    )  # fmt: skip
     # What every run has to be, whatever the hosts answer.
     assert not os.path.exists(OUTSIDE), "a host had a file written, or a command run"
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", done.stdout + done.stderr), "a host steers the terminal"
@@ -116,7 +163,8 @@ def run(playbook: str, inventory: Path, folder: Path, *more: str) -> subprocess.
 @pytest.fixture(scope="module")
 def audited(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("audit")
-    done = run("audit", inventory, folder, "-e", "agent_audit_json=audit.json", "-e", "agent_audit_junit=audit.xml")
+    reports = ("-e", "agent_audit_json=audit.json", "-e", "agent_audit_junit=audit.xml")
+    done = run("audit", inventory, folder, "--limit", ",".join([HONEST, *HOSTS]), *reports)
     output = done.stdout + done.stderr
     assert done.returncode in (2, 4), output
     assert sorted(path.name for path in folder.iterdir()) == ["audit.json", "audit.xml"], output
@@ -151,6 +199,48 @@ def test_keys_that_only_ansible_gives_change_nothing(audited):
     assert "evil" not in records
 
 
+def test_many_warnings_of_one_host_are_a_few(audited):
+    output, _records, _folder = audited
+    assert 0 < len(re.findall(r"warning \d+", output)) <= 20
+
+
+def test_a_host_that_never_answers_keeps_no_other_from_being_told(inventory, tmp_path):
+    limits = ("--limit", ",".join([HONEST, *SILENT]), "-e", "agent_task_timeout=30")
+    done = run("audit", inventory, tmp_path, *limits, "-e", "agent_audit_json=audit.json")
+    records = {record["host"]: record for record in json.loads((tmp_path / "audit.json").read_text())["hosts"]}
+    assert {name: "why" in record for name, record in records.items()} == {
+        HONEST: False, "silent": True, "silent_in_between": True,
+    }, done.stdout  # fmt: skip
+
+
+MODULES = {
+    "nova.agent_host.ai_audit_log": {"logs": [{"path": "/a/b", "owner": "games"}]},
+    "nova.agent_host.rustup_toolchain": {"path": "/opt/x/toolchain", "state": "absent"},
+}
+SPOILT = (
+    "failure_without_text",
+    "escapes_in_a_failure",
+    "warnings",
+    "connection",
+    "no_json",
+    "fact_of_ours",
+    "endless",
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_answer_of_each_module_of_ours_passes_the_border(inventory, tmp_path, module):
+    tasks = [
+        {module: MODULES[module], "register": "told", "ignore_errors": True},
+        {"ansible.builtin.assert": {"that": ["told is failed", "told.keys() | difference(allowed) | length == 0"]}},
+    ]
+    variables = {"allowed": ["failed", "msg", "changed", "exception", "warnings", "deprecations"]}
+    play = tmp_path / "play.yml"
+    play.write_text(json.dumps([{"hosts": ",".join(SPOILT), "gather_facts": False, "vars": variables, "tasks": tasks}]))
+    done = run(str(play), inventory, tmp_path, "--diff")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_no_file_of_the_controller_is_shown(audited):
     output, _records, folder = audited
     for text in (output, (folder / "audit.json").read_text(), (folder / "audit.xml").read_text()):
@@ -158,7 +248,7 @@ def test_no_file_of_the_controller_is_shown(audited):
 
 
 def test_the_page_is_written_with_every_host(inventory, tmp_path):
-    done = run("report", inventory, tmp_path)
+    done = run("report", inventory, tmp_path, "--limit", ",".join([HONEST, *HOSTS]))
     assert done.returncode in (2, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["agent-hosts.html"]
     page = (tmp_path / "agent-hosts.html").read_text()

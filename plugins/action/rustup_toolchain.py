@@ -1,0 +1,12 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Action of rustup_toolchain: call the module of that name, and read its answer as typed records."""
+
+from __future__ import annotations
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Installed
+from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    shape = Installed
