@@ -44,6 +44,20 @@ def test_the_links_are_made_once_and_taken_back(lab):
     assert lab.run("host1", f"cat {LINK}; stat -c %U {LINK}").split() == ["mine", "agent1"]
 
 
+def test_an_agent_that_fills_the_folders_for_temporary_files_keeps_no_policy_from_the_host(lab):
+    folders = ("/tmp", "/var/tmp", "/dev/shm")
+    for folder in folders:
+        lab.run(
+            "host1",
+            f"mount -t tmpfs -o size=64k,mode=1777 full {folder}; su agent1 -c 'cat /dev/zero >{folder}/mine' || true",
+        )
+    try:
+        lab.roles("agent_capacity").succeeded()  # which lets sshd judge its file
+        assert lab.roles("agent_capacity").succeeded().changed == {}
+    finally:
+        lab.run("host1", f"umount {' '.join(folders)}")
+
+
 @pytest.mark.parametrize(
     "obstacle",
     [

@@ -62,7 +62,8 @@ _NONE = float("inf")
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
+    # An account has named some of it: a carriage return is no end of a line.
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
         return file.read()
 
 

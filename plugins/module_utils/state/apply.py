@@ -258,7 +258,6 @@ class _Run:
             for step in self.steps:
                 self._change(step)
                 done += 1
-            self._load(plan)
         except (OSError, StateError, UnitError) as error:
             why = str(error)
             if isinstance(error, OSError) and done < len(self.steps):
@@ -268,12 +267,15 @@ class _Run:
             raise ApplyError(
                 f"{why}; {done} of {len(self.steps)} steps were done, the next apply goes on from there", self.outcome
             ) from error
+        problems = self._load(plan)
         self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
         self.foreign.apply()
-        for role in self.wanted:
+        for role in self.wanted if not problems else ():
             self.manifest.role(role.role).restarts = []
         self.originals.keep_only({record.before.sha256 for _path, record in self.manifest.records()} - {""})
         self.manifest.save(self.manifest_path)
+        if problems:
+            raise ApplyError(f"{'; '.join(problems)}; all else was done, the next apply tries it again", self.outcome)
 
     def _record(self, plan: UnitPlan) -> None:
         """Note what will be written, before it is."""
@@ -299,14 +301,23 @@ class _Run:
                 self.outcome.changed_paths.append(step.path)
         record_step(self.manifest, step)
 
-    def _load(self, plan: UnitPlan) -> None:
-        """Let systemd read its files again, and bring units to the wanted state."""
-        if plan.reload:
-            self.outcome.changed_units += self.systemd.reload()
-        self.outcome.changed_units += self.systemd.start(plan.start)
-        self.outcome.changed_units += self.systemd.try_restart(plan.restart)
-        self.outcome.changed_units += self.systemd.try_reread(plan.reread)
-        self.outcome.changed_units += set_settings(self.conditions.settings)
+    def _load(self, plan: UnitPlan) -> list[str]:
+        """Let systemd read its files again, and bring units to the wanted state. Gives what failed: an agent can keep a
+        service from starting, and must not keep the rest of the policy from the host."""
+        systemd, problems = self.systemd, []
+        acts: list[Callable[[], list[str]]] = [
+            *([systemd.reload] if plan.reload else []),
+            lambda: systemd.start(plan.start),
+            lambda: systemd.try_restart(plan.restart),
+            lambda: systemd.try_reread(plan.reread),
+            lambda: set_settings(self.conditions.settings),
+        ]
+        for act in acts:
+            try:
+                self.outcome.changed_units += act()
+            except (StateError, UnitError) as error:
+                problems.append(str(error))
+        return problems
 
     def _save_original(self, step: Step) -> None:
         """Keep the file that was here before us, so that removing the role puts it back."""

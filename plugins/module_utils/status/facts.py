@@ -123,6 +123,7 @@ def gather(policy: Policy, root: str = "/") -> Facts:
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
     commands = observe_pool(policy["pool"], root)
+    notes += [commands.note] if commands.note else []
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
         "host": harmless(os.uname().nodename),

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, answer
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import owner_name
 from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
     booted,
@@ -30,6 +31,7 @@ _TITLE = re.compile(
     r"|memory-gate: holds (?P<held>[0-9]{1,19}) for (?P<holder>[^\0]*)"
     r"|cargo_agent: (?P<slot>holds|waits for) a slot for (?P<command>[^\0]*)"
 )
+TITLES_SECONDS = 5.0
 _GETVAL = 12
 _FREE, _TOTAL, _FREE_SLOTS, _SLOTS = 0, 1, 3, 4  # places in the set
 
@@ -65,6 +67,7 @@ class Commands(NamedTuple):
 
     pool: Pool
     slots: Slots
+    note: str = ""
 
 
 def observe_pool(path: str, root: str = "/") -> Commands:
@@ -86,7 +89,13 @@ def observe_pool(path: str, root: str = "/") -> Commands:
     unit = int(match[2])
     pool["total"], pool["held"] = total * unit, (total - free) * unit
     slots["total"], slots["held"] = all_slots, all_slots - free_slots
-    for holds, caller in _callers(root):
+    try:
+        # The kernel reads a title from the memory of its process, which may be a file system of an account's that never
+        # answers: so a child waits for it.
+        callers = answer(lambda: list(_callers(root)), seconds=TITLES_SECONDS)
+    except ChildError as error:
+        return Commands(pool, slots, f"who holds and who waits is not known: the look at the processes' titles {error}")
+    for holds, caller in callers:
         listed = pool if caller["memory"] else slots
         listed["holders" if holds else "waiting"].append(caller)
     for part in (pool, slots):

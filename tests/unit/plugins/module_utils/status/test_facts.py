@@ -13,6 +13,7 @@ import pwd
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, sha256
+from ansible_collections.nova.agent_host.plugins.module_utils.status import pool as pool_module
 from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import observe_drift
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import gather
 from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import observe_trouble
@@ -95,6 +96,18 @@ def test_holders_and_waiters_are_told_by_their_titles(root, pool):
     assert [who["command"] for who in found.pool["waiting"]] == ["test nova-core"]
     assert [who["command"] for who in found.slots["holders"]] == ["cargo build"]
     assert [who["command"] for who in found.slots["waiting"]] == ["cargo test -p x"]
+
+
+def test_a_title_that_is_never_answered_keeps_only_the_titles_back(root, pool, monkeypatch):
+    """As of a process that has a file of a dead file system where its title was."""
+    monkeypatch.setattr(pool_module, "TITLES_SECONDS", 0.3)
+    process(root, 50, 1, "perl", "memory-gate: holds 1073741824 for rustc serde")
+    process(root, 51, 1, "perl", "")
+    (root / "proc/51/cmdline").unlink()
+    os.mkfifo(root / "proc/51/cmdline")
+    found = seen(root)
+    assert (found.pool["held"], found.pool["holders"]) == (5 << 30, [])
+    assert "titles" in found.note
 
 
 @pytest.mark.parametrize("text", [None, "", "x", "2147483647 1 1 0 0"])
