@@ -20,7 +20,11 @@ STUB = """\
 #!/bin/sh
 # FIXTURE: a stand-in for {name} {version}, which compiles nothing
 case ${{1-}} in
-  -V | --version) echo '{name} {version} (FIXTURE {date})'; exit ;;
+  -V | --version)
+    read -r caller <"/proc/$PPID/comm"
+    [ "$caller" != rustup ] || : >"$0.run-by-rustup"
+    echo '{name} {version} (FIXTURE {date})'
+    exit ;;
   -vV) printf '%s\\n' '{name} {version} (FIXTURE {date})' 'release: {version}' 'host: {triple}' "uid: $(id -u)"; exit ;;
   sleep) exec "$0-sleep" "$2" ;;
 esac

@@ -128,6 +128,7 @@ def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkey
     monkeypatch.setattr(Generation, "_check", noted)
     tree.apply()
     assert "uid: 65534" in told[0]
+    assert list(tree.path.resolve().rglob("*.run-by-rustup")) == []  # which it would do as root
     assert tree.observe().problems == []
 
 
