@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import network_environment
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
     FetchError,
@@ -156,7 +157,7 @@ class Generation:
         for option, names in (("--component", toolchain.components), ("--target", toolchain.targets)):
             for name in names:
                 words += [option, name]
-        server = self._pinned_channel(toolchain) if toolchain.sha256 else self.source.dist_server
+        server = self._pinned_channel(toolchain) if toolchain.sha256 else self._unpinned_server(toolchain)
         try:
             self._rustup(*words, server=server)
         except InstallError as error:
@@ -169,6 +170,16 @@ class Generation:
                 f"{self.source.dist_server} ({_variable('dist_server')}) has no toolchain {toolchain.channel} for "
                 f"{self.triple}: change the channel, or build a mirror that has it"
             ) from error
+
+    def _unpinned_server(self, toolchain: Toolchain) -> str:
+        server = self.source.dist_server
+        if server.startswith("file://") and not is_roots(server[len("file://") :]):
+            raise InstallError(
+                f"{server} ({_variable('dist_server')}) is a folder that accounts other than root may change, and "
+                f"channel_checksums has no sha256 for {toolchain.channel}: add the sum that nova.agent_host.mirror "
+                "prints"
+            )
+        return server
 
     def _pinned_channel(self, toolchain: Toolchain) -> str:
         """A server of one manifest, for rustup: the one whose sum the policy names. All else comes from where it did,
@@ -304,8 +315,8 @@ def _text(file: BinaryIO) -> str:
 
 
 def _run_nothing_below(folder: str) -> None:
-    """In rustup's process: it runs the rustc that it downloaded, as root, to show its version, and takes it well if that
-    fails. In a mount table of its own that folder is noexec. A container may forbid that; then rustc runs."""
+    """In rustup's process, with a mount table of its own: rustup runs the rustc that it downloaded, as root, to show its
+    version, and takes it well if that fails. A container may forbid mounts; then rustc runs."""
     place = folder.encode()
     os.makedirs(place, exist_ok=True)
     if LIBC.unshare(NEW_MOUNTS) == 0 and LIBC.mount(None, b"/", None, PRIVATE | RECURSIVE, None) == 0:

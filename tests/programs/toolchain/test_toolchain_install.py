@@ -132,6 +132,18 @@ def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkey
     assert tree.observe().problems == []
 
 
+def test_a_folder_that_others_may_change_needs_the_sum(tree: Tree, mirror: Path, folder: Path) -> None:
+    copy = folder / "mirror"
+    shutil.copytree(mirror, copy)
+    os.chown(copy, NOBODY, NOBODY)
+    sums, tree.url, tree.sums = tree.sums, f"file://{copy}", {}
+    with pytest.raises(InstallError, match="channel_checksums has no sha256 for 1.92.0"):
+        tree.apply()
+    assert not tree.path.exists()
+    tree.sums = sums
+    assert tree.apply().changed
+
+
 def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
     tree.apply()
     (tree.generations / "abc.link").symlink_to(".toolchain/abc")
