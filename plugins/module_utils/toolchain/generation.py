@@ -315,8 +315,8 @@ def _text(file: BinaryIO) -> str:
 
 
 def _run_nothing_below(folder: str) -> None:
-    """In rustup's process, with a mount table of its own: rustup runs the rustc that it downloaded, as root, to show its
-    version, and takes it well if that fails. A container may forbid mounts; then rustc runs."""
+    """In rustup's process: it would run the rustc that it downloaded, as root, to show its version. It takes it well if
+    that fails. A container may forbid the mount; then rustc runs."""
     place = folder.encode()
     os.makedirs(place, exist_ok=True)
     if LIBC.unshare(NEW_MOUNTS) == 0 and LIBC.mount(None, b"/", None, PRIVATE | RECURSIVE, None) == 0:
