@@ -31,7 +31,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe, read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import not_roots, observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
@@ -120,8 +120,18 @@ class _Run:
         own = [step for step in changing if self.survey.is_roots(step.path)]
         others = [step for step in changing if step not in own]
         self.steps = [self._with_owner(step) for step in own]
-        self.foreign = ForeignSteps(others, self.manifest, self.originals, self.outcome)
-        self.hidden = [step.path for step in others if not self._is_foreign(step)]
+        self.hidden = [step for step in others if not self._is_foreign(step)]
+        self.astray = [step for step in self.hidden if (step.role, step.path) in self.entries]
+        self.foreign = ForeignSteps(
+            [step for step in others if step not in self.astray], self.manifest, self.originals, self.outcome
+        )
+        self.open_folders = [
+            step
+            for step in self.steps
+            if step.action == PUT
+            and step.kind == step.found.kind == "directory"
+            and any(one.path.startswith(f"{step.path}/") for one in self.hidden)
+        ]
 
     def _is_foreign(self, step: Step) -> bool:
         entry = self.entries.get((step.role, step.path))
@@ -138,17 +148,22 @@ class _Run:
         )
         return replace(step, after=after)
 
+    def _why_astray(self) -> str:
+        """Why files of ours can't be where others may write, in one line; empty if there are none."""
+        ours = tuple(f"{step.path}/" for step in self.open_folders)  # which an apply closes first
+        astray = [step for step in self.astray if not step.path.startswith(ours)]
+        if not astray:
+            return ""
+        first = astray[0]
+        why = first.why if first.found.kind == "unreadable" else not_roots(os.path.dirname(first.path))
+        more = f" ({len(astray) - 1:,} paths more)" if len(astray) > 1 else ""
+        return f"{first.path}{more}: {why.removeprefix(f'{first.path}: ')}"
+
     def close_folders(self, outcome: Outcome) -> bool:
         """Take folders of ours back from others, if something of ours lies in them: only then can it be looked at.
         Gives whether there were any, and adds them to ``outcome``."""
-        open_folders = [
-            step
-            for step in self.steps
-            if step.action == PUT
-            and step.kind == step.found.kind == "directory"
-            and any(path.startswith(f"{step.path}/") for path in self.hidden)
-            and step.path not in outcome.changed_paths  # a file system may ignore it
-        ]
+        # A file system may ignore it.
+        open_folders = [step for step in self.open_folders if step.path not in outcome.changed_paths]
         if not open_folders:
             return False
         self._refuse()
@@ -169,9 +184,10 @@ class _Run:
         self._validate_contents(self.steps)
         self._describe(self.steps)
         plan = self._unit_plan()
-        settings = self.conditions.settings
+        settings, astray = self.conditions.settings, self._why_astray()
         wrong = wrong_record(self.manifest_path)
         if self.check_mode:
+            self.outcome.warnings += [astray] if astray else []
             self.foreign.describe()
             self.outcome.changed = bool(self.steps or plan or settings or self.foreign.changes or wrong)
         else:
@@ -180,6 +196,8 @@ class _Run:
             repair_record(self.manifest_path)
             self.outcome.changed = self.outcome.changed or bool(wrong)
         self.outcome.changed_paths += wrong
+        if astray and not self.check_mode:
+            raise ApplyError(f"{astray}; all else was done", self.outcome)
         return self.outcome
 
     def _survey(self) -> Survey:

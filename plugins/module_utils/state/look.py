@@ -86,9 +86,7 @@ def opened_own_folder(path: str) -> Iterator[int]:
     folder, found, _rest = _walk(path)
     try:
         if found is not Trust.OWN:
-            raise StateError(
-                f"{path}: accounts other than root may write in it or above it, so root changes nothing there"
-            )
+            raise StateError(f"{path}: {not_roots(path)}")
         yield folder
     finally:
         os.close(folder)
@@ -109,6 +107,17 @@ def is_roots(path: str) -> bool:
         return found is Trust.OWN
 
 
+def not_roots(path: str) -> str:
+    """Why root changes nothing in the folder ``path``, and what to do."""
+    folder = path
+    while not is_roots(os.path.dirname(folder)):
+        folder = os.path.dirname(folder)
+    return (
+        f"accounts other than root may write in {folder}, so root changes nothing there: make it root's alone "
+        f"(chown root {folder} && chmod go-w {folder})"
+    )
+
+
 def border(path: str) -> tuple[int, list[str]]:
     """The first folder on the way to the folder ``path`` that belongs to an account other than root, as a descriptor,
     and the names below it that remain. Without one it is the folder itself. Raises OSError and StateError.
@@ -116,9 +125,7 @@ def border(path: str) -> tuple[int, list[str]]:
     folder, found, rest = _walk(path, to_border=True)
     if found is not Trust.OWN and os.fstat(folder).st_uid == 0:
         os.close(folder)
-        raise StateError(
-            f"{path}: root owns it and others may write in it or above it: give it to the account that uses it"
-        )
+        raise StateError(f"{not_roots(path)}, or give it to the account that uses it")
     return folder, rest
 
 

@@ -396,13 +396,31 @@ def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path):
     (host.root / "scripts").rename(tmp_path / "taken")
     (host.root / "scripts").symlink_to(tmp_path / "etc")
     os.chown(host.path("scripts"), 1000, 1000, follow_symlinks=False)
-    outcome = host.apply(host.file("scripts/run.sh", "two\n"), host.file("other"))
-    assert [line for line in outcome.warnings if host.path("scripts") in line and "uid 1000" in line]
+    with pytest.raises(state_apply.ApplyError, match="uid 1000") as error:
+        host.apply(host.file("scripts/run.sh", "two\n"), host.file("other"))
+    assert host.path("scripts") in str(error.value)
     assert (host.root / "other").exists()  # nobody keeps root from its other files
     with pytest.raises(StateError):
         state_change.put(host.path("scripts/run.sh"), PathState("file", "0644", **ME, sha256="0" * 64), b"")
     host.apply()
     assert list((tmp_path / "etc").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are told from others'")
+def test_files_of_ours_where_others_may_write_are_one_line_that_says_what_to_do(host):
+    """A prefix in a folder that a group may write."""
+    (host.root / "opt").mkdir()
+    (host.root / "opt").chmod(0o775)
+    entries = [host.folder("opt/ours"), *(host.file(f"opt/ours/{number}") for number in range(5)), host.file("other")]
+    planned = host.apply(*entries, check=True)
+    (line,) = planned.warnings
+    assert f"chmod go-w {host.path('opt')}" in line and "5 paths more" in line
+    with pytest.raises(state_apply.ApplyError, match=f"chmod go-w {host.path('opt')}") as error:
+        host.apply(*entries)
+    assert "\n" not in str(error.value) and error.value.outcome.warnings == []
+    assert sorted(host.tree()) == ["opt", "other"]
+    (host.root / "opt").chmod(0o755)
+    assert host.apply(*entries).changed and (host.root / "opt/ours/4").exists()
 
 
 @pytest.mark.parametrize("check", [True, False])
