@@ -28,7 +28,7 @@ T = TypeVar("T")
 # Keys that ansible-core itself adds to a module's answer.
 CORE_KEYS = {
     *("changed", "failed", "unreachable", "msg", "invocation", "warnings", "deprecations", "exception"),
-    "ansible_facts",
+    *("ansible_facts", "ansible_parsed"),
 }
 
 
@@ -114,7 +114,9 @@ def _harmless(answer: str) -> str:
         raise NotCheckable(f"the host's answer has more than {MOST_BYTES >> 20} MiB: it is not used")
     try:
         data = json.loads(_filter_non_json_lines(answer, objects_only=True)[0])
-        return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in data.items()})
+        # Keys with an underscore are for ansible-core alone: they mask texts, for example.
+        told = {key: value for key, value in data.items() if not key.startswith("_")}
+        return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in told.items()})
     except (ValueError, RecursionError):
         return "no answer: " + safe_text(answer, 1000).replace("{", "(")
 

@@ -121,7 +121,10 @@ class _Run:
         others = [step for step in changing if step not in own]
         self.steps = [self._with_owner(step) for step in own]
         self.hidden = [step for step in others if not self._is_foreign(step)]
-        self.astray = [step for step in self.hidden if (step.role, step.path) in self.entries]
+        own_paths = [entry.path for entry in self.entries.values() if not entry.foreign]
+        self.astray = [
+            step for step in self.hidden if any(f"{path}/".startswith(f"{step.path}/") for path in own_paths)
+        ]
         self.foreign = ForeignSteps(
             [step for step in others if step not in self.astray], self.manifest, self.originals, self.outcome
         )

@@ -99,6 +99,8 @@ HOSTS: dict[str, str | bytes] = {
     "error_summary": json.dumps({"failed": True, "msg": "x", "exception": {"__ansible_type": "ErrorSummary", "event": {"__ansible_type": "Event", "msg": ESCAPE}}}),
     "invocation": answer(invocation={"module_args": ESCAPE}, cpus="x"),
     "another_host": answer(add_host={"host_name": HONEST, "host_vars": {"ansible_connection": "local"}}, changed=True),
+    "secrets": answer(_ansible_new_secrets=[HONEST, "drifted", "hosts"], platform__ids=[]),
+    "statistics": answer(ansible_stats={"data": {"x": ESCAPE}, "aggregate": True, "per_host": False}),
     "results": json.dumps({"results": [{"ansible_facts": {"x": ESCAPE}}], "ansible_job_id": "1", "started": 1, "finished": 0}),
     "many_warnings": answer(warnings=[f"warning {number}" for number in range(30_000)], cpus="x"),
     "large": answer(packages={f"{number}".ljust(120_000, "x"): True for number in range(150)}),
