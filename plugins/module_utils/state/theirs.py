@@ -45,7 +45,7 @@ class ForeignSteps:
                 self.outcome.changed_paths.append(step.path)
                 self.outcome.diff += piece(step.path, step.found, step.after, None, False)
             elif step.action == REFUSE:
-                self.outcome.warnings.append(f"{step.path} {step.why}")
+                self.outcome.warnings.append(_told(step))
 
     def record(self) -> None:
         """Note the links that will be made, and keep what is there now."""
@@ -69,7 +69,7 @@ class ForeignSteps:
             if step.action == KEEP:
                 self.outcome.kept.append(step.path)
             elif step.action == REFUSE:
-                self.outcome.warnings.append(f"{step.path} {step.why}")
+                self.outcome.warnings.append(_told(step))
 
     def _put(self, steps: Sequence[Step]) -> None:
         links = [foreign.ForeignLink(step.path, step.after.target) for step in steps]
@@ -104,3 +104,7 @@ class ForeignSteps:
             self.outcome.warnings.append(result.why)
         elif step.changes or step.action == PUT:
             self.outcome.changed = True  # the record
+
+
+def _told(step: Step) -> str:
+    return step.why if step.path in step.why else f"{step.path} {step.why}"
