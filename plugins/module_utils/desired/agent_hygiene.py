@@ -80,7 +80,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     if ours.workspaces:
         sweep: dict[str, object] = {
             "program": f"{prefix}/bin/agent-sweep",
-            "capabilities": "CAP_SETUID CAP_SETGID CAP_KILL CAP_DAC_READ_SEARCH",
+            "capabilities": "CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH",
             "description": "Clean target folders that are too large",
             "schedule": ours.schedule,
             "jitter": ours.jitter,
@@ -114,7 +114,6 @@ def _policy_file(policy: Policy) -> str:
         "workspaces": values["agent_hygiene_workspaces"],
         "audit_logs": values["agent_hygiene_audit_logs"],
         "group": shared.group,
-        "cargo_agent": f"{shared.prefix}/bin/cargo_agent.sh",
         "report": REPORT,
     }
     return json.dumps(data, indent=4, sort_keys=True) + "\n"

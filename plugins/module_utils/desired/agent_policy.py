@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
+from ansible_collections.nova.agent_host.plugins.module_utils.account_names import NEW_NAME
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
@@ -162,11 +163,16 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
             f"agent_policy_users has {', '.join(missing)}, no account of the host: create it first, or set "
             "agent_policy_create_users: true"
         )
-    unfit = [name for name in missing if not read.ACCOUNT.fullmatch(name)]
+    unfit = [name for name in missing if not NEW_NAME.fullmatch(name)]
     if unfit and ours.create_users:
         yield (
             f"agent_policy_users has {', '.join(unfit)}, no account of the host, and useradd refuses such a name: "
             "create it first, or name it with lower-case letters, digits, _ and -"
+        )
+    if accounts.group_id is None and not NEW_NAME.fullmatch(ours.group):
+        yield (
+            f"agent_policy_group is {ours.group}, no group of the host, and groupadd refuses such a name: create it "
+            "first, or name it with lower-case letters, digits, _ and -"
         )
     outside = [name for name in ours.users if ours.group not in accounts.users[name].groups]
     if outside and accounts.group_id is not None and not accounts.group_is_local:

@@ -21,11 +21,10 @@ from dataclasses import field, fields
 from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
+from ansible_collections.nova.agent_host.plugins.module_utils.account_names import EXAMPLES, EXISTING_NAME
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import source_url
 
-ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-EXISTING_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv"),
@@ -157,20 +156,19 @@ def items(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def group(name: str, value: Any) -> str:
-    if not ACCOUNT.fullmatch(str(value)):
-        raise PolicyError(
-            f"{name} is {value!r}; allowed is a name of lower-case letters, digits, _ and -, such as nova-agents"
-        )
+    """A group that may exist already; what may be created is checked on the host."""
+    if not EXISTING_NAME.fullmatch(str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a group's name, such as nova-agents")
     if value in PRIVILEGED_GROUPS:
         raise PolicyError(f"{name} is {value!r}, a group of the system; name one that only agents belong to")
     return str(value)
 
 
 def accounts(name: str, value: Any) -> tuple[str, ...]:
-    """Names that may exist already, so also such as jane.doe; what may be created is checked on the host."""
+    """Names that may exist already; what may be created is checked on the host."""
     for account in value:
-        if not EXISTING_ACCOUNT.fullmatch(str(account)):
-            raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as agent1 or jane.doe")
+        if not EXISTING_NAME.fullmatch(str(account)):
+            raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as {EXAMPLES}")
     return tuple(map(str, value))
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.account_names import EXAMPLES, EXISTING_NAME
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, SizeError, parse_size
 
-ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 # Below a wildcard a path may be anything; a folder of its own is what it needs.
 PLACE = re.compile(r"(/[^/\x00-\x1f]+){2,}")
 IN_HOMES = re.compile(r"~(/[^/\x00-\x1f]+)+")
@@ -66,8 +66,8 @@ def _workspaces(name: str, item: Any) -> Workspaces:
             f"{name} has the path {path!r}; allowed is an absolute path of two names or more, with * ? [...] but "
             "not **, or one below ~/, such as /home/*/nova or ~/nova"
         )
-    if isinstance(users, str) or not all(isinstance(user, str) and ACCOUNT.fullmatch(user) for user in users):
-        raise HygieneError(f"{name} has the users {users!r}; allowed is a list of account names, such as [agent1]")
+    if isinstance(users, str) or not all(isinstance(user, str) and EXISTING_NAME.fullmatch(user) for user in users):
+        raise HygieneError(f"{name} has the users {users!r}; allowed is a list of account names, such as {EXAMPLES}")
     return Workspaces(path, tuple(users))
 
 
@@ -86,8 +86,8 @@ def _audit_log(name: str, item: Any) -> AuditLog:
     path, owner = item["path"], item["owner"]
     if not isinstance(path, str) or not PLACE.fullmatch(path) or _steps_aside(path):
         raise HygieneError(f"{name} has the path {path!r}; allowed is an absolute path of two names or more")
-    if not isinstance(owner, str) or not ACCOUNT.fullmatch(owner):
-        raise HygieneError(f"{name} has the owner {owner!r}; allowed is an account name, such as agent1")
+    if not isinstance(owner, str) or not EXISTING_NAME.fullmatch(owner):
+        raise HygieneError(f"{name} has the owner {owner!r}; allowed is an account's name, such as {EXAMPLES}")
     return AuditLog(path, owner)
 
 

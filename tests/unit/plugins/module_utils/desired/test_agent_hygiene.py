@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_hygiene
@@ -51,7 +50,6 @@ def test_the_programs_read_what_the_variables_hold(tmp_path):
     assert found.workspaces == (Workspaces("/home/*/nova"), Workspaces("~/nova", ("agent1",)))
     assert found.audit_logs == (AuditLog(**LOG),)
     assert (found.target_max % GIB, found.group) == (0, "nova-agents")
-    assert json.loads(entry.content)["cargo_agent"] == "/opt/nova-agent/bin/cargo_agent.sh"
 
 
 def test_findings_of_audit_logs_are_conditions():

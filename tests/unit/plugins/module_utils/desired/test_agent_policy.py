@@ -55,6 +55,11 @@ def problems(observed, **variables):
             ("agent_policy_users", "Jane.Doe", "useradd"),
         ),
         (
+            changed(RIGHT, "accounts", group_id=None),
+            {"agent_policy_group": r"DOM\agents"},
+            ("agent_policy_group", r"DOM\agents", "groupadd"),
+        ),
+        (
             with_agents("ubuntu"),
             {"agent_policy_users": ["ubuntu"]},
             ("ubuntu", "nova-agents", "agent_policy_allow_privileged_users: true"),
@@ -82,6 +87,7 @@ def test_all_reasons_are_told_at_once_also_if_there_is_no_budget():
         (changed(RIGHT, "platform", version="22.04"), {}),
         (changed(RIGHT, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"), {}),  # a number of its own
         (with_agents("Jane.Doe"), {"agent_policy_users": ["Jane.Doe"]}),
+        (RIGHT, {"agent_policy_group": r"DOM\agents"}),
         (
             with_agents("ubuntu"),
             {"agent_policy_users": ["ubuntu"], "agent_policy_allow_privileged_users": True},

@@ -55,7 +55,7 @@ def test_the_defaults_of_all_roles_are_right():
         ("agent_policy_prefix", "/opt/a b$(id)", "/opt/nova-agent"),
         ("agent_policy_group", "two words", "nova-agents"),
         ("agent_policy_group", "agents\n", "nova-agents"),
-        ("agent_policy_group", "a" * 33, "nova-agents"),
+        ("agent_policy_group", "-agents", "nova-agents"),
         ("agent_policy_group", "sudo", "name one that only agents belong to"),
         ("agent_policy_group", "docker", "name one that only agents belong to"),
         ("agent_policy_users", ["ok", "not ok"], "agent1"),
@@ -191,7 +191,7 @@ def test_numbers_that_can_not_be_to_the_base_of_60_are_allowed(value):
     assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile.soft, int)
 
 
-@pytest.mark.parametrize("name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64])
+@pytest.mark.parametrize("name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"])
 def test_names_that_existing_accounts_have_are_allowed(name):
     assert policy(agent_policy_users=[name]).of(agent_policy.Variables).users == (name,)
 

@@ -26,6 +26,7 @@ GIVEN = {
     "group": "nova-agents",
     "report": "/var/lib/nova-agent/targets.json",
 }
+NAMES = r"agent1, jane.doe or DOM\jane"
 PATTERN = "allowed is an absolute path of two names or more, with * ? [...] but not **, or one below ~/, such as /home/*/nova or ~/nova"
 
 
@@ -64,13 +65,13 @@ def test_a_workspace_s_shape_is_named(item):
     )
 
 
-@pytest.mark.parametrize("users", ["agent1", ["Agent"], [3], ["a b"]])
+@pytest.mark.parametrize("users", ["agent1", [3], ["a b"], ["-r"], ["a:b"], ["a\n"], [""]])
 def test_its_users_are_named(users):
     with pytest.raises(HygieneError) as error:
         check_workspaces("agent_hygiene_workspaces", [{"path": "/a/b", "users": users}])
     assert (
         str(error.value)
-        == f"agent_hygiene_workspaces has the users {users!r}; allowed is a list of account names, such as [agent1]"
+        == f"agent_hygiene_workspaces has the users {users!r}; allowed is a list of account names, such as {NAMES}"
     )
 
 
@@ -81,7 +82,7 @@ def test_its_users_are_named(users):
         ({"path": "/a/b"}, "agent_hygiene_audit_logs has {'path': '/a/b'}; allowed is {path: /home/agent1/nova-audit.log, owner: agent1}"),
         ({"path": "b.log", "owner": "a"}, "agent_hygiene_audit_logs has the path 'b.log'; allowed is an absolute path of two names or more"),
         ({"path": "/a/../b", "owner": "a"}, "agent_hygiene_audit_logs has the path '/a/../b'; allowed is an absolute path of two names or more"),
-        ({"path": "/a/b", "owner": "A"}, "agent_hygiene_audit_logs has the owner 'A'; allowed is an account name, such as agent1"),
+        ({"path": "/a/b", "owner": "a b"}, f"agent_hygiene_audit_logs has the owner 'a b'; allowed is an account's name, such as {NAMES}"),
     ],
 )  # fmt: skip
 def test_an_audit_log_is_named(item, message):
@@ -106,6 +107,13 @@ def test_a_span_has_a_unit(value):
         str(error.value)
         == f"agent_hygiene_jitter is {value!r}; allowed is a number of s, min or h, such as 90min, or 0"
     )
+
+
+@pytest.mark.parametrize("name", ["jane.doe", "Jane", r"DOM\jane", "jane@dom.example", "jürgen", "1user", "host$"])
+def test_names_that_directories_have_are_taken(name):
+    (workspaces,) = check_workspaces("agent_hygiene_workspaces", [{"path": "/a/b", "users": [name]}])
+    (log,) = check_audit_logs("agent_hygiene_audit_logs", [{"path": "/a/b", "owner": name}])
+    assert (workspaces.users, log.owner) == ((name,), name)
 
 
 def written(folder, **changed):
