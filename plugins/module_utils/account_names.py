@@ -8,7 +8,6 @@ import re
 
 # useradd and groupadd take these.
 NEW_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-# Directories have also these: jane.doe, Jane, DOM\jane, jane@dom.example, host$. No "-" first: no program takes it as an
-# option.
+# Directories have also these: jane.doe, Jane, DOM\jane, jane@dom.example, host$. None begins with "-", as options do.
 EXISTING_NAME = re.compile(r"\w[\w.@+\\-]{0,254}\$?")
 EXAMPLES = r"agent1, jane.doe or DOM\jane"

@@ -8,7 +8,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
@@ -25,6 +25,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import space
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 
 ROLE = "agent_hygiene"
@@ -52,6 +53,9 @@ def _span(name: str, value: Any) -> str:
 class Variables:
     target_max: int = variable(read.size)
     workspaces: tuple[hygiene.Workspaces, ...] = variable(hygiene.check_workspaces)
+    free_min: Optional[space.Mark] = variable(space.check_mark)
+    free_goal: Optional[space.Mark] = variable(space.check_mark)
+    free_schedule: str = variable(_calendar)
     schedule: str = variable(_calendar)
     jitter: str = variable(_span)
     audit_logs: tuple[hygiene.AuditLog, ...] = variable(hygiene.check_audit_logs)
@@ -59,7 +63,9 @@ class Variables:
 
 
 def problems(policy: Policy) -> list[str]:
-    return []
+    ours = policy.of(Variables)
+    problem = space.marks_problem(ours.free_min, ours.free_goal, (f"{ROLE}_free_min", f"{ROLE}_free_goal"))
+    return [problem] if problem else []
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
@@ -86,8 +92,18 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             "jitter": ours.jitter,
         }
         entries += _timer("nova-agent-sweep", sweep, "agent_hygiene_schedule")
-        entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
         units += _units("nova-agent-sweep")
+        if ours.free_min:
+            free_space = {
+                **sweep,
+                "program": f"{prefix}/bin/agent-sweep --free-space",
+                "description": "Clean target folders on file systems that have too little free",
+                "schedule": ours.free_schedule,
+                "jitter": "0",
+            }
+            entries += _timer("nova-agent-free-space", free_space, "agent_hygiene_free_schedule")
+            units += _units("nova-agent-free-space")
+        entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
     if ours.audit_logs:
         audit_log: dict[str, object] = {
             "program": f"{prefix}/bin/agent-audit-log",
@@ -111,6 +127,8 @@ def _policy_file(policy: Policy) -> str:
     values, shared = policy.values, policy.of(agent_policy.Variables)
     data = {
         "target_max": values["agent_hygiene_target_max"],
+        "free_min": values["agent_hygiene_free_min"],
+        "free_goal": values["agent_hygiene_free_goal"],
         "workspaces": values["agent_hygiene_workspaces"],
         "audit_logs": values["agent_hygiene_audit_logs"],
         "group": shared.group,

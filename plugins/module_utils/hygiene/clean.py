@@ -61,20 +61,29 @@ def _open_lock(target: int, names: tuple[str, ...]) -> int:
     return lock
 
 
-def remove_target(workspace: int, target: int) -> str:
-    """Remove the open folder ``target`` of ``workspace`` with all that is in it, as far as the caller's rights go. No
-    link is followed, and no other file system entered. Gives the first reason why something was left, or nothing."""
-    failures: list[str] = []
-    _empty(target, (), os.fstat(target).st_dev, failures)
+def remove_target(target: int, parent: int, name: str) -> str:
+    """Remove the open folder ``target``, which is ``name`` in ``parent``, as far as the caller's rights go. Gives the
+    first reason why something was left, or nothing."""
+    failures = empty_folder(target)
     if not failures:
         with suppress(OSError):  # a build is at it again
-            os.rmdir("target", dir_fd=workspace)
+            os.rmdir(name, dir_fd=parent)
+    return failures
+
+
+def empty_folder(folder: int, keep: str = "") -> str:
+    """Remove all that is in an open folder but the file ``keep``. No link is followed, and no other file system
+    entered."""
+    failures: list[str] = []
+    _empty(folder, (), os.fstat(folder).st_dev, failures, keep)
     return failures[0] if failures else ""
 
 
-def _empty(folder: int, names: tuple[str, ...], device: int, failures: list[str]) -> None:
+def _empty(folder: int, names: tuple[str, ...], device: int, failures: list[str], keep: str = "") -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name == keep:
+                continue
             try:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.name, dir_fd=folder)

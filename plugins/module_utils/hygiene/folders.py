@@ -9,12 +9,11 @@ leads nowhere else.
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
-import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Space
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,38 +56,43 @@ def _reason(folder: int, name: str, path: str, error: OSError) -> ValueError:
     )
 
 
-def expand(pattern: str) -> list[str]:
-    """The paths that an absolute ``pattern`` stands for, as a shell has it: wildcards skip names with a leading dot.
-
-    No link is followed on the way; a path without wildcards is given as it is, whether it exists or not.
-    """
-    paths = ["/"]
-    for part in (part for part in pattern.split("/") if part):
-        if not WILDCARD.search(part):
-            paths = [posixpath.join(path, part) for path in paths]
-            continue
-        paths = [
-            posixpath.join(path, name)
-            for path in paths
-            for name in fnmatch.filter(_names(path), part)
-            if not name.startswith(".") or part.startswith(".")
-        ]
-    return paths
+def open_below(folder: int, names: Sequence[str]) -> int:
+    """A descriptor of what is below an open folder, by one name after the other. Raises OSError, also at a link."""
+    inner = os.dup(folder)
+    for name in names:
+        outer = inner
+        try:
+            inner = os.open(name, FOLDER, dir_fd=outer)
+        finally:
+            os.close(outer)
+    return inner
 
 
-def _names(path: str) -> list[str]:
-    try:
-        folder = open_folder(path)
-    except ValueError:
-        return []
-    try:
-        return sorted(os.listdir(folder))
-    finally:
-        os.close(folder)
+def space_of(folder: int) -> Space:
+    """What the file system of an open folder has for accounts other than root."""
+    found = os.fstatvfs(folder)
+    return Space(
+        size=(found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
+        free=found.f_bavail * found.f_frsize,
+        inodes=found.f_files - found.f_ffree + found.f_favail,
+        free_inodes=found.f_favail,
+    )
+
+
+def mount_of(folder: int) -> str:
+    """Where the file system of an open folder is mounted."""
+    with open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as info:
+        mount = next(line.split()[1] for line in info if line.startswith("mnt_id:"))
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
+        return next((_point(line) for line in mountinfo if line.split(" ", 1)[0] == mount), "/")
 
 
 def mounted_below(path: str, mountinfo: Iterable[str]) -> list[str]:
     """Mount points at or below ``path``, from lines of /proc/self/mountinfo: a bind mount has the same device
     number."""
-    points = [re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4]) for line in mountinfo]
+    points = map(_point, mountinfo)
     return [point for point in points if point == path or point.startswith(path + "/")]
+
+
+def _point(line: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4])

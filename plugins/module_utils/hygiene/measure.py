@@ -15,6 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGES
 DEEPEST = 128
 # Cargo's locks lie in target/PROFILE and target/TRIPLE/PROFILE.
 LOCK_DEPTH = 3
+BLOCK = 512  # bytes of st_blocks
 
 
 class UnmeasurableError(ValueError):
@@ -24,10 +25,11 @@ class UnmeasurableError(ValueError):
 @dataclass
 class Measure:
     """``size`` is in bytes, as the operational guide's `du -sb` and cargo's own "Removed ..." count: what the files say
-    that they hold, hard links once. ``parts`` is that of each name at the top; ``locks`` are cargo's locks, as lists of
-    names. The walk looked at ``entries`` files and folders."""
+    that they hold, hard links once. ``on_disk`` is what they take there. ``parts`` is the size of each name at the top;
+    ``locks`` are cargo's locks, as lists of names. The walk looked at ``entries`` files and folders."""
 
     size: int = 0
+    on_disk: int = 0
     entries: int = 0
     parts: dict[str, int] = field(default_factory=dict)
     locks: list[tuple[str, ...]] = field(default_factory=list)
@@ -36,7 +38,7 @@ class Measure:
 def measure(folder: int) -> Measure:
     """Measure an open folder. What vanishes meanwhile is not counted. Raises UnmeasurableError."""
     itself = os.fstat(folder)
-    total = Measure(size=itself.st_size)
+    total = Measure(size=itself.st_size, on_disk=itself.st_blocks * BLOCK)
     _walk(folder, (), itself.st_dev, total, set())
     return total
 
@@ -55,6 +57,7 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
             total.entries += 1
             if stat.S_ISDIR(found.st_mode):
                 total.size += found.st_size
+                total.on_disk += found.st_blocks * BLOCK
                 if len(here) > DEEPEST:
                     raise UnmeasurableError(f"it has folders in each other more than {DEEPEST} deep")
                 _enter(folder, here, device, total, seen)
@@ -62,6 +65,7 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
                 if found.st_nlink > 1:
                     seen.add(found.st_ino)
                 total.size += found.st_size
+                total.on_disk += found.st_blocks * BLOCK
                 if len(here) <= LOCK_DEPTH and entry.name.startswith(".cargo-") and entry.name.endswith("lock"):
                     total.locks.append(here)
             if not names:

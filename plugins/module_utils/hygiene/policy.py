@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.account_names import EXAMPLES, EXISTING_NAME
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark, check_mark
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, SizeError, parse_size
 
 # Below a wildcard a path may be anything; a folder of its own is what it needs.
@@ -46,6 +47,8 @@ class HygienePolicy:
     audit_logs: tuple[AuditLog, ...]
     group: str
     report: str
+    free_min: Mark | None = None
+    free_goal: Mark | None = None
 
 
 def check_workspaces(name: str, value: Any) -> tuple[Workspaces, ...]:
@@ -126,6 +129,8 @@ def load_policy(path: str) -> HygienePolicy:
             audit_logs=check_audit_logs("audit_logs", given["audit_logs"]),
             group=given["group"],
             report=given["report"],
+            free_min=check_mark("free_min", given["free_min"]),
+            free_goal=check_mark("free_goal", given["free_goal"]),
         )
     except OSError as error:
         hint = "; run it as root" if os.geteuid() != 0 else "; have an operator apply role agent_hygiene"

@@ -1,6 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which target folders of the configured workspaces are too large, and what was done about each.
+"""Which target folders of the configured workspaces are removed: those that are too large, and, if a file system has
+too little free, the least recently used ones.
 
 Each folder is measured and emptied by a child that has the rights of the folder's owner and that the owner can't stop.
 Whatever is in the folders of one owner, the others' turn comes: all folders of an owner together have OWNER_SECONDS.
@@ -8,234 +9,452 @@ Whatever is in the folders of one owner, the others' turn comes: all folders of 
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import posixpath
-import pwd
-import stat
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Optional
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import (
-    ChildError,
-    Rights,
-    acting_as,
-    answer,
-    answers,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answers
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
     BusyError,
+    empty_folder,
     hold_locks,
     release,
     remove_target,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
-    FOLDER,
-    WILDCARD,
     MissingError,
     RefusedError,
-    expand,
     mounted_below,
+    open_below,
     open_folder,
+    space_of,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import (
     Measure,
     UnmeasurableError,
     measure,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.places import Look, Place, look, look_at
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import (
+    TURNS,
+    Candidate,
+    Disk,
+    Space,
+    is_gone,
+    removal_order,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import (
+    TAG,
+    BoundError,
+    SkipError,
+    Target,
+    account_name,
+    exists,
+    find_targets,
+    last_used,
+    open_target,
+    owner_of,
+    running_in,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
 
 OWNER_SECONDS = 600.0
-EXPAND_SECONDS = 60.0
+MOST_TARGETS = 200  # of a place
 
 
-class SkipError(ValueError):
-    """A folder that is not swept; the message says why."""
+@dataclass(frozen=True)
+class Folder:
+    """Where a target folder is, and which one it was."""
+
+    workspace: str
+    names: tuple[str, ...]
+    tagged: bool
+    device: int
+    inode: int
+    uid: int
 
 
 @dataclass
 class Swept:
-    """One folder. ``outcome`` is ``kept`` (small enough), ``cleaned``, ``over`` (a dry run would clean it), ``skipped``
-    or ``failed``. ``size`` is what it was measured with, None where it was not; ``freed`` what of that is gone."""
+    """One folder. ``outcome`` is ``kept``, ``cleaned``, ``over`` (a dry run would clean it), ``skipped`` or ``failed``.
+    ``size`` is what it was measured with, None if it was not; ``freed`` what of that is gone."""
 
     path: str
     outcome: str = "skipped"
     owner: str = ""  # empty if it is not known
-    size: int | None = None
+    size: Optional[int] = None
     freed: int = 0
     reason: str = ""
+    on_disk: int = 0  # bytes that its files take there
+    entries: int = 0
+    used: float = 0.0  # when something was made in it, in seconds since the epoch
+    folder: Optional[Folder] = None
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> Swept:
+        """From what a child sent."""
+        folder = found["folder"]
+        where = Folder(**{**folder, "names": tuple(folder["names"])}) if folder else None
+        return cls(**{**found, "folder": where})
 
     def line(self, limit: int) -> str:
+        """``limit`` 0: it was swept for free space."""
         freed = f"freed {readable_size(self.freed)} ({self.freed} bytes)"
+        why = f" ({self.reason})" if self.reason else ""
         told = {
             "kept": "kept",
-            "cleaned": f"cleaned, {freed}",
-            "over": "would be cleaned",
+            "cleaned": f"cleaned{why}, {freed}",
+            "over": f"would be cleaned{why}",
             "skipped": f"skipped: {self.reason}",
             "failed": f"failed, {freed}: {self.reason}",
         }[self.outcome]
-        size = "" if self.size is None else f"{readable_size(self.size)} of {readable_size(limit)}; "
+        of_limit = f" of {readable_size(limit)}" if limit else ""
+        size = "" if self.size is None else f"{readable_size(self.size)}{of_limit}; "
         return f"{safe_text(self.path, LONGEST_PATH)}: {size}{told}"
 
 
 @dataclass
-class _Turn:
-    """What one sweep remembers: the folders that it has seen, and the seconds that each owner's took."""
+class Sweep:
+    """One sweep. ``known`` are the folders as the last one left them, by path."""
 
+    policy: HygienePolicy
+    dry_run: bool = False
+    known: Mapping[str, Swept] = field(default_factory=dict)
+    disks: dict[int, Disk] = field(default_factory=dict)  # by device, as they were at the beginning
+    spaces: dict[int, Space] = field(default_factory=dict)  # by device, as they are now
+    kept: dict[str, Swept] = field(default_factory=dict)  # by path
+    looks: list[Look] = field(default_factory=list)
+    failures: list[Swept] = field(default_factory=list)  # patterns that could not be looked at
     seen: set[tuple[int, int]] = field(default_factory=set)
-    spent: dict[str, float] = field(default_factory=dict)
+    _spent: dict[int, float] = field(default_factory=dict)  # seconds, by uid
 
+    def __post_init__(self) -> None:
+        for workspaces in self.policy.workspaces:
+            try:
+                self.looks += look(workspaces, self.policy.group)
+            except ChildError as error:
+                self.failures.append(Swept(workspaces.path, reason=f"root's folders in it: the look {error}"))
+        self.looks += look_at(self._left_behind())
+        for found in self.looks:
+            for device, (path, space) in found.disks.items():
+                self.spaces[device] = space
+                if self.policy.free_min and self.policy.free_goal:
+                    self.disks[device] = Disk(path, space, self.policy.free_min, self.policy.free_goal)
 
-def sweep(policy: HygienePolicy, limit: int, dry_run: bool = False) -> Iterator[Swept]:
-    """Sweep all workspaces of ``policy``: a target folder of ``limit`` bytes or more is cleaned. One result a folder,
-    as soon as it is known; a folder that several patterns name is swept once."""
-    turn = _Turn()
-    for workspaces in policy.workspaces:
-        try:
-            paths = answer(lambda of=workspaces: _paths(of, policy.group), seconds=EXPAND_SECONDS)  # type: ignore[misc]
-        except ChildError as error:
-            yield Swept(workspaces.path, reason=str(error))
-            continue
-        for path in paths:
-            swept = _in_child(path, workspaces, limit, dry_run, turn)
-            if swept:
+    def _left_behind(self) -> list[Place]:
+        """Workspaces of the last sweep in homes that ``~`` no longer names, because their agents are gone."""
+        tails = [one.path[1:] for one in self.policy.workspaces if one.path.startswith("~") and not one.users]
+        found = {path for one in self.looks for path in one.workspaces}
+        left = {
+            one.folder.workspace: one.folder.uid
+            for one in self.known.values()
+            if one.folder and one.folder.workspace not in found
+        }
+        return [
+            Place(path, (), (), False, uid)
+            for path, uid in left.items()
+            if any(fnmatch.fnmatchcase(path, f"*{tail}") and path.count("/") > tail.count("/") for tail in tails)
+        ]
+
+    def by_size(self, limit: int) -> Iterator[Swept]:
+        """Clean the folders of ``limit`` bytes or more. One result a folder, as soon as it is known; a folder that
+        several patterns name is swept once."""
+        yield from self._survey(limit, None)
+
+    def short(self) -> list[int]:
+        """The devices of file systems that have too little free."""
+        return [device for device, disk in self.disks.items() if disk.is_short()]
+
+    def by_free_space(self, surveyed: bool) -> Iterator[Swept]:
+        """On each file system that has too little free, clean folders until it has enough. ``surveyed``: by_size went
+        before."""
+        short = [device for device in self.short() if replace(self.disks[device], space=self.spaces[device]).is_short()]
+        if short and not surveyed:
+            for swept in self._survey(None, short):
+                if swept.outcome != "kept":
+                    yield swept
+        for device in short:
+            yield from self._free(device)
+
+    def _free(self, device: int) -> Iterator[Swept]:
+        disk, start = self.disks[device], self.spaces[device]
+        at_work, agents = _at_work(), set(group_members(self.policy.group) or [])
+        now = time.time()
+        folders = [
+            one
+            for one in self.kept.values()
+            if one.folder and one.folder.device == device and one.on_disk and one.outcome != "over"
+        ]
+        candidates = [
+            Candidate(
+                number, one.folder.uid, one.used, one.on_disk, one.entries,
+                is_gone(one.used, now, known=self._is_known(one, agents), at_work=one.folder.uid in at_work),
+            )
+            for number, one in enumerate(folders)
+            if one.folder
+        ]  # fmt: skip
+        freed_bytes = freed_entries = 0
+        for candidate, turn in removal_order(candidates, start):
+            if replace(disk, space=self.spaces[device]).is_served():
+                return
+            for swept, space in self._clean(folders[candidate.key]):
+                if swept.outcome in ("cleaned", "over"):
+                    swept.reason = TURNS[turn]
+                    # Some file systems count what was freed as free later.
+                    freed_bytes += candidate.size
+                    freed_entries += candidate.entries
+                expected = start.with_freed(freed_bytes, freed_entries)
+                self.spaces[device] = Space(*map(max, space or start, expected))  # type: ignore[call-overload]
+                if self.dry_run or swept.outcome == "cleaned":
+                    self.kept[swept.path] = swept
                 yield swept
 
+    def _is_known(self, swept: Swept, agents: Collection[str]) -> bool:
+        named = {user for one in self.policy.workspaces for user in one.users}
+        return swept.owner in named or swept.owner in agents
 
-def _paths(workspaces: Workspaces, group: str) -> list[str]:
-    if not workspaces.path.startswith("~"):
-        return expand(workspaces.path)
-    homes = []
-    for user in workspaces.users or sorted(group_members(group) or []):
-        try:
-            homes.append(pwd.getpwnam(user).pw_dir)
-        except KeyError:
-            continue  # an account that other hosts have
-    return [path for home in homes for path in expand(home + workspaces.path[1:])]
+    def _survey(self, limit: int | None, devices: Collection[int] | None) -> Iterator[Swept]:
+        """All target folders, or those of ``devices``. With a ``limit``, they are measured, and cleaned if they have so
+        much."""
+        yield from self.failures
+        for found in self.looks:
+            yield from (Swept(path, reason=why) for path, why in found.problems)
+            if not found.workspaces or (devices is not None and not set(devices) & set(found.disks)):
+                continue
+            for swept, _space in self._in_child(
+                found.uid, found.place.path, lambda f=found: _survey(f, self, limit, devices)
+            ):  # type: ignore[misc]
+                if swept.folder:
+                    self.seen.add((swept.folder.device, swept.folder.inode))
+                if swept.size is not None:
+                    self.kept[swept.path] = swept
+                yield swept
 
+    def _clean(self, swept: Swept) -> Iterator[tuple[Swept, Space | None]]:
+        folder = swept.folder
+        if folder:
+            yield from self._in_child(folder.uid, swept.path, lambda: _clean(swept, folder, self.dry_run))
 
-def _in_child(path: str, workspaces: Workspaces, limit: int, dry_run: bool, turn: _Turn) -> Swept | None:
-    """What became of the workspace at ``path``; None if it has no target folder, or was swept before."""
-    swept = Swept(posixpath.join(path, "target"))
-    started = time.monotonic()
-    try:
-        for given in answers(lambda: _sweep_workspace(path, workspaces, limit, dry_run, turn), total=OWNER_SECONDS):
-            identity, told = given
-            if told is None:
-                return None
-            swept = Swept(**told)
-            turn.seen.add(tuple(identity))
-    except ChildError as error:
-        swept.outcome, swept.reason = "failed", f"it {error}; the next sweep goes on"
-    finally:
-        turn.spent[swept.owner] = turn.spent.get(swept.owner, 0) + time.monotonic() - started
-    return swept
-
-
-def _sweep_workspace(
-    path: str, workspaces: Workspaces, limit: int, dry_run: bool, turn: _Turn
-) -> Iterator[tuple[tuple[int, int], dict[str, Any] | None]]:
-    """In the child: the folder's device and inode with what is known of it, first as measured, then as it was left."""
-    swept = Swept(posixpath.join(path, "target"))
-    identity = (0, 0)
-    try:
-        workspace = open_folder(path)
-        here = os.fstat(workspace)
-        identity = (here.st_dev, here.st_ino)
-        if identity in turn.seen:
-            yield identity, None
+    def _in_child(self, uid: int, path: str, work: Any) -> Iterator[tuple[Swept, Space | None]]:
+        """What became of each folder of an owner. ``work`` sends (state, whether that is all, space)."""
+        left = OWNER_SECONDS - self._spent.get(uid, 0)
+        owner = account_name(uid)
+        if left <= 0:
+            yield (
+                Swept(path, owner=owner, reason=f"{owner}'s folders took more than {OWNER_SECONDS:g} s of this sweep"),
+                None,
+            )
             return
-        target = _open_target(workspace)
-        account = _owner(workspace, target, workspaces.users)
-        swept.owner = account.pw_name
-        if turn.spent.get(swept.owner, 0) >= OWNER_SECONDS:
-            raise SkipError(f"{swept.owner}'s folders took more than {OWNER_SECONDS:g} s of this sweep")
-        yield identity, asdict(swept)  # whose seconds these are
-        with acting_as(Rights.of(account.pw_uid)):
-            for _step in _sweep_target(swept, workspace, target, limit, dry_run):
-                yield identity, asdict(swept)
+        begun: Swept | None = None
+        started = time.monotonic()
+        try:
+            for state, whole, space in answers(work, total=left):
+                swept = Swept.decode(state)
+                begun = None if whole else swept
+                if whole:
+                    yield swept, Space(*space) if space else None
+        except ChildError as error:
+            failed = begun or Swept(path, owner=owner)
+            failed.outcome, failed.reason = "failed", f"it {error}; the next sweep goes on"
+            yield failed, None
+        finally:
+            self._spent[uid] = self._spent.get(uid, 0) + time.monotonic() - started
+
+
+State = tuple[dict[str, Any], bool, Optional[Space]]
+
+
+def _at_work() -> set[int]:
+    """The user ids that have processes."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                found.add(os.stat(f"/proc/{name}").st_uid)
+    return found
+
+
+def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int] | None) -> Iterator[State]:
+    """In the child."""
+    told = targets = 0
+    for path in found.workspaces:
+        for swept, whole in _survey_workspace(path, found.place, sweep, limit, devices):
+            targets += whole and swept.size is not None
+            told += swept.size is None
+            if told <= MOST or swept.size is not None:
+                yield asdict(swept), whole, None
+            if targets > MOST_TARGETS:
+                text = f"it has more than {MOST_TARGETS} target folders: the rest is left out"
+                yield asdict(Swept(found.place.path, owner=swept.owner, reason=text)), True, None
+                return
+    if told > MOST:
+        yield asdict(Swept(found.place.path, reason=f"{told - MOST:,} more folders in it")), True, None
+
+
+def _survey_workspace(
+    path: str, place: Place, sweep: Sweep, limit: int | None, devices: Collection[int] | None
+) -> Iterator[tuple[Swept, bool]]:
+    """Each folder as it is, and whether that is its end."""
+    swept = Swept(path)
+    try:
+        with ExitStack() as stack:
+            workspace = open_folder(path)
+            stack.callback(os.close, workspace)
+            if devices is not None and os.fstat(workspace).st_dev not in devices:
+                return
+            try:
+                uid, owner = owner_of(workspace, place.users)
+            except SkipError as error:
+                if exists(workspace, "target"):
+                    yield Swept(posixpath.join(path, "target"), reason=str(error)), True
+                return
+            if place.uid not in (None, uid):
+                return
+            swept.owner = owner
+            stack.enter_context(acting_as(Rights.of(uid)))
+            for target in find_targets(workspace):
+                yield from _survey_target(workspace, path, target, (uid, owner), sweep, limit)
         return
-    except MissingError as error:
-        named = not WILDCARD.search(workspaces.path) and not workspaces.path.startswith("~")
-        swept.reason = str(error)
-        yield identity, asdict(swept) if named else None
+    except (MissingError, FileNotFoundError):
         return
-    except FileNotFoundError:
-        yield identity, None
-        return
-    except (SkipError, RefusedError, BusyError, UnmeasurableError) as error:
+    except (RefusedError, BoundError) as error:
         swept.reason = str(error)
     except OSError as error:
         swept.reason = error.strerror or str(error)
-    yield identity, asdict(swept)
+    yield swept, True
 
 
-def _open_target(workspace: int) -> int:
-    """The folder `target` of an open workspace. Raises FileNotFoundError, and SkipError where it is not one of
-    cargo's."""
-    found = os.stat("target", dir_fd=workspace, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
-        raise SkipError("it is a symbolic link")
+def _survey_target(
+    workspace: int, path: str, target: Target, account: tuple[int, str], sweep: Sweep, limit: int | None
+) -> Iterator[tuple[Swept, bool]]:
+    swept = Swept(posixpath.join(path, *target.names), owner=account[1])
     try:
-        manifest = os.stat("Cargo.toml", dir_fd=workspace, follow_symlinks=False)
-    except FileNotFoundError as error:
-        raise SkipError("there is no Cargo.toml beside it") from error
-    if not stat.S_ISREG(manifest.st_mode):
-        raise SkipError("the Cargo.toml beside it is no plain file")
-    try:
-        return os.open("target", FOLDER, dir_fd=workspace)
-    except NotADirectoryError as error:
-        raise SkipError("it is no folder") from error
-
-
-def _sweep_target(swept: Swept, workspace: int, target: int, limit: int, dry_run: bool) -> Iterator[None]:
-    """Fill ``swept``; a step for each time that there is more to tell."""
-    if os.fstat(workspace).st_dev != os.fstat(target).st_dev:
-        raise SkipError("it is on another file system than its workspace")
-    _refuse_mounts(target)
-    measured = measure(target)
-    swept.size = measured.size
-    if measured.size < limit:
-        swept.outcome = "kept"
-        yield
+        with ExitStack() as stack:
+            opened = _Opened.enter(stack, workspace, target.names, target.tagged, account[0])
+            itself = os.fstat(opened.target)
+            if (itself.st_dev, itself.st_ino) in sweep.seen:
+                return
+            sweep.seen.add((itself.st_dev, itself.st_ino))
+            swept.folder = Folder(path, target.names, target.tagged, itself.st_dev, itself.st_ino, account[0])
+            swept.used = last_used(opened.target)
+            known = sweep.known.get(swept.path)
+            if limit is None and known and known.folder == swept.folder:
+                swept.size, swept.on_disk, swept.entries = known.size, known.on_disk, known.entries
+                swept.outcome = "kept"
+            else:
+                measured = _measure(swept, opened)
+                yield swept, False
+                if limit is None or measured.size < limit:
+                    swept.outcome = "kept"
+                else:
+                    opened.clean(swept, measured, sweep.dry_run)
+    except FileNotFoundError:
         return
-    held = hold_locks(target, measured.locks)
-    try:
-        if dry_run:
-            swept.outcome = "over"
-            yield
-            return
-        yield
-        _refuse_mounts(target)
-        swept.reason = remove_target(workspace, target)
-        swept.outcome = "failed" if swept.reason else "cleaned"
-        swept.freed = _freed(workspace, target, measured)
-        yield
-    finally:
-        release(held)
+    except (SkipError, BusyError, UnmeasurableError) as error:
+        swept.reason = str(error)
+    except OSError as error:
+        swept.reason = error.strerror or str(error)
+    yield swept, True
 
 
-def _owner(workspace: int, target: int, users: tuple[str, ...]) -> pwd.struct_passwd:
-    """The account that everything belongs to. Raises SkipError where cleaning would use rights that nobody lent."""
-    place = os.fstat(workspace)
-    owners = {place.st_uid, os.fstat(target).st_uid, os.lstat("Cargo.toml", dir_fd=workspace).st_uid}
-    if len(owners) > 1:
-        raise SkipError("it, its workspace and Cargo.toml belong to different accounts")
-    if place.st_mode & stat.S_IWOTH:
-        raise SkipError("anybody may write in its workspace: chmod o-w")
+def _clean(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
+    """In the child: a folder that was surveyed."""
+    space = None
+    swept.outcome, swept.size = "skipped", None
     try:
-        account = pwd.getpwuid(place.st_uid)
-    except KeyError as error:
-        raise SkipError(f"it belongs to uid {place.st_uid}, which is no account") from error
-    if users and account.pw_name not in users:
-        raise SkipError(f"it belongs to {account.pw_name}, and is swept for {', '.join(users)} only")
-    if account.pw_uid == 0 and not users:
-        raise SkipError("it belongs to root: name root in the users of the workspace")
-    return account
+        with ExitStack() as stack:
+            workspace = open_folder(folder.workspace)
+            stack.callback(os.close, workspace)
+            if os.fstat(workspace).st_uid != folder.uid:
+                raise SkipError("its workspace belongs to another account by now")
+            stack.enter_context(acting_as(Rights.of(folder.uid)))
+            opened = _Opened.enter(stack, workspace, folder.names, folder.tagged, folder.uid)
+            itself = os.fstat(opened.target)
+            if (itself.st_dev, itself.st_ino) != (folder.device, folder.inode):
+                raise SkipError("it is another folder by now")
+            measured = _measure(swept, opened)
+            yield asdict(swept), False, None
+            opened.clean(swept, measured, dry_run)
+            space = space_of(workspace)
+    except (MissingError, FileNotFoundError):
+        swept.reason = "it is gone by now"
+    except (SkipError, BusyError, UnmeasurableError, RefusedError) as error:
+        swept.reason = str(error)
+    except OSError as error:
+        swept.reason = error.strerror or str(error)
+    yield asdict(swept), True, space
+
+
+def _measure(swept: Swept, opened: _Opened) -> Measure:
+    if os.fstat(opened.workspace).st_dev != os.fstat(opened.target).st_dev:
+        raise SkipError("it is on another file system than its workspace")
+    _refuse_mounts(opened.target)
+    measured = measure(opened.target)
+    swept.size, swept.on_disk, swept.entries = measured.size, measured.on_disk, measured.entries
+    return measured
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A target folder, the folder that it is in, and its workspace."""
+
+    workspace: int
+    parent: int
+    target: int
+    name: str  # in its parent; empty: it is the workspace
+
+    @classmethod
+    def enter(cls, stack: ExitStack, workspace: int, names: tuple[str, ...], tagged: bool, uid: int) -> _Opened:
+        if not names:
+            return cls(workspace, workspace, workspace, "")
+        parent = open_below(workspace, names[:-1])
+        stack.callback(os.close, parent)
+        target = open_target(parent, names[-1], tagged, uid)
+        stack.callback(os.close, target)
+        return cls(workspace, parent, target, names[-1])
+
+    def clean(self, swept: Swept, measured: Measure, dry_run: bool) -> None:
+        held = hold_locks(self.target, measured.locks)
+        try:
+            process = running_in(self.target)
+            if process:
+                raise BusyError(f"a program in it runs as process {process}")
+            if dry_run:
+                swept.outcome = "over"
+                return
+            # Cargo makes its tag with the folder only. So a folder that is known by its tag alone stays, with the tag.
+            _refuse_mounts(self.target)
+            if self.name == "target" and exists(self.parent, "Cargo.toml"):
+                swept.reason = remove_target(self.target, self.parent, self.name)
+            else:
+                swept.reason = empty_folder(self.target, TAG)
+            swept.outcome = "failed" if swept.reason else "cleaned"
+            swept.freed = self._freed(measured)
+            if swept.outcome == "cleaned":
+                swept.on_disk = swept.entries = 0
+        finally:
+            release(held)
+
+    def _freed(self, measured: Measure) -> int:
+        """Bytes that came free, without a second walk."""
+        before = os.fstat(self.target)
+        if self.name:
+            try:
+                now = os.stat(self.name, dir_fd=self.parent, follow_symlinks=False)
+            except FileNotFoundError:
+                return measured.size
+            if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
+                return measured.size  # the next build is at it already
+        left = set(os.listdir(self.target))
+        return sum(size for name, size in measured.parts.items() if name not in left)
 
 
 def _refuse_mounts(target: int) -> None:
@@ -244,16 +463,3 @@ def _refuse_mounts(target: int) -> None:
         mounted = mounted_below(path, mountinfo)
     if mounted:
         raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")
-
-
-def _freed(workspace: int, target: int, measured: Measure) -> int:
-    """Bytes that came free, without a second walk."""
-    try:
-        now = os.stat("target", dir_fd=workspace, follow_symlinks=False)
-    except FileNotFoundError:
-        return measured.size
-    before = os.fstat(target)
-    if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
-        return measured.size  # the next build is at it already
-    left = set(os.listdir(target))
-    return sum(size for name, size in measured.parts.items() if name not in left)

@@ -12,77 +12,108 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import report
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import (
     HygieneError,
     load_policy,
     target_max,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import sweep
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep, Swept
+from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, outgoing, safe_text
 
-DESCRIPTION = """Remove the target folders of the configured workspaces that are too large, with the rights of each
-folder's owner, if no build is running there. TARGET_MAX_GB in the environment overrides the host's policy."""
+DESCRIPTION = """Remove the target folders of the configured workspaces that are too large, and, on a file system that
+has too little free, the least recently used ones. It is done with the rights of each folder's owner, if no build is
+running there. TARGET_MAX_GB in the environment overrides the host's policy."""
 
 
 def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
-    """Gives 0; 1 where a folder that is too large could not be cleaned; 2 where nothing was tried."""
+    """Gives 0; 1 where a folder could not be cleaned; 2 where nothing was tried."""
     parser = argparse.ArgumentParser(prog="agent-sweep", description=DESCRIPTION)
     parser.add_argument("-n", "--dry-run", action="store_true", help="measure, and tell what would be cleaned")
     parser.add_argument("--json", action="store_true", help="one JSON document at the end instead of a line a folder")
+    parser.add_argument(
+        "--free-space",
+        action="store_true",
+        help="look at free space alone: quick if there is enough; waits for a sweep that is running",
+    )
     options = parser.parse_args(arguments)
     try:
         policy = load_policy(policy_file)
         limit = target_max(os.environ, policy)
-        turn = None if options.dry_run else _take_turn(policy_file)
+        turn = None if options.dry_run else _take_turn(policy_file, wait=options.free_space)
     except HygieneError as error:
         print(f"agent-sweep: {error}", file=sys.stderr)
         return 2
-    folders = []
-    for swept in sweep(policy, limit, options.dry_run):
+    before = report.load(policy.report)
+    sweep = Sweep(policy, options.dry_run, report.folders_of(before))
+    folders: list[Swept] = []
+    for swept, most in _results(sweep, limit, options.free_space):
         folders.append(swept)
         if not options.json:
-            print(swept.line(limit), flush=True)
-    document: dict[str, Any] = {
-        "measured_at": int(time.time()),
-        "target_max": limit,
-        "dry_run": options.dry_run,
-        "freed": sum(swept.freed for swept in folders),
-        "folders": [outgoing(asdict(swept)) for swept in folders],
-    }
+            print(swept.line(most), flush=True)
     if options.json:
-        print(json.dumps(document, indent=2))
+        print(json.dumps(_document(sweep, folders, limit), indent=2))
+    else:
+        for line in _disk_lines(sweep):
+            print(line)
     if turn is not None:
-        _leave_report(policy.report, document)
+        disks = [(disk, sweep.spaces[device]) for device, disk in sweep.disks.items()]
+        swept_folders = {**sweep.kept, **{one.path: one for one in folders if one.size is not None}}
+        report.save(policy.report, report.made(before, swept_folders.values(), disks, not options.free_space))
         os.close(turn)
     return int(any(swept.outcome == "failed" for swept in folders))
 
 
-def _take_turn(policy_file: str) -> int:
+def _results(sweep: Sweep, limit: int, only_free_space: bool) -> Iterator[tuple[Swept, int]]:
+    """Each folder, with the limit that it was measured against."""
+    if not only_free_space:
+        yield from ((swept, limit) for swept in sweep.by_size(limit))
+    yield from ((swept, 0) for swept in sweep.by_free_space(surveyed=not only_free_space))
+
+
+def _document(sweep: Sweep, folders: Sequence[Swept], limit: int) -> dict[str, Any]:
+    document = {
+        "measured_at": int(time.time()),
+        "target_max": limit,
+        "dry_run": sweep.dry_run,
+        "freed": sum(swept.freed for swept in folders),
+        "folders": [asdict(swept) for swept in folders],
+        "disks": [
+            {
+                "path": disk.path,
+                "free_min": str(disk.least),
+                "free_goal": str(disk.goal),
+                "before": disk.space._asdict(),
+                "now": sweep.spaces[device]._asdict(),
+            }
+            for device, disk in sweep.disks.items()
+        ],
+    }
+    for folder in document["folders"]:
+        del folder["folder"]  # how the sweep finds it again
+    return dict(outgoing(document))
+
+
+def _disk_lines(sweep: Sweep) -> Iterator[str]:
+    for device, disk in sweep.disks.items():
+        path = safe_text(disk.path, LONGEST_PATH)
+        if disk.problem():
+            yield f"{path}: not swept for free space: {disk.problem()}"
+        elif disk.is_short():
+            now = replace(disk, space=sweep.spaces[device])
+            end = "" if now.is_served() else f", and not {disk.goal}: what is left is in use, or in no target folder"
+            yield f"{path}: {disk.space.described()}, less than {disk.least}; now {now.space.described()}{end}"
+
+
+def _take_turn(policy_file: str, wait: bool) -> int:
     # Only root can read the file, so nobody else can hold this lock.
     turn = os.open(policy_file, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(turn, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:
         raise HygieneError("another sweep is running; see: systemctl status nova-agent-sweep.service") from error
     return turn
-
-
-def _leave_report(path: str, document: dict[str, Any]) -> None:
-    """What agent-status and people read: it costs nothing, where measuring again costs minutes."""
-    report = {
-        "measured_at": document["measured_at"],
-        "folders": [
-            {"path": folder["path"], "owner": folder["owner"], "bytes": folder["size"] - folder["freed"]}
-            for folder in document["folders"]
-            if folder["size"] is not None
-        ],
-    }
-    beside = f"{path}.new"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w") as file:
-        json.dump(report, file)
-        os.fchmod(file.fileno(), 0o644)
-    os.replace(beside, path)

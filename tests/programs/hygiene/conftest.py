@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ from wrappers.host import CHANNEL, TRIPLE, render
 
 # isort: split
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Swept, sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep, Swept
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import TAG, TAG_BEGINS
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files as library_files
 
 OWNER, OTHER = "games", "daemon"  # accounts of every Debian and Ubuntu
@@ -78,12 +80,24 @@ class Lab:
         give(workspace, owner)
         return workspace
 
-    def policy(self, *users: str) -> HygienePolicy:
+    def tagged(self, path: str, size: int = 2048, owner: str = OWNER) -> Path:
+        """A target folder of any name, as cargo makes it for CARGO_TARGET_DIR or build-dir."""
+        folder = self.home / path
+        debug = folder / "debug"
+        debug.mkdir(parents=True)
+        (debug / ".cargo-lock").touch()
+        (debug / "big").write_bytes(b"x" * size)
+        (folder / TAG).write_bytes(TAG_BEGINS + b"# ...\n")
+        give(folder, owner)
+        return folder
+
+    def policy(self, *users: str, **changed: Any) -> HygienePolicy:
         found = Workspaces(f"{self.home}/*", users)
-        return HygienePolicy(1024, (found,), (), "nobody", str(self.home / "targets.json"))
+        policy = HygienePolicy(1024, (found,), (), "nobody", str(self.home / "targets.json"))
+        return replace(policy, **changed)
 
     def sweep(self, *users: str, limit: int = 1024, dry_run: bool = False) -> list[Swept]:
-        return list(sweep(self.policy(*users), limit, dry_run))
+        return list(Sweep(self.policy(*users), dry_run).by_size(limit))
 
 
 def give(folder: Path, owner: str) -> None:

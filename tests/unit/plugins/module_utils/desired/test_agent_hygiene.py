@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_hygiene
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import PolicyProblems
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog, Workspaces, load_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AuditLogFinding
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, wanted
@@ -25,9 +28,18 @@ def units(**variables):
 
 def test_each_timer_is_there_only_if_it_has_something_to_do():
     assert units() == []
-    assert units(agent_hygiene_workspaces=["/home/*/nova"]) == ["nova-agent-sweep.timer"]
+    sweep = ["nova-agent-sweep.timer", "nova-agent-free-space.timer"]
+    assert units(agent_hygiene_workspaces=["/home/*/nova"]) == sweep
+    without = {"agent_hygiene_free_min": "0", "agent_hygiene_free_goal": 0}
+    assert units(agent_hygiene_workspaces=["/home/*/nova"], **without) == sweep[:1]
     assert units(agent_hygiene_audit_logs=[LOG]) == ["nova-agent-audit-log.timer"]
-    assert units(**BOTH) == ["nova-agent-sweep.timer", "nova-agent-audit-log.timer"]
+    assert units(**BOTH) == [*sweep, "nova-agent-audit-log.timer"]
+
+
+def test_water_marks_that_do_not_fit_each_other_are_named():
+    for least, goal in (("20%", "10%"), ("0", "10%"), ("1T", "0")):
+        with pytest.raises(PolicyProblems, match=r"(?=.*_free_min is).*_free_goal is"):
+            wanted(agent_hygiene, RIGHT, agent_hygiene_free_min=least, agent_hygiene_free_goal=goal)
 
 
 def test_a_timer_is_enabled_by_a_link_and_its_unit_is_ours():
@@ -50,6 +62,7 @@ def test_the_programs_read_what_the_variables_hold(tmp_path):
     assert found.workspaces == (Workspaces("/home/*/nova"), Workspaces("~/nova", ("agent1",)))
     assert found.audit_logs == (AuditLog(**LOG),)
     assert (found.target_max % GIB, found.group) == (0, "nova-agents")
+    assert (found.free_min, found.free_goal) == (Mark(percent=10), Mark(percent=20))
 
 
 def test_findings_of_audit_logs_are_conditions():

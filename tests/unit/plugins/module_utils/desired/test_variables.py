@@ -191,7 +191,9 @@ def test_numbers_that_can_not_be_to_the_base_of_60_are_allowed(value):
     assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile.soft, int)
 
 
-@pytest.mark.parametrize("name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"])
+@pytest.mark.parametrize(
+    "name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"]
+)
 def test_names_that_existing_accounts_have_are_allowed(name):
     assert policy(agent_policy_users=[name]).of(agent_policy.Variables).users == (name,)
 

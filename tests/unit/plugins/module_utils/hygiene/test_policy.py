@@ -25,6 +25,8 @@ GIVEN = {
     "audit_logs": [{"path": "/home/agent1/audit.log", "owner": "agent1"}],
     "group": "nova-agents",
     "report": "/var/lib/nova-agent/targets.json",
+    "free_min": "10%",
+    "free_goal": "1T",
 }
 NAMES = r"agent1, jane.doe or DOM\jane"
 PATTERN = "allowed is an absolute path of two names or more, with * ? [...] but not **, or one below ~/, such as /home/*/nova or ~/nova"

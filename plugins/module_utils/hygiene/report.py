@@ -1,0 +1,82 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What the last sweep found: for agent-status and people, and for the next sweep. Only root writes the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Disk, Space
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Folder, Swept
+
+
+def load(path: str) -> dict[str, Any]:
+    """Empty if there is none that can be read: the next sweep writes it anew."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def folders_of(report: Mapping[str, Any]) -> dict[str, Swept]:
+    """By path, as the sweep left them."""
+    found = {}
+    for one in report.get("folders", ()):
+        try:
+            workspace, names, tagged, device, inode, uid = one["folder"]
+            folder = Folder(workspace, tuple(names), tagged, device, inode, uid)
+            found[one["path"]] = Swept(
+                one["path"], "kept", one["owner"], one["bytes"], 0, "", one["on_disk"], one["entries"], 0.0, folder
+            )
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def made(
+    before: Mapping[str, Any], swept: Iterable[Swept], disks: Iterable[tuple[Disk, Space]], measured_all: bool
+) -> dict[str, Any]:
+    """The next report. Without ``measured_all`` the folders of ``before`` that were not looked at stay."""
+    now = time.time()
+    told = list(swept)
+    folders = {} if measured_all else {one["path"]: one for one in before.get("folders", ())}
+    for one in told:
+        if one.size is not None and one.folder:
+            folders[one.path] = {
+                "path": one.path,
+                "owner": one.owner,
+                "bytes": one.size - one.freed,
+                "on_disk": one.on_disk,
+                "entries": one.entries,
+                "folder": [*_values(one.folder)],
+            }
+    cleaned = [one for one in told if one.freed]
+    last = {"at": now, "freed": sum(one.freed for one in cleaned), "folders": len(cleaned)}
+    return {
+        "measured_at": int(now) if measured_all else before.get("measured_at"),
+        "folders": list(folders.values()),
+        "last": last if cleaned else before.get("last"),
+        "disks": [
+            {"path": disk.path, "free_min": disk.least.share(space), "free_goal": disk.goal.share(space)}
+            for disk, space in disks
+        ],
+    }
+
+
+def _values(folder: Folder) -> tuple[Any, ...]:
+    return folder.workspace, folder.names, folder.tagged, folder.device, folder.inode, folder.uid
+
+
+def save(path: str, report: Mapping[str, Any]) -> None:
+    """As a whole or not at all."""
+    beside = f"{path}.new"
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w") as file:
+        json.dump(report, file)
+        os.fchmod(file.fileno(), 0o644)
+    os.replace(beside, path)

@@ -1,0 +1,161 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""How full a file system is, against its water marks, and which target folders go first if it is too full. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import (
+    SizeError,
+    format_size,
+    parse_size,
+    readable_size,
+)
+
+IDLE = 7 * 86400.0  # seconds without a build and without a process, after which an agent counts as gone
+GONE, OVER_SHARE, OTHERS = range(3)
+TURNS = ("its agent is gone", "its owner has more than a share of the disk", "least recently used")
+
+
+class Space(NamedTuple):
+    """What accounts other than root have of a file system."""
+
+    size: int  # bytes
+    free: int
+    inodes: int  # 0: the file system has no fixed number
+    free_inodes: int
+
+    def free_share(self) -> float:
+        """The smaller one of bytes and inodes, from 0 to 1."""
+        shares = [free / whole for free, whole in ((self.free, self.size), (self.free_inodes, self.inodes)) if whole]
+        return min(shares, default=1.0)
+
+    def with_freed(self, size: int, inodes: int) -> Space:
+        return self._replace(free=self.free + size, free_inodes=self.free_inodes + inodes)
+
+    def described(self) -> str:
+        text = f"{readable_size(self.free)} of {readable_size(self.size)} ({_percent(self.free, self.size)}) free"
+        return text + (f", inodes {_percent(self.free_inodes, self.inodes)}" if self.inodes else "")
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is to be free: a share of the file system, or bytes. Bytes are the same share of the inodes."""
+
+    percent: int = 0
+    size: int = 0
+
+    def share(self, space: Space) -> float:
+        """From 0; more than 1 for more bytes than the file system has."""
+        return self.size / space.size if self.size and space.size else self.percent / 100
+
+    def __str__(self) -> str:
+        return format_size(self.size) if self.size else f"{self.percent}%"
+
+
+def check_mark(name: str, value: Any) -> Mark | None:
+    """The mark of a variable ``name``; None for 0, which is off. Raises SizeError."""
+    if str(value) == "0":
+        return None
+    if re.fullmatch(r"[1-9][0-9]?%", str(value)):
+        return Mark(percent=int(str(value)[:-1]))
+    try:
+        return Mark(size=parse_size(value, name))
+    except SizeError as error:
+        raise SizeError(f"{error}, or a share of the file system from 1% to 99%, or 0 for off") from error
+
+
+def marks_problem(least: Mark | None, goal: Mark | None, names: tuple[str, str]) -> str:
+    """Why ``least`` and ``goal`` (of the variables ``names``) are no pair; empty if they are."""
+    if (least is None) != (goal is None):
+        off, other = names if least is None else names[::-1]
+        return f"{off} is 0 and {other} is {least or goal}; set both, or both to 0"
+    if (
+        least
+        and goal
+        and bool(least.size) == bool(goal.size)
+        and (least.size, least.percent) > (goal.size, goal.percent)
+    ):
+        return f"{names[0]} is {least} and {names[1]} is {goal}; what is free at the end must be as much or more"
+    return ""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system and its marks."""
+
+    path: str  # of its mount
+    space: Space
+    least: Mark  # less is free: the sweep begins
+    goal: Mark  # so much is free: it ends
+
+    def problem(self) -> str:
+        """Why it can't be swept by its marks; empty if it can."""
+        mark = max((self.least, self.goal), key=lambda one: one.share(self.space))
+        return (
+            f"{mark} is to be free, and it has {readable_size(self.space.size)}" if mark.share(self.space) >= 1 else ""
+        )
+
+    def is_short(self) -> bool:
+        return not self.problem() and self.space.free_share() < self.least.share(self.space)
+
+    def is_served(self) -> bool:
+        return self.space.free_share() >= max(self.least.share(self.space), self.goal.share(self.space))
+
+
+class Candidate(NamedTuple):
+    """A target folder that may be removed."""
+
+    key: int
+    uid: int
+    used: float  # seconds since the epoch
+    size: int  # bytes on the disk
+    entries: int
+    gone: bool  # its agent is gone
+
+
+def removal_order(candidates: Sequence[Candidate], space: Space) -> list[tuple[Candidate, int]]:
+    """Those of agents that are gone; then what owners have above their share; then the others: in each, the least
+    recently used first. Each with its index in TURNS.
+
+    So an owner who lets folders look used keeps no more than the share by it.
+    """
+    by_owner: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        if not candidate.gone:
+            by_owner[candidate.uid].append(candidate)
+    parts = {uid: _part(owned, space) for uid, owned in by_owner.items()}
+    over: set[int] = set()
+    for uid, owned in by_owner.items():
+        share, left = _share(uid, parts), sorted(owned, key=lambda one: one.used)
+        while left and _part(left, space) > share:
+            over.add(left.pop(0).key)
+    turns = {one.key: GONE if one.gone else OVER_SHARE if one.key in over else OTHERS for one in candidates}
+    ordered = sorted(candidates, key=lambda one: (turns[one.key], one.used))
+    return [(candidate, turns[candidate.key]) for candidate in ordered]
+
+
+def _part(owned: Sequence[Candidate], space: Space) -> float:
+    """Of the file system, from 0 to 1: the larger one of bytes and inodes."""
+    size, entries = sum(one.size for one in owned), sum(one.entries for one in owned)
+    return max(size / space.size if space.size else 0, entries / space.inodes if space.inodes else 0)
+
+
+def _share(uid: int, parts: Mapping[int, float]) -> float:
+    """The file system divided by the number of owners, or twice what the others have on average if that is more."""
+    others = [part for other, part in parts.items() if other != uid]
+    return max(1 / len(parts), 2 * sum(others) / len(others) if others else 0)
+
+
+def is_gone(used: float, now: float, *, known: bool, at_work: bool) -> bool:
+    """``known``: the owner is an account, and an agent or named in the policy. ``at_work``: it has a process."""
+    return not at_work and (not known or now - used >= IDLE)

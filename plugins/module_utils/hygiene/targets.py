@@ -1,0 +1,229 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Cargo's target folders below a workspace, whatever they are called: `target`, `fuzz/target`, and the folders of
+CARGO_TARGET_DIR and build-dir.
+
+No configuration and no environment of an agent's is read. Cargo marks each folder that it makes with a CACHEDIR.TAG,
+and that is what is looked for. Everything here is done with the rights of the workspace's owner.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, open_below
+
+TAG = "CACHEDIR.TAG"
+TAG_BEGINS = b"Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by cargo.\n"
+DEFAULT = "target"  # with a Cargo.toml beside it, it needs no tag: somebody may have made it before cargo did
+DEEPEST_TARGET = 4  # folders below the workspace, as in nova/crates/parser/fuzz/target
+MOST_FOLDERS = 20_000  # that are searched in a workspace
+MOST_ENTRIES = 500_000
+MOST_TARGETS = 200  # of a workspace
+USED_DEPTH = 3  # such as target/TRIPLE/debug/deps
+USED_ENTRIES = 50_000
+
+
+class SkipError(ValueError):
+    """A folder that is not swept; the message says why."""
+
+
+class BoundError(ValueError):
+    """A search was not finished; the message says where it ended."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target folder by its names below the workspace; no names: it is the workspace itself. ``tagged``: cargo's tag
+    is why it is one."""
+
+    names: tuple[str, ...]
+    tagged: bool
+
+
+def find_targets(workspace: int) -> Iterator[Target]:
+    """What looks like a target folder, the nearest first. Raises BoundError."""
+    waiting: deque[tuple[str, ...]] = deque([()])
+    read = iter(range(MOST_ENTRIES))
+    device = os.fstat(workspace).st_dev
+    searched = found = 0
+    while waiting:
+        names = waiting.popleft()
+        searched += 1
+        if searched > MOST_FOLDERS or found > MOST_TARGETS:
+            raise BoundError(
+                f"it has more than {MOST_TARGETS:,} target folders"
+                if found > MOST_TARGETS
+                else f"it has more than {MOST_FOLDERS:,} folders: the rest was not searched for target folders"
+            )
+        try:
+            folder = open_below(workspace, names)
+        except OSError:
+            continue  # gone, a link by now, or closed to its owner
+        try:
+            if names and os.fstat(folder).st_dev != device:
+                continue
+            folders, files = _listed(folder, read)
+            if TAG in files and is_tagged(folder):
+                found += 1
+                yield Target(names, tagged=True)
+                continue
+            beside = "Cargo.toml" in files and DEFAULT in folders
+            if (beside or (not names and DEFAULT in {*files, *folders})) and not _is_tagged_below(folder, DEFAULT):
+                found += 1
+                yield Target((*names, DEFAULT), tagged=False)
+                folders = [name for name in folders if name != DEFAULT]
+            if len(names) < DEEPEST_TARGET:
+                waiting.extend((*names, name) for name in folders if name != ".git")
+        finally:
+            os.close(folder)
+        if next(read, None) is None:
+            raise BoundError(f"it has more than {MOST_ENTRIES:,} entries: the rest was not searched for target folders")
+
+
+def _listed(folder: int, read: Iterator[int]) -> tuple[list[str], set[str]]:
+    folders, files = [], set()
+    with os.scandir(folder) as entries:
+        for entry, _number in zip(entries, read):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
+                files.add(entry.name)
+    return sorted(folders), files
+
+
+def _is_tagged_below(folder: int, name: str) -> bool:
+    with suppress(OSError):
+        inner = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            return is_tagged(inner)
+        finally:
+            os.close(inner)
+    return False
+
+
+def is_tagged(folder: int) -> bool:
+    """Whether cargo made the open folder for a build: it tags the folders of its registry, too, which have no lock."""
+    try:
+        tag = os.open(TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            found, itself = os.fstat(tag), os.fstat(folder)
+            ours = stat.S_ISREG(found.st_mode) and found.st_uid == itself.st_uid
+            if not ours or os.read(tag, len(TAG_BEGINS)) != TAG_BEGINS:
+                return False
+        finally:
+            os.close(tag)
+        return not exists(folder, "Cargo.toml") and not exists(folder, ".git") and _is_for_builds(folder, 2)
+    except OSError:
+        return False
+
+
+def _is_for_builds(folder: int, depth: int) -> bool:
+    if exists(folder, ".rustc_info.json") or exists(folder, ".cargo-lock"):
+        return True
+    if not depth:
+        return False
+    for name in _listed(folder, iter(range(1000)))[0]:
+        with suppress(OSError):
+            inner = os.open(name, FOLDER, dir_fd=folder)
+            try:
+                if _is_for_builds(inner, depth - 1):
+                    return True
+            finally:
+                os.close(inner)
+    return False
+
+
+def exists(folder: int, name: str) -> bool:
+    """In an open folder, also as a link that leads nowhere."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def owner_of(workspace: int, users: Sequence[str]) -> tuple[int, str]:
+    """Uid and name of the workspace's owner, whose rights are used. Raises SkipError if nobody lent them."""
+    place = os.fstat(workspace)
+    name = account_name(place.st_uid)
+    if place.st_mode & stat.S_IWOTH:
+        raise SkipError("anybody may write in its workspace: chmod o-w")
+    if users and name not in users:
+        raise SkipError(f"it belongs to {name}, and is swept for {', '.join(users)} only")
+    if place.st_uid == 0 and not users:
+        raise SkipError("it belongs to root: name root in the users of the workspace")
+    return place.st_uid, name
+
+
+def account_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def open_target(parent: int, name: str, tagged: bool, uid: int) -> int:
+    """A target folder of ``uid``, by its name in an open folder. Raises FileNotFoundError and SkipError."""
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if stat.S_ISLNK(found.st_mode):
+        raise SkipError("it is a symbolic link")
+    owners = {uid, found.st_uid, os.fstat(parent).st_uid}
+    if not tagged:
+        try:
+            manifest = os.stat("Cargo.toml", dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError as error:
+            raise SkipError("there is no Cargo.toml beside it, and no tag of cargo's in it") from error
+        if not stat.S_ISREG(manifest.st_mode):
+            raise SkipError("the Cargo.toml beside it is no plain file")
+        owners.add(manifest.st_uid)
+    try:
+        target = os.open(name, FOLDER, dir_fd=parent)
+    except NotADirectoryError as error:
+        raise SkipError("it is no folder") from error
+    if len(owners) > 1:
+        os.close(target)
+        raise SkipError("it, its workspace and Cargo.toml belong to different accounts")
+    if tagged and found.st_mode & stat.S_IWOTH:
+        os.close(target)
+        raise SkipError("anybody may write in it, also cargo's tag: chmod o-w")
+    return target
+
+
+def last_used(target: int) -> float:
+    """When something was made in a target folder, by the time of change of its folders, which only the kernel sets. An
+    agent can set it to now, and to no other time."""
+    read = iter(range(USED_ENTRIES))
+    return _last_used(target, 0, read)
+
+
+def _last_used(folder: int, depth: int, read: Iterator[int]) -> float:
+    newest = os.fstat(folder).st_ctime
+    for name in _listed(folder, read)[0]:
+        with suppress(OSError):
+            newest = max(newest, os.stat(name, dir_fd=folder, follow_symlinks=False).st_ctime)
+            if depth + 1 == USED_DEPTH:
+                continue
+            inner = os.open(name, FOLDER, dir_fd=folder)
+            try:
+                newest = max(newest, _last_used(inner, depth + 1, read))
+            finally:
+                os.close(inner)
+    return newest
+
+
+def running_in(target: int) -> int:
+    """A process whose program is in the folder, such as a test of the last build; 0: none that may be seen."""
+    place = os.readlink(f"/proc/self/fd/{target}") + "/"
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):  # it has ended, or is another account's
+                if os.readlink(f"/proc/{name}/exe").startswith(place):
+                    return int(name)
+    return 0

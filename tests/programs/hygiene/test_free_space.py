@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The sweep on a small file system of its own that is too full: who goes first, where it ends, and what stays."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import sweep as target_sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import TAG, TAG_BEGINS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import OTHER, OWNER, Lab, give
+
+MIB = 1 << 20
+AGENT = pwd.getpwnam(OWNER).pw_uid
+THIRD = "backup"  # an account of every Debian and Ubuntu
+
+
+@pytest.fixture
+def lab(home: Path) -> Iterator[Lab]:
+    """Workspaces on a tmpfs of 64 MiB and 2,000 inodes."""
+    place = home / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=2000,mode=755", "none", place], check=True)
+    yield Lab(place)
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture(autouse=True)
+def at_work(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Accounts of this machine without processes count as at work, unless a test says else."""
+    uids = set(range(60000))
+    monkeypatch.setattr(target_sweep, "_at_work", lambda: uids)
+    return uids
+
+
+def filled(lab: Lab, **owners: str) -> None:
+    """A workspace of 12 MiB for each name, the first one the least recently used."""
+    for name, owner in owners.items():
+        lab.crate(name, 12 * MIB, owner)
+        used = (lab.home / name / "target" / "debug").stat().st_ctime_ns
+        while True:  # the clock of the file system is coarse
+            (lab.home / "tick").touch()
+            if (lab.home / "tick").stat().st_ctime_ns > used:
+                break
+
+
+def swept(lab: Lab, least: str = "25%", goal: str = "40%", dry_run: bool = False, **changed) -> list[tuple[str, str]]:
+    marks = {"free_min": Mark(percent=int(least[:-1])), "free_goal": Mark(percent=int(goal[:-1]))}
+    sweep = Sweep(lab.policy(**marks, **changed), dry_run)
+    return [(Path(one.path).parent.name, one.outcome) for one in sweep.by_free_space(surveyed=False)]
+
+
+def test_with_enough_free_nothing_is_removed(lab: Lab) -> None:
+    filled(lab, a=OWNER, b=OWNER)
+    assert swept(lab) == []
+
+
+def test_the_least_recently_used_go_until_enough_is_free(lab: Lab) -> None:
+    filled(lab, old=OWNER, middle=OTHER, young=THIRD, new=OTHER)  # 48 of 64 MiB
+    assert swept(lab, dry_run=True) == [("old", "over")]
+    assert len(list(lab.home.glob("*/target"))) == 4
+    assert swept(lab) == [("old", "cleaned")]
+    assert swept(lab) == []
+    assert swept(lab, "50%", "80%") == [("middle", "cleaned"), ("young", "cleaned")]
+
+
+def test_a_folder_that_is_built_in_is_young_again(lab: Lab) -> None:
+    filled(lab, old=OWNER, new=OWNER, last=OTHER, more=THIRD)
+    (lab.home / "old" / "target" / "debug" / "deps").mkdir()
+    assert swept(lab) == [("new", "cleaned")]
+
+
+def test_times_of_files_say_nothing(lab: Lab) -> None:
+    filled(lab, old=OWNER, new=OTHER, last=THIRD, more=OTHER)
+    for folder in [lab.home / "old" / "target", *(lab.home / "old" / "target").rglob("*")]:
+        os.utime(folder, (4e9, 4e9))  # changes the time of change as well
+    for folder in [lab.home / "new" / "target", *(lab.home / "new" / "target").rglob("*")]:
+        os.utime(folder, (0, 0))
+    assert swept(lab) == [("last", "cleaned")]
+
+
+def test_agents_that_are_gone_go_first(lab: Lab, at_work: set[int]) -> None:
+    filled(lab, old=OWNER, gone=OTHER, new=OWNER)
+    lab.crate("nobody", 12 * MIB)
+    subprocess.run(["chown", "-R", "54321:54321", lab.home / "nobody"], check=True)
+    # STAND-IN for accounts that left: `daemon` is in no group of agents, and nothing of it runs.
+    at_work.difference_update({54321, (lab.home / "gone").stat().st_uid})
+    assert swept(lab, "50%", "60%") == [("gone", "cleaned"), ("nobody", "cleaned")]
+
+
+def test_an_owner_who_lets_folders_look_young_keeps_a_share_and_costs_nobody_else(lab: Lab) -> None:
+    filled(lab, victim=OTHER, a=OWNER, b=OWNER, c=OWNER)  # the share of each of two owners is 32 MiB
+    for name in "abc":
+        os.utime(lab.home / name / "target")
+    assert swept(lab) == [("a", "cleaned")]
+    assert swept(lab, "50%", "70%") == [("victim", "cleaned"), ("b", "cleaned")]
+
+
+def test_inodes_count_like_bytes(lab: Lab) -> None:
+    for name in ("old", "new"):
+        many = lab.crate(name, 1) / "target" / "debug" / "many"
+        many.mkdir()
+        for number in range(800):
+            (many / str(number)).touch()
+        give(many, OWNER)
+    assert swept(lab, "30%", "50%") == [("old", "cleaned")]
+
+
+def test_one_file_system_under_several_patterns_is_swept_once(lab: Lab) -> None:
+    filled(lab, old=OWNER, a=OTHER, b=THIRD, c=OTHER)
+    patterns = (Workspaces(f"{lab.home}/[a-z]*"), Workspaces(f"{lab.home}/?"), Workspaces(f"{lab.home}/old"))
+    assert swept(lab, workspaces=patterns) == [("old", "cleaned")]
+
+
+def test_a_folder_in_use_is_passed_over(lab: Lab) -> None:
+    filled(lab, old=OWNER, middle=OWNER, young=OTHER, new=THIRD)
+    with open(lab.home / "old" / "target" / "debug" / ".cargo-lock") as build:
+        fcntl.flock(build, fcntl.LOCK_EX)
+        assert swept(lab) == [("old", "skipped"), ("middle", "cleaned")]
+
+
+def test_an_owner_whose_folder_has_no_end_costs_the_others_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(lab, old=OWNER, older=OWNER, young=OTHER, new=THIRD)
+    remove, owner = target_sweep.remove_target, (lab.home / "old").stat().st_uid
+
+    def endless(target: int, parent: int, name: str) -> str:
+        if os.fstat(target).st_uid == owner:
+            time.sleep(3600)
+        return remove(target, parent, name)
+
+    monkeypatch.setattr(target_sweep, "remove_target", endless)
+    monkeypatch.setattr(target_sweep, "OWNER_SECONDS", 2)
+    assert swept(lab) == [("old", "failed"), ("older", "skipped"), ("young", "cleaned")]
+
+
+def test_what_hides_its_size_is_counted_as_the_disk_counts_it(lab: Lab) -> None:
+    """Blocks behind the end of a file, which its size does not show; and a size without blocks."""
+    workspace = lab.crate("hidden", 1)
+    subprocess.run(["fallocate", "--keep-size", "-l", "40M", workspace / "target" / "debug" / "big"], check=True)
+    sparse = lab.crate("sparse", 1, OTHER)
+    os.truncate(sparse / "target" / "debug" / "big", 1 << 40)
+    sweep = Sweep(lab.policy(free_min=Mark(percent=50), free_goal=Mark(percent=60)))
+    (one,) = sweep.by_free_space(surveyed=False)
+    assert (Path(one.path).parent.name, one.outcome) == ("hidden", "cleaned")
+    assert sweep.kept[str(sparse / "target")].on_disk < MIB
+
+
+def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
+    """All that is below ``folder`` and could be changed. Names may be no UTF-8."""
+    told = {}
+    for path in [folder, *folder.rglob("*")]:
+        found = path.lstat()
+        what: object = os.readlink(path) if path.is_symlink() else None
+        if stat.S_ISREG(found.st_mode) and found.st_size < MIB:
+            what = hashlib.sha256(path.read_bytes()).hexdigest()
+        told[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, found.st_nlink, what)
+    return told
+
+
+def put(kind: str, place: Path, victim: Path) -> None:
+    """Something that an agent can make, or that lies in a workspace by a mistake of root's."""
+    if kind == "target folder":
+        (place / "debug" / "deps").mkdir(parents=True)
+        (place / "debug" / ".cargo-lock").touch()
+        (place / "debug" / "deps" / "file").write_bytes(b"x" * 4096)
+        (place / TAG).write_bytes(TAG_BEGINS)
+    elif kind in ("folder", "root's folder", "sticky folder"):
+        place.mkdir(mode=0o755)
+        (place / "file").write_text("x")
+    elif kind == "file":
+        place.write_text("x")
+    elif kind == "tag":
+        place.write_bytes(TAG_BEGINS)
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "link":
+        place.symlink_to(victim)
+    elif kind == "link to a tag":
+        place.symlink_to(victim / TAG)
+    elif kind == "hard link":
+        os.link(victim / "debug" / "open", place)
+    elif kind == "loop":
+        place.symlink_to(".")
+    if kind == "sticky folder":
+        place.chmod(0o1777)
+    if kind not in ("root's folder", "hard link"):
+        hand_over(place, AGENT)
+
+
+def hand_over(place: Path, uid: int) -> None:
+    for path in [place, *(place.rglob("*") if not place.is_symlink() else ())]:
+        os.chown(path, uid, uid, follow_symlinks=False)
+
+
+KINDS = (
+    *("target folder", "folder", "root's folder", "sticky folder", "file", "tag", "fifo", "link", "link to a tag"),
+    *("hard link", "loop"),
+)
+PARENTS = (".", "target", "target/debug", "target/debug/deps", "fuzz")
+NAMES = ("target", "fuzz", "Cargo.toml", TAG, ".cargo-lock", ".rustc_info.json", "debug", "caf\udce9", "a\nb")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(PARENTS), st.sampled_from(NAMES), st.sampled_from(KINDS)), max_size=8),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_a_workspace_nothing_outside_changes_and_nothing_of_root_s_goes(lab: Lab, things, first) -> None:
+    folder = Path(tempfile.mkdtemp(dir=lab.home))
+    folder.chmod(0o755)
+    try:
+        # Beside the workspace, and as a target folder would be: root's, another agent's, and a file that all may change.
+        for name, owner in (("victim", "root"), ("other", OTHER)):
+            put("target folder", folder / name, folder)
+            (folder / name / "debug" / "open").write_text("x")
+            hand_over(folder / name, pwd.getpwnam(owner).pw_uid)
+            (folder / name / "debug" / "open").chmod(0o666)
+        workspace = folder / "nova"
+        workspace.mkdir()
+        if first:
+            put("target folder", workspace / "target", folder / "victim")
+        for parent, name, kind in things:
+            place = workspace / parent / name
+            if (
+                place.parent.is_dir()
+                and not place.is_symlink()
+                and not place.exists()
+                and inside(place.parent, workspace)
+            ):
+                put(kind, place, folder / ("victim" if first else "other"))
+        os.chown(workspace, AGENT, AGENT)
+        outside = {name: snapshot(folder / name) for name in ("victim", "other")}
+        roots = [path for path in workspace.rglob("*") if path.lstat().st_uid == 0 and path.lstat().st_nlink == 1]
+        policy = lab.policy(
+            workspaces=(Workspaces(f"{workspace}"),), free_min=Mark(percent=98), free_goal=Mark(percent=99)
+        )
+        ballast = lab.home / "ballast"
+        ballast.write_bytes(b"x" * (4 * MIB))
+        results = list(Sweep(policy).by_free_space(surveyed=False))
+        assert {name: links_aside(told) for name, told in outside.items()} == {
+            name: links_aside(snapshot(folder / name)) for name in outside
+        }
+        assert [path for path in roots if not path.exists() and not path.is_symlink()] == []
+        assert all(Path(swept.path).is_relative_to(workspace) for swept in results)
+    finally:
+        shutil.rmtree(folder)
+
+
+def links_aside(told: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    """A hard link that the agent made in its own folder is the agent's to remove."""
+    return {path: (*one[:4], one[5]) for path, one in told.items()}
+
+
+def inside(place: Path, workspace: Path) -> bool:
+    return place.resolve().is_relative_to(workspace.resolve()) and not any(
+        folder.is_symlink() for folder in (place, *place.parents)
+    )
