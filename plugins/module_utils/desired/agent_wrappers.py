@@ -31,6 +31,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables 
 ROLE = "agent_wrappers"
 POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
 POOL_UNIT = "nova-agent-pool.service"
+JOURNAL = "/run/systemd/journal/socket"  #: Where wrapped commands send their records.
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
 # Where cargo and the wrappers find the parts, below libexec/; the validating command of each.
 FILES = {
@@ -38,6 +39,7 @@ FILES = {
     "memory-gate": "perl -c %s",
     "memory_gate.pl": "perl -c %s",
     "cargo-command": "perl -c %s",
+    "cargo_command.pl": "perl -c %s",
     "memory-pool": "perl -c %s",
     "nested/cargo": "sh -n %s",
 }
@@ -49,6 +51,9 @@ class Variables:
     slots: int | str = variable(read.auto_or_number(9999, "auto"))
     jobs: int | str = variable(read.auto_or_number(9999, "auto", "cargo"))
     guard: str = variable(read.text)
+    idle_minutes: int = variable(read.from_zero)
+    orphan_minutes: int = variable(read.from_zero)
+    ledger: bool = variable(read.boolean)
     checkouts: tuple[str, ...] = variable(read.folders)
     nova_memory_total: int | None = variable(read.optional_size)
 
@@ -105,6 +110,9 @@ def _context(policy: Policy, host: Host) -> dict[str, object]:
         "slots": builds.slots,
         "jobs": "cargo" if ours.jobs == "cargo" else builds.jobs,
         "guard": ours.guard,
+        "idle_seconds": 60 * ours.idle_minutes,
+        "orphan_seconds": 60 * ours.orphan_minutes,
+        "ledger": JOURNAL if ours.ledger else "",
         "pool": POOL,
         "pool_bytes": host.budget["available"],
         "low_memory": host.budget["headroom"],

@@ -73,7 +73,7 @@ inside_command() {
 
 # run_as_command CARGO WORD...: becomes the process that runs cargo, holds its slot and watches what it starts.
 run_as_command() {
-  local pool='' what="cargo $command" fewer=0
+  local pool='' what="cargo $command" fewer=0 rules='' name variable seconds
   # Not all words: a token may be among them.
   [[ $command != @(nextest|miri|fuzz) ]] || what+=" $action"
   what+=${options[--package]:+ -p ${options[--package]}}
@@ -86,5 +86,14 @@ run_as_command() {
     if ((SLOTS == 0 || NOVA_CARGO_SLOTS <= SLOTS)); then fewer=$NOVA_CARGO_SLOTS
     else note "NOVA_CARGO_SLOTS is $NOVA_CARGO_SLOTS, but this host has $SLOTS slots: $SLOTS holds"; fi
   fi
-  become "$PARTS/cargo-command" "$pool" "$fewer" "$most_bytes $SELF" "${what//[^[:print:]]/?}" "$@"
+  for name in IDLE ORPHAN; do
+    variable=NOVA_CARGO_${name}_MINUTES seconds=${name}_SECONDS
+    seconds=${!seconds-0}
+    if [[ ${!variable-} ]]; then
+      [[ ${!variable} == 0 ]] || limited number "$variable" "${!variable}"
+      seconds=$((${!variable} * 60))
+    fi
+    rules+="$seconds "
+  done
+  become "$PARTS/cargo-command" "$pool" "$fewer" "$most_bytes $SELF" "$rules${LEDGER-}" "${what//[^[:print:]]/?}" "$@"
 }

@@ -117,18 +117,35 @@ sub report {
   syswrite $to_boss, "$line\n";
 }
 
-# explain_end: tells the supervisor where the cap was the reason, and ends as the command did.
+# forward_for_others: what the command has left behind goes on writing, and nobody waits for that.
+sub forward_for_others {
+  my $other = fork // return;
+  return if $other;
+  close $_ for *STDIN, *STDOUT, $to_boss;
+  1 while forward();
+  exit;
+}
+
+# What rustc and linkers say where they get no memory. A missing crate is one whose file could not be mapped.
+my $REFUSED = qr/memory\ allocation\ of\ \d+\ bytes\ failed|failed\ to\ spawn\ thread|cannot\ allocate\ memory|out\ of\ memory
+  |memory\ exhausted|std::bad_alloc|failed\ to\ map\ segment|only\ metadata\ stub\ found
+  |can't\ find\ crate\ for\ `(?:std|core)`/xi;
+# A test may say any of these in the text of an error that it expects. It has died of it where it was also aborted.
+my $ABORTED = qr/memory allocation of \d+ bytes failed$|what\(\):  std::bad_alloc/m;
+
+# explain_end: tells the supervisor where the cap was the reason, and ends as the command did. A signal alone proves nothing:
+# a stack that overflows and a failed assertion end by the same ones.
 sub explain_end {
   my ($signal, $status) = ($? & 127, $? >> 8);
-  $said //= '';
   my ($root) = $command[0] =~ m{^(.*)/bin/};
-  if ($said =~ /the `([\w.-]+)` target may not be installed/ && !(defined $root && -d "$root/lib/rustlib/$1")) {
+  if ($name eq 'runner' || $name eq 'miri' || $name eq 'program') {
+    report("x $label\tsaid \"$&\"") if $signal == 6 && $said =~ $ABORTED;
+  } elsif ($said =~ /the `([\w.-]+)` target may not be installed/ && !(defined $root && -d "$root/lib/rustlib/$1")) {
     report("t $1");
-  } elsif ($signal == 6 || $signal == 7 || $signal == 11) {
-    report("x $label\tended by signal $signal");
-  } elsif ($said =~ /memory\ allocation\ of\ \d+\ bytes\ failed|failed\ to\ spawn\ thread|cannot\ allocate\ memory|out\ of\ memory
-      |only\ metadata\ stub\ found|can't\ find\ crate\ for\ `(?:std|core)`|memory\ exhausted|ed\ with\ signal\ (?:6|11)/xi) {
-    report("x $label\tsaid \"$&\"");
+  } elsif ($said =~ $REFUSED) {
+    my $words = $&;
+    $label =~ s/^rustc/link/ if $said =~ /^error: linking with/m;
+    report("x $label\tsaid \"$words\"");
   }
   syswrite $to_boss, "-\n" unless $is_free;
   if ($signal) {

@@ -197,7 +197,7 @@ class Host:
 # Where the role puts its files, and the names by which cargo calls memory-gate.
 FILES = {
     **{name: name for name in ("cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh")},
-    **{name: name for name in ("memory-gate", "memory_gate.pl", "cargo-command", "memory-pool")},
+    **{name: name for name in ("memory-gate", "memory_gate.pl", "cargo-command", "cargo_command.pl", "memory-pool")},
     "nested-cargo": "nested/cargo",
 }
 LINKS = ("rustdoc", "miri", "runner", "program")
@@ -232,6 +232,9 @@ def variables(root: Path, **changed: object) -> dict[str, object]:
         "jobs": "cargo",
         "group": "nova-agents",
         "guard": "redirect",
+        "idle_seconds": 0,
+        "orphan_seconds": 0,
+        "ledger": "",
         "pool": str(root / "pool"),
         "pool_bytes": 16 * GIB,
         "low_memory": 0,

@@ -539,17 +539,41 @@ def test_one_line_a_minute_however_many_processes_wait(one: Bench) -> None:
     assert process.communicate(timeout=GUARD)[1] == "cargo_agent: line 1\n"
 
 
-def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
-    process = one.start('kill -ABRT "$$"', name="serde")
+def closing(process: Process) -> list[str]:
+    """What is said at the end of a command that fails."""
     _, err = process.communicate(timeout=GUARD)
+    assert process.returncode != 0
+    return [line for line in err.splitlines() if line.startswith("cargo_agent: ")]
+
+
+REFUSED = "echo 'memory allocation of 5 bytes failed' >&2; kill -ABRT $$"
+
+
+def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
+    process = one.start(REFUSED, name="serde")
+    (line,) = closing(process)
     assert process.returncode == 134
-    (line,) = [line for line in err.splitlines() if line.startswith("cargo_agent: ")]
-    for part in ("rustc serde", "signal 6", "cap of 4G", "NOVA_CARGO_LIMIT_AS=8G"):
+    for part in ("rustc serde", "memory allocation of 5 bytes failed", "cap of 4G", "NOVA_CARGO_LIMIT_AS=8G"):
         assert part in line
 
 
-@pytest.mark.parametrize("unit", ["exit 1", 'kill -TERM "$$"', 'kill -KILL "$$"'])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "exit 1",
+        'kill -TERM "$$"',
+        'kill -KILL "$$"',
+        'kill -ABRT "$$"',
+        'kill -SEGV "$$"',
+        "echo 'error: linking with `cc` failed: collect2: fatal error: ld terminated with signal 9 [Killed]' >&2; exit 1",
+    ],
+)
 def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
-    process = one.start(unit)
-    _, err = process.communicate(timeout=GUARD)
-    assert process.returncode != 0 and "cargo_agent" not in err
+    assert closing(one.start(unit)) == []
+
+
+def test_a_linker_that_gets_no_memory_is_told_from_rustc(one: Bench) -> None:
+    said = "echo 'error: linking with `cc` failed: exit status: 1' >&2; echo 'ld: final link failed: memory exhausted' >&2"
+    (line,) = closing(one.start(f"{said}; exit 1", name="nova"))
+    assert line.startswith("cargo_agent: link nova said")
+

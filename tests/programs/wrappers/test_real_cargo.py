@@ -166,14 +166,34 @@ def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host) -> None:
     assert result.status == 101 and "cargo_agent" not in result.err.replace("cargo_agent.sh", "")
 
 
-def test_the_crate_of_a_test_that_died_is_named(real: Host) -> None:
-    place = crate(
-        real, main="fn main() {}\n#[test] fn big() { let v: Vec<u8> = vec![1; 5 << 30]; assert_eq!(v.len(), 1); }"
-    )
-    result = real.cargo("test", "-p", "demo", cwd=place)
-    assert result.status == 101
-    assert result.lines[-1].startswith("cargo_agent: test demo ended by signal 6 under the address space cap of 4G")
-    assert "NOVA_CARGO_LIMIT_AS=8G" in result.lines[-1]
+def failing(real: Host, body: str, **env: str) -> Result:
+    """A wrapped run of a test with this body, which fails; as agents do, with both outputs in one pipe."""
+    place = crate(real, main=f"#![allow(unconditional_recursion)] fn main() {{}}\n{body}")
+    command = f"exec bash '{real.cargo_agent}' test -p demo 2>&1"
+    process = real.start("bash", "-c", command, cwd=place, **env)
+    out, err = process.communicate(timeout=GUARD)
+    assert (process.returncode, err) == (101, "")
+    return Result(process.returncode, "", out, True)
+
+
+def test_the_crate_of_a_test_that_died_at_its_cap_is_named(real: Host) -> None:
+    result = failing(real, "#[test] fn big() { let v: Vec<u8> = vec![1; 5 << 30]; assert_eq!(v.len(), 1); }")
+    assert result.lines[-1].startswith("cargo_agent: test demo said ")
+    for part in ("memory allocation of 5368709120 bytes failed", "cap of 4G", "NOVA_CARGO_LIMIT_AS=8G"):
+        assert part in result.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ('#[test] fn wrong() { assert_eq!("memory allocation of 5 bytes failed", "x"); }', "panicked"),
+        ("#[test] fn aborts() { std::process::abort(); }", "signal: 6"),
+        ("#[test] fn deep() { fn f(n: &u64) -> u64 { let m = *n + 1; f(&m) + m } f(&1); }", "overflowed its stack"),
+    ],
+)
+def test_a_test_that_failed_otherwise_has_no_closing_line(real: Host, body: str, says: str) -> None:
+    result = failing(real, body)
+    assert says in result.err and "cargo_agent: " not in result.err
 
 
 def test_what_rustc_says_of_itself_is_not_repeated_by_a_build_that_is_fresh(real: Host) -> None:
