@@ -87,6 +87,7 @@ def _policy_file(policy: Policy, host: Host) -> str:
         "pool": agent_wrappers.POOL,
         "count_agents": policy.of(agent_policy.Variables).count_agents,
         "agent_programs": list(policy.of(agent_policy.Variables).agent_programs),
+        "memory_hard_limit": policy.of(agent_policy.Variables).memory_hard_limit,
         "budget": {**budget, **asdict(builds)},
     }
     return json.dumps(data, indent=4, sort_keys=True) + "\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What only a running host knows: limits of a login, and toolchains that agents brought themselves.
+"""What only a running host knows: limits of a login, toolchains that agents brought themselves, and how long agents wait.
 
 Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
 """
@@ -12,7 +12,9 @@ import pwd
 from collections.abc import Iterable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, each
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
 
@@ -25,7 +27,9 @@ OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 
 def observe_deep(users: Iterable[str]) -> Deep:
     names = list(users)
-    return Deep({user: observe_login(user) for user in names}, observe_own_rustups(names))
+    ledger = read_ledger(user_ids(names))
+    logins = {user: observe_login(user) for user in names}
+    return Deep(logins, observe_own_rustups(names), ledger["waits"] if ledger else None)
 
 
 def observe_login(user: str, root: str = "/") -> Login:

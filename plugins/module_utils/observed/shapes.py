@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
@@ -232,6 +233,7 @@ class Deep:
 
     logins: dict[str, Login]
     own_rustups: dict[str, list[str]]  #: Paths of toolchains that agents installed, by account.
+    waits: Optional[Waits] = None  #: How long agents wait; None: no wrapped command has left a record.
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
 
 MOST_FINDINGS = 20  # of one host; the others are only counted
@@ -49,6 +50,7 @@ class AuditedHost:
     running: int | None = None  #: Agents that run, counted by ``counted_by``.
     counted_by: str = "accounts"
     pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
+    waits: Waits | None = None  #: How long agents wait for slots and memory.
     channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
     damaged: bool = False  #: Whether a toolchain is damaged.
 
@@ -103,6 +105,7 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
         running=observed.get("running"),
         counted_by=observed.get("counted_by", "accounts"),
         pressure=observed.get("pressure") or {},
+        waits=observed.get("waits"),
         channels=None
         if trees is None
         else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),

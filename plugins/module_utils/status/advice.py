@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Hit, Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
 
 STALLED = 10.0  # percent of the last minute in which everything waited for memory
+LONG_WAIT = 30_000  # milliseconds, at p95
+ENOUGH_COMMANDS = 20  # for advice: fewer say little
+OFTEN = 10  # of a thousand commands
 SITE = "ansible-playbook nova.agent_host.site"
 
 
@@ -26,4 +32,42 @@ def advice(facts: Facts) -> list[str]:
         found.append(f"the toolchain is damaged; an operator repairs it with: {SITE}")
     if facts["drift"] and facts["drift"]["changed"]:
         found.append(f"files differ from the last apply; {SITE} --check --diff tells how; without --check it repairs")
+    if facts["ledger"]:
+        found += [*_waits(facts["ledger"]["waits"]), *_hits(facts["ledger"]["hits"], facts["memory_hard_limit"])]
     return found
+
+
+def _waits(waits: Waits) -> Iterator[str]:
+    if waits["commands"] < ENOUGH_COMMANDS:
+        return
+    if waits["memory"]["p95"] >= LONG_WAIT:
+        wait = seconds(waits["memory"]["p95"])
+        yield f"agents wait {wait} for memory at p95: memory is short. Run fewer agents, or take a larger host"
+    if waits["slot"]["p95"] >= LONG_WAIT:
+        yield f"agents wait {seconds(waits['slot']['p95'])} for a slot at p95: slots are short. Raise agent_wrappers_slots"
+
+
+def _hits(hits: Sequence[Hit], most: int) -> Iterator[str]:
+    for hit in hits:
+        if hit["share"] < OFTEN or hit["hit"] < 2:
+            continue
+        what = f"{hit['process']} dies at its cap of {_cap(hit['cap'])} in {percent(hit['share'])} of {hit['command']}"
+        if hit["enough"]:
+            yield f"{what}: NOVA_CARGO_LIMIT_AS={_cap(hit['enough'])} was enough"
+        elif hit["cap"] < most:
+            yield f"{what}: try NOVA_CARGO_LIMIT_AS={_cap(min(2 * hit['cap'], most))}"
+        else:
+            yield f"{what}, which is the most that policy allows (agent_policy_memory_hard_limit)"
+
+
+def _cap(size: int) -> str:
+    """As NOVA_CARGO_LIMIT_AS takes it."""
+    return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
+
+
+def seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.0f} s" if milliseconds >= 9950 else f"{milliseconds / 1000:.1f} s"
+
+
+def percent(thousandths: int) -> str:
+    return f"{thousandths / 10:.3g} %"

@@ -118,8 +118,9 @@ def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
     try:
         if on_screen:
             sys.stdout.write(ENTER)
+        facts = None
         while True:
-            facts = gather(policy, root)
+            facts = gather(policy, root, facts)
             if options.json:
                 print(json.dumps(facts, sort_keys=True), flush=True)
             elif on_screen:

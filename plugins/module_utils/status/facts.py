@@ -10,6 +10,7 @@ import time
 from typing import Any, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger, read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
@@ -36,6 +37,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
 TARGETS = "/var/lib/nova-agent/targets.json"
+LEDGER_SECONDS = 60  # between two readings, when watching
 
 
 class Policy(TypedDict):
@@ -47,6 +49,7 @@ class Policy(TypedDict):
     pool: str  #: File that names the memory pool.
     count_agents: str  #: accounts, sessions or processes.
     agent_programs: list[str]  #: Whose processes are counted.
+    memory_hard_limit: int  #: The largest cap that may be asked for, in bytes.
     budget: HostBudget
 
 
@@ -98,20 +101,25 @@ class Facts(TypedDict):
     host: str
     time: float
     budget: HostBudget
+    memory_hard_limit: int
     memory: Memory
     trouble: Trouble
     pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty: not measured.
     agents: Agents
     pool: Pool
     slots: Slots
+    ledger: Ledger | None  #: What wrapped commands waited for, took and ended by.
     toolchain: Toolchain | None
     drift: Drift | None
     disk: Disk | None
     notes: list[str]
 
 
-def gather(policy: Policy, root: str = "/") -> Facts:
-    """Look at the host whose files lie below ``root``. Raises nothing for what may not be read."""
+def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Facts:
+    """Look at the host whose files lie below ``root``. Raises nothing for what may not be read.
+
+    The ledger of an earlier look, ``before``, is good for a minute: to read it takes longer than all of the rest.
+    """
     notes: list[str] = []
     members = group_members(policy["group"])
     if members is None:
@@ -129,12 +137,14 @@ def gather(policy: Policy, root: str = "/") -> Facts:
         "host": harmless(os.uname().nodename),
         "time": time.time(),
         "budget": policy["budget"],
+        "memory_hard_limit": policy["memory_hard_limit"],
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
         "trouble": observe_trouble(sessions is not None, root),
         "pressure": observe_pressure(root),
         "agents": agents,
         "pool": commands.pool,
         "slots": commands.slots,
+        "ledger": _ledger(members, root, before),
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
         "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),
@@ -168,6 +178,13 @@ def _agents(members: list[str], policy: Policy, root: str) -> Agents:
         "counted_by": counted_by,
         "running": running[counted_by],
     }
+
+
+def _ledger(members: list[str], root: str, before: Facts | None) -> Ledger | None:
+    known = before["ledger"] if before else None
+    if known and time.time() - known["measured_at"] < LEDGER_SECONDS:
+        return known
+    return read_ledger(user_ids(members)) if root == "/" else None
 
 
 def _manifest(root: str, notes: list[str]) -> Manifest | None:

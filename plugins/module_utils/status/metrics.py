@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional, Union
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
 from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots
 
@@ -47,6 +48,7 @@ def metrics(facts: Facts) -> str:
         ("slots", "Cargo commands that may run at once.", _one(slots["total"])),
         ("slots_held", "Slots that are held.", _of(slots, slots["held"])),
         ("slots_waiting", "Commands that wait for a slot.", _of(slots, len(slots["waiting"]))),
+        *_of_ledger(facts["ledger"]),
         (
             "drift_paths",
             "Paths that differ from the last apply.",
@@ -55,6 +57,24 @@ def metrics(facts: Facts) -> str:
     ]
     lines = [line for name, text, samples in families for line in _family(name, text, samples)]
     return "\n".join([*lines, "# EOF", ""])
+
+
+def _of_ledger(ledger: Ledger | None) -> list[tuple[str, str, Samples]]:
+    if ledger is None:
+        return []
+    waits = ledger["waits"]
+    waited = [
+        ({"for": name, "quantile": quantile}, milliseconds / 1000)
+        for name, spread in (("slot", waits["slot"]), ("memory", waits["memory"]))
+        for quantile, milliseconds in (("0.5", spread["p50"]), ("0.95", spread["p95"]))
+    ]
+    ran = [({"quantile": "0.5"}, waits["ran"]["p50"] / 1000), ({"quantile": "0.95"}, waits["ran"]["p95"] / 1000)]
+    return [
+        ("commands_seen", "Wrapped commands of the last day that the next three are computed from.", _one(waits["commands"])),
+        ("command_wait_seconds", "What so many of the commands waited at most.", waited),
+        ("command_run_seconds", "What so many of the commands ran at most.", ran),
+        ("command_cap_hit_ratio", "Share of the commands in which a process died at its cap.", _one(round(waits["hit"] / waits["commands"], 6))),
+    ]  # fmt: skip
 
 
 def _one(value: Number) -> Samples:

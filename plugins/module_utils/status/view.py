@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice
+from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice, percent, seconds
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
 from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Caller
 
@@ -31,6 +31,7 @@ def render(facts: Facts, colour: bool = False) -> list[str]:
     _agents(view, facts)
     _pool(view, facts)
     _slots(view, facts)
+    _ledger(view, facts)
     _upkeep(view, facts)
     for note in facts["notes"]:
         view.say("note", note)
@@ -153,6 +154,24 @@ def _slots(view: _View, facts: Facts) -> None:
     view.say("slots", f"{slots['held']} of {slots['total']} held, {_count(len(slots['waiting']), 'command')} waiting")
     view.bar(slots["held"], slots["total"])
     view.rows([f"->  {_caller(caller, now)}" for caller in slots["waiting"]], "waiting")
+
+
+def _ledger(view: _View, facts: Facts) -> None:
+    if facts["ledger"] is None:
+        return
+    waits = facts["ledger"]["waits"]
+    slot, memory, ran = waits["slot"], waits["memory"], waits["ran"]
+    view.say(
+        "waits",
+        f"half of {_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day "
+        f"waited up to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory and ran up to "
+        f"{seconds(ran['p50'])}; 95 % up to {seconds(slot['p95'])}, {seconds(memory['p95'])} and {seconds(ran['p95'])}",
+    )
+    rows = [
+        f"{percent(hit['share'])} of {hit['of']} {hit['command']}: {hit['process']} died at {readable_size(hit['cap'])}"
+        for hit in facts["ledger"]["hits"]
+    ]
+    view.rows(rows, "that died at their cap")
 
 
 def _caller(caller: Caller, now: float) -> str:

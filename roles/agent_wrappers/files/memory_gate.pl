@@ -130,22 +130,25 @@ sub forward_for_others {
 my $REFUSED = qr/memory\ allocation\ of\ \d+\ bytes\ failed|failed\ to\ spawn\ thread|cannot\ allocate\ memory|out\ of\ memory
   |memory\ exhausted|std::bad_alloc|failed\ to\ map\ segment|only\ metadata\ stub\ found
   |can't\ find\ crate\ for\ `(?:std|core)`/xi;
-# A test may say any of these in the text of an error that it expects. It has died of it where it was also aborted.
-my $ABORTED = qr/memory allocation of \d+ bytes failed$|what\(\):  std::bad_alloc/m;
+# A test may say any of these in the text of an error that it expects. It has died of it where it was also aborted. What other
+# threads say at the same time may stand between the words.
+my $ABORTED = qr/memory allocation of .{0,300}? bytes failed|what\(\):  std::bad_alloc/s;
 
 # explain_end: tells the supervisor where the cap was the reason, and ends as the command did. A signal alone proves nothing:
-# a stack that overflows and a failed assertion end by the same ones.
+# a stack that overflows and a failed assertion end by the same ones. But rustc has words for both, and under a very small cap none.
 sub explain_end {
   my ($signal, $status) = ($? & 127, $? >> 8);
   my ($root) = $command[0] =~ m{^(.*)/bin/};
   if ($name eq 'runner' || $name eq 'miri' || $name eq 'program') {
-    report("x $label\tsaid \"$&\"") if $signal == 6 && $said =~ $ABORTED;
+    report("x $label\tgot no memory and aborted") if $signal == 6 && $said =~ $ABORTED;
   } elsif ($said =~ /the `([\w.-]+)` target may not be installed/ && !(defined $root && -d "$root/lib/rustlib/$1")) {
     report("t $1");
   } elsif ($said =~ $REFUSED) {
     my $words = $&;
     $label =~ s/^rustc/link/ if $said =~ /^error: linking with/m;
     report("x $label\tsaid \"$words\"");
+  } elsif ($signal == 11 && !length $said) {
+    report("x $label\tended by signal 11 without a word");
   }
   syswrite $to_boss, "-\n" unless $is_free;
   if ($signal) {

@@ -70,6 +70,7 @@ def install(root: Path) -> Status:
         "pool": str(host.pool),
         "count_agents": "accounts",
         "agent_programs": [],
+        "memory_hard_limit": 16 * GIB,
         "budget": BUDGET,
     }
     policy.write_text(json.dumps(described))

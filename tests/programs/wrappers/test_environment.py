@@ -537,7 +537,15 @@ def test_usage_and_what_was_decided(host: Host) -> None:
 # ---- a copy in a repository ----
 
 
-PARTS = ["cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh", "memory-gate", "memory_gate.pl", "cargo-command"]
+PARTS = [
+    "cargo_rules.sh",
+    "cargo_config.sh",
+    "cargo_gate.sh",
+    "memory-gate",
+    "memory_gate.pl",
+    "cargo-command",
+    "cargo_command.pl",
+]
 
 
 def copied(host: Host, *names: str) -> Path:

@@ -564,7 +564,7 @@ def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
         'kill -TERM "$$"',
         'kill -KILL "$$"',
         'kill -ABRT "$$"',
-        'kill -SEGV "$$"',
+        "echo 'error: rustc interrupted by SIGSEGV, printing backtrace' >&2; kill -SEGV $$",
         "echo 'error: linking with `cc` failed: collect2: fatal error: ld terminated with signal 9 [Killed]' >&2; exit 1",
     ],
 )
@@ -573,7 +573,8 @@ def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str)
 
 
 def test_a_linker_that_gets_no_memory_is_told_from_rustc(one: Bench) -> None:
-    said = "echo 'error: linking with `cc` failed: exit status: 1' >&2; echo 'ld: final link failed: memory exhausted' >&2"
+    said = (
+        "echo 'error: linking with `cc` failed: exit status: 1' >&2; echo 'ld: final link failed: memory exhausted' >&2"
+    )
     (line,) = closing(one.start(f"{said}; exit 1", name="nova"))
     assert line.startswith("cargo_agent: link nova said")
-

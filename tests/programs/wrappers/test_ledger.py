@@ -83,7 +83,11 @@ def test_what_a_command_waited_for_is_told_apart(journal: Journal) -> None:
     first, memory, slot = (records[f"cargo {word}"] for word in ("build", "check", "doc"))
     assert first["SLOT_MS"] == first["MEMORY_MS"] == memory["SLOT_MS"] == "0"
     assert int(memory["MEMORY_MS"]) > 0 and int(slot["SLOT_MS"]) > 0
-    assert (bench.host.value(FREE), bench.host.value(ALL_SLOTS), bench.host.value(TURN)) == (bench.host.value(TOTAL), 2, 1)
+    assert (bench.host.value(FREE), bench.host.value(ALL_SLOTS), bench.host.value(TURN)) == (
+        bench.host.value(TOTAL),
+        2,
+        1,
+    )
 
 
 def test_three_hundred_writers_lose_no_record_while_the_journal_stands_still(journal: Journal) -> None:

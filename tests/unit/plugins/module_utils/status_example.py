@@ -30,6 +30,7 @@ def facts(**changed: Any) -> dict[str, Any]:
         "host": "build1",
         "time": NOW,
         "budget": budget,
+        "memory_hard_limit": 16 * GIB,
         "memory": {"scope": "sessions", "in_use": 652 * GIB, "ceiling": 1304 * GIB},
         "trouble": {
             "scope": "sessions",
@@ -55,6 +56,18 @@ def facts(**changed: Any) -> dict[str, Any]:
             "problem": None,
         },
         "slots": {"total": 300, "held": 150, "holders": [], "waiting": []},
+        "ledger": {
+            "measured_at": NOW - 5,
+            "waits": {
+                "commands": 2900,
+                "accounts": 290,
+                "slot": {"p50": 0, "p95": 1500},
+                "memory": {"p50": 120, "p95": 12_345},
+                "ran": {"p50": 9_000, "p95": 600_000},
+                "hit": 29,
+            },
+            "hits": [],
+        },
         "toolchain": {
             "path": "/opt/nova-agent/toolchain",
             "channel": "1.92.0",

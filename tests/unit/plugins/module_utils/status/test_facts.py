@@ -30,6 +30,7 @@ POLICY = {
     "pool": "/run/nova-agent/pool",
     "count_agents": "accounts",
     "agent_programs": [],
+    "memory_hard_limit": 16 << 30,
     "budget": facts()["budget"],
 }
 

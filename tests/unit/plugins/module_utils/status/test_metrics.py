@@ -25,10 +25,14 @@ def test_both_formats_read_the_same_numbers(read):
     assert values["nova_agent_agents_running", ("counted_by", "accounts")] == 1
     assert values["nova_agent_pressure_waiting_ratio", ("kind", "some"), ("resource", "cpu")] == 0.855
     assert values["nova_agent_pool_held_bytes",] == 652 * GIB
+    assert values["nova_agent_command_wait_seconds", ("for", "memory"), ("quantile", "0.95")] == 12.345
+    assert values["nova_agent_command_run_seconds", ("quantile", "0.5")] == 9
+    assert values["nova_agent_command_cap_hit_ratio",] == 0.01
 
 
 def test_what_is_not_known_is_absent():
-    text = metrics(facts(drift=None, pressure={}, pool={**facts()["pool"], "total": None}))
+    text = metrics(facts(drift=None, pressure={}, ledger=None, pool={**facts()["pool"], "total": None}))
     names = {family.name for family in openmetrics.text_string_to_metric_families(text)}
     assert not names & {"nova_agent_drift_paths", "nova_agent_pressure_waiting_ratio", "nova_agent_pool_held_bytes"}
+    assert "nova_agent_command_wait_seconds" not in names
     assert "nova_agent_agents_running" in names

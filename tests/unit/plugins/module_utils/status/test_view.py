@@ -14,6 +14,26 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_
 CALLER = {"pid": 1, "user": "a" * 32, "since": NOW - 90000, "command": "cargo " + "x" * 190, "memory": 4 * GIB}
 
 
+HIT = {
+    "process": "link nova-lsp",
+    "command": "cargo build",
+    "cap": 4 * GIB,
+    "hit": 2,
+    "of": 61,
+    "share": 30,
+    "enough": 6 * GIB,
+}
+
+
+def ledger(*hits, slot=0, memory=0):
+    waits = facts()["ledger"]["waits"]
+    return {
+        "measured_at": NOW,
+        "waits": {**waits, "slot": {"p50": 0, "p95": slot}, "memory": {"p50": 0, "p95": memory}},
+        "hits": list(hits),
+    }
+
+
 def said(label: str, **changed) -> str:
     """What stands under a label, as one line."""
     text = "\n".join(render(facts(**changed)))
@@ -53,6 +73,11 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("pool").startswith("652 GiB of 1,304 GiB held by builds and tests, 0 processes waiting [####")
     assert re.search(r" 50% agent1 4 GiB since \d\d:\d\d:\d\d \(2 min\) 4711: rustc serde$", said("pool"))
     assert said("slots").startswith("150 of 300 held, 0 commands waiting [####")
+    assert said("waits") == (
+        "half of 2900 commands of 290 accounts in the last day waited up to 0.0 s for a slot and 0.1 s for memory and ran "
+        "up to 9.0 s; 95 % up to 1.5 s, 12 s and 600 s"
+    )
+    assert said("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
     assert said("toolchain") == "Rust 1.92.0: as installed"
     assert said("drift") == "0 paths of 61 changed since the last apply"
     assert said("disk") == "40 GiB in 1 target folder, 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
@@ -69,6 +94,7 @@ def test_what_may_not_be_read_or_is_not_there_is_said():
     trouble = {"scope": "host", "pressure": None, "killed": None}
     assert said("pressure", trouble=trouble).startswith("is not measured: the kernel was started without psi=1")
     assert said("killed", trouble=trouble) == "is not counted here"
+    assert not any(line.startswith("waits") for line in render(facts(ledger=None)))
     assert not any(line.startswith("cpu, disk") for line in render(facts(pressure={})))
     assert "recommended" not in said("agents", budget=None)
     assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
@@ -104,6 +130,10 @@ def test_a_bar_never_runs_over_its_end():
 
 def test_a_host_that_is_right_needs_nobody():
     assert advice(facts()) == []
+    few = ledger(memory=40_000)
+    few["waits"]["commands"] = 19
+    assert advice(facts(ledger=few)) == []
+    assert advice(facts(ledger=ledger({**HIT, "hit": 1}, {**HIT, "share": 9}))) == []
 
 
 @pytest.mark.parametrize(
@@ -113,6 +143,11 @@ def test_a_host_that_is_right_needs_nobody():
         ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "find what was killed with: journalctl -k -g 'Killed process'."),
         ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents run than recommended"),
         ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "the toolchain is damaged; an operator repairs it with: ansible-playbook"),
+        ({"ledger": ledger(memory=40_000)}, "agents wait 40 s for memory at p95: memory is short"),
+        ({"ledger": ledger(slot=40_000)}, "agents wait 40 s for a slot at p95: slots are short. Raise agent_wrappers_slots"),
+        ({"ledger": ledger(HIT)}, "link nova-lsp dies at its cap of 4G in 3 % of cargo build: NOVA_CARGO_LIMIT_AS=6G was enough"),
+        ({"ledger": ledger({**HIT, "enough": None})}, "link nova-lsp dies at its cap of 4G in 3 % of cargo build: try NOVA_CARGO_LIMIT_AS=8G"),
+        ({"ledger": ledger({**HIT, "cap": 16 * GIB, "enough": None})}, "link nova-lsp dies at its cap of 16G in 3 % of cargo build, which is the most"),
         ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "files differ from the last apply; ansible-playbook"),
     ],
 )  # fmt: skip

@@ -1,0 +1,172 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""How long agents wait and build, and what hits the cap: computed from the records of wrapped commands in the journal.
+
+An agent can write records of its own into the journal, but only under its own account. So each account is asked for by
+itself, for a bounded number of records, and all accounts together have the same weight each, however many records they have.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional, TypedDict
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.journal import open_journal
+
+DAY = 86400.0
+MOST_RECORDS = 3000  # of all accounts together
+MOST_OF_ONE = 500
+LEAST_OF_ONE = 10
+MOST_HITS = 20
+LONGEST = 10**9  # milliseconds, 11 days
+LARGEST = 1 << 60  # bytes
+NUMBERS = ("SLOT_MS", "MEMORY_MS", "RAN_MS", "CAP_BYTES")
+COMMAND = re.compile(r"cargo [A-Za-z][\w.-]{0,40}(?: [a-z]{1,20})?(?: -p [\w.@/:+-]{1,60})?", re.ASCII)
+PROCESS = re.compile(r"(?:rustc|rustc test|link|rustdoc|miri|test|program)(?: [\w.-]{1,60})?", re.ASCII)
+
+
+class Spread(TypedDict):
+    """Milliseconds that half of the commands stay below, and 19 of 20."""
+
+    p50: int
+    p95: int
+
+
+class Waits(TypedDict):
+    """Of the last day. Each account counts alike."""
+
+    commands: int  #: Records that the numbers are computed from.
+    accounts: int
+    slot: Spread  #: Waited for a slot.
+    memory: Spread  #: Some process waited for memory.
+    ran: Spread  #: From the start to the end, without waiting for a slot.
+    hit: int  #: Commands in which a process died at its cap.
+
+
+class Hit(TypedDict):
+    """A process that dies at its cap again and again."""
+
+    process: str  #: Such as "link nova-lsp".
+    command: str  #: Such as "cargo build -p nova-lsp".
+    cap: int  #: The largest that was too small.
+    hit: int  #: Commands.
+    of: int  #: Of so many such commands.
+    share: int  #: Of a thousand such commands, if each account counts alike.
+    enough: Optional[int]  #: The smallest cap with which the command passed; None: none is known.
+
+
+class Ledger(TypedDict):
+    measured_at: float  #: Seconds since the epoch.
+    waits: Waits
+    hits: list[Hit]  #: The largest share first.
+
+
+@dataclass(frozen=True)
+class Record:
+    """One wrapped command."""
+
+    account: str
+    command: str
+    slot: int
+    memory: int
+    ran: int
+    cap: int  #: Bytes; 0: none.
+    hit: str  #: The process that died at its cap; empty: none.
+    passed: bool
+
+
+def read_ledger(members: Mapping[int, str]) -> Ledger | None:
+    """What the accounts ``members`` (by uid) did in the last day; None without a journal that has a record of them."""
+    each = max(LEAST_OF_ONE, min(MOST_OF_ONE, MOST_RECORDS // max(1, len(members))))
+    now = time.time()
+    fields = [f"NOVA_CARGO_{name}" for name in (*NUMBERS, "COMMAND", "HIT", "ENDED")]
+    records: list[Record] = []
+    with open_journal() as journal:
+        for uid, account in members.items() if journal else ():
+            matches = (f"_UID={uid}", "SYSLOG_IDENTIFIER=cargo_agent")
+            records += parse_records(account, journal.newest(matches, fields, each, now - DAY))
+    return summary(records, now) if records else None
+
+
+def parse_records(account: str, entries: Iterable[Mapping[str, str]]) -> list[Record]:
+    """Those that a wrapped command can have written. The rest is left out."""
+    found = []
+    for entry in entries:
+        texts = {name: entry.get(f"NOVA_CARGO_{name}", "") for name in (*NUMBERS, "COMMAND", "HIT", "ENDED")}
+        if not all(re.fullmatch(r"[0-9]{1,19}", texts[name]) for name in NUMBERS):
+            continue
+        slot, memory, ran, cap = (int(texts[name]) for name in NUMBERS)
+        command, hit = texts["COMMAND"], texts["HIT"]
+        if max(slot, memory, ran) > LONGEST or cap > LARGEST or not COMMAND.fullmatch(command):
+            continue
+        if hit and not PROCESS.fullmatch(hit):
+            continue
+        found.append(Record(account, command, slot, memory, ran, cap, hit, texts["ENDED"] == "exit 0"))
+    return found
+
+
+def summary(records: Sequence[Record], measured_at: float = 0.0) -> Ledger:
+    counts: dict[str, int] = {}
+    for record in records:
+        counts[record.account] = counts.get(record.account, 0) + 1
+    weights = [1 / counts[record.account] for record in records]
+    return {
+        "measured_at": measured_at,
+        "waits": {
+            "commands": len(records),
+            "accounts": len(counts),
+            "slot": _spread([record.slot for record in records], weights),
+            "memory": _spread([record.memory for record in records], weights),
+            "ran": _spread([record.ran for record in records], weights),
+            "hit": sum(bool(record.hit) for record in records),
+        },
+        "hits": _hits(records),
+    }
+
+
+def _spread(values: Sequence[int], weights: Sequence[float]) -> Spread:
+    ordered = sorted(zip(values, weights))
+    whole = math.fsum(weights)
+
+    def quantile(share: float) -> int:
+        reached = 0.0
+        for value, weight in ordered:
+            reached += weight
+            if reached >= share * whole - 1e-9:
+                return value
+        return ordered[-1][0]
+
+    return {"p50": quantile(0.5), "p95": quantile(0.95)}
+
+
+def _hits(records: Sequence[Record]) -> list[Hit]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.hit:
+            groups.setdefault((record.hit, record.command), []).append(record)
+    found: list[Hit] = []
+    for (process, command), hits in groups.items():
+        same = [record for record in records if record.command == command]
+        accounts = {record.account for record in same}
+        shares = [_share(account, hits, same) for account in accounts]
+        cap = max(record.cap for record in hits)
+        found.append(
+            {
+                "process": process,
+                "command": command,
+                "cap": cap,
+                "hit": len(hits),
+                "of": len(same),
+                "share": round(1000 * sum(shares) / len(shares)),
+                "enough": min((record.cap for record in same if record.passed and record.cap > cap), default=None),
+            }
+        )
+    return sorted(found, key=lambda hit: (-hit["share"], hit["process"], hit["command"]))[:MOST_HITS]
+
+
+def _share(account: str, hits: Sequence[Record], same: Sequence[Record]) -> float:
+    return sum(one.account == account for one in hits) / sum(one.account == account for one in same)

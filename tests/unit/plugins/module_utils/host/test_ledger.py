@@ -1,0 +1,82 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What is computed from the records of wrapped commands, of which some may be lies."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import parse_records, summary
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+
+ENTRY = {
+    "NOVA_CARGO_COMMAND": "cargo test -p nova-core",
+    "NOVA_CARGO_SLOT_MS": "0",
+    "NOVA_CARGO_MEMORY_MS": "100",
+    "NOVA_CARGO_RAN_MS": "2000",
+    "NOVA_CARGO_CAP_BYTES": str(4 * GIB),
+    "NOVA_CARGO_ENDED": "exit 0",
+}
+
+
+def entry(**changed):
+    return {**ENTRY, **{f"NOVA_CARGO_{name}": str(value) for name, value in changed.items()}}
+
+
+def records(account, *entries):
+    return parse_records(account, entries)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SLOT_MS": ""},
+        {"SLOT_MS": "-1"},
+        {"MEMORY_MS": "1e9"},
+        {"RAN_MS": "9" * 12},
+        {"RAN_MS": "9" * 5000},
+        {"CAP_BYTES": str(1 << 62)},
+        {"COMMAND": "rm -rf /"},
+        {"COMMAND": "cargo build\x1b[2J"},
+        {"COMMAND": "cargo build -p " + "x" * 500},
+        {"HIT": "link $(id)"},
+        {"HIT": "x"},
+    ],
+)
+def test_what_no_wrapped_command_writes_is_left_out(changed):
+    assert records("agent1", ENTRY, entry(**changed), {}) == records("agent1", ENTRY)
+    assert len(records("agent1", ENTRY)) == 1
+
+
+def test_half_and_nineteen_of_twenty_are_below():
+    waits = summary(records("agent1", *(entry(MEMORY_MS=number) for number in range(1, 101))))["waits"]
+    assert (waits["memory"], waits["commands"], waits["accounts"]) == ({"p50": 50, "p95": 95}, 100, 1)
+
+
+def test_an_account_with_many_records_counts_as_one():
+    honest = [record for number in range(30) for record in records(f"agent{number}", ENTRY)]
+    liar = records("liar", *[entry(MEMORY_MS=10**8, SLOT_MS=10**8, HIT="link nova", ENDED="exit 101")] * 500)
+    waits, alone = summary([*honest, *liar])["waits"], summary(honest)["waits"]
+    assert (waits["memory"], waits["slot"]) == (alone["memory"], alone["slot"])
+    (hit,) = summary([*honest, *liar])["hits"]
+    assert hit["share"] == 32  # one of 31 accounts
+
+
+def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
+    build = {"COMMAND": "cargo build -p nova-lsp"}
+    dies = entry(**build, HIT="link nova-lsp", ENDED="exit 101")
+    ledger = summary(
+        records(
+            "agent1",
+            dies,
+            dies,
+            *[entry(**build)] * 6,
+            entry(**build, CAP_BYTES=8 * GIB),
+            entry(**build, CAP_BYTES=6 * GIB),
+            entry(**build, CAP_BYTES=5 * GIB, ENDED="exit 101"),
+            entry(CAP_BYTES=5 * GIB),
+        )
+    )
+    assert ledger["waits"]["hit"] == 2
+    (hit,) = ledger["hits"]
+    assert (hit["process"], hit["command"]) == ("link nova-lsp", "cargo build -p nova-lsp")
+    assert (hit["cap"], hit["hit"], hit["of"], hit["enough"]) == (4 * GIB, 2, 11, 6 * GIB)
