@@ -76,6 +76,40 @@ def test_who_holds_the_slot_and_who_waits_is_named(lab):
     assert sorted(logged_in) == ["agent1", "agent2"]
 
 
+# An agent that writes records by itself: of long waits, and in the name of others.
+LIES = """import socket
+fields = {"COMMAND": "cargo build", "SLOT_MS": 0, "MEMORY_MS": 10**8, "RAN_MS": 1, "CAP_BYTES": 1, "ENDED": "exit 0"}
+lines = ["SYSLOG_IDENTIFIER=cargo_agent", "_UID=0", "MESSAGE=x", *(f"NOVA_CARGO_{name}={value}" for name, value in fields.items())]
+out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+for _ in range(2000):
+    out.sendto("\\n".join([*lines, ""]).encode(), "/run/systemd/journal/socket")
+"""
+
+
+def test_the_ledger_has_each_command_and_an_agent_falsifies_only_its_own(lab):
+    lab.run("host1", "printf '#!/bin/sh\\n' >/usr/bin/cargo; chmod 0755 /usr/bin/cargo")
+    build = "cd; for n in 1 2 3; do bash /opt/nova-agent/bin/cargo_agent.sh build -p honest$n; done"
+    try:
+        lab.run("host1", f"su - agent2 -c '{build}'; su - agent1 -c '{build}'")
+    finally:
+        lab.run("host1", "rm /usr/bin/cargo")
+    lab.run("host1", f"cat >/run/lies.py <<'END'\n{LIES}END\nsu - agent1 -c 'python3 /run/lies.py'; rm /run/lies.py")
+    lab.run("host1", "journalctl --sync")
+    written = lab.run(
+        "host1", "journalctl -o cat -t cargo_agent _UID=$(id -u agent2) --output-fields=NOVA_CARGO_COMMAND"
+    )
+    assert [line for line in written.split("\n") if "honest" in line] == [
+        f"cargo build -p honest{n}" for n in (1, 2, 3)
+    ]
+    waits = facts(lab)["ledger"]["waits"]
+    assert waits["accounts"] == 2 and 6 < waits["commands"] < 1000
+    assert waits["memory"] == {"p50": 0, "p95": 10**8}  # half of the accounts
+    assert facts(lab, "agent2")["ledger"]["waits"]["accounts"] == 1  # who reads its own records alone
+    families = text_string_to_metric_families(lab.run("host1", "agent-status --metrics"))
+    (waited,) = (family for family in families if family.name == "nova_agent_command_wait_seconds")
+    assert {sample.labels["for"] for sample in waited.samples} == {"slot", "memory"}
+
+
 def test_what_changed_since_the_apply_is_named_and_what_to_do(lab):
     lab.run("host1", "echo >>/opt/nova-agent/bin/run_limited.sh; chmod 0600 /opt/nova-agent/GUIDE.md")
     drift = facts(lab)["drift"]

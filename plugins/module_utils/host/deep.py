@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What only a running host knows: limits of a login, toolchains that agents brought themselves, and how long agents wait.
+"""What only a running host knows: limits of a login, toolchains that agents brought themselves, how long agents wait.
 
 Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
 """

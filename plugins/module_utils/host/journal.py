@@ -21,8 +21,9 @@ class Journal:
         self._library, self._handle = library, handle
 
     def newest(self, matches: Sequence[str], fields: Sequence[str], most: int, since: float) -> Iterator[Entry]:
-        """The newest entries that have all ``matches`` (NAME=value), the last one first, with those of ``fields`` that they
-        have: not more than ``most``, and none from before ``since`` (seconds since the epoch)."""
+        """The newest entries that have all ``matches`` (NAME=value), the last one first, each with its ``fields``.
+
+        Not more than ``most``, and none from before ``since`` (seconds since the epoch)."""
         library, handle = self._library, self._handle
         library.sd_journal_flush_matches(handle)
         for match in matches:

@@ -3,7 +3,7 @@
 """How long agents wait and build, and what hits the cap: computed from the records of wrapped commands in the journal.
 
 An agent can write records of its own into the journal, but only under its own account. So each account is asked for by
-itself, for a bounded number of records, and all accounts together have the same weight each, however many records they have.
+itself, for a bounded number of records, and each account counts alike, however many records it has.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Waits(TypedDict):
     slot: Spread  #: Waited for a slot.
     memory: Spread  #: Some process waited for memory.
     ran: Spread  #: From the start to the end, without waiting for a slot.
-    hit: int  #: Commands in which a process died at its cap.
+    hit_share: int  #: Of a thousand commands, those in which a process died at its cap.
 
 
 class Hit(TypedDict):
@@ -86,7 +86,9 @@ def read_ledger(members: Mapping[int, str]) -> Ledger | None:
     fields = [f"NOVA_CARGO_{name}" for name in (*NUMBERS, "COMMAND", "HIT", "ENDED")]
     records: list[Record] = []
     with open_journal() as journal:
-        for uid, account in members.items() if journal else ():
+        for uid, account in members.items():
+            if journal is None:
+                break
             matches = (f"_UID={uid}", "SYSLOG_IDENTIFIER=cargo_agent")
             records += parse_records(account, journal.newest(matches, fields, each, now - DAY))
     return summary(records, now) if records else None
@@ -122,7 +124,9 @@ def summary(records: Sequence[Record], measured_at: float = 0.0) -> Ledger:
             "slot": _spread([record.slot for record in records], weights),
             "memory": _spread([record.memory for record in records], weights),
             "ran": _spread([record.ran for record in records], weights),
-            "hit": sum(bool(record.hit) for record in records),
+            "hit_share": round(
+                1000 * sum(weight for record, weight in zip(records, weights) if record.hit) / len(counts)
+            ),
         },
         "hits": _hits(records),
     }

@@ -44,7 +44,8 @@ def _waits(waits: Waits) -> Iterator[str]:
         wait = seconds(waits["memory"]["p95"])
         yield f"agents wait {wait} for memory at p95: memory is short. Run fewer agents, or take a larger host"
     if waits["slot"]["p95"] >= LONG_WAIT:
-        yield f"agents wait {seconds(waits['slot']['p95'])} for a slot at p95: slots are short. Raise agent_wrappers_slots"
+        wait = seconds(waits["slot"]["p95"])
+        yield f"agents wait {wait} for a slot at p95: slots are short. Raise agent_wrappers_slots"
 
 
 def _hits(hits: Sequence[Hit], most: int) -> Iterator[str]:

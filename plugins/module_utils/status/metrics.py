@@ -70,11 +70,11 @@ def _of_ledger(ledger: Ledger | None) -> list[tuple[str, str, Samples]]:
     ]
     ran = [({"quantile": "0.5"}, waits["ran"]["p50"] / 1000), ({"quantile": "0.95"}, waits["ran"]["p95"] / 1000)]
     return [
-        ("commands_seen", "Wrapped commands of the last day that the next three are computed from.", _one(waits["commands"])),
+        ("commands_seen", "Wrapped commands that the next figures are of, of the last day.", _one(waits["commands"])),
         ("command_wait_seconds", "What so many of the commands waited at most.", waited),
         ("command_run_seconds", "What so many of the commands ran at most.", ran),
-        ("command_cap_hit_ratio", "Share of the commands in which a process died at its cap.", _one(round(waits["hit"] / waits["commands"], 6))),
-    ]  # fmt: skip
+        ("command_cap_hit_ratio", "Share of them in which a process died at its cap.", _one(waits["hit_share"] / 1000)),
+    ]
 
 
 def _one(value: Number) -> Samples:

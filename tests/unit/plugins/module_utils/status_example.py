@@ -64,7 +64,7 @@ def facts(**changed: Any) -> dict[str, Any]:
                 "slot": {"p50": 0, "p95": 1500},
                 "memory": {"p50": 120, "p95": 12_345},
                 "ran": {"p50": 9_000, "p95": 600_000},
-                "hit": 29,
+                "hit_share": 10,
             },
             "hits": [],
         },

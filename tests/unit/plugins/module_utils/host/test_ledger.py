@@ -58,7 +58,7 @@ def test_an_account_with_many_records_counts_as_one():
     waits, alone = summary([*honest, *liar])["waits"], summary(honest)["waits"]
     assert (waits["memory"], waits["slot"]) == (alone["memory"], alone["slot"])
     (hit,) = summary([*honest, *liar])["hits"]
-    assert hit["share"] == 32  # one of 31 accounts
+    assert hit["share"] == waits["hit_share"] == 32  # one of 31 accounts
 
 
 def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
@@ -76,7 +76,7 @@ def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
             entry(CAP_BYTES=5 * GIB),
         )
     )
-    assert ledger["waits"]["hit"] == 2
+    assert ledger["waits"]["hit_share"] == 167  # 2 of 12
     (hit,) = ledger["hits"]
     assert (hit["process"], hit["command"]) == ("link nova-lsp", "cargo build -p nova-lsp")
     assert (hit["cap"], hit["hit"], hit["of"], hit["enough"]) == (4 * GIB, 2, 11, 6 * GIB)
