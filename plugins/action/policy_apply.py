@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, retired_of
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
@@ -34,7 +35,10 @@ class ActionModule(PolicyAction):
 
     def _apply(self, variables: dict[str, Any]) -> dict[str, Any]:
         roles, policy = self.roles(), self.policy(variables)
-        compared = self.compare(policy, self.look(policy, variables), roles, variables)
+        observed = self.look(policy, variables)
+        if self._task.check_mode:
+            observed = agent_policy.after_leaving(policy, observed)
+        compared = self.compare(policy, observed, roles, variables)
         if not compared.result.files_differ:
             return {"contacted": False}
         arguments = {

@@ -56,16 +56,18 @@ class ActionModule(PolicyAction):
         if self._task.args.get("audit"):
             return self._audit(policy, roles, variables)
         compared = self.compare(policy, self.look(policy, variables), roles, variables)
-        return {"roles": roles, **self._compared(policy, compared)}
+        return {"roles": roles, **self._compared(policy, compared, roles)}
 
-    def _compared(self, policy: Policy, compared: Compared) -> dict[str, Any]:
+    def _compared(self, policy: Policy, compared: Compared, roles: Iterable[str]) -> dict[str, Any]:
         """What site and the roles decide on."""
         result, host = compared.result, compared.host
         plan = agent_policy.plan_of(policy, host.observed)
+        pending = plan.pending and agent_policy.ROLE in roles
         return {
             "differs": result.differs,
+            "remaining": [role for role in roles if role != agent_policy.ROLE or not pending],
             "accounts": {
-                "pending": plan.pending,
+                "pending": pending,
                 "group": plan.group,
                 "users": plan.users,
                 "members": plan.members,

@@ -66,6 +66,11 @@ differs:
   description: Whether anything is not as the policy wants it.
   returned: success, without O(audit)
   type: bool
+remaining:
+  description: The roles whose files and units are to be brought to the desired state after the accounts.
+  returned: success, without O(audit)
+  type: list
+  elements: str
 accounts:
   description: What has to be done with accounts - C(pending), C(group), C(users), C(members), C(leavers).
   returned: success, without O(audit)

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Comparison, Seen, compare
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import (
     ROLES,
     PolicyProblems,
@@ -45,12 +45,16 @@ class PolicyAction(HostAction):
     def roles(self) -> list[str]:
         """The options ``roles``, ``tags`` and ``skip_tags``. Raises AnsibleActionFail for an unknown role."""
         options = self._task.args
-        given, tags = options.get("roles") or ROLES, options.get("tags") or ["all"]
+        given, tags = options.get("roles"), options.get("tags") or ["all"]
+        given = ROLES if given is None else given
         unknown = [name for name in given if name not in ROLES]
         if unknown:
             raise AnsibleActionFail(f"roles has {', '.join(unknown)}; allowed are {', '.join(ROLES)}")
         skipped = options.get("skip_tags") or []
-        return [role for role in ROLES if role in given and ("all" in tags or role in tags) and role not in skipped]
+        chosen = {role for role in given if ("all" in tags or role in tags) and role not in skipped}
+        if chosen and agent_policy.ROLE in given and agent_policy.ROLE not in skipped:
+            chosen.add(agent_policy.ROLE)  # every role needs the accounts
+        return [role for role in ROLES if role in chosen]
 
     def policy(self, task_vars: Mapping[str, Any]) -> Policy:
         """The policy of this host, from its variables and the roles' defaults. Raises AnsibleActionFail."""

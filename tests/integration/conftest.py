@@ -25,9 +25,6 @@ CHECKOUT = HERE.parents[1]
 HOSTS = CHECKOUT / "tools/hosts/hosts.sh"
 COLLECTIONS = Path(sys.prefix) / "collections"
 
-# A container may not raise RLIMIT_NOFILE above what it was started with, so the default of 1048576 is refused there.
-CONTAINER_NOFILE = "1024:4096"
-
 
 @dataclass
 class Played:
@@ -99,7 +96,7 @@ class Lab:
         self.controller = json.loads(described.stdout)["controller"]
         self.addresses = {host["instance"]: host["address"] for host in json.loads(described.stdout)["hosts"]}
         self.links = {host["instance"]: host["link"] for host in json.loads(described.stdout)["hosts"]}
-        self.variables: dict[str, Any] = {"agent_limits_nofile": CONTAINER_NOFILE}
+        self.variables: dict[str, Any] = {}
         self.collections = COLLECTIONS  # where this collection is found
 
     def down(self) -> None:
@@ -275,7 +272,7 @@ def fixture_toolchain(hosts: Lab) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def lab(hosts: Lab) -> Iterator[Lab]:
     """The hosts for one module: what it applied, its accounts and its variables are gone before the next."""
-    hosts.variables, hosts.collections = {"agent_limits_nofile": CONTAINER_NOFILE}, COLLECTIONS
+    hosts.variables, hosts.collections = {}, COLLECTIONS
     before = hosts.accounts("host1")
     yield hosts
     hosts.retire().succeeded()

@@ -33,8 +33,9 @@ def test_an_account_that_is_no_longer_listed_leaves_as_check_mode_says(lab):
     assert LEAVE in told.changed["host1"]
     assert sorted(members(lab, "builders").split(",")) == ["alice", "bob", "eve"]
     done = apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
-    assert LEAVE in done.changed["host1"]
+    assert done.changed == told.changed
     assert members(lab, "builders") == "eve,bob"
+    assert apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded().changed == {}
 
 
 def test_another_group_is_joined_and_the_first_one_left(lab):

@@ -49,7 +49,6 @@ def items(lab: Lab, tmp_path, **variables) -> dict[str, dict]:
 
 @pytest.fixture
 def applied(lab: Lab) -> Lab:
-    del lab.variables["agent_limits_nofile"]  # the default is what is tested
     lab.play(PLAY, **VARIABLES).succeeded()
     return lab
 
@@ -69,7 +68,6 @@ def kernel(lab: Lab):
 
 @pytest.fixture(autouse=True)
 def clean(lab: Lab):
-    lab.variables.setdefault("agent_limits_nofile", "auto")
     yield
     lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
 

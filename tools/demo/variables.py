@@ -16,7 +16,5 @@ variables = {
     "agent_toolchain_channel_checksums": mirror["channel_checksums"],
     "agent_toolchain_rustup_version": mirror["rustup_version"],
     "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
-    # A container may not raise RLIMIT_NOFILE above what it was started with.
-    "agent_limits_nofile": "1024:4096",
 }
 print(json.dumps(variables, indent=1))

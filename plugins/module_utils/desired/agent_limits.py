@@ -98,7 +98,7 @@ def _extra_limit(name: str, item: str, limit: Any) -> Extra:
     pattern = _SIGNED if item in LOGIN_ITEMS else _VALUE
     if len(parts) > 2 or not all(pattern.fullmatch(part) for part in parts):
         allowed = "a number from -99 to 99" if pattern is _SIGNED else "a whole number, unlimited"
-        raise PolicyError(f"{name}: {item} is {limit!r}; allowed is {allowed}, or SOFT:HARD of these")
+        raise PolicyError(f"{name}: {item} is {limit!r}; allowed is {allowed}, or SOFT:HARD of these in quotes")
     if pattern is _VALUE and _number(parts[0]) > _number(parts[-1]):
         raise PolicyError(f"{name}: {item} is {limit!r}: the soft limit is above the hard one")
     return Extra(item, parts[0], parts[-1])

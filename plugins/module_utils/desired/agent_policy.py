@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.account_names import NEW_NAME
@@ -101,6 +101,15 @@ def account_plan(accounts: Accounts, group: str | None, users: tuple[str, ...]) 
 def plan_of(policy: Policy, observed: Observation) -> AccountPlan:
     ours = policy.of(Variables)
     return account_plan(observed.accounts, ours.group, ours.users)
+
+
+def after_leaving(policy: Policy, observed: Observation) -> Observation:
+    """What a run finds, after it took those out of their groups that are no longer to be in them."""
+    gone, accounts = plan_of(policy, observed).leavers, observed.accounts
+    memberships = {
+        group: [name for name in names if (name, group) not in gone] for group, names in accounts.memberships.items()
+    }
+    return replace(observed, accounts=replace(accounts, memberships=memberships))
 
 
 def problems(policy: Policy) -> list[str]:

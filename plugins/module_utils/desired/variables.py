@@ -223,14 +223,21 @@ def soft_and_hard(name: str, value: Any) -> SoftHard:
 
 
 def refuse_base_60(name: str, value: Any) -> None:
-    """YAML reads 10:20 without quotes as 620, a number to the base of 60. Raises PolicyError if that may have been."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        soft, hard = divmod(value, 60)
-        if 1 <= soft <= hard <= 59:
-            raise PolicyError(
-                f"{name} is {value}, which YAML also makes of {soft}:{hard} without quotes: write '{soft}:{hard}' or "
-                f"'{value}', in quotes"
-            )
+    """YAML reads 10:20 without quotes as 620, a number to the base of 60. Raises PolicyError if that may have been.
+
+    Numbers that people write as such are taken: powers of 2 (512 is 8:32), hundreds (500 is 8:20), and all below 120,
+    which would be a soft limit of 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return
+    number = abs(value)
+    soft, hard = divmod(number, 60)
+    usual = number % 100 == 0 or number & (number - 1) == 0
+    if 2 <= soft <= 59 and (soft <= hard or value < 0) and not usual:
+        pair = f"{'-' if value < 0 else ''}{soft}:{hard}"
+        raise PolicyError(
+            f"{name} is {value}, which YAML also makes of {pair} without quotes: write '{pair}' or '{value}', in quotes"
+        )
 
 
 def from_zero(name: str, value: Any) -> int:

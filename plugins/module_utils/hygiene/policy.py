@@ -95,10 +95,11 @@ def _audit_log(name: str, item: Any) -> AuditLog:
 
 
 def check_calendar(name: str, value: Any) -> None:
-    """The host's systemd judges the rest. Raises HygieneError."""
-    if not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
+    """The host's systemd judges the rest. YAML makes a number of 10:30. Raises HygieneError."""
+    if isinstance(value, (int, float)) or not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
         raise HygieneError(
-            f"{name} is {value!r}; allowed is a calendar event of systemd's, such as daily or *-*-* 00/6:00"
+            f"{name} is {value!r}; allowed is a calendar event of systemd's, such as daily or '*-*-* 00/6:00', a time "
+            "in quotes"
         )
 
 

@@ -59,7 +59,6 @@ class Fleet:
             "agent_toolchain_channel_checksums": mirror["channel_checksums"],
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
-            "agent_limits_nofile": "1024:4096",  # a container may not raise it above what it was started with
             # Every role has something to hold but agent_ceiling, which no container takes.
             "agent_policy_users": ["agent1"],
             "agent_policy_create_users": True,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_ceiling,
     agent_limits,
@@ -177,18 +178,53 @@ def test_prefixes_that_are_allowed(prefix):
     assert policy(agent_policy_prefix=prefix).of(agent_policy.Variables).prefix == prefix
 
 
-@pytest.mark.parametrize("variable", ["agent_limits_nofile", "agent_limits_nproc"])
-def test_soft_and_hard_that_yaml_made_a_number_of_is_refused_with_both_readings(variable):
-    """YAML 1.1 reads 10:20 without quotes as 10 * 60 + 20."""
-    line = problem(**{variable: 620})
-    assert "'10:20'" in line and "'620'" in line
-    assert policy(**{variable: "620"}) and policy(**{variable: "10:20"})
-    assert "'10:20'" in problem(agent_limits_extra={"nice": 620})
+@pytest.mark.parametrize("variable", ["agent_limits_nofile", "agent_limits_nproc", "agent_limits_extra"])
+@pytest.mark.parametrize("pair", ["10:20", "2:4", "5:10", "8:16", "16:32", "20:40", "50:59"])
+def test_soft_and_hard_that_yaml_made_a_number_of_is_refused_with_both_readings(variable, pair):
+    def variables(text):
+        value = yaml.safe_load(text)
+        return {variable: {"memlock": value} if variable == "agent_limits_extra" else value}
+
+    number = yaml.safe_load(pair)
+    line = problem(**variables(pair))
+    assert f"'{pair}'" in line and f"'{number}'" in line
+    assert policy(**variables(f"'{number}'")) and policy(**variables(f"'{pair}'"))
 
 
-@pytest.mark.parametrize("value", [1024, 65536, "1024:4096"])
-def test_numbers_that_can_not_be_to_the_base_of_60_are_allowed(value):
+@pytest.mark.parametrize(
+    "value", [*(2**power for power in range(17)), 70, 80, 90, 99, 100, 200, 500, 1000, 2000, 2500, 4000, "1024:4096"]
+)
+def test_numbers_that_people_write_as_numbers_are_allowed(value):
     assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile.soft, int)
+    assert policy(agent_limits_extra={"memlock": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("agent_limits_extra: {nice: 10:19}", "'10:19'"),
+        ("agent_limits_extra: {nice: -10:5}", "'-10:5'"),
+        ("agent_limits_extra: {priority: 19:10}", "in quotes"),
+        ("agent_limits_nofile: 1e3", "1e3"),
+        ("agent_limits_nofile: 0o2000", "0o2000"),
+        ("agent_limits_nofile: 1.5e+3", "1500.0"),
+        ("agent_limits_nproc: yes", "True"),
+        ("agent_limits_core: off", "False"),
+        ("agent_policy_users: [no, agent1]", "agent_policy_users"),
+        ("agent_policy_users: [1001]", "agent_policy_users"),
+        ("agent_policy_group: on", "True"),
+        ("agent_policy_rust_channel: 1.92", "1.92.0"),
+        ("agent_toolchain_extra: [{channel: 1.90}]", "quoted in YAML"),
+        ("agent_toolchain_rustup_version: 1.29", "quoted in YAML"),
+        ("agent_policy_memory_per_agent: 4:30", "270"),
+        ("agent_hygiene_schedule: 10:30", "in quotes"),
+        ("agent_hygiene_audit_schedule: 12:30:45", "in quotes"),
+    ],
+)
+def test_what_yaml_makes_of_text_without_quotes_is_refused(text, part):
+    (name, value), *_ = yaml.safe_load(text).items()
+    line = problem(**{name: value})
+    assert name in line and part in line
 
 
 @pytest.mark.parametrize(
