@@ -15,27 +15,32 @@ def clean(lab, toolchain):
     lab.variables.update(
         agent_policy_users=["agent1"],
         agent_policy_create_users=True,
+        agent_policy_group="builders",
         agent_hygiene_target_max="1M",
         agent_hygiene_workspaces=["/home/agent1/nova"],
         agent_limits_services=["cron"],
     )
-    lab.run("host1", "useradd -m agent1; groupadd builders")
+    lab.run("host1", "useradd -m agent1; useradd eve; groupadd builders; gpasswd --add eve builders")
     yield state(lab)
     lab.run("host1", "groupdel builders")
-    lab.remove_accounts("host1", "agent1")
+    lab.remove_accounts("host1", "agent1", "eve")
 
 
 def state(lab):
-    """Files, our units, failed units, and the limits of a service."""
-    limit = lab.run("host1", "systemctl show -P LimitAS cron; systemctl is-system-running || true")
-    return sorted([*lab.snapshot("host1").splitlines(), *lab.units("host1"), limit])
+    """Files, groups, our units, failed units, the limits of a service, and those of all users."""
+    limits = lab.run(
+        "host1",
+        "systemctl show -P LimitAS cron; systemctl show -P MemoryMax -P TasksMax user.slice; getent group;"
+        " systemctl is-system-running || true",
+    )
+    return sorted([*lab.snapshot("host1").splitlines(), *lab.units("host1"), *limits.splitlines()])
 
 
 def differences(lab, clean):
     return sorted(set(state(lab)) ^ set(clean))
 
 
-@pytest.mark.parametrize("results", [0, 2, 4, 6])
+@pytest.mark.parametrize("results", [2, 3, 4, 5, 6])  # in each task that changes something
 def test_a_killed_retire_is_finished_by_the_next(lab, clean, results):
     lab.site().succeeded()
     lab.kill_after(results, "nova.agent_host.retire", agent_retire_all_hosts=True)

@@ -26,6 +26,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import differences
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import check_environment
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.manifest import displaced
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     Request,
     RequestError,
@@ -140,7 +141,10 @@ def _packages(policy: Policy, observed: Observation) -> Iterator[Condition]:
 
 def _toolchain(policy: Policy, observed: Observation) -> Condition:
     path, held = tree(policy), observed.manifest.roles.get(ROLE)
-    found = differences(_request(policy), path, observed.toolchains.get(path), held.trees if held else [])
+    there = observed.toolchains.get(path)
+    if displaced(observed.manifest, path, lambda folder: observed.files[folder].kind):
+        there = None  # what is seen through a link goes when the folder is put back
+    found = differences(_request(policy), path, there, held.trees if held else [])
     why = "; ".join(and_more([one.why for one in found]))
     return Condition("toolchain", path, True, not found, why, " ".join(dict.fromkeys(one.name for one in found)))
 

@@ -77,11 +77,13 @@ def remove(tree: str, patience: float) -> Outcome:
     """Take ``tree`` out with all its generations. Raises LockError, OSError."""
     folder = generations_folder(tree)
     outcome = preview_removal(tree)
+    _remove_link(folder)
     if not os.path.isdir(folder):
+        if outcome.changed:
+            _remove_link(tree)
         return outcome
     with locked(folder, patience):
-        if os.path.islink(tree):
-            os.unlink(tree)
+        _remove_link(tree)
         for name in os.listdir(folder):
             if name != LOCK:
                 _discard(os.path.join(folder, name))
@@ -95,11 +97,12 @@ def abandon(tree: str, patience: float) -> list[str]:
     Raises LockError, OSError.
     """
     folder = generations_folder(tree)
+    _remove_link(folder)
     if not os.path.isdir(folder):
+        _remove_link(tree)
         return []
     with locked(folder, patience):
-        if os.path.islink(tree):
-            os.unlink(tree)
+        _remove_link(tree)
         in_use = _clear(tree, folder)
         _dissolve(folder)
     return in_use
@@ -108,7 +111,7 @@ def abandon(tree: str, patience: float) -> list[str]:
 def preview_removal(tree: str) -> Outcome:
     """What ``remove`` would do. A tree that is not a link of ours is left alone."""
     found = inspect(tree)
-    ours = os.path.isdir(generations_folder(tree))
+    ours = os.path.isdir(generations_folder(tree)) or os.path.islink(generations_folder(tree))
     was = toolchain_plan.before(found)
     return Outcome(
         changed=ours,
@@ -133,10 +136,17 @@ def _outcome(found: Inspection, request: Request, triple: str) -> tuple[toolchai
 
 
 def _ensure_folder(folder: str) -> None:
+    _remove_link(folder)
     with suppress(FileExistsError):
         os.mkdir(folder, 0o755)
     os.chmod(folder, 0o755)
     os.chown(folder, os.geteuid(), os.getegid())
+
+
+def _remove_link(path: str) -> None:
+    """A link in the place of our folder goes; what it leads to is not ours."""
+    if os.path.islink(path):
+        os.unlink(path)
 
 
 def _dissolve(folder: str) -> None:

@@ -84,6 +84,9 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
     """Look at ``tree`` and compare it with its receipt; ``own_lock`` says that the caller holds the lock itself."""
     found = Inspection(tree)
     folder = generations_folder(tree)
+    if os.path.islink(folder):
+        found.broken.append(f"{folder}: a link, not a folder")
+        return found
     if os.path.lexists(tree):
         name = os.readlink(tree) if os.path.islink(tree) else ""
         if os.path.dirname(name) == os.path.basename(folder) and os.path.isdir(

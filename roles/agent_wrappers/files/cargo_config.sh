@@ -19,12 +19,17 @@ find_configuration() {
 
 # add_configuration FILE: adds FILE and what it includes to `found`. Of several the last counts most.
 add_configuration() {
-  local file=$1 value known
+  local file=$1 value='' known text=''
+  local quote="[\"']" blanks='[[:space:]]*'
+  local table="\\[\\[${blanks}${quote}?include${quote}?${blanks}\\]\\][^[]*path${quote}?${blanks}=${blanks}"
+  table+="(${quote}[^\"']+${quote})(.*)\$"
   local -a included=()
   [[ -r $file ]] || fail "${file@Q} may not be read"
   for known in "${found[@]}"; do [[ $known != "$file" ]] || return 0; done
   found+=("$file")
-  read_setting "$file" '' include || return 0
+  read_setting "$file" '' include || true
+  read -rd '' text <"$file" || true
+  while [[ $text =~ $table ]]; do value+=${BASH_REMATCH[1]} text=${BASH_REMATCH[2]}; done # [[include]]
   while [[ $value =~ [\"\']([^\"\']+\.toml)[\"\'](.*)$ ]]; do
     value=${BASH_REMATCH[2]} known=${BASH_REMATCH[1]}
     [[ $known == /* ]] || known=${file%/*}/$known

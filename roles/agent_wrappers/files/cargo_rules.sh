@@ -95,6 +95,20 @@ understand() {
   case $action in b) action=build ;; c) action=check ;; cov) action=coverage ;; ls) action=list ;; r) action=run ;; esac
 }
 
+# rename_harnesses: nova-lsp has its two stdio harnesses in tests/tests.rs; a checkout in which they are files keeps them.
+rename_harnesses() {
+  local i name file
+  [[ ${options[--package]-} == nova-lsp && $command == @(test|nextest) ]] || return 0
+  for ((i = 1; i < ${#words[@]}; i++)); do
+    [[ ${words[i]} != -- ]] || return 0
+    name=${words[i]#--test=}
+    [[ $name == @(stdio_server|stdio_type_hierarchy) && (${words[i]} != "$name" || ${words[i - 1]} == --test) ]] || continue
+    for file in tests/"$name".rs */nova-lsp/tests/"$name".rs; do [[ ! -f $file ]] || continue 2; done
+    words[i]=${words[i]/%"$name"/tests}
+    note "nova-lsp has $name in its harness tests: --test tests"
+  done
+}
+
 # ---- what is not allowed ----
 
 # refuse RULE WHY WORDS: offers the same command with WORDS, and with its action where the command isn't cargo's own.

@@ -139,12 +139,14 @@ my $ABORTED = qr/memory allocation of .{0,300}? bytes failed|what\(\):  std::bad
 sub explain_end {
   my ($signal, $status) = ($? & 127, $? >> 8);
   my ($root) = $command[0] =~ m{^(.*)/bin/};
+  # A message of rustc's about a place in the code repeats the code, which may have such words.
+  my $words = join "\n", grep { !/^\{.*"spans":\[\{/ || /only metadata stub|can't find crate|os error 12/ } split /\n/, $said;
   if ($name eq 'runner' || $name eq 'miri' || $name eq 'program') {
     report("x $label\tgot no memory and aborted") if $signal == 6 && $said =~ $ABORTED;
   } elsif ($said =~ /the `([\w.-]+)` target may not be installed/ && !(defined $root && -d "$root/lib/rustlib/$1")) {
     report("t $1");
-  } elsif ($said =~ $REFUSED) {
-    my $words = $&;
+  } elsif ($words =~ $REFUSED) {
+    $words = $&;
     $label =~ s/^rustc/link/ if $said =~ /^error: linking with/m;
     report("x $label\tsaid \"$words\"");
   } elsif ($signal == 11 && !length $said) {

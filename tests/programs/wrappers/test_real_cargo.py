@@ -161,8 +161,11 @@ def test_no_word_of_the_cap_where_a_target_is_missing(real: Host) -> None:
     assert "riscv32i-unknown-none-elf" in line and "agent_toolchain_targets" in line and "LIMIT_AS" not in line
 
 
-def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host) -> None:
-    result = real.cargo("build", cwd=crate(real, main='fn main() { let _: u32 = ""; }'))
+@pytest.mark.parametrize(
+    "main", ['fn main() { let _: u32 = "out of memory"; }', 'compile_error!("memory exhausted");', "#![no_std] fn main() {}"]
+)
+def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host, main: str) -> None:
+    result = real.cargo("build", cwd=crate(real, main=main))
     assert result.status == 101 and "cargo_agent" not in result.err.replace("cargo_agent.sh", "")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .host import Host
+from .host import Host, program
 
 COMMANDS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "data" / "commands.yml").read_text())
 REFUSED = [(rule, line) for rule, lines in COMMANDS.items() if rule != "allowed" for line in lines]
@@ -79,6 +79,23 @@ def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
         "cargo_agent: refused by the all-targets rule: it compiles every target at once. "
         "Instead: cargo_agent.sh build -p NAME --lib\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("test -p nova-lsp --test stdio_server", "test -p nova-lsp --test tests"),
+        ("nextest run --test=stdio_type_hierarchy -p nova-lsp", "nextest run --test=tests -p nova-lsp"),
+        ("t --package=nova-lsp --test stdio_server -- --test stdio_server", "t --package=nova-lsp --test tests -- --test stdio_server"),
+        ("test -p nova-lsp stdio_server", "test -p nova-lsp stdio_server"),
+        ("test -p nova-core --test stdio_server", "test -p nova-core --test stdio_server"),
+    ],
+)  # fmt: skip
+def test_the_two_stdio_harnesses_of_nova_lsp_are_in_its_harness_tests(host: Host, words: str, expected: str) -> None:
+    assert host.cargo(*words.split()).args == expected.split()
+    for name in ("stdio_server", "stdio_type_hierarchy"):
+        program(host.checkout / "crates" / "nova-lsp" / "tests" / f"{name}.rs", "")
+    assert host.cargo(*words.split()).args == words.split()  # a checkout that has them as files
 
 
 def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
@@ -185,6 +202,9 @@ def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host)
         ('include = ["shared.toml"]\n', "scope"),
         ("include = 'shared.toml'\n", "scope"),
         ('include = [\n  { path = "none.toml", optional = true },\n  { path = "shared.toml" },\n]\n', "scope"),
+        ('[[include]]\npath = "none.toml"\noptional = true\n[[include]]\noptional = true\npath = "shared.toml"\n', "scope"),
+        ("[[ 'include' ]]\n\"path\" = 'shared.toml'\n", "scope"),
+        ('[[bin]]\npath = "shared.toml"\n', None),
         ('include = ["shared.toml"]\n[alias]\ntt = "check"\n', None),
         ('[build]\ninclude = ["shared.toml"]\n', None),
     ],
