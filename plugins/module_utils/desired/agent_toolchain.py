@@ -7,6 +7,7 @@ The toolchain itself is installed by the module rustup_toolchain; here it is one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Template,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import differences
@@ -38,6 +39,7 @@ OPTIONS = (
     *("channel", "profile", "components", "targets", "extra", "purge", "rustup_version", "rustup_checksums"),
     "channel_checksums",
 )
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](:(?!any\b)[a-z0-9-]+)?(=[A-Za-z0-9][A-Za-z0-9.+~:-]*\*?)?")
 # One script under every name: cargo takes a rustc of the same size as rustup for a proxy, and then skips it.
 SHIMS = (
     *("cargo", "cargo-clippy", "cargo-fmt", "cargo-miri", "clippy-driver", "rust-analyzer", "rust-gdb", "rust-lldb"),
@@ -48,6 +50,17 @@ SHIMS = (
 def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
     check_environment(value, name)
     return {key: str(item) for key, item in value.items()}
+
+
+def _packages_of(name: str, value: Any) -> tuple[str, ...]:
+    """apt knows more forms, such as make/bookworm, of which can't be said whether they are there already."""
+    for package in value:
+        if not PACKAGE.fullmatch(str(package)):
+            raise PolicyError(
+                f"{name} has {package!r}; allowed is NAME, NAME:ARCHITECTURE or either with =VERSION, such as make or "
+                "make=4.3*"
+            )
+    return tuple(map(str, value))
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Variables:
     channel_checksums: dict[str, str] = variable(read.mapping)
     dist_server: str = variable(read.mirror)
     update_root: str = variable(read.mirror)
-    packages: tuple[str, ...] = variable(read.items)
+    packages: tuple[str, ...] = variable(_packages_of)
     environment: dict[str, str] = variable(_environment)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import grp
 import json
 import os
@@ -186,7 +187,7 @@ def _user(name: str) -> Account:
 
 def observe_packages(names: Iterable[str]) -> dict[str, bool]:
     """Whether each package is installed, from dpkg's own record. A name may have an architecture or a version, and may
-    be one that another package provides: build-essential, libc6:amd64, pkg-config=1.8.1-1."""
+    be one that another package provides: build-essential, libc6:amd64, pkg-config=1.8.*."""
     wanted = list(names)
     if not wanted:
         return {}
@@ -195,7 +196,7 @@ def observe_packages(names: Iterable[str]) -> dict[str, bool]:
             installed = _installed(file.read())
     except FileNotFoundError:
         installed = set()
-    return {name: name in installed for name in wanted}
+    return {name: bool(fnmatch.filter(installed, name)) for name in wanted}
 
 
 def _installed(status: str) -> set[str]:

@@ -227,6 +227,16 @@ def test_what_yaml_makes_of_text_without_quotes_is_refused(text, part):
     assert name in line and part in line
 
 
+@pytest.mark.parametrize("name", ["g++", "libc6:amd64", "gcc=4:12.2.0-3", "gcc:amd64=4:12*", "libstdc++6", "0ad"])
+def test_packages_that_can_be_compared_are_allowed(name):
+    assert policy(agent_toolchain_packages=[name]).of(agent_toolchain.Variables).packages == (name,)
+
+
+@pytest.mark.parametrize("name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"])
+def test_packages_that_apt_would_install_at_each_apply_are_refused(name):
+    assert f"agent_toolchain_packages has {name!r}" in problem(agent_toolchain_packages=[name])
+
+
 @pytest.mark.parametrize(
     "name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"]
 )
