@@ -161,6 +161,7 @@ class Lab:
         done = subprocess.run(
             command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
+        assert "[DEPRECATION WARNING]" not in done.stdout, done.stdout
         results = [json.loads(line) for line in self.recorded.read_text().splitlines()]
         return Played(done.returncode, done.stdout, results)
 

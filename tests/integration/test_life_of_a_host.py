@@ -71,15 +71,18 @@ def test_a_fleet_can_be_applied_to_in_batches(lab, tmp_path):
     assert "done: 2 of 2 hosts" in played.told
 
 
-def test_one_drifted_file_is_repaired_alone_in_three_trips(lab):
+def test_one_drifted_file_is_seen_by_audit_and_repaired_alone_in_three_trips(lab):
     lab.site().succeeded()
     right = lab.snapshot("host1")
     lab.run("host1", f"echo drift >> {LIMITS}")
+    audited = lab.play("nova.agent_host.audit")
+    assert (audited.status, audited.changed) == (2, {}) and LIMITS in audited.told
     before = lab.trips("host1")
     played = lab.site("--diff").succeeded()
     assert (played.changed, played.paths()) == ({"host1": ["policy_apply"]}, {LIMITS})
     assert "-drift" in played.text
     assert lab.trips("host1") - before <= 3
+    assert lab.play("nova.agent_host.audit").status == 0
     assert lab.snapshot("host1") == right
 
 
