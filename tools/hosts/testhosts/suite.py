@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from .shell import run
 
 DEFAULT = "bookworm"
-_DEBIAN = ("bookworm", "trixie", "forky", "sid")
+_DEBIAN = ("bullseye", "bookworm", "trixie", "forky", "sid")
 _UNRELEASED = ("forky", "sid")
 
 
@@ -24,6 +24,7 @@ class Ubuntu(NamedTuple):
     name: str
 
 
+_JAMMY = Ubuntu("22.04", "jammy", "Jammy Jellyfish")
 _NOBLE = Ubuntu("24.04", "noble", "Noble Numbat")
 _RESOLUTE = Ubuntu("26.04", "resolute", "Resolute Raccoon")
 
@@ -45,6 +46,8 @@ def has_rust_tools(suite: str) -> bool:
 
 def stands_for(suite: str) -> Ubuntu:
     """Return the release of Ubuntu whose os-release a stand-in has."""
+    if suite == "bullseye":
+        return _JAMMY
     return _RESOLUTE if suite in _UNRELEASED else _NOBLE
 
 
