@@ -81,7 +81,7 @@ sanity: $(READY)  ## ansible-test sanity
 integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs tests/tools
-	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/full_house tests/integration
+	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
 test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)
 	pytest -rs -s tests/integration/full_house
@@ -121,8 +121,8 @@ bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and
 	python tools/bench/throughput/simulate.py
 	python tools/bench/throughput/full_size.py
 
-build: $(READY)  ## Build the collection's tarball
-	ansible-galaxy collection build --force
+build: $(READY)  ## Build the collection's tarball (REPOSITORY=URL: its address)
+	REPOSITORY="$(REPOSITORY)" tools/build.sh .
 
 docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 	python tools/variables.py > docs/variables.md
@@ -130,11 +130,12 @@ docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 sanity-%: .cache/core-%/.ready
 	tools/ansible-test.sh .cache/core-$*
 
-docs-site: .cache/docs/.ready  ## Build the docs site in .cache/docs-site/html
+docs-site: .cache/docs/.ready $(COMMUNITY)/.ready  ## Build the docs site in .cache/docs-site/html, and do what its pages for tasks say
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
+	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" pytest -rs tests/integration/how_to
 
-release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (DRAFT=--draft: without addresses and host)
-	GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh $(DRAFT)
+release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (REPOSITORY=URL; DRAFT=--draft: without an address and a host)
+	REPOSITORY="$(REPOSITORY)" GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh $(DRAFT)
 
 requirements:  ## Renew all locked requirements from their .in files (needs uv)
 	@lock() { echo "$$1"; uv pip compile --quiet --no-header --universal --python-version "$$2" --generate-hashes --upgrade "$$1.in" -o "$$1.txt"; }; \

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tarfile
@@ -22,6 +23,46 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def test_the_manifest_names_the_version_of_galaxy_yml():
     assert f"{GALAXY['namespace']}.{GALAXY['name']}" == COLLECTION
     assert GALAXY["version"] == VERSION
+
+
+def test_all_addresses_begin_with_that_of_the_repository():
+    assert all(GALAXY[name].startswith(GALAXY["repository"]) for name in ("documentation", "homepage", "issues"))
+
+
+def test_what_is_not_public_says_that_it_is_internal():
+    paragraph = (ROOT / "README.md").read_text().partition("Versions keep compatibility")[2].partition("\n\n")[0]
+    for folder in ("modules", "filter"):
+        for path in (ROOT / "plugins" / folder).glob("[a-z]*.py"):
+            internal = re.search(r'^short_description: "Internal: ', path.read_text(), re.MULTILINE)
+            assert bool(internal) != (f"`{path.stem}`" in paragraph), path.name
+
+
+def test_requirements_come_from_where_the_reader_s_pip_looks():
+    for path in (*ROOT.glob("requirements*"), *ROOT.glob("tools/**/requirements*")):
+        assert re.findall(r"^.*(?:://|--\S*index|--find-links).*", path.read_text(), re.MULTILINE) == [], path
+
+
+def test_the_hooks_of_pre_commit_see_what_is_wrong(tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(clone)], check=True)
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+
+    def hooks() -> str:
+        environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "home"), "PRE_COMMIT_COLOR": "never"}
+        command = ["pre-commit", "run", "--all-files"]
+        return subprocess.run(command, cwd=clone, env=environment, check=False, capture_output=True, text=True).stdout
+
+    assert "Failed" not in hooks() and "Passed" in hooks()
+    (clone / "tools/install.sh").write_text('#!/bin/sh\necho $1 "$arr[0]"\n')
+    (clone / "tools/page.py").write_text("import os\n")
+    (clone / "galaxy.yml").write_text("a:  1\n")
+    subprocess.run(["git", "add", "--all"], cwd=clone, check=True)
+    said = hooks()
+    assert [line.split(".")[0] for line in said.splitlines() if line.endswith("Failed")] == [
+        "ruff check",
+        "yamllint",
+        "shellcheck",
+    ], said
 
 
 def test_the_table_of_variables_is_that_of_the_argument_specs():

@@ -9,8 +9,9 @@ site=$1
 rm -rf "$site"
 mkdir -p "$site/rst" "$site/temp"
 mkdir -m 0700 "$site/rst/reference"
-cp "$here/../docs/docsite/conf.py" "$here/../docs/docsite/index.md" "$site/rst/"
+cp -r "$here"/../docs/docsite/* "$site/rst/"
 antsibull-docs collection --use-current --fail-on-error --no-indexes --squash-hierarchy --dest-dir "$site/rst/reference" nova.agent_host
+rm "$site/rst/reference/environment_variables.rst" # there are none
 python "$here/guides.py" "$site/rst/guides"
 sphinx-build -q -W --keep-going -b html -d "$site/temp" "$site/rst" "$site/html"
 echo "$site/html/index.html"

@@ -9,6 +9,9 @@ extensions = ["myst_parser", "sphinx_antsibull_ext"]
 pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 html_theme = "sphinx_ansible_theme"
+html_theme_options = {"topbar_links": {}}  # by default Ansible's own
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 display_version = False
 html_use_smartypants = True
@@ -19,4 +22,5 @@ default_role = "any"
 nitpicky = False
 myst_heading_anchors = 3
 # The reference names labels of Ansible's own documentation; the guides' links are checked as myst.xref_missing.
-suppress_warnings = ["ref.ref", "toc.empty_glob"]
+# decisions/README lists the decisions, as it does where the repository is read.
+suppress_warnings = ["ref.ref", "toc.empty_glob", "toc.not_included"]

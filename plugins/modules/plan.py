@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plan
-short_description: Print what hosts can hold (internal)
+short_description: "Internal: print what hosts can hold"
 version_added: 0.1.0
 description:
   - Part of playbook C(nova.agent_host.plan). Contacts no host.

@@ -36,7 +36,7 @@ def test_the_documented_table_is_printed():
     }
     table, problems = plan(hosts, [M5])
     assert problems == []
-    (block,) = [text for text in (DOCS / "ec2.md").read_text().split("```\n") if text.startswith("Host ")]
+    (block,) = [text for text in (DOCS / "how-to/ec2-fleet.md").read_text().split("```\n") if text.startswith("Host ")]
     assert block == table + "\n"
 
 
