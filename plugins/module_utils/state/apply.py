@@ -31,7 +31,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import not_roots, observe, read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import OR_GIVE_IT, not_roots, observe, read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
@@ -160,7 +160,7 @@ class _Run:
         first = astray[0]
         why = first.why if first.found.kind == "unreadable" else not_roots(os.path.dirname(first.path))
         more = f" ({len(astray) - 1:,} paths more)" if len(astray) > 1 else ""
-        return f"{first.path}{more}: {why.removeprefix(f'{first.path}: ')}"
+        return f"{first.path}{more}: {why.removeprefix(f'{first.path}: ').removesuffix(OR_GIVE_IT)}"
 
     def close_folders(self, outcome: Outcome) -> bool:
         """Take folders of ours back from others, if something of ours lies in them: only then can it be looked at.

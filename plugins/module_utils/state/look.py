@@ -30,6 +30,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGES
 BLOCK = 1 << 20
 LARGEST = 64 << 20  # bytes of a file that are read
 MOST_LINKS = 40  # on the way to a folder, as for the kernel
+OR_GIVE_IT = ", or give it to the account that uses it"
 PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no right to read a folder, and of a link gives the link
 
 
@@ -125,7 +126,7 @@ def border(path: str) -> tuple[int, list[str]]:
     folder, found, rest = _walk(path, to_border=True)
     if found is not Trust.OWN and os.fstat(folder).st_uid == 0:
         os.close(folder)
-        raise StateError(f"{not_roots(path)}, or give it to the account that uses it")
+        raise StateError(f"{not_roots(path)}{OR_GIVE_IT}")
     return folder, rest
 
 
