@@ -83,7 +83,7 @@ def mount_of(folder: int) -> str:
     """Where the file system of an open folder is mounted."""
     with open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as info:
         mount = next(line.split()[1] for line in info if line.startswith("mnt_id:"))
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
         return next((_point(line) for line in mountinfo if line.split(" ", 1)[0] == mount), "/")
 
 

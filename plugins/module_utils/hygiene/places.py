@@ -124,7 +124,7 @@ def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[
 
 def _mounts_of_accounts() -> set[str]:
     """Mount points of FUSE file systems that an account mounted: only a place's own look waits for them."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
         return {line.split(" ")[4] for line in mountinfo if re.search(r" - fuse\S* .*\buser_id=[1-9]", line)}
 
 
