@@ -162,7 +162,8 @@ def test_no_word_of_the_cap_where_a_target_is_missing(real: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "main", ['fn main() { let _: u32 = "out of memory"; }', 'compile_error!("memory exhausted");', "#![no_std] fn main() {}"]
+    "main",
+    ['fn main() { let _: u32 = "out of memory"; }', 'compile_error!("memory exhausted");', "#![no_std] fn main() {}"],
 )
 def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host, main: str) -> None:
     result = real.cargo("build", cwd=crate(real, main=main))

@@ -202,7 +202,10 @@ def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host)
         ('include = ["shared.toml"]\n', "scope"),
         ("include = 'shared.toml'\n", "scope"),
         ('include = [\n  { path = "none.toml", optional = true },\n  { path = "shared.toml" },\n]\n', "scope"),
-        ('[[include]]\npath = "none.toml"\noptional = true\n[[include]]\noptional = true\npath = "shared.toml"\n', "scope"),
+        (
+            '[[include]]\npath = "none.toml"\noptional = true\n[[include]]\noptional = true\npath = "shared.toml"\n',
+            "scope",
+        ),
         ("[[ 'include' ]]\n\"path\" = 'shared.toml'\n", "scope"),
         ('[[bin]]\npath = "shared.toml"\n', None),
         ('include = ["shared.toml"]\n[alias]\ntt = "check"\n', None),

@@ -232,7 +232,9 @@ def test_packages_that_can_be_compared_are_allowed(name):
     assert policy(agent_toolchain_packages=[name]).of(agent_toolchain.Variables).packages == (name,)
 
 
-@pytest.mark.parametrize("name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"])
+@pytest.mark.parametrize(
+    "name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"]
+)
 def test_packages_that_apt_would_install_at_each_apply_are_refused(name):
     assert f"agent_toolchain_packages has {name!r}" in problem(agent_toolchain_packages=[name])
 

@@ -77,15 +77,19 @@ def test_each_item_fails_by_itself():
 
 def test_many_items_that_hang_leave_time_for_the_others(monkeypatch):
     """An agent has many paths that never answer, and they come first."""
-    monkeypatch.setattr(child, "LEAST_SILENCE", 0.01)
+    given = []
 
-    def work(item: str) -> str:
-        if item == "hangs":
-            time.sleep(3600)
-        return item
+    def answered(work, *, total, silence):
+        given.append(silence)
+        for item in work():
+            if item == "hangs":
+                raise child.SilentError("did not end")
+            yield item
 
-    told = child.each([*["hangs"] * 30, "a"], work, lambda item, _why: f"{item}!", silence=2, total=30)
-    assert told[-1] == "a"
+    monkeypatch.setattr(child, "answers", answered)
+    told = child.each([*["hangs"] * 7, "a"], lambda item: item, lambda item, _why: f"{item}!", silence=8, total=3600)
+    assert told == [*["hangs!"] * 7, "a"]
+    assert given == [8, 4, 2, 1, 0.5, 0.25, 0.25, 0.25]
 
 
 @as_root

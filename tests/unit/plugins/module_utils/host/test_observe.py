@@ -91,7 +91,15 @@ def test_packages_are_those_that_dpkg_has_installed_under_every_name(tmp_path, m
     monkeypatch.setattr(host_observe, "DPKG_STATUS", str(tmp_path / "status"))
     assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg at all
     (tmp_path / "status").write_text(STATUS)
-    right = ["gcc", "gcc:amd64", "gcc=4:12.2.0-3", "gcc:amd64=4:12.2.0-3", "gcc=4:12.2*", "c-compiler", "gcc-x86-64-linux-gnu"]
+    right = [
+        "gcc",
+        "gcc:amd64",
+        "gcc=4:12.2.0-3",
+        "gcc:amd64=4:12.2.0-3",
+        "gcc=4:12.2*",
+        "c-compiler",
+        "gcc-x86-64-linux-gnu",
+    ]
     wrong = ["git", "gcc:arm64", "gcc=1", "gcc=4:13*", "cc"]
     assert observe_packages([*right, *wrong]) == {**dict.fromkeys(right, True), **dict.fromkeys(wrong, False)}
 
