@@ -74,8 +74,8 @@ def test_the_numbers_are_the_hosts_and_follow_the_variables(lab, policy):
     text = lab.run("host1", f"cat {GUIDE}")
     assert "| address space | 2G |" in text and "| at most | 6G |" in text and "| slots | 1 |" in text
     assert "Slots                     1 cargo command at once" in text
-    assert "### Why 2G?\n\n4G is the rule, and this host's operator set 2G." in text
-    assert "A bare `cargo` is refused" in text and "run_limited.sh --as 6G" in text
+    assert "### Why 2G?" in text and "the operator of this host set 2G" in text
+    assert "`cargo` without the wrapper is refused" in text and "run_limited.sh --as 6G" in text
     lab.site(**policy).succeeded()
 
 
