@@ -119,7 +119,7 @@ fences:
   description: What can defeat a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
   returned: success
   type: dict
-ways_in:
+login_paths:
   description: Ways to log in on which PAM sets no limits.
   returned: success
   type: dict

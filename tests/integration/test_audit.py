@@ -98,7 +98,7 @@ def test_hosts_that_are_right_are_one_line_one_trip_and_no_change(fleet):
     assert reported["msg"][-1] == f"audit: 2 hosts, {count + notes} items: all as they should be"
     assert "drifted" not in played.told and "not checkable" not in played.told
     kinds = {item["kind"] for item in fleet.items("host1", "ok").values()}
-    assert kinds >= {"file", "directory", "link", "toolchain", "unit", "group", "account", "member", "limits", "way in", "package", "audit log"}  # fmt: skip
+    assert kinds >= {"file", "directory", "link", "toolchain", "unit", "group", "account", "member", "limits", "login", "package", "audit log"}  # fmt: skip
     assert f"file {NUMBERS}" in fleet.items("host1", "ok")
 
 
@@ -124,8 +124,8 @@ def test_what_is_no_path_is_found_too(broken):
         assert broken.differing("host1") == {
             "toolchain /opt/nova-agent/toolchain": ["damaged"],
             "limits agent1": ["nofile"],
-            "way in /etc/pam.d/cron": ["pam"],
-            "way in sshd": ["pam"],
+            "login /etc/pam.d/cron": ["pam"],
+            "login sshd": ["pam"],
             "unit nova-agent-sweep.timer": ["active"],
             "unit nova-agent-audit-log.timer": ["load"],
             f"audit log {AUDIT_LOG}": ["wide"],

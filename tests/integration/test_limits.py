@@ -198,7 +198,7 @@ def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
         ),
     ],
 )
-def test_ways_in_that_the_limits_do_not_reach_are_named(lab, damage, repair, note):
+def test_logins_that_the_limits_do_not_reach_are_named(lab, damage, repair, note):
     assert note not in summary(lab)
     as_root(lab, damage)
     try:

@@ -216,12 +216,12 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 
 def _conditions(ours: Variables, observed: Observation) -> Iterator[Condition]:
-    ways = observed.ways_in
+    ways = observed.login_paths
     why = "works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
-    yield Condition("way in", "sshd", True, not ways.sshd_without_pam, why, "pam")
+    yield Condition("login", "sshd", True, not ways.sshd_without_pam, why, "pam")
     for name in ways.pam_without_limits:
         why = "sets no limits: add `session required pam_limits.so`"
-        yield Condition("way in", f"/etc/pam.d/{name}", True, False, why, "pam")
+        yield Condition("login", f"/etc/pam.d/{name}", True, False, why, "pam")
     limited = limits(ours, observed)
     for user, login in sorted(observed.deep.logins.items()) if observed.deep else ():
         if login.error:

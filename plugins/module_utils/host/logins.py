@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import WaysIn
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import LoginPaths
 
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
 # What starts a program as an agent after a login of its own. sudo-i and su-l include the other two.
@@ -19,9 +19,9 @@ _MODULE = re.compile(r"-?session\s+(?:\[[^\]]*\]|\w+)\s+\S*pam_limits\.so\b")
 _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
 
 
-def observe_ways_in(root: str = "/") -> WaysIn:
+def observe_login_paths(root: str = "/") -> LoginPaths:
     """What PAM's limits do not reach."""
-    return WaysIn(
+    return LoginPaths(
         sshd_without_pam=sshd.exists(root) and not sshd.uses_pam(root),
         pam_without_limits=[
             name for name in PAM_SERVICES if _pam_file(root, name) and not _loads_limits(root, name, frozenset())

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
-from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import observe_pressure, waited
@@ -75,7 +75,7 @@ def look(asked: Question) -> Observation:
         accounts=accounts,
         packages=observe_packages(asked.packages),
         fences=observe_fences(accounts.members),
-        ways_in=observe_ways_in(),
+        login_paths=observe_login_paths(),
         sessions=observe_sessions(accounts.members),
         ceiling=observe_ceiling(accounts.members, accounts.login_user),
         manifest=manifest,

@@ -84,7 +84,7 @@ class Fences:
 
 
 @dataclass(frozen=True)
-class WaysIn:
+class LoginPaths:
     """Ways to log in on which PAM sets no limits."""
 
     sshd_without_pam: bool
@@ -246,7 +246,7 @@ class Observation:
     accounts: Accounts
     packages: dict[str, bool]
     fences: Fences
-    ways_in: WaysIn
+    login_paths: LoginPaths
     sessions: list[Session]
     ceiling: Ceiling
     manifest: Manifest

@@ -36,7 +36,7 @@ def summary_lines(policy: Policy, host: Host) -> list[str]:
 
 
 def _login_notes(policy: Policy, host: Host) -> list[str]:
-    ways, notes = host.observed.ways_in, []
+    ways, notes = host.observed.login_paths, []
     if ways.sshd_without_pam:
         notes.append(
             "sshd works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"

@@ -19,11 +19,11 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
     Ceiling,
     Fences,
     InstalledToolchain,
+    LoginPaths,
     Observation,
     Platform,
     ToolchainTree,
     Usage,
-    WaysIn,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
@@ -66,7 +66,7 @@ RIGHT = Observation(
     accounts=Accounts(1100, True, [], {}, "ubuntu", AccountsRecord(), {}),
     packages={"build-essential": True},
     fences=Fences(0, 0, []),
-    ways_in=WaysIn(False, []),
+    login_paths=LoginPaths(False, []),
     sessions=[],
     ceiling=Ceiling(
         systemd=255,

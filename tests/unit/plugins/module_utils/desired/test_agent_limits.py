@@ -75,9 +75,9 @@ def conditions(observed):
     return [(one.name, one.found, one.differs) for one in role.conditions if one.found != one.expected]
 
 
-def test_ways_in_without_pam_are_told():
+def test_logins_without_pam_are_reported():
     assert conditions(RIGHT) == []
-    observed = changed(RIGHT, "ways_in", sshd_without_pam=True, pam_without_limits=["atd"])
+    observed = changed(RIGHT, "login_paths", sshd_without_pam=True, pam_without_limits=["atd"])
     assert conditions(observed) == [("sshd", False, "pam"), ("/etc/pam.d/atd", False, "pam")]
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_ways_in
+from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
 
 
 def lay_out(root, files):
@@ -31,7 +31,7 @@ def lay_out(root, files):
     ],
 )  # fmt: skip
 def test_whether_sshd_uses_pam(tmp_path, files, without):
-    assert observe_ways_in(lay_out(tmp_path, files)).sshd_without_pam is without
+    assert observe_login_paths(lay_out(tmp_path, files)).sshd_without_pam is without
 
 
 LIMITS = "session    required   pam_limits.so\n"
@@ -54,4 +54,4 @@ LIMITS = "session    required   pam_limits.so\n"
     ],
 )
 def test_which_services_of_pam_do_not_load_the_limits(tmp_path, files, without):
-    assert observe_ways_in(lay_out(tmp_path, files)).pam_without_limits == without
+    assert observe_login_paths(lay_out(tmp_path, files)).pam_without_limits == without

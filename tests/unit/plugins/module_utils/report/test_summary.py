@@ -44,8 +44,8 @@ def test_slots_and_jobs_are_those_of_the_policy():
         (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "`systemctl disable --now systemd-oomd`"),
         (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "/x/50-MemoryMax.conf"),
         (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "`systemctl revert user.slice`"),
-        (changed(RIGHT, "ways_in", sshd_without_pam=True), "UsePAM yes"),
-        (changed(RIGHT, "ways_in", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
+        (changed(RIGHT, "login_paths", sshd_without_pam=True), "UsePAM yes"),
+        (changed(RIGHT, "login_paths", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
     ],
 )
 def test_what_defeats_a_limit_is_told(observed, part):
