@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Make text from elsewhere (host names, paths, messages of programs) safe to print, to store and to send.
+"""Make text from outside (host names, paths, messages of programs) safe to print, to store and to send.
 
-The result is valid UTF-8 and bounded. Characters that a terminal obeys, that hide or that reverse other text are
-written as Python writes them: ``\\x1b``, ``\\u202e``.
+The result is valid UTF-8 and limited in length. Characters that control a terminal, or that hide or reverse text, are
+written as Python escapes: ``\\x1b``, ``\\u202e``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def safe_text(value: object, most: int = 300) -> str:
 
 
 def safe_lines(value: object, most: int = 1_000_000) -> str:
-    """The same for text of several lines: line breaks stay. For the HTML page, and for tables on a terminal."""
+    """The same for text of several lines: line breaks stay. For the HTML page and for tables."""
     return _bounded(_text(value), most, "\n")
 
 
 def outgoing(value: Any) -> Any:
-    """The answer of a module, with every text in it safe: ``module.exit_json(**outgoing(answer))``.
+    """Return the answer of a module with all texts made safe: ``module.exit_json(**outgoing(answer))``.
 
     Line breaks and tabs stay. A text longer than LONGEST is cut.
     """
@@ -42,7 +42,7 @@ def outgoing(value: Any) -> Any:
 
 
 def and_more(lines: Sequence[str], most: int = MOST) -> list[str]:
-    """The first ``most`` of ``lines``, and how many are left out."""
+    """The first ``most`` of ``lines``, and the number of the others."""
     return list(lines) if len(lines) <= most else [*lines[:most], f"and {len(lines) - most:,} more"]
 
 

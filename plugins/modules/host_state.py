@@ -191,9 +191,7 @@ def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
     for warning in answer.pop("warnings"):
         module.warn(safe_text(warning))
     for path in outcome.kept:
-        module.warn(
-            f"{safe_text(path)} is no longer wanted but was edited or filled since it was written: left in place"
-        )
+        module.warn(f"{safe_text(path)} is no longer wanted, but was edited or has other content: left in place")
     shown: dict[str, Any] = outgoing(answer)
     return shown
 

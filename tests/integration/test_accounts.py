@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 LEAVE = "command"  # gpasswd --delete
-PROTECTED = "ubuntu would be under the agents' limits in group builders, and this is root or the account that the play logs in with"
+PROTECTED = "the agents' limits would apply to ubuntu, which is root or the account that the play logs in with: remove it from group builders"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +79,7 @@ def test_a_login_that_became_root_by_su_is_protected(lab):
 def test_text_from_the_command_line_switches_nothing_on(lab):
     """`-e x=false` is text; a play that took it for true would create the account."""
     said = apply(lab, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().told
-    assert "agent_policy_users has ghost, no account of the host" in said
+    assert "agent_policy_users has ghost, which the host does not have" in said
     users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
     said = apply(lab, "-e", "agent_policy_allow_privileged_users=false", **users).failed().told
     assert PROTECTED in said

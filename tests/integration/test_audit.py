@@ -139,7 +139,7 @@ def test_what_is_no_path_is_found_too(broken):
             "member agent1 in nova-agents": ["kind"],
             "limits agent1": ["as", "nofile"],
         }
-        own = "has a Rust of its own, beside the pinned one and the guard: /home/agent1/.cargo/bin/cargo, /home/agent1/.rustup"
+        own = "has a separate Rust, which the pin and the guard do not affect: /home/agent1/.cargo/bin/cargo, /home/agent1/.rustup"
         assert broken.items("host2", "note")["own rustup agent1"]["why"] == own
         assert f"  note: own rustup agent1: {own}" in played.told
     finally:
@@ -289,7 +289,7 @@ def test_a_policy_that_was_never_applied_is_drift(fleet):
 def test_without_root_every_item_is_not_checkable(fleet):
     played = fleet.audit("--limit", "host1", ansible_become=False)
     assert played.status == 2
-    why = "the play works as uid 1000, and root is needed: set become: true, and no become_user"
+    why = "the play runs as uid 1000, but it needs root: set become: true, without become_user"
     assert f"host1: not checkable: {why}" in played.told
     unknown = fleet.items("host1", "unknown")
     assert f"file {GUIDE}" in unknown and {item["why"] for item in unknown.values()} == {f"not compared: {why}"}

@@ -16,7 +16,7 @@ def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
     before = lab.snapshot("host1")
     played = lab.roles(*ROLES, agent_ceiling_enabled=True).failed()
     assert (
-        "agent_ceiling_enabled needs the cgroup controllers memory and pids, and /sys/fs/cgroup/cgroup.controllers has no memory"
+        "agent_ceiling_enabled needs the cgroup controllers memory and pids, but /sys/fs/cgroup/cgroup.controllers has no memory"
         in played.told
     )
     assert "or set agent_ceiling_enabled: false" in played.told

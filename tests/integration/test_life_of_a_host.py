@@ -147,7 +147,7 @@ def test_a_file_that_is_no_longer_wanted_is_removed_unless_it_was_edited(lab):
     lab.site().succeeded()
     lab.run("host1", f"echo edited >> {GUARD}")
     said = lab.site(agent_wrappers_guard="none").succeeded()
-    assert f"{GUARD} is no longer wanted but was edited or filled" in said.told
+    assert f"{GUARD} is no longer wanted, but was edited" in said.told
     assert "edited" in lab.run("host1", f"tail -1 {GUARD}")
     lab.run("host1", f"rm {GUARD}")
 

@@ -55,7 +55,7 @@ def test_limits_and_times_that_others_override_are_drift_with_the_file_that_does
             {
                 "unit agent-runner.service": (
                     "drifted",
-                    f"is started with as unlimited, not 68719476736: take that out of {RUNNER}.d/99-other.conf",
+                    f"is started with as unlimited, not 68719476736: remove that from {RUNNER}.d/99-other.conf",
                 ),
                 "unit nova-agent-sweep.timer": (
                     "drifted",
@@ -72,7 +72,7 @@ def test_logins_are_not_tried_by_a_runuser_without_limits(lab, audit):
     lab.run("host1", "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/runuser")
     try:
         why = "/etc/pam.d/runuser does not load pam_limits: add `session required pam_limits.so`"
-        assert audit() == (2, {"limits agent1": ("unknown", f"no login could be tried: {why}")})
+        assert audit() == (2, {"limits agent1": ("unknown", f"a test login failed: {why}")})
     finally:
         lab.run("host1", "sed -i 's/^#\\(session.*pam_limits\\)/\\1/' /etc/pam.d/runuser")
     assert audit() == (0, {})

@@ -36,8 +36,8 @@ def test_wrong_variables_end_the_play_before_any_connection(lab):
             "lower per_agent (agent_policy_memory_per_agent) to at most ",
         ),
         ({"agent_policy_headroom": "64T"}, "headroom (agent_policy_headroom)"),
-        ({"agent_policy_users": ["nobody-of-that-name"]}, "agent_policy_users has nobody-of-that-name, no account of the host"),
-        ({"agent_policy_users": ["ubuntu"]}, "ubuntu would be under the agents' limits in group nova-agents"),
+        ({"agent_policy_users": ["nobody-of-that-name"]}, "agent_policy_users has nobody-of-that-name, which the host does not have"),
+        ({"agent_policy_users": ["ubuntu"]}, "the agents' limits would apply to ubuntu, which is root or the account that the play logs in with: remove it from group nova-agents"),
         ({"agent_toolchain_rustup_checksums": {OTHER: "0" * 64}}, f"the host's architecture is {platform.machine()}; agent_toolchain_rustup_checksums has {OTHER}"),
     ],
 )  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_host_that_cannot_take_the_policy_is_left_untouched(lab, variables, me
 
 
 def test_without_become_the_play_says_so(lab):
-    message = "the play works as uid 1000, and root is needed: set become: true, and no become_user"
+    message = "the play runs as uid 1000, but it needs root: set become: true, without become_user"
     assert message in lab.roles("agent_limits", ansible_become=False).failed().told
 
 
@@ -65,7 +65,7 @@ def test_limits_that_would_lock_agents_out_are_not_written(lab):
         (
             "sed -i.away -E 's/^ID=.*/ID=fedora/; s/^ID_LIKE=.*/ID_LIKE=rhel/' /etc/os-release",
             "mv /etc/os-release.away /etc/os-release",
-            "the host runs fedora 24.04: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed",
+            "the host runs fedora 24.04; needed is Ubuntu 22.04 or newer, or Debian 12 or newer",
         ),
         (
             "mv /run/systemd/system /run/systemd/system.away",

@@ -90,7 +90,7 @@ def test_dying_as_one_is_refused_where_systemd_has_it_not(machine):
     refused = machine.play(PLAY, **{**ON, "agent_ceiling_kill": "session"})
     assert refused.returncode != 0
     assert (
-        f"agent_ceiling_kill is session, which needs systemd 253 or newer, and the host has {version}: set it to process"
+        f"agent_ceiling_kill is session, which needs systemd 253 or newer, but the host has {version}: set it to process"
         in refused.stdout
     )
     assert machine.run("find /etc/systemd/system -path '*session-*nova-agent*'") == ""
@@ -134,7 +134,7 @@ def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is
     assert machine.run(f"cat {USERS}/memory.max").strip() == str(568 << 20)
     refused = machine.play(PLAY, **{**ON, "agent_policy_headroom": "200M"})
     assert refused.returncode != 0
-    assert "in use, above the ceiling of 516 MiB, so processes would be killed at once: end some" in refused.stdout
+    assert "more than the ceiling of 516 MiB, so processes would be killed at once: end some" in refused.stdout
     machine.run(f"kill -0 {pid}; kill {pid}")
 
 

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""An item's diff as text, as `diff -u` has it: what is on the host, and what is wanted.
-
-Pure.
-"""
+"""An item's diff in the format of `diff -u`: the state on the host, and the desired state. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ SHOWN = 200  # lines of one item
 
 
 def unified(piece: Piece) -> str:
-    """One piece of diff mode as text."""
+    """One entry of Ansible's diff mode as text."""
     before, after = _split(piece["before"]), _split(piece["after"])
     names = f"{piece['before_header']} (found)", f"{piece['after_header']} (wanted)"
     lines = list(difflib.unified_diff(before, after, *names, lineterm=""))

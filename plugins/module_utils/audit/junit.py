@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""An audit as JUnit XML: a suite a host, a case an item.
+"""An audit as JUnit XML: each host is a suite, each item is a case. Pure.
 
-Pure. Drift is a failure, what could not be checked an error. Where a host was not reached or something ended its
-comparison, one case of its own says so, and what was not compared for that is skipped.
+Drift is a failure, an item that could not be checked is an error. Each host has one more case, which is an error if the
+host was not reached or not compared completely; then the other items are skipped.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from xml.etree import ElementTree
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView, Record
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
 
-# XML 1.0 has no way to write these, not even escaped; a carriage return would be read back as a line break.
+# XML 1.0 can't contain these, not even escaped. A parser would read a carriage return as a line break.
 _UNFIT = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(report: Mapping[str, Any]) -> str:
-    """The whole document for what ``fleet_report`` gave."""
+    """The whole document for the result of ``fleet_report``."""
     root = ElementTree.Element("testsuites", name=report["collection"])
     for record in report["hosts"]:
         root.append(_suite(record, report["finished"]))

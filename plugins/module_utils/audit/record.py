@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A host in an audit, as JSON has it."""
+"""The record of a host in the audit's JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _ItemBase(TypedDict):
 
 
 class ItemView(_ItemBase, total=False):
-    """What Item.to_dict gives."""
+    """The result of Item.to_dict."""
 
     why: str
     differs: list[str]
@@ -31,4 +31,4 @@ class _RecordBase(TypedDict):
 
 
 class Record(_RecordBase, total=False):
-    why: str  #: What ended the comparison.
+    why: str  #: The reason if the comparison is not complete.

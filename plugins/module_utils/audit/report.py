@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""An audit of a fleet for machines (a dictionary for JSON) and for people (a table).
-
-Pure.
-"""
+"""An audit of a fleet for programs (a dictionary for JSON) and for people (a table). Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ _WORDS = {
 
 def fleet_report(records: Sequence[Record], finished: str) -> dict[str, Any]:
     """``{"collection", "version", "finished", "status", "totals": {"hosts": {status: count}, "items": {...}},
-    "hosts": [records]}``. ``finished`` is a time in words; ``status`` the worst of any host."""
+    "hosts": [records]}``. ``finished`` is a time as text, ``status`` the worst status of all hosts."""
     hosts = [record["status"] for record in records]
     items = [item["status"] for record in records for item in record["items"]]
     return {
@@ -57,7 +54,7 @@ def verdict(record: Record) -> str:
 
 
 def table(report: dict[str, Any]) -> str:
-    """What is not right and what is worth a note, host by host, and one line for all."""
+    """Drift and notes by host, and one summary line."""
     lines = [line for record in report["hosts"] for line in _host_lines(record)]
     counts = report["totals"]["hosts"]
     told = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
@@ -67,7 +64,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _host_lines(record: Record) -> list[str]:
-    # What a broken off comparison left out is told in the host's own line.
+    # If the comparison is not complete, the line of the host has the reason for all items.
     kinds = (DRIFTED, NOTE) if "why" in record else (DRIFTED, UNKNOWN, NOTE)
     told = [item for kind in kinds for item in record["items"] if item["status"] == kind]
     if record["status"] == OK and not told:

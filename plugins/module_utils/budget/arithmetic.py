@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Compute how many agents a host can hold. Every number that the collection writes or prints comes from here.
+"""Compute how many agents fit on a host. Every number that the collection writes or prints comes from here.
 
 The shares are the figures of the operational guide for a host of 1,536 GiB (32 GiB for the system, 200 GiB of headroom,
 300 of 326 agents), so that the result is the guide's table exactly. Sizes are bytes.
@@ -117,7 +117,7 @@ def jobs_of_one_command(cpus: int, max_agents: int) -> int:
 
 
 def smallest_host(policy: BudgetPolicy) -> int:
-    """The smallest usable memory, in whole KiB, that holds one agent."""
+    """The smallest usable memory, in whole KiB, with which one agent fits."""
     reserve, headroom = _rules(policy)
     # Each part is the larger of a constant and a share, so the host is the largest of the four solutions.
     solutions = [
@@ -152,12 +152,12 @@ def _explanation(budget: Budget, policy: BudgetPolicy, host: HostSize) -> list[s
         "slots, jobs: not known without the number of CPUs"
         if host.cpus is None
         else f"slots = {budget['slots']}, jobs = {budget['jobs']}: a command for each recommended"
-        f" agent; the least of {host.cpus} CPUs, {MOST_USEFUL_JOBS} and max_agents",
+        f" agent; the lowest of {host.cpus} CPUs, {MOST_USEFUL_JOBS} and max_agents",
     ]
 
 
 def _too_small(policy: BudgetPolicy, usable: int, limited_by: str) -> str:
-    """The sum that does not fit, and each single change that makes it fit."""
+    """The calculation that does not fit, and each single change that makes it fit."""
     reserve_rule, headroom_rule = _rules(policy)
     reserve, headroom, per_agent = reserve_rule.of(usable), headroom_rule.of(usable), policy.per_agent
     advice = [

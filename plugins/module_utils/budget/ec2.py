@@ -22,7 +22,7 @@ TABLE = "EC2's DescribeInstanceTypes as recorded in moto 5.2.5, read 2026-11-23"
 
 
 class PlanError(ValueError):
-    """The question can't be answered. The message names what to change."""
+    """A plan can't be computed. The message names what to change."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def find_shape(instance_type: str, shapes: Mapping[str, Shape]) -> Shape:
 
 
 def fleet_table(agents: int, policy: BudgetPolicy) -> str:
-    """How many instances of each known type hold ``agents`` agents. A type that does not suit the policy has dashes."""
+    """How many instances of each known type hold ``agents`` agents. A type that the policy does not fit has dashes."""
     rows: list[tuple[object, ...]] = [("Instance type", "CPUs", "Nominal", "MemTotal", "Agents per host", "Hosts")]
     for shape in SHAPES.values():
         try:
@@ -143,7 +143,7 @@ def _has_ceiling(policy: Mapping[str, object]) -> bool:
 
 
 def inventory_table(hosts: Sequence[PlannedHost], shapes: Mapping[str, Shape]) -> tuple[str, list[str]]:
-    """A table of the hosts with their sums, and for each host that can't be planned a line with the reason."""
+    """A table of the hosts with sums, and one line with the reason for each host that can't be planned."""
     rows: list[tuple[object, ...]] = [("Host", "Instance type", "MemTotal", "Per agent", "Ceiling", "Agents")]
     problems = []
     memory, agents = 0, 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The size of a host, read from what plays have: a size as text, facts, or the result of agent_host_info."""
+"""The size of a host, from a size as text, facts, or the result of agent_host_info."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _from_host_info(info: Mapping[object, object], memory: Mapping[object, objec
 
 
 def _from_ansible_facts(facts: Mapping[object, object]) -> HostSize:
-    """Facts are in whole MiB and know neither containers' limits nor huge pages. processor_nproc respects the CPU
+    """Facts are in whole MiB, and have no limits of containers and no huge pages. processor_nproc respects the CPU
     affinity, processor_vcpus does not."""
     cpus = facts.get("processor_nproc", facts.get("processor_vcpus"))
     return HostSize(

@@ -14,7 +14,7 @@ TOTAL_NAME = "total (agent_wrappers_nova_memory_total)"
 SMALLEST_TOTAL = 512 * MIB
 LARGEST_DEFAULT_TOTAL = 4 * GIB
 
-# Per cent of the total. ``other`` gets the rest, so the parts add up to the total.
+# Percent of the total. ``other`` gets the rest, so the parts add up to the total.
 SHARES = {"query_cache": 40, "syntax_trees": 25, "indexes": 20, "type_info": 10}
 
 

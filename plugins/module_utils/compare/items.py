@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The only comparison of a host with its policy. Everything else (site, audit, report, retire, agent-status) is a view.
+"""The only comparison of a host with its policy. site, audit, report, retire and agent-status are views of its result.
 
-Pure: ``compare`` is called on the controller with what was observed, and on the host with what it finds.
+Pure: ``compare`` is called on the controller with the observed state, and on the host with the state that it reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OK, DRIFTED, UNKNOWN, NOTE = STATUSES = ("ok", "drifted", "unknown", "note")
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that the policy decides, or a note."""
+    """One part of the policy with the result of its comparison, or a note."""
 
     role: str
     kind: str  #: file, directory, link, unit, package, limits, ...
@@ -40,10 +40,10 @@ class Item:
     status: str  #: One of STATUSES.
     why: str = ""  #: One line, if the status is not ok.
     differs: tuple[str, ...] = ()  #: Names of what differs, if it drifted.
-    diff: str = ""  #: As diff -u has it, if it drifted and was asked for.
+    diff: str = ""  #: In the format of diff -u, if it drifted and a diff was requested.
 
     def view(self) -> ItemView:
-        """As the audit's JSON has it."""
+        """The item in the audit's JSON."""
         view: ItemView = {"role": self.role, "item": self.name, "kind": self.kind, "status": self.status}
         if self.why:
             view["why"] = self.why
@@ -56,24 +56,24 @@ class Item:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The items of one host, and what an apply has to do. ``steps`` are by role, in order of the roles."""
+    """The items of one host, and the steps of an apply. ``steps`` are by role, in order of the roles."""
 
     items: tuple[Item, ...]
     steps: Mapping[str, Sequence[Step]]
     units: Sequence[UnitFinding]
     record_differs: bool  #: Owner or mode of the manifest's own files.
     reload: bool  #: systemctl daemon-reload is needed for a condition.
-    restarts: tuple[str, ...]  #: Units that conditions want restarted.
-    settings: Mapping[str, int]  #: Settings of the kernel that conditions want, by name.
+    restarts: tuple[str, ...]  #: Units that conditions need to be restarted.
+    settings: Mapping[str, int]  #: Kernel settings that conditions need, by name.
 
     @property
     def differs(self) -> bool:
-        """Whether something is not as the policy wants it, or is not known."""
+        """Whether something drifted or could not be checked."""
         return any(item.status in (DRIFTED, UNKNOWN) for item in self.items)
 
     @property
     def files_differ(self) -> bool:
-        """Whether paths or units differ: what one call of host_state puts right."""
+        """Whether paths or units differ: a call of host_state corrects them."""
         steps = any(step.action for steps in self.steps.values() for step in steps)
         units = any(unit.differs for unit in self.units)
         return steps or units or self.record_differs or self.reload or bool(self.restarts or self.settings)
@@ -85,17 +85,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the comparison reads of a host. ``units`` is None if systemd was not asked."""
+    """The state of a host for the comparison. ``units`` is None if systemd was not asked."""
 
     manifest: Manifest
     look: Look
     units: Mapping[str, UnitState] | None
-    record: Mapping[str, tuple[PathState, PathState]]  #: Of the manifest's own files: wanted and found.
-    limits: Limits  #: Of agents, for units that are limited.
+    record: Mapping[str, tuple[PathState, PathState]]  #: The manifest's own files: desired and found state.
+    limits: Limits  #: The limits of agents, for units with ``limited``.
 
 
 def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
-    """Compare what roles want with what a host has. A path that several roles need is told once."""
+    """Compare the desired state of roles with a host. A path that several roles need is one item."""
     items: list[Item] = [_record_item(path, *both) for path, both in sorted(seen.record.items())]
     known = set(seen.record)
     foreign = {entry.path for role in wanted for entry in role.entries if entry.foreign}
@@ -127,17 +127,17 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
 
 
 def drifted(wanted: Iterable[Wanted]) -> list[Condition]:
-    """The conditions that are known and not right."""
+    """The conditions that drifted."""
     return [one for role in wanted for one in role.conditions if one.found is not None and one.found != one.expected]
 
 
 def settings_of(conditions: Iterable[Condition]) -> dict[str, int]:
-    """The settings of the kernel that put conditions right, by name."""
+    """The kernel settings that correct conditions, by name."""
     return {one.name: int(one.expected or 0) for one in conditions if one.setting}
 
 
 def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> tuple[Item, ...]:
-    """The items of a host that could not be compared: the paths and trees that its manifest has."""
+    """The items of a host that could not be compared: the paths and trees in its manifest."""
     found: dict[str, Item] = {}
     for name, role in (manifest.roles if manifest else {}).items():
         for path, record in sorted(role.paths.items()):
@@ -186,7 +186,7 @@ def _condition_item(role: str, condition: Condition) -> Item:
 
 
 def _merged(findings: Iterable[UnitFinding]) -> list[UnitFinding]:
-    """One finding a unit: two roles may both have a drop-in for it."""
+    """One finding per unit: two roles may both have a drop-in for it."""
     merged: dict[str, UnitFinding] = {}
     for finding in findings:
         first = merged.setdefault(finding.name, finding)
@@ -196,6 +196,6 @@ def _merged(findings: Iterable[UnitFinding]) -> list[UnitFinding]:
 
 def _unit_item(finding: UnitFinding) -> Item:
     if not finding.known:
-        return Item(finding.role, "unit", finding.name, UNKNOWN, "systemd does not tell")
+        return Item(finding.role, "unit", finding.name, UNKNOWN, "systemd gives no answer")
     why = ", ".join(finding.why.values())
     return Item(finding.role, "unit", finding.name, DRIFTED if why else OK, why, tuple(finding.why))

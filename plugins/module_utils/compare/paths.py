@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Compare the paths of a role with what is there, and say what an apply does with each. Pure."""
+"""Compare the paths of a role with the host, and choose what an apply does with each. Pure."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
     in_words,
 )
 
-Look = Callable[[str], PathState]  #: What is at a path; kind unreadable if that is not known.
+Look = Callable[[str], PathState]  #: The state of a path; its kind is unreadable if the state is not known.
 
 IMPLIED = PathState("directory", mode="0755", owner="root", group="root")
-PASSABLE = ("directory", "link", "unreadable")  # parent folders that are left as they are; a file is refused
+PASSABLE = ("directory", "link", "unreadable")  # kinds of parent folders that do not change; a file is refused
 
 NONE = ""  #: Nothing to do.
-PUT = "put"  #: Bring the path, or only its record, to the wanted state.
-TAKE = "take"  #: No longer wanted: put back what was there before.
-KEEP = "keep"  #: No longer wanted, but edited since: leave it and report it.
-FORGET = "forget"  #: No longer wanted and not ours to change: another role needs it, or it is as it was before.
-REFUSE = "refuse"  #: Can't be changed without losing something, or can't be read.
+PUT = "put"  #: Bring the path, or only its record in the manifest, to the desired state.
+TAKE = "take"  #: No longer wanted: restore the original.
+KEEP = "keep"  #: No longer wanted, but edited: leave it and report it.
+FORGET = "forget"  #: No longer wanted, and not to be changed: another role needs it, or it is the original already.
+REFUSE = "refuse"  #: A change would lose data, or the path can't be read.
 
 
 @dataclass(frozen=True)
 class Step:
-    """One path of one role: how it differs, and what an apply does about it."""
+    """One path of one role: its difference, and what an apply does with it."""
 
     role: str
     path: str
-    kind: str  #: Of the wanted state, or of the record if it is no longer wanted.
+    kind: str  #: Of the desired state, or of the record if it is no longer wanted.
     action: str
     found: PathState
-    after: PathState  #: What is there after the step.
-    before: PathState  #: What was there before the first apply.
+    after: PathState  #: The state after the step.
+    before: PathState  #: The state before the first apply.
     implied: bool = False
     why: str = ""
     differs: tuple[str, ...] = field(default=())
 
     @property
     def changes(self) -> bool:
-        """Whether the path itself changes, not only its record."""
+        """Whether the path itself changes, and not only its record."""
         return self.action in (PUT, TAKE) and bool(differences(self.after, self.found))
 
 
@@ -66,12 +66,12 @@ def compare_roles(
 
 
 class Shared:
-    """What roles that are compared together have to know of each other, so that a path can pass from one to another."""
+    """State that roles share in one comparison, so that a path can move from one role to another."""
 
     def __init__(self, manifest: Manifest, wanted: Mapping[str, Collection[str]]) -> None:
         self.manifest = manifest  #: Before any step.
         self._wanted = {path for paths in wanted.values() for path in paths}
-        # Folders that an earlier apply had to make, and paths of ours that only what is below them may still need.
+        # Folders that an earlier apply created, and the paths for which they exist.
         self.implied = {
             path
             for name, role in manifest.roles.items()
@@ -85,7 +85,7 @@ class Shared:
 
 
 def record_step(manifest: Manifest, step: Step) -> None:
-    """Note in ``manifest`` that ``step`` was done."""
+    """Record in ``manifest`` that ``step`` was done."""
     paths = manifest.role(step.role).paths
     if step.action == PUT:
         paths[step.path] = Record(step.after, step.before, step.implied)
@@ -105,11 +105,11 @@ def compare_paths(
 ) -> list[Step]:
     """A step for every path that ``role`` wants, with missing parent folders, and for every path of its record.
 
-    Parent folders of ``foreign`` paths belong to others and are not looked at.
+    Parent folders of ``foreign`` paths belong to others and are not compared.
     """
     shared = shared or Shared(manifest, {role: wanted})
     recorded = manifest.roles.get(role, RoleRecord()).paths
-    replaced: list[str] = []  # directories to be made where a link or file is now: what is seen below them is gone
+    replaced: list[str] = []  # folders that replace a link or a file: the paths below them will not exist then
 
     def look_below(path: str) -> PathState:
         return ABSENT if path.startswith(tuple(replaced)) else look(path)
@@ -138,8 +138,8 @@ def expand(
     exists: Callable[[str], bool],
     foreign: Collection[str] = (),
 ) -> dict[str, tuple[PathState, bool]]:
-    """``wanted`` with the parent folders that are missing, or that an earlier apply had to make; each with whether it
-    is such a folder. A folder comes before what is in it."""
+    """``wanted``, and the parent folders that are missing or that an earlier apply created. Each with whether it is a
+    parent folder. A folder comes before its content."""
     full = {path: (state, False) for path, state in wanted.items()}
     for path in [path for path, state in wanted.items() if state.kind != "absent" and path not in foreign]:
         parent = posixpath.dirname(path)
@@ -156,7 +156,7 @@ def _wanted(
     record = manifest.roles.get(role, RoleRecord()).paths.get(path)
     before = record.before if record else _before(path, manifest, _before(path, shared.manifest, found))
     if state.kind == "file" and not state.sha256:
-        before = replace(before, sha256="")  # its content belongs to its users, so it is not ours to put back
+        before = replace(before, sha256="")  # the collection does not manage its content, so it does not restore it
     step = Step(role, path, state.kind, NONE, found, state, before, implied)
     if found.kind == "unreadable":
         return replace(step, action=REFUSE, why=found.why or "may not be read")
@@ -168,19 +168,19 @@ def _wanted(
             return replace(step, action=REFUSE, why=f"{why}; {refusal}", differs=tuple(names))
         return replace(step, action=PUT, why=why, differs=tuple(names))
     if record is None or record.kept or record.state != state:
-        return replace(step, action=PUT, why="is right, but the manifest does not have it so", differs=("manifest",))
+        return replace(step, action=PUT, why="is as wanted, but the manifest has another state", differs=("manifest",))
     return step
 
 
 def _before(path: str, manifest: Manifest, found: PathState) -> PathState:
-    """What was at ``path`` before any role of ours came: the record of the first one says it."""
+    """The state of ``path`` before the first role wrote it, from the record of that role."""
     for holder in manifest.holders(path):
         return manifest.roles[holder].paths[path].before
     return found
 
 
 def _refusal(path: str, wanted: PathState, found: PathState, ours: bool) -> str:
-    """Why ``found`` is not replaced, because something would be lost; empty if it is."""
+    """Why ``found`` is not replaced: data would be lost. Empty if it is replaced."""
     if found.kind == "special" or (found.kind == "directory" and wanted.kind != "directory"):
         return f"{path} is not replaced: move it away"
     if found.sha256 == TOO_LARGE and not ours:
@@ -191,7 +191,7 @@ def _refusal(path: str, wanted: PathState, found: PathState, ours: bool) -> str:
 
 
 def _left(role: str, path: str, record: Record, found: PathState) -> Step:
-    why = "is no longer wanted, but was edited or filled: left in place"
+    why = "is no longer wanted, but was edited or has other content: left in place"
     return Step(role, path, record.state.kind, NONE, found, found, record.before, why=why)
 
 
@@ -201,8 +201,8 @@ def _unwanted(role: str, path: str, record: Record, found: PathState, manifest: 
         return replace(step, action=REFUSE, why=found.why or "may not be read")
     others = [name for name in manifest.holders(path) if name != role]
     if others or shared.needed(path) or not differences(record.before, found):
-        return replace(step, why="is no longer wanted, and the manifest still has it")
-    why = "is no longer wanted, and still there"
+        return replace(step, why="is no longer wanted, but the manifest still has it")
+    why = "is no longer wanted, but still exists"
     edited = [name for name in differences(record.state, found) if name in ("kind", "sha256", "target")]
     if edited and found != ABSENT:
         return replace(step, action=KEEP, why=why, differs=("kind",))

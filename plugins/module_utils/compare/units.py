@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Compare units of systemd with what the files of a role want of them. Pure."""
+"""Compare systemd units with the desired state of a role. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_KNOWN = UnitState(load="unknown", enabled="", active="unknown", result="", s
 
 @dataclass(frozen=True)
 class UnitFinding:
-    """One unit of one role. ``why`` says what is wrong, by load, enabled, active, drop-in, restart or limits."""
+    """One unit of one role. ``why`` has the problems, by load, enabled, active, drop-in, restart or limits."""
 
     role: str
     name: str
@@ -61,7 +61,7 @@ def _finding(
         )
     elif unit.active and found.active != "active":
         why["active"] = f"is {found.active}, not active"
-    # A drop-in for all units of a kind is the host's own matter.
+    # A drop-in for all units of a kind belongs to the host's own configuration.
     kind = f"{unit.name.rpartition('.')[2]}.d"
     aimed = [path for path in others if posixpath.basename(posixpath.dirname(path)) != kind]
     if unit.own and aimed:
@@ -70,13 +70,13 @@ def _finding(
         why["restart"] = "its files changed, and it was not restarted yet"
     wrong = limits_that_differ(limits, found.limits) if unit.limited and found.load == "loaded" else ""
     if wrong:
-        cause = f": take that out of {', '.join(others)}" if others else ""
+        cause = f": remove that from {', '.join(others)}" if others else ""
         why["limits"] = f"is started with {wrong}{cause}"
     return UnitFinding(role, unit.name, why)
 
 
 def limits_that_differ(wanted: Limits, found: Limits) -> str:
-    """Which limits are others than wanted, in words: "as unlimited, not 68719476736"; empty if all are right."""
+    """The limits that differ, as text: "as unlimited, not 68719476736". Empty if none differs."""
     wrong = [item for item, pair in wanted.items() if found.get(item) != list(pair)]
     return ", ".join(f"{item} {_pair(found.get(item))}, not {_pair(wanted[item])}" for item in wrong)
 

@@ -1,9 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Feature of role agent_capacity: what a host must allow, beside memory, for its agents to work all at once. Pure.
+"""Feature of role agent_capacity: the limits of a host other than memory, so that all agents can work at once. Pure.
 
-Nothing is ever lowered: a part of which the host has enough is left as it is. docs/capacity.md has the reason for each
-number.
+Nothing is lowered, and a value that is high enough does not change. docs/capacity.md has the reason for each number.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ TASKS_FILE = f"{FOLDER}/user-.slice.d/90-nova-agent.conf"
 LOGIND_FILE = "/etc/systemd/logind.conf.d/90-nova-agent.conf"
 UNITS = (Unit("ssh.service", reload=True), Unit("systemd-logind.service", reload=True))
 
-# Of one agent, at its busiest.
+# The most that one agent needs.
 TASKS = 4096  # processes and threads
 TASKS_PER_CPU = 64  # a test pool has a thread for each CPU, and several pools run at once
 SESSIONS = 8  # logins, with those of its tools
@@ -53,23 +52,23 @@ OPEN_FILES = 8192
 WATCHERS = 16  # language servers and programs that watch files
 KEYRINGS = 16
 
-# For one account, whatever it runs.
+# The minimum for one account.
 LEAST_WATCHERS, LEAST_WATCHES, WATCHES = 1024, 524_288, 16_384
 LEAST_KEYS, BYTES_OF_A_KEY = 1000, 100
 
 MOST_PIDS = 4_194_304  # of a 64-bit kernel
 MAPPINGS = 262_144
-NEWCOMERS = 100  # connections of others while all agents log in
-TASKS_SHARE = 75  # per cent of the host's tasks that one account may be given: the rest is for root
+NEWCOMERS = 100  # connections of other users while all agents log in
+TASKS_SHARE = 75  # the most that one account gets, in percent of the host's tasks: the rest is for root
 DEFAULT_STARTUPS, DEFAULT_CHANNELS, DEFAULT_TASKS, DEFAULT_SESSIONS = "10:30:100", 10, "33%", 8192
 PENALTIES_SINCE = (9, 8)
 
-# The candidate is read before the host's own configuration, as sshd will read it. What sshd needs to start is there
-# while it runs; a host that starts it by a socket may not have it yet.
+# Reads the new file before the host's own configuration, in the same order as sshd. It creates what sshd needs to
+# start, because a host that starts sshd by a socket may not have it yet.
 TRY_SSHD = (
-    # Not the file that is installed: it may be what has to be repaired.
+    # Not the installed file: it may be broken, and the new one repairs it.
     'sh -c \'mkdir -p -m 0755 /run/sshd && keys=$(mktemp -d) && trap "rm -r $keys" EXIT && '
-    # An image that is made for later has no keys yet, and sshd tries no configuration without one.
+    # A new image has no host keys yet, and sshd checks no configuration without one.
     'ssh-keygen -q -t ed25519 -N "" -f $keys/key && { cat "$1"; echo; '
     "for one in /etc/ssh/sshd_config.d/*.conf; do "
     f'[ "$one" = {SSHD_FILE} ] || [ ! -e "$one" ] || echo "Include $one"; done; '
@@ -109,7 +108,7 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
 
 @dataclass(frozen=True)
 class House:
-    """How many agents a host is made ready for, and how they are spread."""
+    """The number of agents that a host is prepared for, and how they are distributed."""
 
     agents: int
     together: int  #: Agents of one account.
@@ -118,7 +117,7 @@ class House:
 
 
 def house_of(policy: Policy, host: Host) -> House:
-    """The recommended agents, or all accounts that are agents, if these are more: they may all log in."""
+    """The recommended number of agents, or the number of agents' accounts if it is larger: all of them can log in."""
     accounts = host.observed.accounts
     known = len({*accounts.members, *policy.of(agent_policy.Variables).users})
     agents = policy.of(Variables).agents or max(host.budget["recommended_agents"], known)
@@ -128,7 +127,7 @@ def house_of(policy: Policy, host: Host) -> House:
 
 
 def settings(house: House) -> dict[str, int]:
-    """The least value of each setting of the kernel."""
+    """The minimum of each kernel setting."""
     keys = max(LEAST_KEYS, KEYRINGS * house.together)
     return {
         "fs.file-max": OPEN_FILES * house.agents,
@@ -180,12 +179,12 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 
 def retired(observed: Observation) -> Wanted:
-    """What is wanted if the role is removed: no file, the values of before, and services that know of it."""
+    """The desired state if the role is removed: no file, the previous values, and reloaded services."""
     return Wanted(ROLE, units=_units(set(), observed), conditions=tuple(put_back(observed.capacity)))
 
 
 def _units(paths: set[str], observed: Observation) -> tuple[Unit, ...]:
-    """The services that read a file of ours, also one that goes."""
+    """The services that read a file of the role, also a file that is removed."""
     record = observed.manifest.roles.get(ROLE)
     readers = {SSHD_FILE: UNITS[0], LOGIND_FILE: UNITS[1]}
     known = paths | (set(record.paths) if record else set())
@@ -202,7 +201,7 @@ def _raised(kernel: Mapping[str, Setting], needed: Mapping[str, int]) -> list[Ra
         if setting is None or not setting.writable:
             continue
         before = setting.now if setting.before is None else setting.before
-        others = setting.now not in (setting.ours, setting.before) and setting.now > before  # raised by somebody since
+        others = setting.now not in (setting.ours, setting.before) and setting.now > before  # somebody else raised it
         if max(before, setting.now if others else 0) < least:
             found.append(Raised(name, max(least, setting.earlier or 0), before))
     return found
@@ -211,19 +210,19 @@ def _raised(kernel: Mapping[str, Setting], needed: Mapping[str, int]) -> list[Ra
 def _kernel_conditions(kernel: Mapping[str, Setting], raised: list[Raised]) -> Iterator[Condition]:
     for one in raised:
         setting = kernel[one.name]
-        fixed = f": {setting.later} sets it after {SYSCTL_FILE}; take it out there" if setting.later else ""
-        why = f"is {setting.now}, and {one.value} is needed{fixed}"
-        # More than is needed is left, unless an earlier apply of ours set it.
+        fixed = f": {setting.later} sets it after {SYSCTL_FILE}; remove it there" if setting.later else ""
+        why = f"is {setting.now}, but {one.value} is needed{fixed}"
+        # A higher value does not change, unless an earlier apply set it.
         found = setting.now if setting.now == setting.ours else min(setting.now, one.value)
         yield Condition("kernel", one.name, one.value, found, why, "value", setting=not setting.later)
 
 
 def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) -> Iterator[Condition]:
-    """Settings that an earlier apply raised, and that are no longer wanted."""
+    """Settings that an earlier apply raised and that are no longer wanted."""
     for name, setting in sorted(capacity.kernel.items()):
         if setting.ours is None or setting.before is None or name in kept or not setting.writable:
             continue
-        if setting.now == setting.ours != setting.before:  # else somebody has changed it since
+        if setting.now == setting.ours != setting.before:  # else somebody else changed it
             why = f"is {setting.now}, which is no longer wanted; it was {setting.before}"
             yield Condition("kernel", name, setting.before, setting.now, why, "value", setting=True)
 
@@ -232,7 +231,7 @@ def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) 
 
 
 def _sshd_lines(house: House, controllers: tuple[str, ...], sshd: Sshd) -> dict[str, str]:
-    """The keywords that our file has, and their values. A keyword of which the host has enough is left out."""
+    """The keywords and values of the role's file. A keyword whose value is high enough on the host is left out."""
     start, full = house.agents + NEWCOMERS, 2 * house.agents + NEWCOMERS
     has_start, rate, has_full = _startups(_of_others(sshd, "maxstartups") or DEFAULT_STARTUPS)
     channels = max(CHANNELS, house.together)
@@ -271,12 +270,12 @@ def _version(version: str) -> tuple[int, ...]:
 
 
 def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
-    """A keyword that a file of others sets before ours."""
+    """Keywords that another file sets before the role's file."""
     for keyword, given in sorted(sshd.settings.items()):
         paths = [one.path for one in given]
         if SSHD_FILE in paths[1:] and paths[0] != SSHD_FILE:
             ours = given[paths.index(SSHD_FILE)]
-            why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: take it out there"
+            why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: remove it there"
             yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
 
 
@@ -284,14 +283,14 @@ def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
 
 
 def _tasks(house: House, capacity: Capacity, needed: Mapping[str, int]) -> str:
-    """TasksMax of an account's slice; empty if what the host has is enough."""
+    """TasksMax of an account's slice; empty if the host's value is high enough."""
     if capacity.most_tasks is None:
         return ""
     most = capacity.most_tasks
     pids = capacity.kernel.get("kernel.pid_max")
     if pids and pids.writable and most == pids.now and "kernel.pid_max" in needed:
         threads = capacity.kernel.get("kernel.threads-max")
-        most = min(MOST_PIDS, threads.now) if threads else MOST_PIDS  # once it is raised
+        most = min(MOST_PIDS, threads.now) if threads else MOST_PIDS  # after it is raised
     least = min(max(TASKS, TASKS_PER_CPU * house.cpus) * house.together, most * TASKS_SHARE // 100)
     theirs = [given for given in capacity.user_tasks if given.path != TASKS_FILE]
     value = theirs[-1].value if theirs else DEFAULT_TASKS
@@ -303,7 +302,7 @@ def _tasks(house: House, capacity: Capacity, needed: Mapping[str, int]) -> str:
 
 
 def _sessions(house: House, given: list[Given]) -> int | None:
-    """SessionsMax of logind; None if what the host has is enough."""
+    """SessionsMax of logind; None if the host's value is high enough."""
     theirs = [one for one in given if one.path != LOGIND_FILE]
     has = _number(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
     least = SESSIONS * house.agents
@@ -311,10 +310,10 @@ def _sessions(house: House, given: list[Given]) -> int | None:
 
 
 def _overridden(path: str, key: str, given: list[Given]) -> Iterator[Condition]:
-    """A value of ours that a later file replaces."""
+    """A value of the role's file that a later file overrides."""
     if path in {one.path for one in given} and given[-1].path != path:
         last = given[-1]
-        why = f"is {last.value} in {last.path}, which is read after {path}: take it out there"
+        why = f"is {last.value} in {last.path}, which is read after {path}: remove it there"
         yield Condition("systemd", key, True, False, why, "value")
 
 
@@ -328,19 +327,19 @@ def _notes(
         if name in kernel and not kernel[name].writable and kernel[name].now < least
     ]
     if short:
-        text = f"this host may not set them, as most containers: set on the machine that runs it {', '.join(short)}"
+        text = f"a container can't set them; set them on the machine that runs it: {', '.join(short)}"
         yield Note("kernel", "settings", text)
     if sshd_lines and sshd.version and not sshd.drop_ins:
         lines = ", ".join(f"{keyword} {value}" for keyword, value in sshd_lines.items())
         folder = posixpath.dirname(SSHD_FILE)
         text = (
-            f"reads no drop-ins, so {house.agents} agents can't log in at once: set {lines} there, or have it "
+            f"includes no drop-ins, so {house.agents} agents can't log in at once: set {lines} there, or add "
             f"`Include {folder}/*.conf`"
         )
         yield Note("sshd", "sshd_config", text)
     if ours.sshd and not ours.controllers and _version(sshd.version) >= PENALTIES_SINCE:
         text = (
-            "sshd refuses an address for a while after failed logins, and agents that come from one machine share its "
-            "address: name it in agent_capacity_controllers"
+            "sshd blocks an address for some time after failed logins, and agents that log in from one machine share "
+            "its address: list it in agent_capacity_controllers"
         )
         yield Note("sshd", "PerSourcePenalties", text)

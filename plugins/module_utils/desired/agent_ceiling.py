@@ -44,12 +44,12 @@ def problems(policy: Policy) -> list[str]:
 
 
 def height(available: int) -> int:
-    """The budget's available memory in whole MiB: the kernel keeps that number whatever its page size."""
+    """The budget's available memory in whole MiB: the kernel does not round this number, whatever its page size is."""
     return available // MIB * MIB
 
 
 def blocked(policy: Policy, host: Host) -> bool:
-    """Whether more is in use than the ceiling allows, so that processes would be killed at once."""
+    """Whether more memory is in use than the ceiling allows, so that processes would be killed at once."""
     users = host.observed.ceiling.users
     return bool(policy.of(Variables).enabled and users and users.in_use > height(host.budget["available"]))
 
@@ -60,22 +60,22 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
         return []
     if ceiling.hierarchy != "unified":
         return [
-            f"agent_ceiling_enabled needs cgroup v2 alone, and this host's tree is {ceiling.hierarchy} "
+            f"agent_ceiling_enabled needs cgroup v2 only, and this host's tree is {ceiling.hierarchy} "
             "(/sys/fs/cgroup): boot it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line, or set "
             "agent_ceiling_enabled: false"
         ]
     missing = [name for name in CONTROLLERS if name not in ceiling.controllers]
     if missing:
         return [
-            f"agent_ceiling_enabled needs the cgroup controllers {' and '.join(CONTROLLERS)}, and "
-            f"/sys/fs/cgroup/cgroup.controllers has no {' and no '.join(missing)}: take cgroup_disable= and "
-            "cgroup_no_v1= off the kernel's command line, in a container let its host delegate them, or set "
+            f"agent_ceiling_enabled needs the cgroup controllers {' and '.join(CONTROLLERS)}, but "
+            f"/sys/fs/cgroup/cgroup.controllers has no {' and no '.join(missing)}: remove cgroup_disable= and "
+            "cgroup_no_v1= from the kernel's command line, for a container delegate them on its machine, or set "
             "agent_ceiling_enabled: false"
         ]
     if ours.kill == "session" and ceiling.systemd < SCOPES_WITH_OOM_POLICY:
         return [
-            f"agent_ceiling_kill is session, which needs systemd {SCOPES_WITH_OOM_POLICY} or newer, and the host has "
-            f"{ceiling.systemd or 'none that is known'}: set it to process"
+            f"agent_ceiling_kill is session, which needs systemd {SCOPES_WITH_OOM_POLICY} or newer, but the host has "
+            f"{ceiling.systemd or 'an unknown version'}: set it to process"
         ]
     return _memory_problems(policy, host)
 
@@ -85,9 +85,9 @@ def _memory_problems(policy: Policy, host: Host) -> list[str]:
     top, found = height(host.budget["available"]), []
     if blocked(policy, host) and not ours.wait and ceiling.users:
         found.append(
-            f"all users together have {readable_size(ceiling.users.in_use)} in use, above the ceiling of "
-            f"{readable_size(top)}, so processes would be killed at once: end some, or let the play wait for it "
-            "with agent_ceiling_wait"
+            f"all users together use {readable_size(ceiling.users.in_use)}, more than the ceiling of "
+            f"{readable_size(top)}, so processes would be killed at once: end some of them, or set agent_ceiling_wait, "
+            "and the play waits"
         )
     count = len(ceiling.administrators)
     if ours.administrator_memory * count * ADMINISTRATORS_SHARE > top:
@@ -138,7 +138,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 
 def offered(policy: Policy, host: Host) -> bool:
-    """Whether the host could have a ceiling, and has none."""
+    """Whether the host could have a ceiling but has none."""
     ceiling = host.observed.ceiling
     could = ceiling.hierarchy == "unified" and set(CONTROLLERS) <= set(ceiling.controllers)
     return could and not policy.of(Variables).enabled
@@ -147,11 +147,13 @@ def offered(policy: Policy, host: Host) -> bool:
 def _conditions(ours: Variables, ceiling: Ceiling, top: int, overrides: list[str]) -> Iterator[Condition]:
     users = ceiling.users
     holds = bool(users and users.memory_max == top and users.swap_max in (0, None))
-    why = f"the kernel does not have the maximum of {format_size(top)}, or has swap beside it"
-    if overrides:  # no reload helps against these
-        why = f"{why}: {', '.join(overrides)} may set it; remove that with `systemctl revert user.slice`"
+    why = f"the maximum of {format_size(top)} is not in force, or swap is allowed in addition"
+    if overrides:  # a reload does not remove these
+        why = f"{why}: {', '.join(overrides)} can be the reason; remove it with `systemctl revert user.slice`"
     yield Condition("ceiling", "user.slice", True, holds, why, "memory", reload=not overrides)
     for name in ours.schedulers:
         unit = f"{name}.service"
         if unit in ceiling.services:
-            yield Condition("ceiling", unit, False, True, "runs above the ceiling: restart it", "slice", restart=unit)
+            yield Condition(
+                "ceiling", unit, False, True, "does not run below the ceiling: restart it", "slice", restart=unit
+            )

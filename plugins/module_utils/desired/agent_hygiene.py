@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Feature of role agent_hygiene: the sweep of target folders, AI audit logs, the test layout's checker. Pure."""
+"""Feature of role agent_hygiene: the sweep of target folders, AI audit logs, the check of the test layout. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLE = "agent_hygiene"
 REPORT = "/var/lib/nova-agent/targets.json"
 PROGRAMS = ("check-test-layout", "agent-sweep", "agent-audit-log")
 MODULES = ("hygiene.sweep_cli", "hygiene.audit_log_cli", "crate_tests.cli")
-# Only the host's systemd knows what a calendar event may be.
+# Only systemd on the host can check a calendar event.
 TRY_CALENDAR = (
     """sh -c 'systemd-analyze calendar "$2" >/dev/null || { echo "$1 is no calendar event; see systemd.time(7)" >&2; """
     """exit 1; }' sh """

@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Feature of role agent_limits: the limits of agents' logins and of services that run agents. Pure.
 
-Each limit is held once, in the kernel's unit. limits.conf counts sizes in KiB and CPU time in minutes.
+Each limit is stored once, in the kernel's unit. limits.conf has sizes in KiB and CPU time in minutes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PROCESS_ITEMS = {
     "sigpending": 1,
     "stack": KIB,
 }
-# Items that only PAM knows: a service has no login.
+# Items that only PAM has. They do not apply to services, which have no login.
 LOGIN_ITEMS = ("maxlogins", "maxsyslogins", "nice", "priority")
 OWN_VARIABLE = {
     "as": "agent_limits_login_address_space",
@@ -66,17 +66,17 @@ OWN_VARIABLE = {
 _VALUE = re.compile(r"0|[1-9][0-9]{0,14}|unlimited")
 _SIGNED = re.compile(r"-?(0|[1-9][0-9]?)")
 
-# Starts a shell as nobody under the new numbers: what fails here would lock every agent out.
+# Starts a shell as nobody with the new limits. If it fails, no agent could log in.
 TRY_SHELL = (
     '/bin/sh -c \'prlimit "$@" setpriv --reuid=65534 --regid=65534 --clear-groups '
     '/bin/sh -c "exec /bin/sh -c true" || '
-    '{ echo "No shell starts under these limits, and every agent would be locked out. Change the limit that is named '
-    "above.\" >&2; exit 1; }' sh "
+    '{ echo "A shell does not start with these limits, so no agent could log in. Change the limit that the line above '
+    "names.\" >&2; exit 1; }' sh "
 )
 
 
 class Extra(NamedTuple):
-    """One further limit, as limits.conf has it."""
+    """One limit of agent_limits_extra, in the units of limits.conf."""
 
     item: str
     soft: str
@@ -100,7 +100,7 @@ def _extra_limit(name: str, item: str, limit: Any) -> Extra:
         allowed = "a number from -99 to 99" if pattern is _SIGNED else "a whole number, unlimited"
         raise PolicyError(f"{name}: {item} is {limit!r}; allowed is {allowed}, or SOFT:HARD of these in quotes")
     if pattern is _VALUE and _number(parts[0]) > _number(parts[-1]):
-        raise PolicyError(f"{name}: {item} is {limit!r}: the soft limit is above the hard one")
+        raise PolicyError(f"{name}: {item} is {limit!r}: the soft limit is above the hard limit")
     return Extra(item, parts[0], parts[-1])
 
 
@@ -129,7 +129,7 @@ def problems(policy: Policy) -> list[str]:
         return []
     return [
         f"agent_policy_memory_hard_limit is {format_size(most)}, above agent_limits_login_address_space, which is "
-        f"{format_size(login)}; lower the one or raise the other"
+        f"{format_size(login)}; lower the first or raise the second"
     ]
 
 
@@ -138,13 +138,13 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
     if given is None or given.hard is None or most is None or given.hard <= most:
         return []
     return [
-        f"agent_limits_nofile is {policy.values['agent_limits_nofile']}, and root of this host can give a login {most} "
-        f"open files at most, so no agent could log in: set it to {min(given.soft or most, most)}:{most}, or to {AUTO}"
+        f"agent_limits_nofile is {policy.values['agent_limits_nofile']}, but root can set at most {most} open files on "
+        f"this host, so no agent could log in: set it to {min(given.soft or most, most)}:{most}, or to {AUTO}"
     ]
 
 
 def open_files(ours: Variables, observed: Observation) -> SoftHard:
-    """The limit of open files; auto is as much of OPEN_FILES as the host can give."""
+    """The limit of open files. auto: OPEN_FILES, or less if the host allows less."""
     if ours.nofile is not None:
         return ours.nofile
     most = observed.capacity.open_files
@@ -217,7 +217,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 def _conditions(ours: Variables, observed: Observation) -> Iterator[Condition]:
     ways = observed.login_paths
-    why = "works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
+    why = "does not use PAM, so no limit applies to logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
     yield Condition("login", "sshd", True, not ways.sshd_without_pam, why, "pam")
     for name in ways.pam_without_limits:
         why = "sets no limits: add `session required pam_limits.so`"
@@ -225,7 +225,7 @@ def _conditions(ours: Variables, observed: Observation) -> Iterator[Condition]:
     limited = limits(ours, observed)
     for user, login in sorted(observed.deep.logins.items()) if observed.deep else ():
         if login.error:
-            yield Condition("limits", user, "", None, f"no login could be tried: {login.error}")
+            yield Condition("limits", user, "", None, f"a test login failed: {login.error}")
         else:
             wrong = limits_that_differ(limited, login.limits)
             items = " ".join(item for item, pair in limited.items() if login.limits.get(item) != pair)
@@ -233,13 +233,13 @@ def _conditions(ours: Variables, observed: Observation) -> Iterator[Condition]:
 
 
 def _session_notes(ours: Variables, observed: Observation) -> Iterator[Note]:
-    why = "sessions and services that were open before keep other limits; log in again, or restart the service"
+    why = "open sessions and services still have other limits; log in again, or restart the service"
     for owner in stale_sessions(observed.sessions, limits(ours, observed)):
         yield Note("sessions", owner, why)
 
 
 def stale_sessions(sessions: list[Session], wanted: Limits) -> list[str]:
-    """Who has how many open sessions with other limits than ``wanted``, as ["agent1 (2)", ...]."""
+    """Accounts and their number of open sessions with other limits than ``wanted``, as ["agent1 (2)", ...]."""
     counts: dict[str, int] = {}
     for session in sessions:
         if any(item in wanted and hard != wanted[item][1] for item, hard in session.limits.items()):

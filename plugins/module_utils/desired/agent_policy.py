@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Feature of role agent_policy: the shared variables, the agents' accounts, and what a host must be. Pure."""
+"""Feature of role agent_policy: the shared variables, the agents' accounts, and the requirements for a host. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _programs(name: str, value: Any) -> tuple[str, ...]:
     for program in value:
         if not PROGRAM.fullmatch(str(program)):
             raise PolicyError(
-                f"{name} has {program!r}; allowed is the name of a program as ps -o comm shows it, such as claude"
+                f"{name} has {program!r}; allowed is a program's name as `ps -o comm` shows it, such as claude"
             )
     return tuple(map(str, value))
 
@@ -61,13 +61,13 @@ class Variables:
 
 @dataclass(frozen=True)
 class AccountPlan:
-    """What has to be done so that the group holds just the agents."""
+    """The changes that are needed so that exactly the agents are members of the group."""
 
     group: bool  #: Create the group.
     users: list[str]  #: Accounts to create.
     members: list[str]  #: Accounts to put into the group.
-    leavers: list[tuple[str, str]]  #: Account and group: an earlier apply put it there, and it is no longer wanted.
-    record: AccountsRecord  #: What this and earlier applies made, and what is still to be undone.
+    leavers: list[tuple[str, str]]  #: Account and group: memberships of earlier applies that are no longer wanted.
+    record: AccountsRecord  #: What this apply and earlier ones created and did not remove yet.
 
     @property
     def pending(self) -> bool:
@@ -75,7 +75,7 @@ class AccountPlan:
 
 
 def account_plan(accounts: Accounts, group: str | None, users: tuple[str, ...]) -> AccountPlan:
-    """Compare the accounts of a host with the policy. Without a group everybody leaves, as retire wants it."""
+    """Compare the accounts of a host with the policy. Without a group (retire) all members leave."""
     earlier = accounts.record
     create_group = group is not None and accounts.group_id is None
     missing = [name for name in users if not accounts.users[name].exists]
@@ -119,21 +119,21 @@ def problems(policy: Policy) -> list[str]:
     if ours.memory_per_agent < SMALLEST_PER_AGENT:
         found.append(
             f"agent_policy_memory_per_agent is {format_size(ours.memory_per_agent)}: "
-            f"rustc fails below {format_size(SMALLEST_PER_AGENT)}, the least allowed"
+            f"rustc fails below {format_size(SMALLEST_PER_AGENT)}, the allowed minimum"
         )
     if ours.memory_per_agent > ours.memory_hard_limit:
         found.append(
             f"agent_policy_memory_per_agent is {format_size(ours.memory_per_agent)}, above "
-            f"agent_policy_memory_hard_limit, which is {format_size(ours.memory_hard_limit)}; lower the one or raise "
-            "the other"
+            f"agent_policy_memory_hard_limit, which is {format_size(ours.memory_hard_limit)}; lower the first or raise "
+            "the second"
         )
     if ours.count_agents == PROCESSES and not ours.agent_programs:
-        found.append("agent_policy_count_agents is processes: name the agents' programs in agent_policy_agent_programs")
+        found.append("agent_policy_count_agents is processes: list the agents' programs in agent_policy_agent_programs")
     return found
 
 
 def running_agents(ours: Variables, observed: Observation) -> int:
-    """How many agents run, as agent_policy_count_agents says."""
+    """The number of running agents, as agent_policy_count_agents counts them."""
     if ours.count_agents == PROCESSES:
         return sum(observed.programs.values())
     logins = [session for session in observed.sessions if not session.unit.startswith("user@")]
@@ -145,7 +145,7 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
 
 
 def basic_problems(policy: Policy, observed: Observation) -> list[str]:
-    """What can be said without a budget."""
+    """Problems of a host that do not depend on the budget."""
     ours = policy.of(Variables)
     return [*_platform_problems(observed.platform), *_account_problems(observed.accounts, ours)]
 
@@ -153,30 +153,30 @@ def basic_problems(policy: Policy, observed: Observation) -> list[str]:
 def _platform_problems(platform: Platform) -> Iterator[str]:
     name = platform.ids[0]
     if not OLDEST.keys() & set(platform.ids) or _is_older(platform.version, OLDEST.get(name, "")):
-        yield f"the host runs {name} {platform.version}: Ubuntu 22.04 or newer, or Debian 12 or newer, is needed"
+        yield f"the host runs {name} {platform.version}; needed is Ubuntu 22.04 or newer, or Debian 12 or newer"
     if not platform.systemd:
         yield "the host was not booted with systemd (/run/systemd/system is missing): boot it with systemd as PID 1"
     if platform.uid != 0:
-        yield f"the play works as uid {platform.uid}, and root is needed: set become: true, and no become_user"
+        yield f"the play runs as uid {platform.uid}, but it needs root: set become: true, without become_user"
 
 
 def _is_older(version: str, oldest: str) -> bool:
     numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (version, oldest)]
-    return bool(numbers[0]) and numbers[0] < numbers[1]  # Debian's testing has no number
+    return bool(numbers[0]) and numbers[0] < numbers[1]  # Debian testing has no version number
 
 
 def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
     missing = [name for name in ours.users if not accounts.users[name].exists]
     if missing and not ours.create_users:
         yield (
-            f"agent_policy_users has {', '.join(missing)}, no account of the host: create it first, or set "
+            f"agent_policy_users has {', '.join(missing)}, which the host does not have: create it, or set "
             "agent_policy_create_users: true"
         )
     unfit = [name for name in missing if not NEW_NAME.fullmatch(name)]
     if unfit and ours.create_users:
         yield (
-            f"agent_policy_users has {', '.join(unfit)}, no account of the host, and useradd refuses such a name: "
-            "create it first, or name it with lower-case letters, digits, _ and -"
+            f"agent_policy_users has {', '.join(unfit)}, which the host does not have, and useradd refuses this name: "
+            "create it first, or use a name of lower-case letters, digits, _ and -"
         )
     if accounts.group_id is None and not NEW_NAME.fullmatch(ours.group):
         yield (
@@ -186,15 +186,15 @@ def _account_problems(accounts: Accounts, ours: Variables) -> Iterator[str]:
     outside = [name for name in ours.users if ours.group not in accounts.users[name].groups]
     if outside and accounts.group_id is not None and not accounts.group_is_local:
         yield (
-            f"agent_policy_group is {ours.group}, a group of a directory, to which this host can't add "
-            f"{', '.join(outside)}: add the accounts there, or name a group of the host"
+            f"agent_policy_group is {ours.group}, a group of a directory service, to which this host can't add "
+            f"{', '.join(outside)}: add the accounts there, or use a group of the host"
         )
     protected = {"root", accounts.login_user}
     caught = sorted(protected & {*ours.users, *accounts.members})
     if caught and not ours.allow_privileged_users:
         yield (
-            f"{' and '.join(caught)} would be under the agents' limits in group {ours.group}, and this is root or the "
-            "account that the play logs in with: take it out, or set agent_policy_allow_privileged_users: true"
+            f"the agents' limits would apply to {' and '.join(caught)}, which is root or the account that the play "
+            f"logs in with: remove it from group {ours.group}, or set agent_policy_allow_privileged_users: true"
         )
 
 
@@ -217,9 +217,9 @@ def _conditions(ours: Variables, plan: AccountPlan) -> Iterator[Condition]:
     yield Condition("group", ours.group, True, not plan.group, "does not exist")
     for name in ours.users:
         yield Condition("account", name, True, name not in plan.users, "does not exist")
-        yield Condition("member", f"{name} in {ours.group}", True, name not in plan.members, "is not")
+        yield Condition("member", f"{name} in {ours.group}", True, name not in plan.members, "is no member")
     for name, group in plan.leavers:
-        yield Condition("member", f"{name} in {group}", False, True, "is still, and no longer to be")
+        yield Condition("member", f"{name} in {group}", False, True, "is a member, but is no longer listed")
 
 
 def crowd_notes(ours: Variables, observed: Observation, recommended: int) -> list[str]:
@@ -227,43 +227,43 @@ def crowd_notes(ours: Variables, observed: Observation, recommended: int) -> lis
     if running <= recommended:
         return []
     return [
-        f"{running} agents run, counted by {ours.count_agents}, and {recommended} are recommended: start no more, or "
-        "lower agent_policy_memory_per_agent"
+        f"{running} agents run, counted by {ours.count_agents}, and {recommended} are recommended: do not start more, "
+        "or lower agent_policy_memory_per_agent"
     ]
 
 
 def fence_notes(observed: Observation) -> list[str]:
-    """What on this host lets agents take more memory than the limits say."""
+    """Settings of this host with which agents can use more memory than the limits allow."""
     notes = []
     fences, swap = observed.fences, observed.memory["swap"]
     if swap:
         notes.append(
-            f"swap is on ({readable_size(swap)}): a host short of memory then thrashes instead of ending a process; "
-            "turn it off with `swapoff --all`, and take it out of /etc/fstab"
+            f"swap is on ({readable_size(swap)}): a host without free memory then becomes very slow instead of killing "
+            "a process; turn it off with `swapoff --all`, and remove it from /etc/fstab"
         )
     if fences.overcommit_memory == OVERCOMMIT_NEVER:
         notes.append(
-            "vm.overcommit_memory is 2: address space that builds reserve and never touch counts as used, and "
+            "vm.overcommit_memory is 2: the kernel counts address space that builds reserve but do not use, so "
             "allocations fail early; set it with `sysctl -w vm.overcommit_memory=0`, and in the file that sets it: "
             "`grep -r overcommit_memory /etc/sysctl.conf /etc/sysctl.d`"
         )
     if fences.container_users:
         notes.append(
-            f"{', '.join(fences.container_users)} may start containers, which are under no limit of the agents': "
-            "take them out of that group"
+            f"{', '.join(fences.container_users)} may start containers, to which the agents' limits do not apply: "
+            "remove the accounts from that group"
         )
     if fences.shm_used > SHM_WORTH_REPORTING:
         notes.append(
-            f"files in /dev/shm hold {readable_size(fences.shm_used)} of memory that no process's limit counts: "
-            "remove them"
+            f"files in /dev/shm use {readable_size(fences.shm_used)} of memory, to which no limit of a process "
+            "applies: remove them"
         )
     if fences.oomd:
         notes.append(
-            f"systemd-oomd ends whole sessions when memory is short, as {', '.join(fences.oomd)} sets: stop it with "
-            "`systemctl disable --now systemd-oomd`"
+            f"systemd-oomd kills whole sessions when memory is short, because {', '.join(fences.oomd)} turns this on: "
+            "stop it with `systemctl disable --now systemd-oomd`"
         )
     notes += [
-        f"{unit} has values of `systemctl set-property`, which win over this collection's ({', '.join(paths)}): remove "
+        f"{unit} has values of `systemctl set-property`, which override this collection's ({', '.join(paths)}): remove "
         f"them with `systemctl revert {unit}`, and apply the policy again"
         for unit, paths in sorted(fences.overrides.items())
     ]

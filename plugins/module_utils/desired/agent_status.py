@@ -67,7 +67,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 
 def _metrics(program: str) -> Iterator[Entry]:
-    """A timer that writes the metrics; the file itself is the program's."""
+    """A timer that writes the metrics. The program manages the file with the metrics."""
     service, timer = f"{FOLDER}/{METRICS_UNIT}.service", f"{FOLDER}/{METRICS_UNIT}.timer"
     context = {"program": program, "file": METRICS}
     yield Entry(service, content=Template("agent_status_metrics_service_template", context), mode="0644")
@@ -77,7 +77,7 @@ def _metrics(program: str) -> Iterator[Entry]:
 
 
 def _policy_file(policy: Policy, host: Host) -> str:
-    """What the program needs to know of the policy. It never reads the caller's environment."""
+    """The part of the policy that the program needs. It never reads the caller's environment."""
     budget = {name: value for name, value in host.budget.items() if name != "explanation"}
     builds = agent_wrappers.parallelism(policy, host.budget, host.observed.cpus)
     data = {

@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Feature of role agent_toolchain: packages, the pinned toolchain, and the shims that lead to it. Pure.
+"""Feature of role agent_toolchain: packages, the pinned toolchain, and its shims. Pure.
 
-The toolchain itself is installed by the module rustup_toolchain; here it is one condition.
+The module rustup_toolchain installs the toolchain; here it is one condition.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OPTIONS = (
     "channel_checksums",
 )
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](:(?!any\b)[a-z0-9-]+)?(=[A-Za-z0-9][A-Za-z0-9.+~:-]*\*?)?")
-# One script under every name: cargo takes a rustc of the same size as rustup for a proxy, and then skips it.
+# All shims are links to one script: if rustc has the same size as rustup, cargo thinks it is a proxy and skips it.
 SHIMS = (
     *("cargo", "cargo-clippy", "cargo-fmt", "cargo-miri", "clippy-driver", "rust-analyzer", "rust-gdb", "rust-lldb"),
     *("rustc", "rustdoc", "rustfmt", "rustup"),
@@ -88,8 +88,8 @@ def problems(policy: Policy) -> list[str]:
         return [str(error)]
     if channel != pin:
         return [
-            f"agent_toolchain_channel is {channel}, but the wrappers run agent_policy_rust_channel, {pin}: set that "
-            "one, which the toolchain follows, and list further channels in agent_toolchain_extra"
+            f"agent_toolchain_channel is {channel}, but the wrappers use agent_policy_rust_channel, which is {pin}: "
+            "set only agent_policy_rust_channel, and list other channels in agent_toolchain_extra"
         ]
     return []
 
@@ -164,5 +164,5 @@ def _toolchain(policy: Policy, observed: Observation) -> Condition:
 
 def _own_rustups(observed: Observation) -> Iterator[Note]:
     for user, paths in sorted(observed.deep.own_rustups.items()) if observed.deep else ():
-        why = f"has a Rust of its own, beside the pinned one and the guard: {', '.join(paths)}"
+        why = f"has a separate Rust, which the pin and the guard do not affect: {', '.join(paths)}"
         yield Note("own rustup", user, why)

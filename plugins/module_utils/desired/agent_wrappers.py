@@ -33,7 +33,7 @@ POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
 POOL_UNIT = "nova-agent-pool.service"
 JOURNAL = "/run/systemd/journal/socket"  #: Where wrapped commands send their records.
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
-# Where cargo and the wrappers find the parts, below libexec/; the validating command of each.
+# The parts of the wrappers below libexec/, and the command that validates each.
 FILES = {
     "cargo_gate.sh": "bash -n %s",
     "memory-gate": "perl -c %s",
@@ -60,7 +60,7 @@ class Variables:
 
 @dataclass(frozen=True)
 class Parallelism:
-    """How many builds run at once on a host."""
+    """The number of parallel builds on a host."""
 
     slots: int  #: Cargo commands that may compile at once.
     jobs: int  #: Jobs of each.
@@ -91,18 +91,18 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             *_checkouts(policy),
             *(_environment(policy, host) if ours.nova_memory_total else ()),
         ),
-        # A restart would take the pool from builds that run.
+        # A restart would remove the pool while builds use it.
         units=(Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),),
     )
 
 
 def _context(policy: Policy, host: Host) -> dict[str, object]:
-    """What the templates of this role get beside the variables."""
+    """The values for the templates of this role, in addition to the variables."""
     shared, ours = policy.of(agent_policy.Variables), policy.of(Variables)
     builds, accounts = parallelism(policy, host.budget, host.observed.cpus), host.observed.accounts
     return {
         "prefix": shared.prefix,
-        # The name of a directory's group may not be known early in the boot.
+        # The host may not know the name of an LDAP group early in the boot.
         "group": shared.group if accounts.group_is_local or accounts.group_id is None else accounts.group_id,
         "rust_channel": shared.rust_channel,
         "memory_per_agent": shared.memory_per_agent,
@@ -161,7 +161,7 @@ def _guide(policy: Policy, host: Host) -> dict[str, object]:
 
 
 def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
-    """The numbers of the host, and the unit that makes the memory pool at boot."""
+    """The numbers of the host, and the unit that creates the memory pool at boot."""
     context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
     numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
     unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
@@ -172,7 +172,7 @@ def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
 
 
 def _checkouts(policy: Policy) -> Iterator[Entry]:
-    """Links to the wrappers in the ``scripts`` folder of each checkout, as the operational guide has them."""
+    """Links to the wrappers in the folder ``scripts`` of each checkout, as the operational guide describes."""
     programs = f"{policy.of(agent_policy.Variables).prefix}/bin"
     for checkout in policy.of(Variables).checkouts:
         for script in SCRIPTS:

@@ -36,19 +36,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 
 
 class Feature(Protocol):
-    """What a role wants, as pure functions."""
+    """The interface of a feature: pure functions."""
 
     ROLE: str
     Variables: type
 
     def problems(self, policy: Policy) -> list[str]:
-        """What is wrong with the variables together, a line each."""
+        """Problems of variables in combination, one line each."""
 
     def host_problems(self, policy: Policy, host: Host) -> list[str]:
-        """Why a host can't take the policy, a line each; nothing is changed on it then."""
+        """Reasons why the policy does not fit a host, one line each. Nothing is changed on such a host."""
 
     def wanted(self, policy: Policy, host: Host) -> Wanted:
-        """What the host should hold."""
+        """The desired state of the host."""
 
 
 FEATURES: tuple[Feature, ...] = tuple(
@@ -68,16 +68,16 @@ ROLES = tuple(feature.ROLE for feature in FEATURES)
 
 
 class PolicyProblems(ValueError):
-    """Variables that can't be used, a line each."""
+    """Problems of variables, one line each."""
 
 
 class HostProblems(ValueError):
-    """Why a host can't take the policy, a line each."""
+    """Reasons why the policy does not fit a host, one line each."""
 
 
 def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unknown: Iterable[str] = ()) -> Policy:
-    """The policy of a host. ``values`` has a value for every name of ``specs``, ``unknown`` are further names that look
-    like ours. Raises PolicyProblems with all that is wrong."""
+    """Return the policy of a host. ``values`` has a value for every name in ``specs``. ``unknown`` has other names with
+    the prefix of a role. Raises PolicyProblems with all problems."""
     problems = [
         f"{name} is not a variable of this collection; did you mean {close[0]}?"
         for name in sorted(unknown)
@@ -105,7 +105,7 @@ def host_budget(policy: Policy, observed: Observation) -> Budget:
 
 
 def host_of(policy: Policy, observed: Observation, roles: Iterable[str]) -> Host:
-    """The host with its budget. Raises HostProblems if it can't take the policy of ``roles``."""
+    """Return the host with its budget. Raises HostProblems if the policy of ``roles`` does not fit the host."""
     wanted = set(roles)
     left_out = set(policy.of(agent_policy.Variables).users) - observed.accounts.users.keys()
     if left_out:
@@ -121,7 +121,7 @@ def host_of(policy: Policy, observed: Observation, roles: Iterable[str]) -> Host
 
 
 def wanted_of(policy: Policy, host: Host, roles: Iterable[str]) -> list[Wanted]:
-    """What ``roles`` want of the host, in the order of FEATURES. Raises HostProblems."""
+    """Return the desired state for each of ``roles``, in the order of FEATURES. Raises HostProblems."""
     asked = set(roles)
     try:
         return [feature.wanted(policy, host) for feature in FEATURES if feature.ROLE in asked]
@@ -130,5 +130,5 @@ def wanted_of(policy: Policy, host: Host, roles: Iterable[str]) -> list[Wanted]:
 
 
 def retired_of(observed: Observation, roles: Iterable[str]) -> list[Wanted]:
-    """What is wanted of a host that ``roles`` leave, in their order."""
+    """Return the desired state of a host from which ``roles`` are removed, in their order."""
     return [agent_capacity.retired(observed) if role == agent_capacity.ROLE else Wanted(role) for role in roles]

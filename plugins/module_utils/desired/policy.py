@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The policy of a host: the typed variables of all roles, and the numbers that follow from them. Pure."""
+"""The policy of a host: the typed variables of all roles. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Policy:
-    """The variables of all roles, whichever of them a play has."""
+    """The variables of all roles, also of roles that the play does not use."""
 
-    values: Mapping[str, Any]  #: Full name to value, as the user gave it: for templates and messages.
+    values: Mapping[str, Any]  #: Full name to value as the user wrote it, for templates and messages.
     records: Mapping[type, object]  #: The Variables of each feature.
 
     def of(self, shape: type[T]) -> T:
@@ -28,7 +28,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Host:
-    """What a feature may ask of a host."""
+    """The facts of a host that a feature can use."""
 
     observed: Observation
     budget: Budget  #: Computed once for each look.

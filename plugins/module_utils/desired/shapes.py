@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The desired state of a host, as the features of the roles describe it. Pure; the host parses it again."""
+"""The desired state of a host, as the features of the roles describe it. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Value = Union[str, int, bool, None]
 
 @dataclass(frozen=True)
 class Template:
-    """A text that the controller renders, with ``context``: the file that a variable names, or one of ours."""
+    """A template that the controller renders with ``context``: the user's own, or a file of the collection."""
 
     variable: str = ""  #: Such as agent_limits_template; users may set another file.
     context: Mapping[str, object] = field(default_factory=dict)
@@ -32,14 +32,14 @@ class Template:
 
 @dataclass(frozen=True)
 class Source:
-    """A text that is a file of the collection as it is, such as roles/agent_hygiene/files/agent-sweep."""
+    """A file of the collection that is copied unchanged, such as roles/agent_hygiene/files/agent-sweep."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Library:
-    """The module ``module`` of module_utils, such as status.command, and all that it imports, below ``folder``."""
+    """The module ``module`` of module_utils, such as status.command, with all its imports, below ``folder``."""
 
     module: str
     folder: str
@@ -47,7 +47,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Entry:
-    """One path. A file with content None is one whose content belongs to its users."""
+    """One path. If ``content`` of a file is None, the collection does not manage its content."""
 
     path: str
     kind: str = "file"  #: file, directory, link or absent.
@@ -56,7 +56,7 @@ class Entry:
     mode: str = ""  #: Four octal digits; links have none.
     owner: str = "root"
     group: str = "root"
-    validate: str = ""  #: A command with %s that refuses a wrong file.
+    validate: str = ""  #: A command with %s that fails for a wrong file.
     diff: bool = True  #: False: the content is not shown in diffs.
     foreign: bool = False  #: In a folder that others may write: done last, with the rights of the folder's owner.
 
@@ -99,35 +99,35 @@ class Entry:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of systemd that files of ours bring or change."""
+    """A systemd unit that files of the collection create or change."""
 
     name: str
-    own: bool = False  #: The unit's own file is ours, not only a drop-in.
-    active: bool = False  #: To be enabled and running: timers. They are restarted if their files change.
-    restart: bool = False  #: If it runs, restart it when its files change.
-    reload: bool = False  #: If it runs, let it read its configuration again when that changes.
-    reload_on: tuple[str, ...] = ()  #: Paths that it reads again by a reload; it is never restarted.
-    limited: bool = False  #: The limits of agents must be in force for it.
+    own: bool = False  #: The unit's main file is from the collection, not only a drop-in.
+    active: bool = False  #: It must be enabled and running, as timers. It is restarted if its files change.
+    restart: bool = False  #: If it runs, it is restarted when its files change.
+    reload: bool = False  #: If it runs, it is reloaded when its configuration changes.
+    reload_on: tuple[str, ...] = ()  #: If these paths change, it is reloaded; it is never restarted.
+    limited: bool = False  #: It must run with the limits of agents.
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that only a running host shows. It is right if ``found`` equals ``expected``."""
+    """A property that only a running host shows. It is compliant if ``found`` equals ``expected``."""
 
     kind: str
     name: str
     expected: Value
-    found: Value  #: None: not known, and ``why`` says why.
-    why: str  #: For people, if it is not right.
-    differs: str = "kind"  #: What differs, for machines.
-    reload: bool = False  #: systemctl daemon-reload puts it right.
-    restart: str = ""  #: A restart of this unit, if it runs, puts it right.
-    setting: bool = False  #: It is a setting of the kernel: writing ``expected`` there puts it right.
+    found: Value  #: None: not known, and ``why`` has the reason.
+    why: str  #: A text for people if it is not compliant.
+    differs: str = "kind"  #: What differs, for programs.
+    reload: bool = False  #: systemctl daemon-reload corrects it.
+    restart: str = ""  #: A restart of this unit, if it runs, corrects it.
+    setting: bool = False  #: It is a kernel setting: writing ``expected`` corrects it.
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth knowing that the policy does not decide."""
+    """Useful information about the host that is not part of the policy."""
 
     kind: str
     name: str
@@ -136,7 +136,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one role wants of one host."""
+    """The desired state of one host for one role."""
 
     role: str
     entries: tuple[Entry, ...] = ()

@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""This collection's file of kernel settings: what is in it, and what it notes. Pure.
+"""The collection's file of kernel settings: settings and comments. Pure.
 
-The value before the first apply is noted in the file itself, so that it can be put back::
+A comment in the file has the value before the first apply, so that it can be restored::
 
     # kernel.keys.maxkeys was 200
     kernel.keys.maxkeys = 1000
@@ -35,7 +35,7 @@ _LINE = re.compile(r"^\s*-?\s*([^#;=\s]+)\s*=\s*([0-9]{1,19})\s*$", re.MULTILINE
 
 @dataclass(frozen=True)
 class Raised:
-    """A setting that our file raises."""
+    """A setting that the collection's file raises."""
 
     name: str
     value: int
@@ -43,15 +43,15 @@ class Raised:
 
 
 def assignments(text: str) -> dict[str, int]:
-    """The settings that a file of sysctl.d gives a whole number, with dots for slashes."""
+    """The settings in a file of sysctl.d whose value is a whole number, with dots for slashes."""
     return {name.replace("/", "."): int(value) for name, value in _LINE.findall(text)}
 
 
 def noted(text: str) -> Mapping[str, int]:
-    """The values before the first apply, out of our own file."""
+    """The values before the first apply, from the collection's own file."""
     return {name: int(value) for name, value in _NOTE.findall(text)}
 
 
 def path_of(name: str) -> Optional[str]:
-    """The kernel's file of a setting; None for a name that is none of ours."""
+    """The kernel's file for a setting; None if the collection does not use this setting."""
     return f"proc/sys/{name.replace('.', '/')}" if name in NAMES else None

@@ -27,10 +27,8 @@ def drop_in(unit: str, name: str, content: Template) -> Entry:
 
 
 def unit_of(path: str) -> str:
-    """The unit that has its own file, a drop-in, a link that enables it or its configuration at ``path``; "" for any
-    other path.
-
-    Units that exist under other names only (templates, drop-ins for every session) count as none.
+    """Return the unit to which ``path`` belongs: as its main file, a drop-in, a link that enables it, or its
+    configuration. Return "" for all other paths, and for templates and drop-ins for every session.
     """
     folder, name = posixpath.split(path)
     if folder in READERS:
@@ -45,7 +43,7 @@ def unit_of(path: str) -> str:
 
 
 def is_unit_file(path: str) -> bool:
-    """Whether ``path`` is a unit's own file, or a link that enables it: not a drop-in."""
+    """Whether ``path`` is the main file of a unit or a link that enables it, and not a drop-in."""
     return bool(unit_of(path)) and not posixpath.dirname(path).endswith(".d")
 
 

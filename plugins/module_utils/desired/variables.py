@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read role variables into typed records, and say what is wrong with them. Pure.
+"""Convert role variables to typed records, and report their problems. Pure.
 
 A feature declares its variables as a dataclass whose fields are named like the variables without the role's prefix::
 
@@ -9,7 +9,7 @@ A feature declares its variables as a dataclass whose fields are named like the 
         nofile: SoftHard = variable(soft_and_hard)
 
 A reader takes the variable's full name and its value, and returns the typed value or raises ValueError with one line
-that names the variable, what it held and what is allowed.
+that names the variable, its value and the allowed values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv"),
     *("sys", "tmp", "usr", "var", "usr/bin", "usr/lib", "usr/local", "usr/sbin", "var/lib", "var/tmp"),
 )
-# Root runs programs from the prefix: nobody else may write there, and it must outlive a reboot.
+# Root runs programs from the prefix, so only root may write to it, and it must exist after a reboot.
 UNSAFE_FOLDERS = ("/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run", "/var/run", "/home", "/var/lock")
 PRIVILEGED_GROUPS = (
     *("adm", "admin", "disk", "docker", "incus-admin", "kvm", "libvirt", "lxd", "nogroup", "root", "shadow", "staff"),
@@ -56,14 +56,14 @@ class Spec(TypedDict, total=False):
 
 
 class SoftHard(NamedTuple):
-    """A limit; None is the system's own."""
+    """A limit. None: the system's default."""
 
     soft: Optional[int]
     hard: Optional[int]
 
 
 class PolicyError(ValueError):
-    """One variable's problem, in one line."""
+    """A problem of one variable, in one line."""
 
 
 def variable(reader: Reader) -> Any:
@@ -74,9 +74,9 @@ def variable(reader: Reader) -> Any:
 def read(
     prefix: str, shape: type[T], values: Mapping[str, Any], problems: list[str], wrong: Container[str] = ()
 ) -> T | None:
-    """``values`` (full name to value) as ``shape``. Appends to ``problems``, and gives None, if a value is wrong.
+    """Return ``values`` (full name to value) as ``shape``. If a value is wrong, append to ``problems`` and return None.
 
-    ``wrong`` are names whose problem is known already.
+    ``wrong`` has the names of variables whose problem is already known.
     """
     found: dict[str, Any] = {}
     for item in fields(shape):  # type: ignore[arg-type]
@@ -91,16 +91,18 @@ def read(
 
 
 def spec_problem(name: str, value: Any, spec: Spec) -> str:
-    """What is wrong with the type of ``value``; empty if it fits the spec."""
+    """Return the problem with the type of ``value``, or "" if it fits the spec."""
     kind = spec.get("type", "str")
     if value in (None, ""):
-        # Empty means "not set", and only a variable whose default is empty may be not set.
+        # Empty means "not set". This is allowed only if the default is empty.
         return (
             ""
             if spec.get("default") in ("", None) and kind != "list"
             else f"{name} is {_shown(value)}; {_allowed(spec)}"
         )
-    fits = isinstance(value, SHAPES.get(kind, object))  # Ansible would split text at commas, and wrap a number
+    fits = isinstance(
+        value, SHAPES.get(kind, object)
+    )  # Ansible would split text at commas, and make a list of a number
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
     except (TypeError, ValueError):
@@ -160,12 +162,12 @@ def group(name: str, value: Any) -> str:
     if not EXISTING_NAME.fullmatch(str(value)):
         raise PolicyError(f"{name} is {value!r}; allowed is a group's name, such as nova-agents")
     if value in PRIVILEGED_GROUPS:
-        raise PolicyError(f"{name} is {value!r}, a group of the system; name one that only agents belong to")
+        raise PolicyError(f"{name} is {value!r}, a group of the system; choose a group that only agents belong to")
     return str(value)
 
 
 def accounts(name: str, value: Any) -> tuple[str, ...]:
-    """Names that may exist already; what may be created is checked on the host."""
+    """Names of accounts, also existing ones such as jane.doe. The host checks the names of new accounts."""
     for account in value:
         if not EXISTING_NAME.fullmatch(str(account)):
             raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as {EXAMPLES}")
@@ -177,8 +179,8 @@ def prefix(name: str, value: Any) -> str:
     unsafe = any(text_ == folder or text_.startswith(f"{folder}/") for folder in UNSAFE_FOLDERS)
     if not PREFIX.fullmatch(text_) or text_.strip("/") in SYSTEM_FOLDERS or unsafe:
         raise PolicyError(
-            f"{name} is {value!r}; allowed is an absolute path of letters, digits, _ . - and /, that is no folder of "
-            f"the system and not below {', '.join(UNSAFE_FOLDERS)}, such as /opt/nova-agent"
+            f"{name} is {value!r}; allowed is an absolute path of letters, digits, _ . - and /, such as "
+            f"/opt/nova-agent, but no folder of the system and no folder below {', '.join(UNSAFE_FOLDERS)}"
         )
     return text_
 
@@ -196,7 +198,7 @@ def channel(name: str, value: Any) -> str:
 
 
 def auto_or_number(most: int, *words: str) -> Reader:
-    """A reader of a whole number from 1 to ``most``, or one of ``words``. Gives the number, or the word."""
+    """A reader for a whole number from 1 to ``most``, or one of ``words``."""
 
     def reader(name: str, value: Any) -> int | str:
         given = str(value)
@@ -218,14 +220,14 @@ def soft_and_hard(name: str, value: Any) -> SoftHard:
         raise PolicyError(f"{name} is {value!r}; allowed is a whole number, or SOFT:HARD such as '65536:1048576'")
     pair = SoftHard(int(numbers[0]), int(numbers[-1]))
     if int(numbers[0]) > int(numbers[-1]):
-        raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard one")
+        raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard limit")
     return pair
 
 
 def refuse_base_60(name: str, value: Any) -> None:
-    """YAML reads 10:20 without quotes as 620, a number to the base of 60. Raises PolicyError if that may have been.
+    """YAML reads 10:20 without quotes as 620 (base 60). Raises PolicyError if the value can be such a number.
 
-    Numbers that people write as such are taken: powers of 2 (512 is 8:32), hundreds (500 is 8:20), and all below 120,
+    Allowed are numbers that people write as such: powers of 2 (512 is 8:32), hundreds (500 is 8:20), and all below 120,
     which would be a soft limit of 1.
     """
     if isinstance(value, bool) or not isinstance(value, int):
@@ -236,7 +238,7 @@ def refuse_base_60(name: str, value: Any) -> None:
     if 2 <= soft <= 59 and (soft <= hard or value < 0) and not usual:
         pair = f"{'-' if value < 0 else ''}{soft}:{hard}"
         raise PolicyError(
-            f"{name} is {value}, which YAML also makes of {pair} without quotes: write '{pair}' or '{value}', in quotes"
+            f"{name} is {value}; YAML also reads {pair} without quotes as {value}: write '{pair}' or '{value}', in quotes"
         )
 
 
@@ -250,7 +252,7 @@ def optional_count(name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
     if not re.fullmatch(r"[1-9][0-9]{0,5}", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or nothing for the rule's")
+        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or empty for the computed number")
     return int(value)
 
 
@@ -268,11 +270,13 @@ def services(name: str, value: Any) -> tuple[str, ...]:
                 f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner"
             )
         if service in PROTECTED_SERVICES or str(service).startswith("systemd-"):
-            raise PolicyError(f"{name} has {service!r}, which serves administrators too; name services that run agents")
+            raise PolicyError(
+                f"{name} has {service!r}, which administrators need too; list only services that run agents"
+            )
     return tuple(value)
 
 
 def share_or_number(name: str, value: Any) -> str:
     if not re.fullmatch(r"[1-9][0-9]?%|[1-9][0-9]{1,6}", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a share such as 75%, or a whole number from 10")
+        raise PolicyError(f"{name} is {value!r}; allowed is a percentage such as 75%, or a whole number from 10")
     return str(value)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of modules other than the look."""
+"""Answers of modules other than agent_host_info."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import 
 
 @dataclass(frozen=True)
 class Applied:
-    """Of host_state."""
+    """The answer of host_state."""
 
     changed: bool
     changed_paths: list[str]

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read a module's answer into typed records. A host is not trusted: whatever does not fit ends here.
+"""Convert a module's answer to typed records. Hosts are not trusted, so an answer that does not fit is refused.
 
-Bounds: a text has at most 128 KiB and holds no character that a terminal would obey; a list or dictionary has at most
-20,000 members. Unknown keys are refused. A shape refuses more in its ``__post_init__``.
+A text can have at most 128 KiB and no control characters; a list or dictionary at most 20,000 members. Unknown keys are
+refused. The ``__post_init__`` of a shape can check more.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 LONGEST_TEXT = 1 << 17
 MOST_MEMBERS = 20_000
 LARGEST_NUMBER = 1 << 63
-# Control characters, surrogates, and those that turn the direction of a text.
+# Control characters, surrogates, and characters that reverse the direction of text.
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 T = TypeVar("T")
 NONE = type(None)
 
 
 class DecodeError(ValueError):
-    """An answer that does not fit. The message names the place in the answer, never the value as it is."""
+    """An answer that does not fit. The message names the place in the answer, never the value."""
 
 
 def decode(shape: type[T], data: object, where: str = "the answer") -> T:
@@ -73,7 +73,7 @@ def _record(shape: Any, data: object, where: str) -> Any:
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()}
     try:
         return shape(**values)
-    except ValueError as error:  # what a shape itself refuses, in its __post_init__
+    except ValueError as error:  # from __post_init__ of a shape
         raise DecodeError(f"{_shown(where)}: {_shown(str(error))}") from None
 
 

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What one look at a host gives. Sizes are bytes.
+"""The result of one look at a host. Sizes are bytes.
 
-The module agent_host_info fills these shapes on the host. On the controller ``decode`` reads them, and nothing else of
-the answer is used.
+The module agent_host_info fills these shapes on the host. On the controller ``decode`` reads them. Other parts of the
+answer are ignored.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Account:
 
 @dataclass(frozen=True)
 class AccountsRecord:
-    """What earlier applies made: groups, users, and members that were put into a group."""
+    """What earlier applies created: groups, users, and memberships."""
 
     groups: list[str] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
@@ -66,26 +66,26 @@ class Accounts:
     group_is_local: bool  #: In /etc/group, so that accounts can be added on the host.
     members: list[str]  #: Of the agents' group, with those whose primary group it is.
     users: dict[str, Account]  #: The accounts of agent_policy_users.
-    login_user: str  #: Who logged in to become root.
+    login_user: str  #: The account that the play logs in with.
     record: AccountsRecord
-    memberships: dict[str, list[str]]  #: Who is in the groups of the record now, without primary groups.
+    memberships: dict[str, list[str]]  #: Current members of the groups in the record, without primary groups.
 
 
 @dataclass(frozen=True)
 class Fences:
-    """What can defeat a memory limit."""
+    """Settings of a host that can defeat a memory limit."""
 
     overcommit_memory: int  #: The kernel's mode.
     shm_used: int  #: Bytes in /dev/shm.
-    container_users: list[str]  #: Agents who may start containers, as "agent1 (docker)".
-    oomd: list[str] = field(default_factory=list)  #: Files that let systemd-oomd end sessions of users.
-    #: Files of `systemctl set-property`, by unit: they win over drop-ins.
+    container_users: list[str]  #: Agents that may start containers, as "agent1 (docker)".
+    oomd: list[str] = field(default_factory=list)  #: Files with which systemd-oomd kills sessions of users.
+    #: Files of `systemctl set-property`, by unit. They override drop-ins.
     overrides: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LoginPaths:
-    """Ways to log in on which PAM sets no limits."""
+    """Login paths on which PAM sets no limits."""
 
     sshd_without_pam: bool
     pam_without_limits: list[str]  #: PAM services, such as atd.
@@ -93,14 +93,14 @@ class LoginPaths:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of the kernel."""
+    """One kernel setting."""
 
     now: int
-    writable: bool  #: Not in most containers: there it is the machine's.
-    ours: Optional[int] = None  #: As this collection's file sets it.
-    before: Optional[int] = None  #: Before the first apply, as this collection's file notes it.
-    earlier: Optional[int] = None  #: As a file of others sets it that is read before ours.
-    later: str = ""  #: The file of others that sets it after ours.
+    writable: bool  #: False in most containers, where the setting belongs to the machine.
+    ours: Optional[int] = None  #: The value in the collection's file.
+    before: Optional[int] = None  #: The value before the first apply, from the collection's file.
+    earlier: Optional[int] = None  #: The value in another file, which is read before the collection's file.
+    later: str = ""  #: Another file that sets it after the collection's file.
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Sshd:
-    version: str = ""  #: Of its package, such as 9.2; empty: the host has none.
+    version: str = ""  #: Version of its package, such as 9.2; empty: the host has no sshd.
     drop_ins: bool = False  #: Whether it reads /etc/ssh/sshd_config.d.
     settings: dict[str, list[Given]] = field(
         default_factory=dict
@@ -130,11 +130,11 @@ class Sshd:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What bounds how many agents can work at once, beside memory."""
+    """The limits on the number of agents other than memory."""
 
     kernel: dict[str, Setting] = field(default_factory=dict)
-    open_files: Optional[int] = None  #: The most that a login can be given; None: not known.
-    most_tasks: Optional[int] = None  #: Processes and threads of the host, of which systemd takes percentages.
+    open_files: Optional[int] = None  #: The most that root can set for a login; None: not known.
+    most_tasks: Optional[int] = None  #: Processes and threads of the host, the base of systemd's percentages.
     user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
     sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
     sshd: Sshd = field(default_factory=Sshd)
@@ -151,11 +151,11 @@ class Session:
 
 @dataclass(frozen=True)
 class Usage:
-    """Of user.slice, which holds all sessions."""
+    """Memory of user.slice, which contains all sessions."""
 
     memory_max: Optional[int]
     swap_max: Optional[int]
-    in_use: int  #: Without what the kernel can take back.
+    in_use: int  #: Without memory that the kernel can reclaim.
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Ceiling:
     systemd: int  #: Its version; 0: not known.
     hierarchy: str  #: unified, hybrid or legacy.
     controllers: list[str]
-    users: Optional[Usage]  #: None: the kernel does not say.
+    users: Optional[Usage]  #: None: not known.
     services: list[str]  #: Services in system.slice.
     administrators: dict[str, int]  #: Name to uid.
 
@@ -174,7 +174,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class UnitState:
-    """A unit as systemd has it."""
+    """The state of a unit in systemd."""
 
     load: str
     enabled: str
@@ -202,7 +202,7 @@ class InstalledToolchain:
 @dataclass(frozen=True)
 class ToolchainTree:
     present: bool
-    request: str  #: What it was installed for, as JSON with sorted keys; empty without a receipt.
+    request: str  #: The request of the installation, as JSON with sorted keys; empty without a receipt.
     toolchains: list[InstalledToolchain]
     problems: list[str]
     in_use: list[str]  #: Old generations in which programs still run.
@@ -218,7 +218,7 @@ class AuditLogFinding:
 
 @dataclass(frozen=True)
 class Login:
-    """What a new session of an account gets; or why that is not known."""
+    """The limits of a new session of an account, or the reason why they are not known."""
 
     limits: Limits = field(default_factory=dict)
     error: str = ""
@@ -229,7 +229,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Deep:
-    """What costs processes, and is looked at for audits only."""
+    """Facts that need extra processes. Only audits look at them."""
 
     logins: dict[str, Login]
     own_rustups: dict[str, list[str]]  #: Paths of toolchains that agents installed, by account.
@@ -265,6 +265,6 @@ class Observation:
     def __post_init__(self) -> None:
         memory = self.memory
         if self.cpus < 1 or memory["total"] < 1 or memory["hugepages"] < 0 or (memory["cgroup_limit"] or 1) < 1:
-            raise ValueError("a number of CPUs or a size of memory is one that no host has")
+            raise ValueError("a number of CPUs or a memory size is impossible")
         if not all(path.startswith("/") for path in {**self.files, **self.toolchains}):
             raise ValueError("files or toolchains has a name that is no absolute path")

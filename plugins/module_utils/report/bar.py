@@ -4,7 +4,7 @@
 # ("bar" is the bar of the page)
 """The budget of a host as a bar: parts that add up to its memory, and the same as a sentence.
 
-Sizes are bytes. Positions and widths are per cent of MemTotal.
+Sizes are bytes. Positions and widths are in percent of MemTotal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Segment:
 @dataclass(frozen=True)
 class Bar:
     segments: tuple[Segment, ...]  #: From 0 to 100 without gaps, without empty parts.
-    used: int | None  #: Memory that all sessions use now; None if the kernel does not tell.
+    used: int | None  #: Memory that all sessions use now; None if not known.
     load: float | None  #: ``used`` as a share of the agents' memory, possibly above 1.
     used_width: float  #: ``used`` on the bar, at most 100.
     words: str

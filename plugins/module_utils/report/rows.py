@@ -46,7 +46,7 @@ class AuditedHost:
     slots: int | None = None
     jobs: int | None = None
     used: int | None = None  #: Memory that all sessions use now.
-    ceiling: int | None = None  #: The most that they may use; None: no ceiling.
+    ceiling: int | None = None  #: The most that sessions may use; None: no ceiling.
     running: int | None = None  #: Agents that run, counted by ``counted_by``.
     counted_by: str = "accounts"
     pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What site reports of a host: how many agents it can take, and what there defeats a memory limit. Pure."""
+"""The summary of a host that site prints: how many agents fit, and what can defeat a memory limit. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import counte
 
 MOST_NAMES = 10
 CEILING_OFFER = (
-    "what does not run in a wrapper may take all memory, and the host may then not answer for minutes; set "
+    "commands without a wrapper can use all memory, and then the host may not answer for minutes; set "
     "agent_ceiling_enabled: true (docs/reliability.md)"
 )
 
 
 def summary_lines(policy: Policy, host: Host) -> list[str]:
-    """The first line says what the host can take; the others are notes."""
+    """The first line has the number of agents that fit; the others are notes."""
     budget = host.budget
     builds = agent_wrappers.parallelism(policy, budget, host.observed.cpus)
     holds = (
@@ -39,17 +39,16 @@ def _login_notes(policy: Policy, host: Host) -> list[str]:
     ways, notes = host.observed.login_paths, []
     if ways.sshd_without_pam:
         notes.append(
-            "sshd works without PAM, so no limit holds for logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
+            "sshd does not use PAM, so no limit applies to logins by ssh: set UsePAM yes in /etc/ssh/sshd_config"
         )
     if ways.pam_without_limits:
         files = ", ".join(f"/etc/pam.d/{name}" for name in ways.pam_without_limits)
-        notes.append(f"no limit holds for what starts through {files}: add `session required pam_limits.so`")
+        notes.append(f"no limit applies to logins through {files}: add `session required pam_limits.so`")
     wanted = agent_limits.limits(policy.of(agent_limits.Variables), host.observed)
     stale = agent_limits.stale_sessions(host.observed.sessions, wanted)
     if stale and agent_limits.ROLE in host.observed.manifest.roles:
         notes.append(
-            f"sessions and services that were open before keep other limits: {_names(stale)}; log in again, or "
-            "restart the service"
+            f"open sessions and services still have other limits: {_names(stale)}; log in again, or restart the service"
         )
     return notes
 
@@ -57,10 +56,10 @@ def _login_notes(policy: Policy, host: Host) -> list[str]:
 def fleet_lines(
     summaries: Mapping[str, Sequence[str]], done: Sequence[str], looked_at_all: str, offered: Sequence[str] = ()
 ) -> list[str]:
-    """One line for all hosts with the same summary, and one that says how the run ended.
+    """One line for all hosts with the same summary, and one line about the end of the run.
 
-    ``summaries`` are by host, of every host that the play began with; ``done`` are those that did not fail.
-    ``looked_at_all`` is empty, or says what was left out. ``offered`` are hosts that could have a ceiling.
+    ``summaries`` has every host of the play, ``done`` the hosts that did not fail. ``looked_at_all`` is empty, or says
+    what was left out. ``offered`` has the hosts that could have a ceiling.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for host, lines in summaries.items():

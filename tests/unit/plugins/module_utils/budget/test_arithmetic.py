@@ -42,7 +42,7 @@ def test_the_guides_host_exactly() -> None:
         "available = 1,304 GiB: usable - system_reserve - headroom",
         "max_agents = 326: available / per_agent (4 GiB), rounded down",
         "recommended_agents = 300: 12/13 of max_agents, rounded down, at least 1",
-        "slots = 300, jobs = 32: a command for each recommended agent; the least of 192 CPUs, 32 and max_agents",
+        "slots = 300, jobs = 32: a command for each recommended agent; the lowest of 192 CPUs, 32 and max_agents",
     ]
 
 

@@ -191,7 +191,7 @@ def test_what_was_made_is_recorded_in_a_file():
         (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
         (changed(RIGHT, "fences", overcommit_memory=2), "vm.overcommit_memory is 2"),
         (changed(RIGHT, "fences", container_users=["a1 (docker)", "a2 (lxd)"]), "a1 (docker), a2 (lxd)"),
-        (changed(RIGHT, "fences", shm_used=3 * GIB), "/dev/shm hold 3 GiB"),
+        (changed(RIGHT, "fences", shm_used=3 * GIB), "/dev/shm use 3 GiB"),
     ],
 )
 def test_what_defeats_a_limit_is_a_note(observed, part):
