@@ -8,13 +8,12 @@ import json
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
-from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import (
     ControllerAction,
     not_from_facts,
-    shown,
+    reported,
 )
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import write_reports
@@ -40,7 +39,4 @@ class ActionModule(ControllerAction):
             variables, {"agent_audit_json": given["json"], "agent_audit_junit": given["junit"]}
         )
         problems += write_reports({name: (path, texts[name]()) for name, path in paths.items()})
-        for problem in problems:
-            Display().error(problem, wrap_text=False)
-        # Not failed: that would end all hosts here, before the result of each of them is set.
-        return {**shown(table(report).split("\n")), "problems": problems}
+        return reported(table(report).split("\n"), problems)

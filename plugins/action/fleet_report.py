@@ -8,13 +8,12 @@ import os
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
-from ansible.utils.display import Display
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host
 from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import (
     ControllerAction,
     not_from_facts,
-    shown,
+    reported,
 )
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import kept_records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import report_page
@@ -33,9 +32,6 @@ class ActionModule(ControllerAction):
         page = report_page([audited_host(one["record"], one["view"]) for one in kept], now)
         paths, problems = not_from_facts(variables, {"agent_report_path": given["path"]})
         problems += write_reports({name: (path, page) for name, path in paths.items()})
-        for problem in problems:
-            Display().error(problem, wrap_text=False)
         summary = table(fleet_report([one["record"] for one in kept], now)).splitlines()[-1]
         path = "not written" if problems else os.path.abspath(given["path"])
-        # Not failed: that would end all hosts here, before the result of each of them is set.
-        return {**shown([f"{summary.replace('audit:', 'report:', 1)}; {path}"]), "problems": problems}
+        return reported([f"{summary.replace('audit:', 'report:', 1)}; {path}"], problems)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ai_audit_log
-short_description: Hold AI audit logs at mode 0600 of their owner
+short_description: Ensure that AI audit logs have mode 0600 and belong to their owner
 version_added: 0.1.0
 description:
   - Makes each log that is missing, and narrows it and its rotations (C(NAME.1), C(NAME-20261123.gz)) to C(0600).

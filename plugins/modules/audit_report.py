@@ -13,23 +13,13 @@ description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.audit).
 options:
-  variable:
-    description: The variable in which each host has the result of M(nova.agent_host.policy_compare).
-    type: str
-    required: true
   json:
-    description: Where on the controller to write the report as JSON.
+    description: Path on the controller for the report as JSON.
     type: path
   junit:
-    description: Where on the controller to write the report as JUnit XML.
+    description: Path on the controller for the report as JUnit XML.
     type: path
-attributes:
-  check_mode:
-    support: full
-    description: Writes the report in check mode, too; nothing on a host changes in any mode.
-  diff_mode:
-    support: none
-    description: Shows nothing.
+extends_documentation_fragment: [nova.agent_host.fleet]
 author:
   - Contributors to nova.agent_host (@nova)
 """
@@ -49,13 +39,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The table, a line each.
+  description: The lines of the table.
   returned: success
   type: list
   elements: str
 problems:
-  description: Why something could not be written, a line each. The task does not fail then, so that the play goes on to
-    set each host's result.
+  description: Reasons why a report could not be written, one line each. The task does not fail, so that the play can
+    set the result of each host.
   returned: success
   type: list
   elements: str

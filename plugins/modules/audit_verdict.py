@@ -13,20 +13,14 @@ description:
   - Works on the controller. Part of the playbook C(nova.agent_host.audit), whose exit status comes from it.
 options:
   status:
-    description: What M(nova.agent_host.policy_compare) returned under that name.
+    description: The value with the same name in the result of M(nova.agent_host.policy_compare).
     type: str
     required: true
   record:
-    description: What M(nova.agent_host.policy_compare) returned under that name.
+    description: The value with the same name in the result of M(nova.agent_host.policy_compare).
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """

@@ -12,23 +12,13 @@ version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.report).
-  - The page needs nothing beside itself, and asks nothing of any network. It is replaced as a whole.
+  - The page is one file and loads nothing from a network. It is replaced as a whole.
 options:
-  variable:
-    description: The variable in which each host has the result of M(nova.agent_host.policy_compare).
-    type: str
-    required: true
   path:
-    description: Where on the controller to write the page.
+    description: Path on the controller for the page.
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Writes the page in check mode, too; nothing on a host changes in any mode.
-  diff_mode:
-    support: none
-    description: Shows nothing.
+extends_documentation_fragment: [nova.agent_host.fleet]
 author:
   - Contributors to nova.agent_host (@nova)
 """
@@ -53,7 +43,7 @@ msg:
   type: list
   elements: str
 problems:
-  description: Why the page could not be written.
+  description: Reasons why the page could not be written.
   returned: success
   type: list
   elements: str

@@ -12,10 +12,10 @@ version_added: 0.1.0
 description:
   - Used by the action plugin M(nova.agent_host.policy_apply). Its options may change in any version.
   - Brings every path that a role wants to the desired state, and removes paths that the role wanted in an earlier apply
-    and no longer lists. Then lets systemd read changed units, and starts or restarts them.
-  - What was written is recorded by role, with hashes, in a manifest. A recorded file that was edited is not removed but
-    reported. What was at a path before the first apply is put back when the path is removed.
-  - A file is written beside its place and renamed, so that a reader sees the old or the new file, whole.
+    and no longer wants. Then reloads systemd if units changed, and starts or restarts them.
+  - A manifest records the paths by role, with hashes. If a recorded file was edited, it is not removed but reported.
+    When a path is removed, the original is restored.
+  - A file is written under a temporary name and renamed, so that a reader sees the old or the new file, never a part.
 options:
   roles:
     description: The roles, in order. A role without entries is removed.
@@ -36,12 +36,12 @@ options:
         elements: dict
         default: []
       units:
-        description: Units of systemd that these files bring or change. Each has C(name), and flags.
+        description: Systemd units that these files create or change. Each has C(name), and flags.
         type: list
         elements: dict
         default: []
   reload:
-    description: Let systemd read its files again even if none changed.
+    description: Reload systemd even if no file changed.
     type: bool
     default: false
   restarts:
@@ -50,7 +50,7 @@ options:
     elements: str
     default: []
   settings:
-    description: Values of settings of the kernel (sysctl) to set after the files are written.
+    description: Kernel settings (sysctl) and their values, to set after the files are written.
     type: dict
     default: {}
   manifest:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plan
-short_description: "Internal: print what hosts can hold"
+short_description: "Internal: print how many agents fit on hosts"
 version_added: 0.1.0
 description:
   - Part of playbook C(nova.agent_host.plan). Contacts no host.

@@ -12,14 +12,14 @@ version_added: 0.1.0
 description:
   - Compares as M(nova.agent_host.policy_compare) does, then makes one call of M(nova.agent_host.host_state) if files
     or units differ.
-  - Accounts, packages, the toolchain and AI audit logs are the business of other tasks, before or after this one.
+  - Other tasks change accounts, packages, the toolchain and AI audit logs.
 options:
   roles:
     description: Names of roles, without the collection's. All roles, if not set.
     type: list
     elements: str
   state:
-    description: With V(absent), everything of the roles that the host's manifest has is removed.
+    description: With V(absent), everything that the host's manifest has for the roles is removed.
     type: str
     choices: [present, absent]
     default: present
@@ -46,17 +46,17 @@ contacted:
   returned: success
   type: bool
 changed_paths:
-  description: Paths that were written or removed, or in check mode would be. The first ten, and how many more.
-  returned: if the host was contacted a second time
+  description: Paths that were written or removed, or would be in check mode. The first ten, and the number of the
+  others. returned: if the host was contacted a second time
   type: list
   elements: str
 changed_units:
-  description: What was done with units of systemd.
+  description: Changes of systemd units.
   returned: if the host was contacted a second time
   type: list
   elements: str
 kept:
-  description: Paths no longer wanted that were left, because they were edited or something is in them.
+  description: Paths that are no longer wanted but stay, because they were edited or have other content.
   returned: if the host was contacted a second time
   type: list
   elements: str

@@ -11,40 +11,34 @@ short_description: "Internal: compare a host with the policy of roles, and chang
 version_added: 0.1.0
 description:
   - Checks the variables of all roles, looks at the host with M(nova.agent_host.agent_host_info), and compares.
-  - Variables are checked before the host is contacted. A host that can't take the policy fails.
-  - The variables of roles that are not in the play have their defaults.
+  - Variables are checked before the host is contacted. If the policy does not fit the host, the task fails.
+  - Variables of roles that are not in the play have their defaults.
 options:
   roles:
     description: Names of roles, without the collection's. All roles, if not set.
     type: list
     elements: str
   tags:
-    description: Of O(roles), only those that are named here, unless it has V(all). For C(ansible_run_tags).
+    description: Select only these of O(roles), unless the list has V(all). For C(ansible_run_tags).
     type: list
     elements: str
     default: [all]
   skip_tags:
-    description: Of O(roles), none that is named here. For C(ansible_skip_tags).
+    description: Do not select these of O(roles). For C(ansible_skip_tags).
     type: list
     elements: str
     default: []
   retire:
-    description: Return what earlier applies put on the host instead; no variable is read.
+    description: Return what earlier applies wrote on the host instead. No variable is read.
     type: bool
     default: false
   audit:
     description:
-      - Compare everything, also what costs processes on the host, and keep every item for a report.
-      - A host that is not reached or can't be compared does not fail; its status says so.
+      - Compare everything, also facts that need extra processes on the host, and store all items for a report.
+      - If the host is not reached or can't be compared, the task does not fail; RV(status) says so.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.read_only]
 author:
   - Contributors to nova.agent_host (@nova)
 """
@@ -63,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differs:
-  description: Whether anything is not as the policy wants it.
+  description: Whether anything drifted or could not be checked.
   returned: success, without O(audit)
   type: bool
 remaining:
@@ -72,7 +66,7 @@ remaining:
   type: list
   elements: str
 accounts:
-  description: What has to be done with accounts - C(pending), C(group), C(users), C(members), C(leavers).
+  description: Changes of accounts that are needed - C(pending), C(group), C(users), C(members), C(leavers).
   returned: success, without O(audit)
   type: dict
 packages:
@@ -98,11 +92,11 @@ ceiling_blocked:
   returned: success, without O(audit)
   type: bool
 ceiling_offered:
-  description: Whether the host could have a ceiling, and has none.
+  description: Whether the host could have a ceiling but has none.
   returned: success, without O(audit)
   type: bool
 summary:
-  description: What the host can take, and notes.
+  description: The number of agents that fit on the host, and notes.
   returned: success, without O(audit)
   type: list
   elements: str
@@ -111,11 +105,11 @@ status:
   returned: with O(audit)
   type: str
 broken:
-  description: Whether the host could not be compared to the end.
+  description: Whether the host could not be compared completely.
   returned: with O(audit)
   type: bool
 record:
-  description: A file on the controller that holds the items until the run ends.
+  description: A file on the controller with the items. It is removed when the run ends.
   returned: with O(audit)
   type: str
 """

@@ -12,18 +12,7 @@ version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.site).
-options:
-  variable:
-    description: The variable in which each host has the result of M(nova.agent_host.policy_compare).
-    type: str
-    required: true
-attributes:
-  check_mode:
-    support: full
-    description: Says that nothing was changed.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [nova.agent_host.fleet]
 author:
   - Contributors to nova.agent_host (@nova)
 """

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 
 class ControllerAction(ActionBase):
@@ -43,3 +44,13 @@ def not_from_facts(variables: Mapping[str, Any], paths: Mapping[str, str | None]
 def shown(lines: Sequence[str]) -> dict[str, Any]:
     """A result whose lines the callback prints, below the task's banner, as it prints those of debug."""
     return {"msg": list(lines), "_ansible_verbose_always": True}
+
+
+def reported(lines: list[str], problems: list[str]) -> dict[str, Any]:
+    """The result of a report: print ``problems`` as errors and show ``lines``.
+
+    The task does not fail: a failure would end all hosts here, before the result of each of them is set.
+    """
+    for problem in problems:
+        Display().error(problem, wrap_text=False)
+    return {**shown(lines), "problems": problems}

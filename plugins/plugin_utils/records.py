@@ -1,8 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The result of each host's comparison, as a file in Ansible's own temporary folder, which goes when the run ends.
+"""The items of each host, as a file in Ansible's temporary folder, which Ansible removes when the run ends.
 
-A result names this file. So the items of a host are neither printed by -v, nor kept in a fact cache or in variables.
+A task's result has only the path of this file. So the items are not printed by -v, and not stored in a fact cache or in
+variables.
 """
 
 from __future__ import annotations
@@ -43,6 +44,6 @@ def kept_records(variables: Mapping[str, Any], register: str) -> dict[str, Kept]
             with open(variables["hostvars"][host][register]["record"], encoding="utf-8") as file:
                 found[host] = json.load(file)
         except (KeyError, TypeError, OSError, ValueError):
-            why = "looking at this host did not come to an end"
+            why = "the comparison of this host did not end"
             found[host] = {"record": {"host": host, "status": UNKNOWN, "why": why, "items": []}, "view": {}}
     return found

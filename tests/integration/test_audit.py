@@ -397,7 +397,7 @@ def test_a_host_that_can_not_be_repaired_says_why_and_the_others_go_on(broken, s
             with obstacle(broken) as message:
                 played = broken.site(**policy)
                 assert played.status == 2
-                assert message in played.told and "the next apply goes on from there" in played.told, played.text
+                assert message in played.told and "the next apply continues there" in played.told, played.text
                 assert played.paths("host2") and "host2" not in played.failed_hosts
                 if name == "read-only":
                     assert broken.audit(**policy).status == 2

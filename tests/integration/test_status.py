@@ -150,7 +150,7 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
         seen = facts(lab, "agent1")
     finally:
         lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
-    assert "/proc hides the processes of others here: without root, only your own are counted" in seen["notes"]
+    assert "/proc hides the processes of other users: without root, only your own are counted" in seen["notes"]
 
 
 def test_a_timer_writes_metrics_that_prometheus_reads(lab):

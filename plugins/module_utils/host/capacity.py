@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What bounds how many agents can work at once on a host, beside memory. A few file reads below a given root."""
+"""Read the limits on the number of agents other than memory, from a few files below a given root."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def observe_capacity(root: str = "/") -> Capacity:
 
 
 def _open_files(nr_open: Setting | None, root: str) -> int | None:
-    """What PAM, which works as root, can give a login: up to fs.nr_open, or without the right to raise limits (most
-    containers) what root has."""
+    """The most open files that PAM, which runs as root, can set for a login: fs.nr_open, or without the right to raise
+    limits (most containers) root's own limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     match = re.search(r"^CapEff:\s*([0-9a-f]+)$", _text(root, "proc/self/status"), re.MULTILINE)
     may_raise = bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)

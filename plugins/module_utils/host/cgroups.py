@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What a ceiling on all agents needs to know of a host: its cgroup tree, what users take, and who administers it."""
+"""Facts for the ceiling: the cgroup tree of a host, the memory that users use, and the administrators."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
 # (used by programs of the host, too, which have no AnsibleModule)
-"""Work that must end, and work with the rights of an account: done in a child process, which can be killed.
+"""Run work with a time limit, and with the rights of an account, in a child process that can be killed.
 
-The child keeps root's real and saved user id. Its effective one is the account's while it acts for it: the kernel then
-checks each access to a file as the account's, and the account can't signal, trace or limit the child, since kill(2),
-ptrace(2) and prlimit(2) compare with the real and saved ids.
+The child keeps root's real and saved user id. While it works for an account, its effective user id is the account's:
+the kernel then checks each file access with the account's rights. The account can't signal, trace or limit the child,
+because kill(2), ptrace(2) and prlimit(2) check the real and saved ids.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEAST_SILENCE = 0.25  # seconds for an item, after many that did not answer
 
 
 class ChildError(Exception):
-    """The child did not do its work; the message says why."""
+    """The child failed. The message has the reason."""
 
 
 class SilentError(ChildError):
@@ -127,7 +127,7 @@ def each(
         if left <= 0:
             return [
                 *done,
-                *(failed(item, f"was left out after {total:g} s: it comes with the next run") for item in rest),
+                *(failed(item, f"was left out after {total:g} s: the next run continues with it") for item in rest),
             ]
         try:
             for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]

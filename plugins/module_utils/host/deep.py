@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What only a running host knows: limits of a login, toolchains that agents brought themselves, how long agents wait.
+"""Facts that need extra processes: limits of a login, toolchains that agents installed, how long agents wait.
 
-Starts a process or two for each agent: for an audit, not for every apply. None of them is the agent's.
+Starts one or two processes for each agent, so only an audit reads them. No process has the agent's real user id.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def observe_deep(users: Iterable[str]) -> Deep:
 
 
 def observe_login(user: str, root: str = "/") -> Login:
-    """What PAM gives a new session of ``user``. runuser's PAM service does little beside pam_limits."""
+    """The limits that PAM sets for a new session of ``user``. runuser's PAM service does little except pam_limits."""
     if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
         return Login(error=missing)
     try:
@@ -44,8 +44,8 @@ def observe_login(user: str, root: str = "/") -> Login:
 
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
-    """Toolchains in the homes of accounts that exist, by account; only those who have any. A home is looked at with its
-    owner's rights: it may have links to anywhere, and mounts of the owner's own. One that does not answer has none."""
+    """Toolchains in the homes of accounts, by account. A home is read with the rights of its owner, because it can have
+    links to any place, and mounts. A home that does not answer has none."""
     names = list(users)
     found = each(names, _own_rustups, lambda _user, _why: [], silence=HOME_SECONDS, total=HOMES_SECONDS)
     return {user: paths for user, paths in zip(names, found) if paths}

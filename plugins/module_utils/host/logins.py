@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Whether the ways into a host load pam_limits at all. Reads the configuration of PAM below a given root."""
+"""Whether the login paths of a host load pam_limits. Reads the configuration of PAM below a given root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
 
 
 def observe_login_paths(root: str = "/") -> LoginPaths:
-    """What PAM's limits do not reach."""
+    """The login paths to which PAM's limits do not apply."""
     return LoginPaths(
         sshd_without_pam=sshd.exists(root) and not sshd.uses_pam(root),
         pam_without_limits=[
@@ -30,10 +30,10 @@ def observe_login_paths(root: str = "/") -> LoginPaths:
 
 
 def why_without_limits(service: str, root: str = "/") -> str:
-    """Why a PAM service sets no limits, with what to do; empty where it sets them."""
+    """Why a PAM service sets no limits, and what to do. Empty if it sets them."""
     path = _pam_file(root, service)
     if path is None:
-        return f"there is no {PAM_FOLDERS[0]}/{service}: install what brings it"
+        return f"there is no {PAM_FOLDERS[0]}/{service}: install its package"
     loads = _loads_limits(root, service, frozenset())
     shown = f"/{os.path.relpath(path, root)}"
     return "" if loads else f"{shown} does not load pam_limits: add `session required pam_limits.so`"

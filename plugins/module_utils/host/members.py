@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Who is in a group of this host, and who logged in, as PAM would have it."""
+"""The members of a group of this host, and the account that logged in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOBODY = 2**32 - 1  # the login uid of what no login started
 
 
 def group_members(group: str) -> list[str] | None:
-    """Everybody in ``group``, also those whose primary group it is; None where there is no such group."""
+    """All members of ``group``, also accounts with this primary group. None if the group does not exist."""
     try:
         found = grp.getgrnam(group)
     except KeyError:
@@ -23,7 +23,7 @@ def group_members(group: str) -> list[str] | None:
 
 
 def login_user(root: str = "/") -> str:
-    """The account that logged in to become who runs this: sudo says it, and for su the kernel knows."""
+    """The account that logged in and then became the current user. It comes from sudo, or for su from the kernel."""
     if os.environ.get("SUDO_USER"):
         return os.environ["SUDO_USER"]
     uid = os.getuid()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Read what bounds a host's memory from /proc, /sys and the cgroup tree below a given root.
+"""Read the memory of a host and its limits from /proc, /sys and the cgroup tree below a given root.
 
-The container's limit is the tightest one on PID 1's path, never on the path of the process that asks: agents' sessions
-may run under a ceiling that this collection sets, and a budget that saw it would shrink with each apply.
+The container's limit is the lowest limit on the path of PID 1, not on the path of the calling process: sessions of
+agents may run below the ceiling, and a budget that counts the ceiling would shrink with each apply.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class HostMemory(TypedDict):
 
 
 class Host(TypedDict):
-    """What the budget needs to know about a host."""
+    """The facts of a host that the budget needs."""
 
     memory: HostMemory
     cpus: int  #: CPUs that are online and that PID 1 may use: a container's cpuset counts, our own affinity does not.
 
 
 class HostError(ValueError):
-    """A file holds what it can't hold or can't be read. The message names the file and what it held."""
+    """A file has an impossible value or can't be read. The message names the file and its content."""
 
 
 class CgroupTree(NamedTuple):
@@ -63,7 +63,7 @@ class Limit(NamedTuple):
 def read_host(root: str = "/") -> Host:
     """Read memory and CPUs of the host whose files lie below root.
 
-    Raises HostError for a file that is missing, can't be read or holds what it can't hold.
+    Raises HostError for a file that is missing, can't be read or has an impossible value.
     """
     memory = _read_meminfo(root)
     limit = container_limit(root, memory["MemTotal"])
@@ -195,7 +195,7 @@ def _folders(mounts: list[tuple[str, str]], path: str, mountinfo: str) -> list[s
 
 
 def _read_limit(path: str, total: int) -> Limit | None:
-    """Read one limit; None where there is none, or where this folder doesn't control memory (its parent still may)."""
+    """Read one limit. None: there is none, or this folder does not control memory (its parent may)."""
     if not os.path.lexists(path):
         return None
     held = _read(path).strip()

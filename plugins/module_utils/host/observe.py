@@ -49,7 +49,7 @@ DPKG_STATUS = "/var/lib/dpkg/status"
 
 @dataclass(frozen=True)
 class Question:
-    """What a look is asked for, beside what it always finds."""
+    """The optional parts of a look."""
 
     group: str = "nova-agents"
     users: Sequence[str] = ()
@@ -97,13 +97,13 @@ def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, Pat
 
 
 def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
-    """What is wrong with AI audit logs. Changes nothing."""
+    """Problems of AI audit logs. Changes nothing."""
     findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
     return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 
 
 def observe_platform() -> Platform:
-    """What the host is, and who looks."""
+    """The platform of the host, and the user id of the module."""
     release = {}
     for name in ("/etc/os-release", "/usr/lib/os-release"):
         if os.path.exists(name):
@@ -151,7 +151,7 @@ def is_local_group(group: str, file: str = "/etc/group") -> bool:
 
 
 def _added_members(group: str) -> list[str]:
-    """Who can be taken out of a group again: nobody leaves his primary one."""
+    """The accounts that can be removed from a group. An account can't leave its primary group."""
     try:
         return list(grp.getgrnam(group).gr_mem)
     except KeyError:
@@ -159,7 +159,7 @@ def _added_members(group: str) -> list[str]:
 
 
 def _read_record(path: str) -> AccountsRecord:
-    """A damaged record is written again; retire then leaves accounts that it can't know as ours."""
+    """A damaged record is written again. retire then leaves the accounts that were in the damaged record."""
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)

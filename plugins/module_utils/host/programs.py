@@ -2,24 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
 # (no AnsibleModule here, whose functions pylint would have)
-"""What programs of the host say, asked with patience and in nobody's language."""
+"""Run a program of the host with LC_ALL=C and a time limit."""
 
 from __future__ import annotations
 
 import subprocess
 
-PATIENCE = 20  # seconds for one program: PAM may ask a directory service that is away
+TIMEOUT = 20  # seconds for one program: PAM may ask a directory service that does not answer
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
-def said(command: list[str]) -> str:
-    """Standard output of ``command``. Raises OSError and subprocess.SubprocessError, for which see ``why``."""
+def run(command: list[str]) -> str:
+    """Return the standard output of ``command``. Raises OSError and subprocess.SubprocessError."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=ENVIRONMENT,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=True,
         text=True,
         errors="replace",
@@ -27,12 +27,10 @@ def said(command: list[str]) -> str:
     return done.stdout
 
 
-def why(error: Exception) -> str:
-    """What went wrong in ``said``, in one line."""
+def describe_error(error: Exception) -> str:
+    """Return the reason why ``run`` failed, in one line."""
     if isinstance(error, subprocess.CalledProcessError):
-        return (
-            f"{error.cmd[0]} ended with status {error.returncode}: {(error.stderr or '').strip() or 'it said nothing'}"
-        )
+        return f"{error.cmd[0]} ended with status {error.returncode}: {(error.stderr or '').strip() or 'no message'}"
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"{error.cmd[0]} did not answer within {PATIENCE} s"
+        return f"{error.cmd[0]} did not answer within {TIMEOUT} s"
     return f"{error}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What agents run on a host now, and under which limits.
+"""The processes of agents on a host, and their limits.
 
-A process may lower its limits and never raise them, so the loosest one of a session tells what its login was given.
+A process can lower its limits but not raise them, so the highest limit in a session is the limit of its login.
 """
 
 from __future__ import annotations

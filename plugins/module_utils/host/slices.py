@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What others set for the slices and services of users, beside this collection. Reads files below a given root."""
+"""Settings of others for the slices and services of users. Reads files below a given root."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def observe_oomd(root: str = "/") -> list[str]:
 
 
 def observe_overrides(root: str = "/") -> dict[str, list[str]]:
-    """Files of `systemctl set-property` for slices and managers of users, by unit: they win over every drop-in."""
+    """Files of `systemctl set-property` for slices and managers of users, by unit. They override all drop-ins."""
     found: dict[str, list[str]] = {}
     for folder in CONTROL:
         for path in _files(folder, "user*.d/*.conf", root):

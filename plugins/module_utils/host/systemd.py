@@ -9,14 +9,14 @@ import subprocess
 from collections.abc import Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import STARTED
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said, why
+from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import describe_error, run
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
 
 BOOTED = "/run/systemd/system"
 
 
 class UnitError(Exception):
-    """systemctl refused something; the message has the command and its answer."""
+    """systemctl failed. The message has the command and its output."""
 
 
 class Systemd:
@@ -71,6 +71,6 @@ class Systemd:
 
     def _call(self, verb: str, names: Sequence[str]) -> None:
         try:
-            said(["systemctl", verb, *(["--", *names] if names else [])])
+            run(["systemctl", verb, *(["--", *names] if names else [])])
         except (OSError, subprocess.SubprocessError) as error:
-            raise UnitError(f"systemctl {verb} {' '.join(names)}: {why(error)}") from error
+            raise UnitError(f"systemctl {verb} {' '.join(names)}: {describe_error(error)}") from error

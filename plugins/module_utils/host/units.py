@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import NOT_KNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import unit_of
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import LIMITS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import said
+from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import run
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 
@@ -34,7 +34,7 @@ def observe_units(names: Iterable[str]) -> dict[str, UnitState]:
     properties = [*PROPERTIES, *(f"Limit{item.upper()}{half}" for item in LIMITS for half in HALVES)]
     try:
         blocks = (
-            said(["systemctl", "show", f"--property={','.join(properties)}", "--", *wanted]).strip("\n").split("\n\n")
+            run(["systemctl", "show", f"--property={','.join(properties)}", "--", *wanted]).strip("\n").split("\n\n")
         )
     except (OSError, subprocess.SubprocessError):
         blocks = []

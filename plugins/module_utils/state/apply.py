@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Bring this host to what roles want: compare, validate, record what will be written, write, record what was written.
+"""Bring this host to the desired state: compare, validate, record the plan, write, record the result.
 
-The manifest is saved before the first change and after the last: a run that is killed in between leaves nothing that
-the next run, or retire, does not know as ours.
+The manifest is saved before the first change and after the last one. So if a run is killed, the next run and retire
+know every path that it wrote.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateE
 
 
 class ApplyError(Exception):
-    """Something could not be changed; ``outcome`` says what had been done before."""
+    """A change failed. ``outcome`` has the changes that were made before."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -141,7 +141,7 @@ class _Run:
         return entry is not None and entry.foreign
 
     def _with_owner(self, step: Step) -> Step:
-        """What is put back is root's, if its account is gone: retire must not depend on it."""
+        """A restored file belongs to root if its account is gone: retire must not depend on the account."""
         after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
         if after == step.after:
             return step
@@ -286,7 +286,7 @@ class _Run:
                 why = f"{path}: {state_change.reason(path, error)}"
             self.outcome.changed = bool(self.outcome.changed_paths or self.outcome.changed_units)
             raise ApplyError(
-                f"{why}; {done} of {len(self.steps)} steps were done, the next apply goes on from there", self.outcome
+                f"{why}; {done} of {len(self.steps)} steps were done, the next apply continues there", self.outcome
             ) from error
         problems = self._load(plan)
         self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
@@ -299,7 +299,7 @@ class _Run:
             raise ApplyError(f"{'; '.join(problems)}; all else was done, the next apply tries it again", self.outcome)
 
     def _record(self, plan: UnitPlan) -> None:
-        """Note what will be written, before it is."""
+        """Record the planned changes."""
         for step in self.steps:
             if step.action == PUT:
                 self._save_original(step)
@@ -323,8 +323,8 @@ class _Run:
         record_step(self.manifest, step)
 
     def _load(self, plan: UnitPlan) -> list[str]:
-        """Let systemd read its files again, and bring units to the wanted state. Gives what failed: an agent can keep a
-        service from starting, and must not keep the rest of the policy from the host."""
+        """Reload systemd, and bring units to the desired state. Return the failures: an agent can prevent the start of a
+        service, but must not block the rest of the policy."""
         systemd, problems = self.systemd, []
         acts: list[Callable[[], list[str]]] = [
             *([systemd.reload] if plan.reload else []),
@@ -341,7 +341,7 @@ class _Run:
         return problems
 
     def _save_original(self, step: Step) -> None:
-        """Keep the file that was here before us, so that removing the role puts it back."""
+        """Keep the original, so that it can be restored when the role is removed."""
         original = step.before.sha256
         if original and step.changes and step.found.sha256 == original:
             self.originals.keep(original, read(step.path))

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Changing one path on this host: whole or not at all, and only in a folder that is root's alone.
+"""Change one path on this host, completely or not at all, and only in a folder that only root can change.
 
-Every change goes through a descriptor of the parent folder, which look.py opens name by name. For folders of others
-there is foreign.py.
+Every change uses a descriptor of the parent folder, which look.py opens name by name. foreign.py works in folders of
+others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _ids(path: str, state: PathState) -> tuple[int, int]:
         return user_id(state.owner or "root"), group_id(state.group or "root")
     except KeyError:
         raise StateError(
-            f"{path} is to belong to {state.owner}:{state.group}, which this host does not have: create them, "
+            f"{path} has to belong to {state.owner}:{state.group}, which this host does not have: create them, "
             "or move the file away"
         ) from None
 

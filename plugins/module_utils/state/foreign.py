@@ -1,10 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Links in folders that others may write (the checkouts of agents): the one place that changes anything there.
+"""Links in folders that others may write to (checkouts of agents). No other code changes anything there.
 
-Root only finds the first folder on the path that belongs to somebody else. From there on a child works by descriptor,
-follows no link, and has the rights of that folder's owner: whatever the owner does meanwhile, it gets nothing that it
-did not have. What stood there before is read with those rights, kept by root, and written back with those rights.
+Root finds the first folder on the path that belongs to another account. Below it, a child process works with
+descriptors and with the rights of the folder's owner, and follows no link. So the owner can't gain rights, whatever it
+changes meanwhile. The child reads and restores the original with the same rights; root stores it.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
         return _with_folder(link.path, True, work)
     except FileNotFoundError:
         folder = os.path.dirname(os.path.dirname(link.path))
-        return {"failed": f"there is no folder {folder}: create it, or take it from the list"}
+        return {"failed": f"there is no folder {folder}: create it, or remove it from the list"}
 
 
 def _take_back(original: Original) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _taken(path: str, timeout: float) -> int:
                 os.close(lock)
                 raise StateError(
                     f"{path} is locked by another run for more than {timeout:.0f} s: see who has it with "
-                    f"fuser {path}, and end or await that run"
+                    f"fuser {path}, and end that run or wait for it"
                 ) from None
             time.sleep(0.1)
         os.close(lock)

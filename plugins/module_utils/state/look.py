@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What is at a path of this host, looked at as carefully as it is changed.
+"""Read the state of a path on this host.
 
-Users own some of the folders on the way (a checkout, for example) and some of the files. No link, FIFO or endless file
-of theirs leads root elsewhere, blocks it or fills its memory.
+Users own some of the parent folders (a checkout, for example) and some of the files. This module protects root against
+their links, against blocking on a FIFO, and against endless files.
 """
 
 from __future__ import annotations

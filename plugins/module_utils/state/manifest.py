@@ -8,9 +8,9 @@ Shape::
      "roles": {"agent_limits": {"paths": {"/etc/…": {<state>, "before": <state>}}, "trees": ["/opt/…"],
                                 "restarts": ["cron.service"]}}}
 
-``before`` is what was at the path before the first apply; removing the role puts it back. Files that were replaced are
-kept whole in ``originals/<sha256>`` beside the manifest. ``trees`` are folders that another module fills and empties
-(the toolchain). ``restarts`` are units whose files changed and that were not restarted yet: a killed run leaves them.
+``before`` is the state of the path before the first apply; it is restored when the role is removed. Replaced files are
+in ``originals/<sha256>`` beside the manifest. ``trees`` are folders that another module manages (the toolchain).
+``restarts`` are units whose files changed and that were not restarted yet, because a run was killed.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Manifest:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ManifestError(
                 f"{path} can't be read as this collection's manifest ({error}): restore it from a backup, or move it "
-                "away; then files of earlier applies are no longer known as ours, and retire leaves them"
+                "away; then files of earlier applies are unknown, and retire leaves them"
             ) from error
 
     @classmethod

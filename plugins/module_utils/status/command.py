@@ -53,9 +53,9 @@ def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="agent-status",
-        description="Memory, agents, builds, toolchain, drift and disk of a host. Without root it shows what it may.",
+        description="Memory, agents, builds, toolchain, drift and disk of a host. Without root it shows less.",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of the view; watching, one a line")
+    parser.add_argument("--json", action="store_true", help="one JSON object; with --watch one per line")
     parser.add_argument(
         "--metrics",
         nargs="?",
@@ -64,7 +64,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="OpenMetrics, for the textfile collector of node_exporter; FILE is replaced as a whole",
     )
     parser.add_argument(
-        "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="look again every 2 seconds, or so many"
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=2.0,
+        metavar="SECONDS",
+        help="repeat every SECONDS (default: 2)",
     )
     return parser.parse_args(arguments)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Everything that agent-status tells of a host, read without starting a process and without needing root."""
+"""All facts that agent-status shows, read without starting a process and without root."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
         members = []
         notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
     if others_are_hidden(root):
-        notes.append("/proc hides the processes of others here: without root, only your own are counted")
+        notes.append("/proc hides the processes of other users: without root, only your own are counted")
     agents = _agents(members, policy, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
@@ -227,6 +227,6 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         notes.append(
-            f"{TARGETS} can't be read ({type(error).__name__}): the next sweep of target folders writes it anew"
+            f"{TARGETS} can't be read ({type(error).__name__}): the next sweep of target folders writes it again"
         )
         return None

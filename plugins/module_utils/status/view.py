@@ -183,7 +183,7 @@ def _caller(caller: Caller, now: float) -> str:
 def _upkeep(view: _View, facts: Facts) -> None:
     toolchain, drift, disk = facts["toolchain"], facts["drift"], facts["disk"]
     if toolchain is None:
-        view.say("toolchain", "none that role agent_toolchain put here")
+        view.say("toolchain", "not installed by role agent_toolchain")
     else:
         state = "as installed" if not toolchain["problems"] else _count(len(toolchain["problems"]), "problem")
         view.say("toolchain", f"Rust {', '.join(toolchain['installed']) or 'none'}: {state}")
@@ -191,7 +191,7 @@ def _upkeep(view: _View, facts: Facts) -> None:
     if drift is None:
         view.say("drift", "not known")
     else:
-        hidden = f"; {len(drift['unreadable'])} are root's to read" if drift["unreadable"] else ""
+        hidden = f"; {len(drift['unreadable'])} can be read by root only" if drift["unreadable"] else ""
         changed = _count(len(drift["changed"]), "path")
         view.say("drift", f"{changed} of {drift['recorded']} changed since the last apply{hidden}")
         view.rows([f"{change['path']}: {change['what']}" for change in drift["changed"]], "changed")

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Taking a toolchain tree to what is wanted: lock, look, build beside, switch by one rename, clear away."""
+"""Bring a toolchain tree to the desired state: lock, look, build a new generation, switch by one rename, clean up."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
         steps, outcome = _outcome(found, request, TRIPLES[architecture])
         if steps.generation:
             if os.path.lexists(tree) and not os.path.islink(tree):
-                raise InstallError(f"{tree} is not a link of this collection's: move it away, or choose another prefix")
+                raise InstallError(f"{tree} is not a link of this collection: move it away, or choose another prefix")
             root = tempfile.mkdtemp(prefix="", dir=folder)  # 0700 until it is whole
             try:
                 Generation(root, architecture, source, lock).build(request, steps, found)

@@ -50,7 +50,7 @@ def network_environment(given: Mapping[str, str], inherited: Mapping[str, str]) 
     for name in [name for name in found if name.lower() in PROXIES]:
         if found[name].lower().startswith("socks"):
             raise RequestError(
-                f"the proxy in {name} or all_proxy is a SOCKS proxy, which can't be used: name an HTTP proxy"
+                f"the proxy in {name} or all_proxy is a SOCKS proxy, which can't be used: set an HTTP proxy"
             )
     return found
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Fetching files whose sha256 is known before. Proxies come from the environment, as everywhere."""
+"""Download files whose sha256 is known before. Proxies come from the environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Progress = Callable[[int, Optional[int]], None]  # (bytes so far, bytes in all w
 
 
 class FetchError(Exception):
-    """A file that can't be had, or that isn't what it should be; the message names the URL, and both sums."""
+    """A download failed or has another checksum. The message names the URL, and both checksums."""
 
 
 def sha256_file(path: str) -> str:

@@ -67,7 +67,7 @@ LIBC = ctypes.CDLL(None)  # before a fork
 
 
 class InstallError(Exception):
-    """An installation that failed; the toolchain that was there is untouched. The message says what failed and why."""
+    """An installation failed. The current toolchain did not change. The message has the failed step and the reason."""
 
 
 @dataclass(frozen=True)
@@ -350,7 +350,7 @@ def _named(what: str, option: str) -> Iterator[None]:
     try:
         yield
     except FetchError as error:
-        raise FetchError(f"{what} can't be had: {error} ({_variable(option)})") from error
+        raise FetchError(f"{what} can't be downloaded: {error} ({_variable(option)})") from error
 
 
 def matches(channel: str, version: str) -> bool:

@@ -177,7 +177,7 @@ def source_url(value: Any, name: str) -> str:
         raise RequestError(f"{name} can't be read as a URL; {allowed}") from None
     if secret:
         raise RequestError(
-            f"{name} holds a user name or password, which logs and process lists would show: use a server that this "
+            f"{name} has a user name or password, which logs and process lists would show: use a server that this "
             "host may read without one, or a file:// mirror"
         )
     if parts.scheme not in ("http", "https", "file") or re.search(r"[\s?#]", text) or not (parts.netloc or parts.path):

@@ -315,9 +315,7 @@ def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
     (tree.path / "mine").write_text("")
     with pytest.raises(InstallError) as error:
         tree.apply()
-    assert str(error.value) == (
-        f"{tree.path} is not a link of this collection's: move it away, or choose another prefix"
-    )
+    assert str(error.value) == (f"{tree.path} is not a link of this collection: move it away, or choose another prefix")
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
 
 

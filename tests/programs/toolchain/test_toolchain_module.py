@@ -159,7 +159,7 @@ def test_a_link_of_somebody_else_on_the_way_is_an_error_in_one_line(run: Any, fo
     [
         (
             {"dist_server": "https://me:secret@mirror.example"},
-            "dist_server holds a user name or password, which logs and process lists would show: use a server that "
+            "dist_server has a user name or password, which logs and process lists would show: use a server that "
             "this host may read without one, or a file:// mirror",
         ),
         (

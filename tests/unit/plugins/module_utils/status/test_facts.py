@@ -172,8 +172,8 @@ def test_drift_is_what_differs_from_the_record(root):
     [
         (None, None, []),
         ("", None, []),
-        ("{", None, ["/var/lib/nova-agent/targets.json can't be read (JSONDecodeError): the next sweep of target folders writes it anew"]),
-        ("[]", None, ["/var/lib/nova-agent/targets.json can't be read (TypeError): the next sweep of target folders writes it anew"]),
+        ("{", None, ["/var/lib/nova-agent/targets.json can't be read (JSONDecodeError): the next sweep of target folders writes it again"]),
+        ("[]", None, ["/var/lib/nova-agent/targets.json can't be read (TypeError): the next sweep of target folders writes it again"]),
         (
             json.dumps({"measured_at": 5, "folders": [{"path": "/a", "bytes": 1, "owner": "x"}, {"path": "/\x1b", "bytes": 9, "owner": "y"}], "more": 1}),
             {"measured_at": 5.0, "folders": [{"path": "/\\x1b", "bytes": 9, "owner": "y"}, {"path": "/a", "bytes": 1, "owner": "x"}]},

@@ -85,10 +85,10 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
 
 def test_what_may_not_be_read_or_is_not_there_is_said():
     assert said("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
-    assert said("toolchain", toolchain=None) == "none that role agent_toolchain put here"
+    assert said("toolchain", toolchain=None) == "not installed by role agent_toolchain"
     assert said("drift", drift=None) == "not known"
     assert said("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
-        "2 are root's to read"
+        "2 can be read by root only"
     )
     assert said("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
     trouble = {"scope": "host", "pressure": None, "killed": None}
@@ -139,7 +139,7 @@ def test_a_host_that_is_right_needs_nobody():
 @pytest.mark.parametrize(
     ("changed", "start"),
     [
-        ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "agents stand still for lack of memory: end the largest, see: systemd-cgtop"),
+        ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "agents wait because memory is short: end the largest, see: systemd-cgtop"),
         ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "find what was killed with: journalctl -k -g 'Killed process'."),
         ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents run than recommended"),
         ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "the toolchain is damaged; an operator repairs it with: ansible-playbook"),

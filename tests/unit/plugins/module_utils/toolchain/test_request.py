@@ -127,7 +127,7 @@ def test_a_password_is_refused_and_not_shown(url: str):
         source_url(url, "dist_server")
     assert "secret" not in str(error.value)
     assert str(error.value) == (
-        "dist_server holds a user name or password, which logs and process lists would show: use a server that this "
+        "dist_server has a user name or password, which logs and process lists would show: use a server that this "
         "host may read without one, or a file:// mirror"
     )
 
