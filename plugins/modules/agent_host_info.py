@@ -7,8 +7,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: agent_host_info
-short_description: Read the memory, accounts and limits of a host, and the state of everything that this collection
-wrote version_added: 0.1.0
+short_description: Read the memory, accounts and limits of a host, and everything that this collection wrote
+version_added: 0.1.0
 description:
   - Reads what the roles of this collection compare with their policy, in a few file reads. Starts at most one process,
     C(systemctl show), and none on a host without units of the collection.

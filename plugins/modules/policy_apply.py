@@ -46,8 +46,8 @@ contacted:
   returned: success
   type: bool
 changed_paths:
-  description: Paths that were written or removed, or would be in check mode. The first ten, and the number of the
-  others. returned: if the host was contacted a second time
+  description: The first ten paths that were written or removed, or would be in check mode, and the number of others.
+  returned: if the host was contacted a second time
   type: list
   elements: str
 changed_units:
