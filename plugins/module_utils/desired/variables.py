@@ -238,7 +238,7 @@ def refuse_base_60(name: str, value: Any) -> None:
     if 2 <= soft <= 59 and (soft <= hard or value < 0) and not usual:
         pair = f"{'-' if value < 0 else ''}{soft}:{hard}"
         raise PolicyError(
-            f"{name} is {value}; YAML also reads {pair} without quotes as {value}: write '{pair}' or '{value}', in quotes"
+            f"{name} is {value}; YAML also reads {pair} without quotes as {value}: quote it: '{pair}' or '{value}'"
         )
 
 

@@ -323,7 +323,7 @@ class _Run:
         record_step(self.manifest, step)
 
     def _load(self, plan: UnitPlan) -> list[str]:
-        """Reload systemd, and bring units to the desired state. Return the failures: an agent can prevent the start of a
+        """Reload systemd, and bring units to the desired state. Return failures: an agent can prevent the start of a
         service, but must not block the rest of the policy."""
         systemd, problems = self.systemd, []
         acts: list[Callable[[], list[str]]] = [
