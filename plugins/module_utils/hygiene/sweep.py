@@ -212,7 +212,7 @@ class Sweep:
                     freed_bytes += candidate.size
                     freed_entries += candidate.entries
                 expected = start.with_freed(freed_bytes, freed_entries)
-                self.spaces[device] = Space(*map(max, space or start, expected))  # type: ignore[call-overload]
+                self.spaces[device] = Space(*map(max, space or start, expected))
                 if self.dry_run or swept.outcome == "cleaned":
                     self.kept[swept.path] = swept
                 yield swept
@@ -231,7 +231,7 @@ class Sweep:
                 continue
             for swept, _space in self._in_child(
                 found.uid, found.place.path, lambda f=found: _survey(f, self, limit, devices)
-            ):  # type: ignore[misc]
+            ):
                 if swept.folder:
                     self.seen.add((swept.folder.device, swept.folder.inode))
                 if swept.size is not None:

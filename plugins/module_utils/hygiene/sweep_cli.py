@@ -76,7 +76,7 @@ def _results(sweep: Sweep, limit: int, only_free_space: bool) -> Iterator[tuple[
 
 
 def _document(sweep: Sweep, folders: Sequence[Swept], limit: int) -> dict[str, Any]:
-    document = {
+    document: dict[str, Any] = {
         "measured_at": int(time.time()),
         "target_max": limit,
         "dry_run": sweep.dry_run,

@@ -219,10 +219,13 @@ NAMES = ("target", "fuzz", "Cargo.toml", TAG, ".cargo-lock", ".rustc_info.json",
 
 @given(
     st.lists(st.tuples(st.sampled_from(PARENTS), st.sampled_from(NAMES), st.sampled_from(KINDS)), max_size=8),
+    st.sampled_from(PARENTS),
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_a_workspace_nothing_outside_changes_and_nothing_of_root_s_goes(lab: Lab, things, first) -> None:
+def test_whatever_is_in_a_workspace_nothing_outside_changes_and_nothing_of_root_s_goes(
+    lab: Lab, things, roots_place, first
+) -> None:
     folder = Path(tempfile.mkdtemp(dir=lab.home))
     folder.chmod(0o755)
     try:
@@ -245,6 +248,9 @@ def test_whatever_is_in_a_workspace_nothing_outside_changes_and_nothing_of_root_
                 and inside(place.parent, workspace)
             ):
                 put(kind, place, folder / ("victim" if first else "other"))
+        for name in ("of-root", "link"):  # always, where a removal would come by
+            if inside(workspace / roots_place, workspace):
+                put("root's folder" if name == "of-root" else "link", workspace / roots_place / name, folder / "victim")
         os.chown(workspace, AGENT, AGENT)
         outside = {name: snapshot(folder / name) for name in ("victim", "other")}
         roots = [path for path in workspace.rglob("*") if path.lstat().st_uid == 0 and path.lstat().st_nlink == 1]
@@ -269,6 +275,8 @@ def links_aside(told: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, 
 
 
 def inside(place: Path, workspace: Path) -> bool:
-    return place.resolve().is_relative_to(workspace.resolve()) and not any(
-        folder.is_symlink() for folder in (place, *place.parents)
+    return (
+        place.is_dir()
+        and place.resolve().is_relative_to(workspace.resolve())
+        and not any(folder.is_symlink() for folder in (place, *place.parents))
     )
