@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -107,7 +107,11 @@ molecule: $(READY)  ## Scenarios on real systemd hosts (SCENARIOS=forky: those a
 container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped, and said so, if podman does not run)
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" tools/container.sh
 
-test-vm: $(READY)  ## The ceiling under load, in virtual machines (about fifteen minutes; not part of test)
+ceiling: $(READY)  ## The ceiling in one virtual machine (skipped, and said so, where no virtual machine can run)
+	@if tools/vm/vm.sh can; then pytest -rs tests/vm/test_ceiling.py; else echo "ceiling: skipped, for the reason above"; fi
+
+test-vm: $(READY)  ## The ceiling under load, in virtual machines (about twenty minutes; not part of test)
+	tools/vm/vm.sh can
 	pytest -rs tests/vm
 
 bench: $(READY)  ## Timings, as ratios within one run

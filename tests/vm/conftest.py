@@ -16,7 +16,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A machine with Debian's release ``SUITE`` of the module (None: the default), prepared with its ``CEILING``."""
     started = Machine(request.module.__name__, request.module.SUITE)
     try:
-        prepare(started, **request.module.CEILING)
+        prepare(started, *getattr(request.module, "PLAYED", ()), **request.module.CEILING)
         yield started
     finally:
         started.down()

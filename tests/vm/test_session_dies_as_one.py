@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from experiment import PLAY, VARIABLES
+from experiment import INNOCENTS, PLAY, VARIABLES
 from sessions import Session, living, open_session, take_memory
 
 SUITE = "trixie"  # systemd 257
@@ -26,14 +26,13 @@ def test_sessions_are_marked_to_die_as_one(machine, sessions):
 
 def test_a_whole_session_dies_at_the_ceiling_and_other_sessions_of_the_account_live(machine, sessions):
     greedy, quiet = sessions["greedy"], sessions["quiet"]
-    innocents = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd"
-    before = machine.run(innocents)
+    before = machine.run(INNOCENTS)
     take_memory(machine, greedy)
-    greedy.connection.wait(timeout=300)  # its sshd is one of those that die
+    greedy.connection.wait()  # its sshd is one of those that die
     machine.run(f"until ! [ -e /sys/fs/cgroup{greedy.group} ]; do sleep 1; done")
     assert living(machine, greedy.agent, greedy.idle) == []
     assert living(machine, quiet.agent, quiet.idle) == [quiet.agent, quiet.idle]
-    assert machine.run(innocents) == before
+    assert machine.run(INNOCENTS) == before
 
 
 def test_the_kernel_says_that_it_ended_that_group_alone(machine, sessions):

@@ -2,15 +2,13 @@
 # Copyright: Contributors to nova.agent_host
 """The ceiling on a host with a kernel of its own, whose agents ask for many times its memory. The tests go in order.
 
-Clocks are compared within one run: what ssh takes under load with what it takes on the same machine when idle.
+How long an answer takes under load is measured by tools/vm/experiment.py.
 """
 
 from __future__ import annotations
 
-import statistics
-
 import pytest
-from experiment import PLAY, VARIABLES, WAYS_IN, Seen, observe, row
+from experiment import HANGS, PLAY, PROBES, VARIABLES, WAYS_IN, Seen, observe, row, survived
 from sessions import living, open_session, take_memory
 
 SUITE = None
@@ -23,7 +21,7 @@ USERS = "/sys/fs/cgroup/user.slice"
 
 @pytest.fixture(scope="module")
 def seen(machine) -> Seen:
-    result = observe(machine, ceiling=True)
+    result = observe(machine, ceiling=True, patience=HANGS)
     print(row("with the ceiling", result))  # what a failure is to be read with
     return result
 
@@ -62,17 +60,15 @@ def test_sshd_journald_and_innocent_processes_live(seen):
     assert seen.died == []
 
 
-def test_innocent_processes_never_stood_still_for_long(seen):
-    assert max(seen.pauses.values()) <= 5, seen.pauses
+def test_the_host_answers_while_agents_still_ask_for_memory(seen):
+    """The load does not end by itself."""
+    assert len(seen.load.kept) == len(seen.load.fresh) == PROBES
+    assert None not in seen.load.kept + seen.load.fresh
+    assert seen.outlived
 
 
-@pytest.mark.parametrize(("connection", "most"), [("kept", 25), ("fresh", 15)])
-def test_the_host_answers_throughout(seen, connection, most):
-    idle = statistics.median(getattr(seen.idle, connection))
-    under_load = getattr(seen.load, connection)
-    assert None not in under_load
-    assert statistics.median(under_load) <= 8 * idle
-    assert max(under_load) <= most * idle
+def test_an_agent_survives_what_its_compilers_ask_for(machine, seen):
+    assert survived(machine, 20) == 20
 
 
 def test_a_process_dies_and_the_rest_of_its_session_goes_on(machine, seen):
@@ -80,7 +76,7 @@ def test_a_process_dies_and_the_rest_of_its_session_goes_on(machine, seen):
     take_memory(machine, session)
     assert living(machine, session.agent, session.idle) == [session.agent, session.idle]
     machine.run(f"touch /tmp/stop; kill {session.idle}")
-    session.connection.wait(timeout=300)
+    session.connection.wait()
 
 
 def test_dying_as_one_is_refused_where_systemd_has_it_not(machine):
@@ -121,7 +117,7 @@ def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
 def hold(machine, mebibytes):
     """A process of an agent that holds so much memory; its pid."""
     machine.run(
-        f'setsid su agent1 -c \'exec python3 -c "import time; held = b\\"x\\" * ({mebibytes} << 20); time.sleep(900)"\' >/dev/null 2>&1 </dev/null &\n'
+        f'setsid su agent1 -c \'exec python3 -c "import time; held = b\\"x\\" * ({mebibytes} << 20); time.sleep(36000)"\' >/dev/null 2>&1 </dev/null &\n'
         f"until [ $(sed -n 's/^anon //p' {USERS}/memory.stat) -gt {mebibytes << 20} ]; do sleep 1; done"
     )
     return machine.run("pgrep -n -u agent1 python3").strip()
@@ -140,8 +136,12 @@ def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is
 
 def test_where_more_is_in_use_the_play_waits_if_it_is_told_to(machine):
     pid = hold(machine, 530)
-    machine.run(f"setsid sh -c 'sleep 60; kill {pid}' >/dev/null 2>&1 </dev/null &")
-    machine.changed(machine.play(PLAY, **{**ON, "agent_policy_headroom": "200M", "agent_ceiling_wait": 5}))
+    playing = machine.start_play(PLAY, **{**ON, "agent_policy_headroom": "200M", "agent_ceiling_wait": 60})
+    while "RETRYING" not in (line := playing.stdout.readline()):
+        assert line, "it did not wait"
+    machine.run(f"kill {pid}")
+    said, _ = playing.communicate()
+    assert playing.returncode == 0, said
     assert machine.run(f"cat {USERS}/memory.max").strip() == str(516 << 20)
     machine.changed(machine.play(PLAY, **ON))
 

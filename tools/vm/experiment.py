@@ -3,11 +3,12 @@
 """The experiment: agents ask for many times the host's memory, by every way into it, with and without the ceiling.
 
 `python tools/vm/experiment.py` runs both and prints the table of docs/reliability.md; `experiment.py ROW ...` runs some of
-`without`, `with` and `guests`.
+`without`, `with` and `guests`. `experiment.py rounds` counts how often an agent survives its compilers (half an hour).
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import subprocess
 import sys
@@ -25,26 +26,31 @@ VARIABLES = {
     "agent_policy_headroom": "128M",
     "agent_ceiling_administrator_memory": "64M",
 }
-ROLES = ["agent_limits", "agent_ceiling", "agent_status"]
-PLAY = [
-    {
-        "hosts": "agent_hosts",
-        "become": True,
-        "gather_facts": False,
-        "tasks": [
-            {"ansible.builtin.import_role": {"name": f"nova.agent_host.{role}", "rolespec_validate": False}}
-            for role in ROLES
-        ],
-    }
-]
+ROLES = ["agent_limits", "agent_ceiling", "agent_wrappers", "agent_status"]
+
+
+def play_of(roles: list[str]) -> list[dict]:
+    tasks = [
+        {"ansible.builtin.import_role": {"name": f"nova.agent_host.{role}", "rolespec_validate": False}}
+        for role in roles
+    ]
+    return [{"hosts": "agent_hosts", "become": True, "gather_facts": False, "tasks": tasks}]
+
+
+PLAY = play_of(ROLES)
 WORKERS = 8  # for each way in
 WORKER_MIB = 256  # RLIMIT_AS of each, as a wrapper sets it
-LOAD_SECONDS = 240  # at most
+LOAD_SECONDS = 240  # without the ceiling, as nobody may be able to end it
+HANGS = 3600  # seconds after which something hangs: far beyond what any of this takes
 PATIENCE = 60  # seconds until an answer counts as none
 PROBES = 8
-BURST = f"prlimit --as={WORKER_MIB << 20} python3 /opt/load.py {WORKERS} /tmp/stop {LOAD_SECONDS}"
+INNOCENTS = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
 WAYS_IN = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
 GUESTS = 2  # bursts that an administrator starts in sessions of his own, in the row of that name
+
+
+def burst(seconds: int = HANGS) -> str:
+    return f"prlimit --as={WORKER_MIB << 20} python3 /opt/load.py {WORKERS} /tmp/stop {seconds}"
 
 
 @dataclass
@@ -63,6 +69,7 @@ class Seen:
     load: Answers
     strays: dict[str, list[str]]
     ways: int
+    outlived: bool  # the load was still there after the last answer
     pauses: dict[str, float]
     killed_by_ceiling: int
     killed_by_host: int
@@ -72,9 +79,9 @@ class Seen:
     status: str
 
 
-def prepare(machine: Machine, **ceiling: object) -> None:
-    """A host under the roles, with these variables of the ceiling's, and the programs of the experiment."""
-    played = machine.play(PLAY, **VARIABLES, **ceiling)
+def prepare(machine: Machine, *play: str, **ceiling: object) -> None:
+    """A host under the roles (or after another play), with these variables of the ceiling's, and the programs of the experiment."""
+    played = machine.play(*(play or [PLAY]), **VARIABLES, **ceiling)
     assert played.returncode == 0, played.stdout
     for script in sorted((HERE / "guest").glob("*.py")):
         machine.run(f"cat >/opt/{script.name} <<'END_OF_FILE'\n{script.read_text()}END_OF_FILE\n")
@@ -95,10 +102,10 @@ def here(machine: Machine) -> int:
     return int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
 
 
-def start_load(machine: Machine, guests: int) -> list[subprocess.Popen[bytes]]:
+def start_load(machine: Machine, guests: int, seconds: int) -> list[subprocess.Popen[bytes]]:
     """One burst by every way in, and ``guests`` in the administrator's sessions; they begin once all of them are there."""
     wait = "until [ -e /tmp/go ]; do sleep 0.5; done"
-    script = f"#!/bin/sh\ntouch /tmp/here-$1; chmod 666 /tmp/here-$1; {wait}; exec {BURST}\n"
+    script = f"#!/bin/sh\ntouch /tmp/here-$1; chmod 666 /tmp/here-$1; {wait}; exec {burst(seconds)}\n"
     machine.run(
         f"cat >/opt/burst <<'END_OF_FILE'\n{script}END_OF_FILE\nchmod 755 /opt/burst; rm -f /tmp/here-* /tmp/go /tmp/stop"
     )
@@ -129,42 +136,39 @@ def strays(machine: Machine) -> list[str]:
         "for pid in $(pgrep -u agent1,agent2,agent3 || true); do "
         "group=$(cut -d: -f3 /proc/$pid/cgroup 2>/dev/null) || continue; "
         "case $group in /user.slice/*|'') ;; *) echo $(tr '\\0' ' ' </proc/$pid/cmdline) in $group ;; esac; done",
-        timeout=300,
     ).splitlines()
 
 
-def probe(machine: Machine, answers: Answers, times: int) -> None:
-    deadline = time.monotonic() + LOAD_SECONDS
+def probe(machine: Machine, answers: Answers, times: int, patience: float, end: float = math.inf) -> None:
     for _ in range(times):
-        if time.monotonic() > deadline:
+        if time.monotonic() > end:
             return
-        answers.kept.append(machine.answer(kept=True, timeout=PATIENCE))
-        answers.fresh.append(machine.answer(kept=False, timeout=PATIENCE))
+        answers.kept.append(machine.answer(kept=True, timeout=patience))
+        answers.fresh.append(machine.answer(kept=False, timeout=patience))
 
 
-def observe(machine: Machine, ceiling: bool, guests: int = 0) -> Seen:
+def observe(machine: Machine, ceiling: bool, guests: int = 0, patience: float = PATIENCE) -> Seen:
     """Run the experiment on a host that is prepared."""
-    innocents = (
-        "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
-    )
     idle, load, outside = Answers(), Answers(), {}
-    probe(machine, idle, 4)
-    opened = start_load(machine, guests)
-    before = machine.run(innocents)  # not earlier: cron's job is started by a restart
+    probe(machine, idle, 4, patience)
+    opened = start_load(machine, guests, HANGS if ceiling else LOAD_SECONDS)
+    before = machine.run(INNOCENTS)  # not earlier: cron's job is started by a restart
     ways = here(machine)
     outside["before"] = strays(machine)
     machine.run("touch /tmp/go")
+    end = math.inf if ceiling else time.monotonic() + 2 * LOAD_SECONDS
     time.sleep(5)
-    probe(machine, load, PROBES // 2)
+    probe(machine, load, PROBES // 2, patience, end)
     if ceiling:
         outside["under load"] = strays(machine)
-    probe(machine, load, PROBES - PROBES // 2)
-    machine.run("touch /tmp/stop", timeout=900)
+    probe(machine, load, PROBES - PROBES // 2, patience, end)
+    outlived = machine.run("pgrep -f '^python3 /opt/load.py' || true") != ""
+    machine.run("touch /tmp/stop")
     for connection in opened:
-        connection.wait(timeout=900)
+        connection.wait(timeout=HANGS)
     # Without the ceiling the host may need minutes to come to itself.
-    log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint' || true", timeout=900)
-    after = machine.run(innocents)
+    log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint' || true")
+    after = machine.run(INNOCENTS)
     numbers = machine.run("cd /sys/fs/cgroup/user.slice; cat memory.peak memory.max").split()
     pauses = machine.run("cat /run/heartbeat /tmp/heartbeat").split()
     return Seen(
@@ -172,6 +176,7 @@ def observe(machine: Machine, ceiling: bool, guests: int = 0) -> Seen:
         load=load,
         strays=outside,
         ways=ways,
+        outlived=outlived,
         pauses={"root": float(pauses[0]), "administrator": float(pauses[1])},
         killed_by_ceiling=log.count("constraint=CONSTRAINT_MEMCG"),
         killed_by_host=log.count("constraint=CONSTRAINT_NONE"),
@@ -180,6 +185,13 @@ def observe(machine: Machine, ceiling: bool, guests: int = 0) -> Seen:
         died=[f"{old} -> {new}" for old, new in zip(before.split(), after.split()) if old != new],
         status=machine.run("/opt/nova-agent/bin/agent-status"),
     )
+
+
+def survived(machine: Machine, rounds: int, equal: bool = False) -> int:
+    """How many of so many rounds an agent survives that holds more than its wrapped compiler, which uses up the memory.
+    ``equal``: the compiler has the score of the agent, as if nothing had set it."""
+    command = f"python3 /opt/rounds.py {rounds} {'equal' if equal else ''}"
+    return int(machine.run(f"su - agent1 -c '{command}'", timeout=HANGS))
 
 
 def row(name: str, seen: Seen) -> str:
@@ -210,6 +222,21 @@ ROWS = {
 }
 
 
+def who_dies(rounds: int = 20) -> None:
+    """The rounds with and without the ceiling, with and without scores."""
+    for ceiling in (True, False):
+        machine = Machine("experiment-rounds")
+        try:
+            prepare(machine, agent_ceiling_enabled=ceiling)
+            for equal in (False, True):
+                lived = survived(machine, rounds, equal)
+                print(
+                    f"ceiling {ceiling}, scores {not equal}: the agent survived {lived} of {rounds} rounds", flush=True
+                )
+        finally:
+            machine.down()
+
+
 def main(names: list[str]) -> None:
     print(
         "| | killed | ssh, connection kept | ssh, new connection | longest pause, root | administrator |\n|---|---|---|---|---|---|"
@@ -225,4 +252,7 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:] == ["rounds"]:
+        who_dies()
+    else:
+        main(sys.argv[1:])

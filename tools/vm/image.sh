@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# image.sh CACHE SUITE: build the disk of the test VM once, and print the folder with disk, kernel, initrd and key.
+# image.sh CACHE SUITE [PACKAGES]: build the disk of the test VM once, and print the folder with disk, kernel, initrd and key.
+# PACKAGES, with commas between them, are installed beside what each machine has.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 suite=$2
-image=$1/$suite-$(sha256sum "$here/image.sh" | cut -c 1-12)
+image=$1/$suite-$({ cat "$here/image.sh"; echo "${3-}"; } | sha256sum | cut -c 1-12)
 work=$image.new
 root=$work/root
-packages=at,cron,dbus,initramfs-tools,iproute2,libpam-systemd,linux-image-cloud-amd64,openssh-server,procps,python3,sudo,systemd-sysv
+packages=at,cron,dbus,initramfs-tools,iproute2,libpam-systemd,linux-image-cloud-amd64,openssh-server,procps,python3,sudo,systemd-sysv${3:+,$3}
 
 # The package servers and the proxy of the other test hosts.
 of_test_hosts() { PYTHONPATH=$here/../hosts PYTHONDONTWRITEBYTECODE=1 python3 -c "from testhosts import suite; print($1)"; }

@@ -17,10 +17,11 @@ VM = str(HERE / "vm.sh")
 
 
 class Machine:
-    def __init__(self, name: str, suite: str | None = None) -> None:
-        """Boot a machine with a release of Debian's, None: that of the variable SUITE, else vm.sh's."""
+    def __init__(self, name: str, suite: str | None = None, **settings: str) -> None:
+        """Boot a machine with a release of Debian's, None: that of the variable SUITE, else vm.sh's. ``settings`` are vm.sh's."""
         self.name = name
-        environment = {**os.environ, "TEST_HOSTS_OWNER": str(os.getpid()), **({"SUITE": suite} if suite else {})}
+        settings |= {"SUITE": suite} if suite else {}
+        environment = {**os.environ, "TEST_HOSTS_OWNER": str(os.getpid()), **settings}
         started = subprocess.run([VM, "up", name], check=False, text=True, capture_output=True, env=environment)
         if started.returncode:
             raise RuntimeError(started.stderr)
@@ -38,7 +39,7 @@ class Machine:
         port = (folder / "port").read_text().strip()
         return ["ssh", "-i", str(folder / "key"), *flags, "-p", port, f"{user}@127.0.0.1"]
 
-    def run(self, script: str, timeout: float = 120) -> str:
+    def run(self, script: str, timeout: float = 900) -> str:
         """A script as root, over the kept connection."""
         command = [*self._kept, "sudo bash -euo pipefail -s"]
         done = subprocess.run(
@@ -72,6 +73,11 @@ class Machine:
         self, playbook: str | list[dict], *arguments: str, **variables: object
     ) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection by name, or plays given as data."""
+        process = self.start_play(playbook, *arguments, **variables)
+        said, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, said)
+
+    def start_play(self, playbook: str | list[dict], *arguments: str, **variables: object) -> subprocess.Popen[str]:
         if not isinstance(playbook, str):
             path = self.inventory.parent / "play.json"
             path.write_text(json.dumps(playbook))
@@ -82,11 +88,10 @@ class Machine:
             "ANSIBLE_COLLECTIONS_PATH": str(Path(sys.prefix) / "collections"),
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_INJECT_FACT_VARS": "false",
             "ANSIBLE_TIMEOUT": "60",
         }
-        return subprocess.run(
-            command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-        )
+        return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
     def changed(self, played: subprocess.CompletedProcess[str]) -> int:
         assert played.returncode == 0, played.stdout

@@ -7,7 +7,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
-from experiment import BURST
+from experiment import burst
 from machine import Machine
 
 KILLS = "/sys/fs/cgroup/user.slice/memory.events"
@@ -17,7 +17,7 @@ sleep inf &
 echo $$ $! $(cut -d: -f3 /proc/self/cgroup) >/tmp/session-$1.new
 mv /tmp/session-$1.new /tmp/session-$1
 until [ -e /tmp/go-$1 ]; do sleep 0.5; done
-exec {BURST}
+exec {burst()}
 """
 
 

@@ -5,11 +5,13 @@
 #                      next `up` ends it once that process has ended
 #   vm.sh ssh NAME ... log in as ubuntu, or run a command
 #   vm.sh down NAME    end it
+#   vm.sh can          install what is needed; fails, and says why, where this machine can't run one
 #   vm.sh clean        remove the image
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 suite=${SUITE:-bookworm}
 memory=${VM_MEMORY:-1024} # MiB
+packages=${VM_PACKAGES-}  # more than each machine has, with commas between them
 accelerator=${VM_ACCELERATOR:-tcg,thread=multi,tb-size=256} # kvm, where that works
 boot_seconds=${VM_BOOT_SECONDS:-300}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nova-agent-host/vm
@@ -64,7 +66,7 @@ up() {
   flock 9 # a second `up` waits here for packages and the image
   reap
   require
-  image=$("$here/image.sh" "$cache" "$suite")
+  image=$("$here/image.sh" "$cache" "$suite" "$packages")
   folder=$(machine "$1")
   [[ ! -e $folder ]] || fail "$1 is up already: end it with vm.sh down $1"
   rm -rf "$folder.new"
@@ -92,7 +94,7 @@ up() {
     sleep 1
   done
   echo "$1 ansible_host=127.0.0.1 ansible_port=$port ansible_user=ubuntu ansible_ssh_private_key_file=$folder/key" \
-    "ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'" >"$folder/hosts"
+    "ansible_python_interpreter=/usr/bin/python3 ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'" >"$folder/hosts"
   printf '[agent_hosts]\n%s\n' "$(<"$folder/hosts")" >"$folder/hosts"
   trap - EXIT
   echo "$folder/hosts"
@@ -121,9 +123,10 @@ case ${1:-} in
   up) up "${2:?name of the machine}" ;;
   ssh) login "${@:2}" ;;
   down) down "${2:?name of the machine}" ;;
+  can) require ;;
   clean) rm -rf "$cache" ;;
   *)
-    sed -n '4,8s/^#   //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '4,9s/^#   //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

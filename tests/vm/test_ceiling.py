@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""The ceiling in one machine and a few minutes, for `make test`. test_vm.py has what it leaves out. The tests go in order."""
+
+from __future__ import annotations
+
+from experiment import INNOCENTS, survived
+from sessions import open_session, take_memory
+
+SUITE = None
+PLAYED = ("nova.agent_host.site", "--tags", "agent_ceiling,agent_wrappers")
+CEILING = {"agent_ceiling_enabled": True}
+USERS = "/sys/fs/cgroup/user.slice"
+HEIGHT = 588 << 20
+FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where it can't wait
+ROUNDS = 3
+
+
+def test_agents_that_ask_for_more_die_at_the_ceiling_and_the_host_does_not_notice(machine):
+    before = machine.run(INNOCENTS)
+    session = open_session(machine, "agent1", "greedy")
+    take_memory(machine, session)
+    peak, most = machine.run(f"cd {USERS}; cat memory.peak memory.max").split()
+    log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint'")
+    machine.run(f"touch /tmp/stop; kill {session.idle}")
+    session.connection.wait()
+    assert int(most) == HEIGHT
+    assert int(peak) <= HEIGHT + FORCED
+    assert "constraint=CONSTRAINT_MEMCG" in log and "constraint=CONSTRAINT_NONE" not in log
+    assert machine.run(INNOCENTS) == before
+
+
+def test_an_agent_survives_what_its_compilers_ask_for(machine):
+    assert survived(machine, ROUNDS) == ROUNDS
+
+
+def test_without_a_score_of_their_own_the_agent_dies(machine):
+    assert survived(machine, ROUNDS, equal=True) < ROUNDS
