@@ -57,7 +57,7 @@ options:
     elements: str
     default: []
   deep:
-    description: Also open a login session for each agent, to read the limits that it gets.
+    description: Also open a login session for each agent, to read the limits that it gets, and read its ledger.
     type: bool
     default: false
   manifest:
@@ -173,7 +173,7 @@ audit_logs:
   type: list
   elements: dict
 deep:
-  description: The limits of a new login by account, and toolchains that agents installed; null without O(deep).
+  description: Limits of a new login by account, toolchains of agents, how long agents wait; null without O(deep).
   returned: success
   type: dict
 """

@@ -142,6 +142,15 @@ def test_numbers_in_words(page):
     assert len(titles) == 28 and all(title.startswith("of ") for title in titles)
 
 
+def test_how_long_agents_wait_in_words():
+    waits = {"slot": {"p50": 0, "p95": 1500}, "memory": {"p50": 120, "p95": 40_000}}
+    shown = Page(report_page([audited_host(record("h"), {**observation(), "waits": waits})], WRITTEN_AT))
+    (slots,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Slots"]
+    assert " ".join(slots.text.split()).endswith(
+        "a command waits 0.0 s for a slot (p95 1.5 s), 0.1 s for memory (p95 40.0 s)"
+    )
+
+
 def test_drift_in_words(page):
     marks = [" ".join(mark.text.split()) for mark in page.all("td") if mark.attributes["data-label"] == "Drift"]
     assert marks[0] == (
