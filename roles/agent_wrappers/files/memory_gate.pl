@@ -147,7 +147,7 @@ sub explain_end {
     report("t $1");
   } elsif ($words =~ $REFUSED) {
     $words = $&;
-    $label =~ s/^rustc/link/ if $said =~ /^error: linking with/m;
+    $label =~ s/^rustc/link/ if $said =~ /linking with `[^`]+` failed/;
     report("x $label\tsaid \"$words\"");
   } elsif ($signal == 11 && !length $said) {
     report("x $label\tended by signal 11 without a word");

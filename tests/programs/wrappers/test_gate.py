@@ -570,11 +570,3 @@ def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
 )
 def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
     assert closing(one.start(unit)) == []
-
-
-def test_a_linker_that_gets_no_memory_is_told_from_rustc(one: Bench) -> None:
-    said = (
-        "echo 'error: linking with `cc` failed: exit status: 1' >&2; echo 'ld: final link failed: memory exhausted' >&2"
-    )
-    (line,) = closing(one.start(f"{said}; exit 1", name="nova"))
-    assert line.startswith("cargo_agent: link nova said")

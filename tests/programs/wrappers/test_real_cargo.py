@@ -200,6 +200,26 @@ def test_a_test_that_failed_otherwise_has_no_closing_line(real: Host, body: str,
     assert says in result.err and "cargo_agent: " not in result.err
 
 
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        (
+            "echo 'ld: final link failed: memory exhausted' >&2; exit 1",
+            'cargo_agent: link demo said "memory exhausted"',
+        ),
+        ("kill -KILL $$", ""),
+        ("kill -SEGV $$", ""),
+    ],
+)
+def test_a_linker_that_died_is_named_only_where_it_got_no_memory(real: Host, how: str, line: str) -> None:
+    linker = program(real.root / "bin" / "gcc", f"#!/bin/sh\n{how}\n")
+    (real.checkout / ".cargo").mkdir()
+    (real.checkout / ".cargo" / "config.toml").write_text(f'[target.{TRIPLE}]\nlinker = "{linker}"\n')
+    result = real.cargo("build", cwd=crate(real))
+    assert result.status == 101
+    assert [said[: len(line)] for said in result.lines if said.startswith("cargo_agent: ")] == ([line] if line else [])
+
+
 def test_what_rustc_says_of_itself_is_not_repeated_by_a_build_that_is_fresh(real: Host) -> None:
     place = crate(real, main="fn main() { let unused = 1; }")
     first, second = (real.cargo("build", cwd=place).err for _ in range(2))
