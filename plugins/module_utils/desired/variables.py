@@ -157,9 +157,14 @@ def items(name: str, value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def is_name(value: Any) -> bool:
+    """Whether it can name an account or a group. YAML makes a boolean of `on` and a number of `1001`."""
+    return not isinstance(value, (bool, int, float)) and bool(EXISTING_NAME.fullmatch(str(value)))
+
+
 def group(name: str, value: Any) -> str:
     """A group that may exist already; what may be created is checked on the host."""
-    if not EXISTING_NAME.fullmatch(str(value)):
+    if not is_name(value):
         raise PolicyError(f"{name} is {value!r}; allowed is a group's name, such as nova-agents")
     if value in PRIVILEGED_GROUPS:
         raise PolicyError(f"{name} is {value!r}, a group of the system; choose a group that only agents belong to")
@@ -169,7 +174,7 @@ def group(name: str, value: Any) -> str:
 def accounts(name: str, value: Any) -> tuple[str, ...]:
     """Names of accounts, also existing ones such as jane.doe. The host checks the names of new accounts."""
     for account in value:
-        if not EXISTING_NAME.fullmatch(str(account)):
+        if not is_name(account):
             raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as {EXAMPLES}")
     return tuple(map(str, value))
 
