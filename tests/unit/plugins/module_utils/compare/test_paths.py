@@ -23,7 +23,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths impo
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 ROLE = "agent_wrappers"
@@ -272,7 +272,7 @@ def desired(draw: Any) -> dict[str, Tree]:
 
 
 NOTHING: dict[str, Tree] = {role: {} for role in reversed(ROLES)}
-OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+OFTEN = settings(max_examples=150)
 
 
 @given(trees(), desired())

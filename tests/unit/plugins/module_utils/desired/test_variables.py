@@ -20,7 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import UNSAFE_FOLDERS, SoftHard
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SPECS, policy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -334,7 +334,7 @@ FITTING = {"list": st.lists(YAML, max_size=3), "dict": st.dictionaries(KEYS, YAM
 
 
 @given(st.sampled_from(sorted(SPECS)), st.data())
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000)
 def test_any_value_of_yaml_is_a_policy_or_a_problem_that_names_the_variable(name, data):
     value = data.draw(YAML | FITTING.get(SPECS[name]["type"], YAML))
     try:

@@ -26,7 +26,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import policy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ANSWER: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/answer.json").read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ ANSWER: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/answer.js
 TEXT = st.text(st.characters() | st.characters(categories=["Cc", "Cs", "Cf"]), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
-OFTEN = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+OFTEN = settings(max_examples=400)
 
 
 def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -105,7 +105,7 @@ OF_THE_SAME_TYPE = {
 
 
 @given(st.sampled_from([at for at in PLACES if at]), st.data())
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=800)
 def test_a_host_that_lies_is_compared_or_has_one_problem(at, data):
     """What fits the types can be any lie. No lie is an exception that would show a trace, or end other hosts' report."""
     held: Any = ANSWER

@@ -331,7 +331,7 @@ KINDS = st.sampled_from(
 
 
 @given(st.dictionaries(st.sampled_from(["scripts", f"scripts/{NAME}", f"scripts/.{NAME}.nova-agent-tmp"]), KINDS))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_in_a_checkout_nothing_outside_changes_and_nothing_becomes_root_s(tmp_path_factory, kinds):
     place = tmp_path_factory.mktemp("fuzz")
     victim = place / "victim"

@@ -1,0 +1,11 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for all unit tests."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# On a busy machine a test of a thousand cases takes as long as it takes.
+settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("without a clock")
