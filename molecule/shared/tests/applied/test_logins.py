@@ -77,6 +77,11 @@ def parsed(said: str) -> Limits:
 
 @pytest.mark.parametrize("way", WAYS_IN)
 def test_an_agent_is_under_the_limits(host: Host, agents_limits: Limits, way: str) -> None:
+    if (
+        way == "sudo"
+        and host.run("grep -qs pam_limits /etc/pam.d/sudo /etc/pam.d/common-session-noninteractive").failed
+    ):
+        pytest.skip("this host's sudo does not load pam_limits (Debian 11), which audit reports")
     assert agents_limits.items() <= limits(host, "agent1", way).items()
 
 
