@@ -95,3 +95,50 @@ def test_a_file_whose_former_owner_is_gone_is_given_to_root(lab):
     lab.retire().succeeded()
     assert lab.run("host1", f"cat {guide}; stat -c '%U %a' {guide}").split() == ["mine", "root", "640"]
     lab.run("host1", "rm -r /opt/nova-agent")
+
+
+@pytest.fixture
+def directory(lab):
+    """libnss-extrausers STANDS IN for a directory such as LDAP: two accounts, and a group that has one of them."""
+    lab.run(
+        "host1",
+        "apt-get -qq update; apt-get -qqy install libnss-extrausers; cp -a /etc/nsswitch.conf /run/nsswitch.conf;"
+        " sed -i -E 's/^(passwd|group):.*/\\1: files extrausers/' /etc/nsswitch.conf; cd /var/lib/extrausers;"
+        " for user in Jane.Doe:x:20001 dir-agent:x:20002; do echo $user:20001::/home/${user%%:*}:/bin/bash; done >passwd;"
+        " printf 'domain-users:x:20001:\\ndir-agents:x:20010:Jane.Doe\\n' >group;"
+        " for user in Jane.Doe dir-agent; do install -d -o $user /home/$user; done",
+    )
+    yield
+    lab.retire().succeeded()
+    lab.run(
+        "host1",
+        "mv /run/nsswitch.conf /etc/nsswitch.conf; apt-get -qqy purge libnss-extrausers; rm -r /home/Jane.Doe /home/dir-agent",
+    )
+
+
+LIMIT = "runuser -l Jane.Doe -c 'ulimit -v'"
+
+
+def test_accounts_of_a_directory_join_a_group_of_the_host_and_leave_it(lab, directory):
+    users = {"agent_policy_users": ["Jane.Doe", "dir-agent"]}
+    lab.roles("agent_limits", **users).succeeded()
+    assert lab.roles("agent_limits", **users).succeeded().changed == {}
+    assert sorted(members(lab, "nova-agents").split(",")) == ["Jane.Doe", "dir-agent"]
+    assert lab.run("host1", LIMIT).strip() == str(64 << 20)
+    lab.retire().succeeded()
+    assert lab.run("host1", f"getent group nova-agents; {LIMIT}").strip() == "unlimited"
+
+
+def test_a_group_of_a_directory_is_used_as_it_is(lab, directory):
+    """Its pool is made at boot, when its name may not be known yet."""
+    ours = {"agent_policy_group": "dir-agents", "agent_policy_users": ["Jane.Doe"]}
+    lab.roles("agent_limits", "agent_wrappers", **ours).succeeded()
+    assert lab.roles("agent_limits", "agent_wrappers", **ours).succeeded().changed == {}
+    assert lab.run("host1", LIMIT).strip() == str(64 << 20)
+    lab.run(
+        "host1",
+        "cd /etc; sed -i 's/ extrausers//' nsswitch.conf; systemctl restart nova-agent-pool; ls /run/nova-agent/pool",
+    )
+    lab.run("host1", "cd /etc; sed -i -E 's/^(passwd|group):.*/& extrausers/' nsswitch.conf")
+    outside = {**ours, "agent_policy_users": ["Jane.Doe", "dir-agent"]}
+    assert "this host can't add dir-agent" in apply(lab, **outside).failed().told

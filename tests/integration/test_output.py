@@ -96,8 +96,23 @@ def test_the_end_of_a_whole_run_says_nothing_more(lab):
 
 def test_a_tag_applies_its_role_alone(lab):
     lab.retire().succeeded()
+    assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # of a host that has nothing yet
     lab.site("--tags", "agent_limits").succeeded()
     assert set(lab.manifest("host1")["roles"]) == {"agent_limits", "agent_policy"}  # with the accounts that it needs
+
+
+def test_a_proxy_s_password_is_in_no_output_command_line_or_file(lab):
+    """The journal has the command line of each sudo."""
+    secret = f"http://me:s3cret@{lab.controller}"  # nothing listens there
+    lab.run("host1", "rm -rf /opt/nova-agent/.toolchain")
+    failed = lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "RUSTUP_MAX_RETRIES": "0"}).failed()
+    assert "through the proxy in http_proxy" in failed.told and "agent_toolchain_update_root" in failed.told
+    lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "no_proxy": lab.controller}).succeeded()
+    assert "s3cret" not in failed.text + json.dumps(failed.results)
+    lab.run(
+        "host1",
+        "journalctl --sync; ! journalctl -q | grep s3cret; ! grep -rl s3cret /etc /opt /run /var/lib/nova-agent",
+    )
 
 
 def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, monkeypatch):

@@ -24,9 +24,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import differences
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import check_environment
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
+    check_environment,
+    network_environment,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.manifest import displaced
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     Request,
@@ -48,8 +52,12 @@ SHIMS = (
 
 
 def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
-    check_environment(value, name)
-    return {key: str(item) for key, item in value.items()}
+    given = check_environment(value, name)
+    try:
+        network_environment(given, {})
+    except RequestError as error:
+        raise PolicyError(f"{name}: {error}") from None
+    return given
 
 
 def _packages_of(name: str, value: Any) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ def _packages(policy: Policy, observed: Observation) -> Iterator[Condition]:
 def _toolchain(policy: Policy, observed: Observation) -> Condition:
     path, held = tree(policy), observed.manifest.roles.get(ROLE)
     there = observed.toolchains.get(path)
-    if displaced(observed.manifest, path, lambda folder: observed.files[folder].kind):
+    if displaced(observed.manifest, path, lambda folder: observed.files.get(folder, ABSENT).kind):
         there = None  # what is seen through a link goes when the folder is put back
     found = differences(_request(policy), path, there, held.trees if held else [])
     why = "; ".join(and_more([one.why for one in found]))

@@ -43,15 +43,13 @@ def network_environment(given: Mapping[str, str], inherited: Mapping[str, str]) 
     """
     kept = {name: value for name, value in inherited.items() if name in SETTINGS or not name.startswith(OURS)}
     found = {**kept, **given}
-    everything = found.get("all_proxy") or found.get("ALL_PROXY")
+    everything = next((name for name in ("all_proxy", "ALL_PROXY") if found.get(name)), "")
     for name in PROXIES if everything else ():
         if name not in found and name.upper() not in found:
-            found[name] = str(everything)
-    for name in [name for name in found if name.lower() in PROXIES]:
-        if found[name].lower().startswith("socks"):
-            raise RequestError(
-                f"the proxy in {name} or all_proxy is a SOCKS proxy, which can't be used: set an HTTP proxy"
-            )
+            found[name] = found[everything]
+    for name in [everything, *(name for name in found if name.lower() in PROXIES)]:
+        if found.get(name, "").lower().startswith("socks"):
+            raise RequestError(f"the proxy in {name} is a SOCKS proxy, which can't be used: set an HTTP proxy")
     return found
 
 

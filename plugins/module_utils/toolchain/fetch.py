@@ -10,6 +10,8 @@ import os
 import urllib.error
 from contextlib import suppress
 from typing import Any, Callable, Optional
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from ansible.module_utils.urls import open_url
 
@@ -36,7 +38,7 @@ def fetch(url: str, limit: int = 64 << 20) -> bytes:
         with open_url(url, timeout=TIMEOUT, use_netrc=False) as answer:
             content: bytes = answer.read(limit + 1)
     except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{url}: {reason(error)}") from error
+        raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     if len(content) > limit:
         raise FetchError(f"{url}: it has more than {limit:,} bytes, and no such file has: is it the right server?")
     return content
@@ -53,7 +55,7 @@ def download(url: str, path: str, sha256: str, named_by: str, progress: Progress
     try:
         fetched = _append(url, part, progress)
     except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{url}: {reason(error)}") from error
+        raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     found = sha256_file(part)
     if found != sha256:
         os.unlink(part)
@@ -89,6 +91,14 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
     if total is not None and have + fetched < total:
         raise http.client.IncompleteRead(b"", total - have - fetched)
     return fetched
+
+
+def _proxy(url: str) -> str:
+    """By which variable's proxy ``url`` was asked for. Never its value, which may hold a password."""
+    parts = urlsplit(url)
+    if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" (through the proxy in {parts.scheme}_proxy)"
 
 
 def reason(error: BaseException) -> str:

@@ -233,6 +233,20 @@ def test_packages_that_can_be_compared_are_allowed(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5h://me:s3cret@proxy.example"),
+        ("https_proxy", "SOCKS4://proxy.example"),
+        ("RUSTUP_HOME", "/x"),
+        ("CARGO_HTTP_PROXY", "x"),
+    ],
+)
+def test_an_environment_that_could_not_be_passed_on_is_refused_by_name(name, value):
+    line = problem(agent_toolchain_environment={name: value})
+    assert "agent_toolchain_environment" in line and name in line and "s3cret" not in line
+
+
+@pytest.mark.parametrize(
     "name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"]
 )
 def test_packages_that_apt_would_install_at_each_apply_are_refused(name):

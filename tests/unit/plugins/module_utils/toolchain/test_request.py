@@ -192,5 +192,5 @@ def test_a_proxy_for_everything_is_one_for_python_too():
     assert (
         network_environment({"all_proxy": "http://p:1", "HTTPS_PROXY": "http://q:1"}, {})["HTTPS_PROXY"] == "http://q:1"
     )
-    with pytest.raises(RequestError, match="https?_proxy or all_proxy is a SOCKS proxy"):
+    with pytest.raises(RequestError, match="the proxy in ALL_PROXY is a SOCKS proxy"):
         network_environment({"ALL_PROXY": "socks5h://p:1"}, {})
