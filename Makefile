@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -120,6 +120,9 @@ bench: $(READY)  ## Timings, as ratios within one run
 bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tools/bench/fleet/fleet.py
 	python tools/bench/fleet/fleet.py --hosts 50 --settings
+
+bench-warm: $(READY)  ## A first build in a new checkout, cold and from a seed (minutes)
+	python tools/bench/warm/measure.py
 
 bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and 300 accounts at once (minutes)
 	python tools/bench/throughput/simulate.py

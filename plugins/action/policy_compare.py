@@ -24,6 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_ceiling,
     agent_policy,
     agent_toolchain,
+    agent_warm,
     agent_wrappers,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, host_budget
@@ -33,6 +34,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode im
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders
 from ansible_collections.nova.agent_host.plugins.plugin_utils import records
 from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import NotCheckable
 from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, Compared, PolicyAction
@@ -76,6 +78,7 @@ class ActionModule(PolicyAction):
             "packages": [item.name for item in result.of("package")],
             "toolchain": agent_toolchain.module_options(policy) if result.of("toolchain") else {},
             "audit_logs": bool(result.of("audit log")),
+            "seeds": agent_warm.unwanted(policy, host.observed.manifest),
             "ceiling_blocked": agent_ceiling.blocked(policy, host),
             "ceiling_offered": agent_ceiling.offered(policy, host),
             "summary": summary_lines(policy, host),
@@ -89,6 +92,8 @@ class ActionModule(PolicyAction):
         return {
             "roles": list(observed.manifest.roles),
             "trees": observed.manifest.trees,
+            "seeds": folders(observed.manifest),
+            "accounts_of_seeds": agent_warm.STATE if folders(observed.manifest) else (),
             "leavers": [
                 {"name": name, "group": group} for name, group in plan.leavers if group not in accounts.record.groups
             ],

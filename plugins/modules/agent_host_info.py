@@ -172,6 +172,11 @@ audit_logs:
   returned: success
   type: list
   elements: dict
+warm:
+  description: The seeds of role agent_warm; with O(deep) each of their files is compared with its sha256.
+  returned: success
+  type: list
+  elements: dict
 deep:
   description: Limits of a new login by account, toolchains of agents, how long agents wait; null without O(deep).
   returned: success

@@ -87,6 +87,16 @@ audit_logs:
   description: Whether an AI audit log differs.
   returned: success, without O(audit)
   type: bool
+seeds:
+  description: Folders of seeds that are no longer wanted; with O(retire), all of them.
+  returned: success, without O(audit)
+  type: list
+  elements: str
+accounts_of_seeds:
+  description: With O(retire), the folders of the accounts that built seeds.
+  returned: success, with O(retire)
+  type: list
+  elements: str
 ceiling_blocked:
   description: Whether more memory is in use than the ceiling allows.
   returned: success, without O(audit)

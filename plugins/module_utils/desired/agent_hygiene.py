@@ -39,12 +39,12 @@ TRY_CALENDAR = (
 )
 
 
-def _calendar(name: str, value: Any) -> str:
+def calendar(name: str, value: Any) -> str:
     hygiene.check_calendar(name, value)
     return str(value)
 
 
-def _span(name: str, value: Any) -> str:
+def span(name: str, value: Any) -> str:
     hygiene.check_span(name, value)
     return str(value)
 
@@ -55,11 +55,11 @@ class Variables:
     workspaces: tuple[hygiene.Workspaces, ...] = variable(hygiene.check_workspaces)
     free_min: Optional[space.Mark] = variable(space.check_mark)
     free_goal: Optional[space.Mark] = variable(space.check_mark)
-    free_schedule: str = variable(_calendar)
-    schedule: str = variable(_calendar)
-    jitter: str = variable(_span)
+    free_schedule: str = variable(calendar)
+    schedule: str = variable(calendar)
+    jitter: str = variable(span)
     audit_logs: tuple[hygiene.AuditLog, ...] = variable(hygiene.check_audit_logs)
-    audit_schedule: str = variable(_calendar)
+    audit_schedule: str = variable(calendar)
 
 
 def problems(policy: Policy) -> list[str]:

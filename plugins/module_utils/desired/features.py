@@ -27,6 +27,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_policy,
     agent_status,
     agent_toolchain,
+    agent_warm,
     agent_wrappers,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
@@ -61,6 +62,7 @@ FEATURES: tuple[Feature, ...] = tuple(
         agent_capacity,
         agent_ceiling,
         agent_hygiene,
+        agent_warm,
         agent_status,
     )
 )

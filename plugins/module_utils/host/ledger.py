@@ -25,7 +25,9 @@ MOST_HITS = 20
 LONGEST = 10**9  # milliseconds, 11 days
 LARGEST = 1 << 60  # bytes
 NUMBERS = ("SLOT_MS", "MEMORY_MS", "RAN_MS", "CAP_BYTES")
+TEXTS = ("COMMAND", "HIT", "ENDED", "SEED")
 COMMAND = re.compile(r"cargo [A-Za-z][\w.-]{0,40}(?: [a-z]{1,20})?(?: -p [\w.@/:+-]{1,60})?", re.ASCII)
+SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
 PROCESS = re.compile(r"(?:rustc|rustc test|link|rustdoc|miri|test|program)(?: [\w.-]{1,60})?", re.ASCII)
 
 
@@ -44,6 +46,7 @@ class Waits(TypedDict):
     slot: Spread  #: Waited for a slot.
     memory: Spread  #: Some process waited for memory.
     ran: Spread  #: From the start to the end, without waiting for a slot.
+    seeded: int  #: Commands that filled their target folder from a seed.
     hit_share: int  #: Of a thousand commands, those in which a process died at its cap.
 
 
@@ -77,13 +80,14 @@ class Record:
     cap: int  #: Bytes; 0: none.
     hit: str  #: The process that died at its cap; empty: none.
     passed: bool
+    seed: str = ""  #: That its target folder was filled from.
 
 
 def read_ledger(members: Mapping[int, str]) -> Ledger | None:
     """What the accounts ``members`` (by uid) did in the last day; None without a journal that has a record of them."""
     each = max(LEAST_OF_ONE, min(MOST_OF_ONE, MOST_RECORDS // max(1, len(members))))
     now = time.time()
-    fields = [f"NOVA_CARGO_{name}" for name in (*NUMBERS, "COMMAND", "HIT", "ENDED")]
+    fields = [f"NOVA_CARGO_{name}" for name in (*NUMBERS, *TEXTS)]
     records: list[Record] = []
     with open_journal() as journal:
         for uid, account in members.items():
@@ -98,7 +102,7 @@ def parse_records(account: str, entries: Iterable[Mapping[str, str]]) -> list[Re
     """Those that a wrapped command can have written. The rest is left out."""
     found = []
     for entry in entries:
-        texts = {name: entry.get(f"NOVA_CARGO_{name}", "") for name in (*NUMBERS, "COMMAND", "HIT", "ENDED")}
+        texts = {name: entry.get(f"NOVA_CARGO_{name}", "") for name in (*NUMBERS, *TEXTS)}
         if not all(re.fullmatch(r"[0-9]{1,19}", texts[name]) for name in NUMBERS):
             continue
         slot, memory, ran, cap = (int(texts[name]) for name in NUMBERS)
@@ -107,7 +111,8 @@ def parse_records(account: str, entries: Iterable[Mapping[str, str]]) -> list[Re
             continue
         if hit and not PROCESS.fullmatch(hit):
             continue
-        found.append(Record(account, command, slot, memory, ran, cap, hit, texts["ENDED"] == "exit 0"))
+        seed = texts["SEED"] if SEED.fullmatch(texts["SEED"]) else ""
+        found.append(Record(account, command, slot, memory, ran, cap, hit, texts["ENDED"] == "exit 0", seed))
     return found
 
 
@@ -124,6 +129,7 @@ def summary(records: Sequence[Record], measured_at: float = 0.0) -> Ledger:
             "slot": _spread([record.slot for record in records], weights),
             "memory": _spread([record.memory for record in records], weights),
             "ran": _spread([record.ran for record in records], weights),
+            "seeded": sum(bool(record.seed) for record in records),
             "hit_share": round(
                 1000 * sum(weight for record, weight in zip(records, weights) if record.hit) / len(counts)
             ),

@@ -41,6 +41,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.record impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
 from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed, folders, read_seeds
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
@@ -87,6 +88,7 @@ def look(asked: Question) -> Observation:
         pressure=waited(observe_pressure()),
         programs=count_programs(accounts.members, asked.programs),
         capacity=observe_capacity(),
+        warm=observe_seeds(manifest, asked.deep),
         deep=observe_deep(agents) if asked.deep else None,
     )
 
@@ -94,6 +96,11 @@ def look(asked: Question) -> Observation:
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """Every path of the manifest, and ``more``."""
     return Survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content).found
+
+
+def observe_seeds(manifest: Manifest, deep: bool) -> list[Seed]:
+    """The seeds of role agent_warm; with ``deep`` each file of them is read."""
+    return [seed for folder in folders(manifest) for seed in read_seeds(f"{folder}/seeds", deep)]
 
 
 def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:

@@ -15,6 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
 
 HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[
@@ -260,6 +261,7 @@ class Observation:
     #: Number of agents' processes, by the name of the program.
     programs: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
+    warm: list[Seed] = field(default_factory=list)  #: Damage is looked for in audits only.
     deep: Optional[Deep] = None
 
     def __post_init__(self) -> None:

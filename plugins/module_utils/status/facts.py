@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import asdict
 from typing import Any, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
@@ -34,6 +35,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.processes i
     read_process,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders, read_seeds
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
 TARGETS = "/var/lib/nova-agent/targets.json"
@@ -95,6 +97,17 @@ class Disk(TypedDict):
     folders: list[dict[str, Any]]  #: {"path", "bytes", "owner"}, the largest first.
 
 
+class SeedView(TypedDict):
+    """A seed of role agent_warm."""
+
+    name: str
+    dependencies: int
+    locked: int  #: Crates that Cargo.lock names.
+    bytes: int
+    created: int
+    problem: str
+
+
 class Facts(TypedDict):
     """The keys of ``agent-status --json``. What could not be read is null, and ``notes`` say why."""
 
@@ -112,6 +125,7 @@ class Facts(TypedDict):
     toolchain: Toolchain | None
     drift: Drift | None
     disk: Disk | None
+    seeds: list[SeedView]
     notes: list[str]
 
 
@@ -147,6 +161,7 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
         "ledger": _ledger(members, root, before),
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
+        "seeds": _seeds(manifest, root),
         "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),
         "notes": notes,
     }
@@ -207,6 +222,12 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
     if policy["channel"] not in channels:
         problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
+
+
+def _seeds(manifest: Manifest | None, root: str) -> list[SeedView]:
+    places = folders(manifest) if manifest else []
+    found = [seed for place in places for seed in read_seeds(os.path.join(root, f"{place.lstrip('/')}/seeds"))]
+    return [SeedView(**asdict(seed)) for seed in found]  # type: ignore[typeddict-item]
 
 
 def _disk(path: str, notes: list[str]) -> Disk | None:

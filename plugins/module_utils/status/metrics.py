@@ -73,6 +73,7 @@ def _of_ledger(ledger: Ledger | None) -> list[tuple[str, str, Samples]]:
         ("commands_seen", "Wrapped commands that the next figures are of, of the last day.", _one(waits["commands"])),
         ("command_wait_seconds", "What so many of the commands waited at most.", waited),
         ("command_run_seconds", "What so many of the commands ran at most.", ran),
+        ("commands_seeded", "Those that filled their target folder from a seed.", _one(waits["seeded"])),
         ("command_cap_hit_ratio", "Share of them in which a process died at its cap.", _one(waits["hit_share"] / 1000)),
     ]
 

@@ -195,6 +195,17 @@ def _upkeep(view: _View, facts: Facts) -> None:
         changed = _count(len(drift["changed"]), "path")
         view.say("drift", f"{changed} of {drift['recorded']} changed since the last apply{hidden}")
         view.rows([f"{change['path']}: {change['what']}" for change in drift["changed"]], "changed")
+    if facts["seeds"]:
+        ledger = facts["ledger"]
+        taken = f"; taken {ledger['waits']['seeded']} times in the last day" if ledger else ""
+        size = readable_size(sum(seed["bytes"] for seed in facts["seeds"]))
+        view.say("seeds", f"{_count(len(facts['seeds']), 'seed')} of built dependencies, {size}{taken}")
+        rows = [
+            f"{readable_size(seed['bytes']):>11} {seed['name']}, {seed['dependencies']} of {seed['locked']} crates, "
+            f"{seed['problem'] or _elapsed(facts['time'] - seed['created']) + ' old'}"
+            for seed in facts["seeds"]
+        ]
+        view.rows(rows, "seeds")
     if disk is None:
         view.say("disk", "target folders were not measured yet (role agent_hygiene measures them)")
     else:

@@ -64,6 +64,7 @@ def facts(**changed: Any) -> dict[str, Any]:
                 "slot": {"p50": 0, "p95": 1500},
                 "memory": {"p50": 120, "p95": 12_345},
                 "ran": {"p50": 9_000, "p95": 600_000},
+                "seeded": 7,
                 "hit_share": 10,
             },
             "hits": [],
@@ -75,6 +76,16 @@ def facts(**changed: Any) -> dict[str, Any]:
             "problems": [],
         },
         "drift": {"recorded": 61, "changed": [], "unreadable": []},
+        "seeds": [
+            {
+                "name": "nova-0123456789ab",
+                "dependencies": 212,
+                "locked": 230,
+                "bytes": 3 << 30,
+                "created": NOW - 7200,
+                "problem": "",
+            }
+        ],
         "disk": {
             "measured_at": NOW - 7200,
             "folders": [{"path": "/home/agent1/nova/target", "bytes": 40 * GIB, "owner": "agent1"}],

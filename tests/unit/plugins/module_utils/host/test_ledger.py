@@ -80,3 +80,9 @@ def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
     (hit,) = ledger["hits"]
     assert (hit["process"], hit["command"]) == ("link nova-lsp", "cargo build -p nova-lsp")
     assert (hit["cap"], hit["hit"], hit["of"], hit["enough"]) == (4 * GIB, 2, 11, 6 * GIB)
+
+
+def test_commands_that_took_a_seed_are_counted():
+    seed = "nova-0123456789ab"
+    taken = records("agent1", entry(SEED=seed), entry(SEED=seed), entry(), entry(SEED="x\x1b[2J"))
+    assert summary(taken)["waits"]["seeded"] == 2

@@ -81,6 +81,9 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("toolchain") == "Rust 1.92.0: as installed"
     assert said("drift") == "0 paths of 61 changed since the last apply"
     assert said("disk") == "40 GiB in 1 target folder, 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
+    assert said("seeds").startswith(
+        "1 seed of built dependencies, 3 GiB; taken 7 times in the last day 3 GiB nova-0123456789ab, 212 of 230 crates, 2"
+    )
 
 
 def test_what_may_not_be_read_or_is_not_there_is_said():

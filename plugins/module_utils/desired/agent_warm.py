@@ -1,0 +1,123 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Feature of role agent_warm: dependencies that are built once for all agents of a host. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_hygiene, agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
+    Condition,
+    Entry,
+    Library,
+    Note,
+    Source,
+    Template,
+    Unit,
+    Wanted,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.warm import policy as warm
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders
+
+ROLE = "agent_warm"
+STATE = ("/var/lib/private/nova-agent-warm", "/var/lib/nova-agent-warm")  # systemd's folders of the service accounts
+FILES = {"agent-warm": ("bin", "0755"), "warm-member": ("libexec", "0755"), "cargo_warm.sh": ("libexec", "0644")}
+
+
+@dataclass(frozen=True)
+class Variables:
+    projects: tuple[warm.Project, ...] = variable(warm.check_projects)
+    schedule: str = variable(agent_hygiene.calendar)
+    jitter: str = variable(agent_hygiene.span)
+    keep: int = variable(read.auto_or_number(99))
+    max_size: int = variable(read.size)
+
+
+def problems(policy: Policy) -> list[str]:
+    return []
+
+
+def host_problems(policy: Policy, host: Host) -> list[str]:
+    return []
+
+
+def unwanted(policy: Policy, manifest: Manifest) -> list[str]:
+    """The folders of seeds of a host that is to have none."""
+    return [] if policy.of(Variables).projects else folders(manifest)
+
+
+def wanted(policy: Policy, host: Host) -> Wanted:
+    ours, shared = policy.of(Variables), policy.of(agent_policy.Variables)
+    if not ours.projects:
+        return Wanted(ROLE)
+    prefix = shared.prefix
+    data = warm.WarmPolicy(ours.projects, prefix, shared.rust_channel, ours.keep, ours.max_size)
+    return Wanted(
+        ROLE,
+        entries=(
+            *(
+                Entry(f"{prefix}/{folder}/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode=mode)
+                for name, (folder, mode) in FILES.items()
+            ),
+            Entry(f"{prefix}/etc/warm.json", content=warm.dump_policy(data), mode="0644"),
+            Entry(f"{prefix}/warm", "directory", mode="0755"),
+            *(entry for project in ours.projects for entry in _units(policy, project)),
+        ),
+        units=tuple(
+            unit
+            for project in ours.projects
+            for unit in (
+                Unit(f"{_unit(project)}.service", own=True),
+                Unit(f"{_unit(project)}.timer", own=True, active=True),
+            )
+        ),
+        conditions=tuple(
+            Condition(
+                "seed", seed.name, True, not seed.problem, f"{seed.problem}: start nova-agent-warm-{seed.project}"
+            )
+            for seed in host.observed.warm
+        ),
+        notes=tuple(_notes(ours, host)),
+        libraries=(Library("warm.cli", f"{prefix}/lib/{ROLE}"),),
+    )
+
+
+def _unit(project: warm.Project) -> str:
+    return f"nova-agent-warm-{project.name}"
+
+
+def _units(policy: Policy, project: warm.Project) -> Iterator[Entry]:
+    ours, shared, name = policy.of(Variables), policy.of(agent_policy.Variables), _unit(project)
+    context: dict[str, object] = {
+        "description": f"Build the dependencies of {project.name} for all agents",
+        "program": f"{shared.prefix}/bin/agent-warm",
+        "project": project.name,
+        "group": shared.group,
+        "schedule": ours.schedule,
+        "jitter": ours.jitter,
+        # So that its timer starts again, and with it the service, when the project changes.
+        "changes": warm.dump_policy(warm.WarmPolicy((project,), "", shared.rust_channel, 0, 0)).replace("\n", " "),
+    }
+    yield Entry(f"{FOLDER}/{name}.service", content=Template("agent_warm_service_template", context), mode="0644")
+    yield Entry(
+        f"{FOLDER}/{name}.timer",
+        content=Template("agent_warm_timer_template", context),
+        mode="0644",
+        validate=f"{agent_hygiene.TRY_CALENDAR}agent_warm_schedule {shlex.quote(ours.schedule)}",
+    )
+    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
+
+
+def _notes(ours: Variables, host: Host) -> Iterator[Note]:
+    with_seed = {seed.project for seed in host.observed.warm}
+    for project in ours.projects:
+        if project.name not in with_seed:
+            yield Note("seed", project.name, f"has no seed yet: see journalctl -u {_unit(project)}")

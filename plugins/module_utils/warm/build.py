@@ -1,0 +1,90 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+"""The service account's part: fetch the source, and build what it depends on, through the wrapper.
+
+``libexec/warm-member`` lets each member of the workspace fail, so nothing of the source itself is compiled or run, and
+``--keep-going`` builds all that the members need.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmError, WarmPolicy
+
+# Units of check (and clippy) are others than those of build (test, nextest and run), and tests add dev-dependencies.
+COMMANDS = (("check",), ("check", "--tests"), ("build",), ("build", "--tests"))
+LEAVE_OUT = ("RUST", "CARGO", "NOVA_", "GIT_")
+
+
+def empty(state: str) -> None:
+    for name in os.listdir(state):
+        path = os.path.join(state, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+def fetch(project: Project, state: str) -> None:
+    """Get the source into an empty ``state``. Raises WarmError."""
+    empty(state)
+    if project.is_folder:
+        return
+    source = f"{state}/src"
+    environment = {**_environment(state), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    for words in (
+        ["git", "init", "--quiet", source],
+        ["git", "-C", source, "fetch", "--quiet", "--depth=1", "--no-tags", "--", project.source, project.revision],
+        ["git", "-C", source, "checkout", "--quiet", "--detach", "FETCH_HEAD"],
+    ):
+        if _run(words, state, environment):
+            raise WarmError(f"project {project.name}: {project.revision} of {project.source} can't be fetched by git")
+
+
+def build(policy: WarmPolicy, project: Project, state: str) -> None:
+    """Build the dependencies into ``state``/target. Members fail, as they shall, so no status counts."""
+    source = project.source if project.is_folder else f"{state}/src"
+    environment = {
+        **_environment(state),
+        "CARGO_HOME": f"{state}/cargo",
+        "CARGO_TARGET_DIR": f"{state}/target",
+        "CARGO_BUILD_BUILD_DIR": f"{state}/target",
+        "RUSTC_WORKSPACE_WRAPPER": f"{policy.prefix}/libexec/warm-member",
+        "RUSTC_WRAPPER": "",
+        "NOVA_CARGO_KEEP_RUSTC_WRAPPER": "1",
+        "NOVA_CARGO_NO_SEED": "1",
+    }
+    if project.toolchain:
+        environment.update(RUSTUP_TOOLCHAIN=project.toolchain, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
+    if project.rustflags:
+        environment["RUSTFLAGS"] = project.rustflags
+    for words in commands(project):
+        _run(["bash", f"{policy.prefix}/bin/cargo_agent.sh", *words], source, environment, os.devnull)
+
+
+def commands(project: Project) -> Iterator[list[str]]:
+    """The words of cargo, as agents have them: features of dependencies differ by package and by command."""
+    features = ["--features", ",".join(project.features)] if project.features else []
+    for profile in project.profiles:
+        for package in project.packages or [""]:
+            what = ["-p", package] if package else ["--workspace"]
+            for command in COMMANDS:
+                yield [*command, "--locked", "--keep-going", "--quiet", "--profile", profile, *what, *features]
+
+
+def _environment(state: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(LEAVE_OUT)}
+    return {**kept, "HOME": state}
+
+
+def _run(words: Sequence[str], folder: str, environment: dict[str, str], errors: str = "") -> int:
+    with open(errors or "/proc/self/fd/2", "wb") as said:
+        try:
+            return subprocess.run(words, check=False, cwd=folder, env=environment, stderr=said).returncode
+        except OSError as error:
+            raise WarmError(f"{words[0]} can't be run in {folder}: {error.strerror}") from error

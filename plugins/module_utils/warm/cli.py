@@ -1,0 +1,78 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+# (no AnsibleModule here, whose functions pylint would have)
+"""The command line of agent-warm."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.build import build, empty, fetch
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import (
+    Project,
+    WarmError,
+    WarmPolicy,
+    load_policy,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish import (
+    admit,
+    check_source,
+    decided,
+    publish,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import read_seeds
+
+DESCRIPTION = """Build the dependencies of a project once for all agents of this host. The steps are those of
+nova-agent-warm-PROJECT.service, which runs them with the rights that each needs."""
+STEPS = ("check", "fetch", "admit", "build", "publish", "clean")
+
+
+def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
+    """Gives 0; 1 if a seed is damaged or a step fails."""
+    parser = argparse.ArgumentParser(prog="agent-warm", description=DESCRIPTION)
+    parser.add_argument("step", choices=("list", "verify", *STEPS), help="verify compares each file of each seed")
+    parser.add_argument("project", nargs="?", default="", help="of a step")
+    options = parser.parse_args(arguments)
+    try:
+        policy = load_policy(policy_file)
+        if options.step in STEPS:
+            state = os.path.join(os.environ.get("STATE_DIRECTORY", ""), "")[:-1]
+            if not state.startswith("/"):
+                raise WarmError("STATE_DIRECTORY is not set: start nova-agent-warm-PROJECT.service")
+            _step(options.step, policy, policy.project(options.project), state)
+            return 0
+        return _list(policy, options.step == "verify")
+    except WarmError as error:
+        print(f"agent-warm: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"agent-warm: {error.filename or policy_file}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+def _step(step: str, policy: WarmPolicy, project: Project, state: str) -> None:
+    if step == "check":
+        check_source(project)
+    elif step == "fetch":
+        fetch(project, state)
+    elif step == "admit":
+        admit(policy, project, state)
+    elif step == "build":
+        if decided(policy, project).build:
+            build(policy, project, state)
+    elif step == "publish":
+        print(publish(policy, project, state))
+    else:
+        empty(state)
+
+
+def _list(policy: WarmPolicy, whole: bool) -> int:
+    seeds = read_seeds(policy.seeds, whole)
+    for seed in seeds:
+        state = f": {seed.problem}" if seed.problem else ": whole" if whole else ""
+        print(f"{seed.name} {seed.dependencies} of {seed.locked} dependencies, {readable_size(seed.bytes)}{state}")
+    return int(any(seed.problem for seed in seeds))

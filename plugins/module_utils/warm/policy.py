@@ -1,0 +1,142 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""What role agent_warm wants of a host, as its variables hold it and as the program on the host reads it. Pure but for
+``load_policy``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}")  # no option of cargo's or git's, nothing that a shell knows
+FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){2,}")
+URL = re.compile(r"(https|ssh|file)://([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.:/~+%-]+")
+FLAGS = re.compile(r"[ -~]{0,1000}")
+LISTS = ("packages", "profiles", "features")
+EXAMPLE = "{name: nova, source: /srv/nova}"
+
+
+class WarmError(ValueError):
+    """What can't be used or done; one line that names the variable, file or project, and what to do."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One workspace whose dependencies are built for all agents."""
+
+    name: str
+    source: str  #: A folder of the host that is root's alone, or a URL for git.
+    revision: str = ""  #: Of git.
+    packages: tuple[str, ...] = ()  #: Members, each built by itself as agents do; empty: the workspace as one.
+    profiles: tuple[str, ...] = ("dev",)
+    features: tuple[str, ...] = ()
+    toolchain: str = ""  #: Empty: the host's pinned one.
+    rustflags: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        return self.source.startswith("/")
+
+
+@dataclass(frozen=True)
+class WarmPolicy:
+    projects: tuple[Project, ...]
+    prefix: str
+    channel: str
+    keep: int  #: Seeds of a project.
+    max_bytes: int  #: Of all seeds.
+
+    @property
+    def seeds(self) -> str:
+        return f"{self.prefix}/warm/seeds"
+
+    def project(self, name: str) -> Project:
+        """Raises WarmError."""
+        for project in self.projects:
+            if project.name == name:
+                return project
+        known = ", ".join(project.name for project in self.projects) or "none"
+        raise WarmError(f"there is no project {name!r} in agent_warm_projects; it has {known}")
+
+
+def folder_of_profile(profile: str) -> str:
+    """Where cargo puts what it builds with a profile."""
+    return {"dev": "debug", "test": "debug", "bench": "release"}.get(profile, profile)
+
+
+def seed_name(project: Project, channel: str, lock: bytes) -> str:
+    """Of a workspace with the Cargo.lock ``lock``. cargo_warm.sh computes the same of a checkout."""
+    flags = f"RUSTFLAGS={project.rustflags}" if project.rustflags else ""
+    head = f"{project.toolchain or channel}\n{flags}\n".encode()
+    return f"{project.name}-{hashlib.sha256(head + lock).hexdigest()[:12]}"
+
+
+def check_projects(name: str, value: Any) -> tuple[Project, ...]:
+    """The projects of the variable ``name``. Raises WarmError."""
+    found = tuple(_project(name, item) for item in value)
+    names = [project.name for project in found]
+    for one in names:
+        if names.count(one) > 1:
+            raise WarmError(f"{name} has two projects {one!r}; each needs a name of its own")
+    return found
+
+
+def _project(name: str, item: Any) -> Project:
+    known = {one.name for one in fields(Project)}
+    if not isinstance(item, Mapping) or not {"name", "source"} <= set(item) <= known:
+        raise WarmError(f"{name} has {item!r}; allowed is {EXAMPLE}, with any of {', '.join(sorted(known))}")
+    given: dict[str, Any] = {
+        key: tuple(value) if key in LISTS and isinstance(value, list) else value for key, value in item.items()
+    }
+    for key, value in given.items():
+        if key in LISTS:
+            if not isinstance(value, tuple) or not all(isinstance(one, str) and WORD.fullmatch(one) for one in value):
+                raise WarmError(f"{name} has the {key} {item[key]!r}; allowed is a list of names, such as [nova-core]")
+        elif not isinstance(value, str) or not _fits(key, value):
+            raise WarmError(f"{name} has the {key} {value!r}; allowed is {_allowed(key)}")
+    project = Project(**given)
+    if not project.profiles:
+        raise WarmError(f"{name} has a project {project.name!r} with no profiles; leave them out for [dev]")
+    if project.is_folder == bool(project.revision):
+        need = "no revision, which only git has" if project.is_folder else "a revision, such as a commit's number"
+        raise WarmError(f"{name} has the source {project.source!r}, and needs {need}")
+    return project
+
+
+def _fits(key: str, value: str) -> bool:
+    if key == "name":
+        return bool(NAME.fullmatch(value))
+    if key == "source":
+        return bool((FOLDER.fullmatch(value) and ".." not in value.split("/")) or URL.fullmatch(value))
+    if key == "rustflags":
+        return bool(FLAGS.fullmatch(value))
+    return not value or bool(WORD.fullmatch(value))
+
+
+def _allowed(key: str) -> str:
+    return {
+        "name": "a letter, and up to 19 lower-case letters and digits, such as nova",
+        "source": "an absolute path, or a URL of https, ssh or file without a password, such as /srv/nova",
+        "rustflags": "printable text of at most 1,000 characters",
+    }.get(key, "a name, such as main or 1.92.0")
+
+
+def dump_policy(policy: WarmPolicy) -> str:
+    return json.dumps(asdict(policy), indent=4, sort_keys=True) + "\n"
+
+
+def load_policy(path: str) -> WarmPolicy:
+    """Read what the role wrote. Raises WarmError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            given = json.load(file)
+        return WarmPolicy(**{**given, "projects": check_projects("projects", given["projects"])})
+    except OSError as error:
+        raise WarmError(f"{path}: {error.strerror}; have an operator apply role agent_warm") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise WarmError(f"{path} is damaged ({error}); have an operator apply role agent_warm") from error

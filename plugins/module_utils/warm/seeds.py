@@ -1,0 +1,135 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+"""The seeds of a host: folders of root's, each with what cargo built of a project's dependencies.
+
+A seed has a folder for each profile, ``manifest`` (lines of sha256sum) and ``info`` (numbers: dependencies, those that
+the lock names, bytes, seconds since the epoch). Who copies a seed holds a shared lock on its manifest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+
+SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
+LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\]+)")
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One seed. ``problem`` says why it can't be used."""
+
+    name: str
+    dependencies: int = 0  #: Crates that are built.
+    locked: int = 0  #: Crates that Cargo.lock names.
+    bytes: int = 0
+    created: int = 0  #: Seconds since the epoch.
+    problem: str = ""
+
+    @property
+    def project(self) -> str:
+        return self.name.partition("-")[0]
+
+
+def folders(manifest: Manifest) -> list[str]:
+    """The folders of role agent_warm on a host, which its program fills and which go with all that is in them."""
+    held = manifest.roles.get("agent_warm")
+    return [path for path in held.paths if os.path.basename(path) == "warm"] if held else []
+
+
+def read_seeds(folder: str, whole: bool = False) -> list[Seed]:
+    """The seeds in ``folder``, the oldest first; with ``whole`` each file is compared with the manifest."""
+    try:
+        names = sorted(filter(SEED.fullmatch, os.listdir(folder)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    seeds = [_read(f"{folder}/{name}", name, whole) for name in names]
+    return sorted(seeds, key=lambda seed: (seed.created, seed.name))
+
+
+def _read(path: str, name: str, whole: bool) -> Seed:
+    try:
+        with open(f"{path}/info", encoding="ascii") as file:
+            numbers = [int(word) for word in file.read(200).split()]
+        dependencies, locked, size, created = numbers
+        problem = next(damages(path), "") if whole else ""
+        return Seed(name, dependencies, locked, size, created, problem)
+    except (OSError, ValueError) as error:
+        return Seed(name, problem=f"info can't be read ({error})"[:200])
+
+
+def damages(path: str) -> Iterator[str]:
+    """What is not as the manifest of the seed has it. Raises OSError."""
+    with open(f"{path}/manifest", encoding="utf-8") as file:
+        lines = [LINE.fullmatch(line.rstrip("\n")) for line in file]
+    if not all(lines):
+        yield "manifest is damaged"
+        return
+    listed = {match[2]: match[1] for match in lines if match}
+    for top, folders, names in os.walk(path):
+        inside = os.path.relpath(top, path)
+        for name in [*names, *(one for one in folders if os.path.islink(os.path.join(top, one)))]:
+            file_name = os.path.normpath(os.path.join(inside, name))
+            found = os.lstat(os.path.join(top, name))
+            if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+                yield f"{file_name} may be written by others"
+            if file_name in ("manifest", "info"):
+                continue
+            wanted = listed.pop(file_name, "")
+            if os.path.islink(os.path.join(top, name)) or _sha256(os.path.join(top, name)) != wanted:
+                yield f"{file_name} has other content" if wanted else f"{file_name} does not belong there"
+    yield from (f"{name} is missing" for name in sorted(listed))
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def collect(folder: str, projects: set[str], keep: int, max_bytes: int) -> list[str]:
+    """Remove seeds that are too many, too large together or of no project; gives their names. A seed that is being
+    copied stays until the next time, and so does the newest of each project."""
+    removed = []
+    kept: dict[str, int] = {}
+    total = 0
+    for seed in reversed(read_seeds(folder)):
+        count = kept.get(seed.project, 0)
+        stays = seed.project in projects and not seed.problem and count < keep
+        if (stays and (not count or total + seed.bytes <= max_bytes)) or not remove(folder, seed.name):
+            kept[seed.project] = count + 1
+            total += seed.bytes
+        else:
+            removed.append(seed.name)
+    return removed
+
+
+def remove(folder: str, name: str) -> bool:
+    """Remove a seed; False if it is being copied."""
+    path, old = f"{folder}/{name}", f"{folder}/.old-{name}"
+    try:
+        lock = os.open(f"{path}/manifest", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        lock = -1
+    try:
+        if lock >= 0:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(path, old)  # nobody finds half a seed
+        shutil.rmtree(old)
+    except BlockingIOError:
+        return False
+    finally:
+        if lock >= 0:
+            os.close(lock)
+    return True

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Seeds with the real cargo: what the service builds, what root publishes, and what the wrapper takes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmPolicy, dump_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import collect, damages, read_seeds
+from wrappers.host import CHANNEL, GUARD, TRIPLE, Result, eventually, render
+from wrappers.test_real_cargo import REAL
+
+from .workspace import DEPENDENCIES, registry, workspace
+
+pytestmark = [
+    pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as publishing does"),
+]
+CHECKOUT = Path(__file__).parents[3]
+FILES = CHECKOUT / "roles/agent_warm/files"
+ACCOUNT = 61234  # of the service, FIXTURE
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+class Warm:
+    """A rendered host with role agent_warm, a project, and checkouts of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.host = render(root, slots=8)
+        place = self.host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
+        shutil.rmtree(place)
+        assert REAL
+        place.symlink_to(REAL)
+        self.prefix = self.host.prefix
+        for folder in ("warm", "lib/agent_warm"):
+            (self.prefix / folder).mkdir(parents=True)
+        for name, place_of in (("agent-warm", "bin"), ("warm-member", "libexec"), ("cargo_warm.sh", "libexec")):
+            shutil.copy(FILES / name, self.prefix / place_of / name)
+        library = self.prefix / "lib/agent_warm/ansible_collections/nova"
+        library.mkdir(parents=True)
+        (library / "agent_host").symlink_to(CHECKOUT)
+        self.registry = root / "registry"
+        write(self.registry, registry())
+        self.source = root / "source"
+        write(self.source, workspace(str(self.registry)))
+        self.state = root / "state"
+        self.configure()
+
+    def configure(self, keep: int = 2, max_bytes: int = 1 << 30, **changed: object) -> None:
+        project = Project("nova", **{"source": str(self.source), "packages": ("nova-core",), **changed})  # type: ignore[arg-type]
+        self.policy = WarmPolicy((project,), str(self.prefix), CHANNEL, keep, max_bytes)
+        (self.prefix / "etc/warm.json").write_text(dump_policy(self.policy))
+
+    def step(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = self.host.environment(STATE_DIRECTORY=str(self.state))
+        return subprocess.run(
+            [self.prefix / "bin/agent-warm", *words], capture_output=True, text=True, env=environment, timeout=600
+        )
+
+    def publish(self) -> str:
+        """The steps of the service. The account's folder is the account's when root reads it."""
+        self.state.mkdir(exist_ok=True)
+        os.chown(self.state, ACCOUNT, ACCOUNT)
+        for step in ("check", "fetch", "admit", "build"):
+            done = self.step(step, "nova")
+            assert done.returncode == 0, done.stderr
+        subprocess.run(["chown", "-R", f"{ACCOUNT}:{ACCOUNT}", self.state], check=True)
+        done = self.step("publish", "nova")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def checkout(self, name: str) -> Path:
+        folder = self.host.root / name
+        write(folder, workspace(str(self.registry)))
+        return folder
+
+    def cargo(self, folder: Path, *words: str, **environment: str | None) -> Result:
+        return self.host.cargo(*words, "--locked", "--offline", cwd=folder, **environment)
+
+    @property
+    def seed(self) -> Path:
+        (seed,) = (self.prefix / "warm/seeds").glob("nova-*")
+        return seed
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    """One host with one seed; a test that changes the seed makes it again. Not below /tmp, where anybody may write."""
+    root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
+    root.chmod(0o755)
+    made = Warm(root)
+    made.publish()
+    yield made
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def checkout(warm: Warm, request: pytest.FixtureRequest) -> Iterator[Path]:
+    folder = warm.checkout(f"checkout-{request.node.name}".replace("[", "-").rstrip("]"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def compiled(result: Result) -> set[str]:
+    """The crates that cargo compiled, or checked."""
+    assert result.status == 0, result.err
+    words = [line.split() for line in result.err.splitlines()]
+    return {line[1] for line in words if line and line[0] in ("Compiling", "Checking")}
+
+
+@pytest.mark.parametrize("words", ["test --no-run -p nova-core", "check -p nova-core", "clippy -p nova-core", "build"])
+def test_a_new_checkout_compiles_its_own_crates_alone(warm: Warm, checkout: Path, words: str) -> None:
+    if words.startswith("clippy") and not (REAL / "bin/cargo-clippy").exists():
+        pytest.skip("this machine's Rust has no clippy")
+    result = warm.cargo(checkout, *words.split())
+    assert compiled(result) == {"nova-core"}
+    assert f"3 of 3 dependencies from seed {warm.seed.name}" in result.err
+    assert warm.seed.name not in warm.cargo(checkout, *words.split()).err
+    shutil.rmtree(checkout / "target")
+    assert compiled(warm.cargo(checkout, *words.split(), NOVA_CARGO_NO_SEED="1")) == DEPENDENCIES | {"nova-core"}
+
+
+def test_what_does_not_fit_is_built(warm: Warm, checkout: Path) -> None:
+    whole = {"nova-core", *DEPENDENCIES}
+    (checkout / "Cargo.lock").write_text((checkout / "Cargo.lock").read_text() + "# another\n")
+    assert compiled(warm.cargo(checkout, "build")) == whole
+    shutil.copy(warm.source / "Cargo.lock", checkout)
+    for environment in ({"RUSTFLAGS": "-Cdebuginfo=0"}, {"CARGO_PROFILE_DEV_OPT_LEVEL": "1"}):
+        shutil.rmtree(checkout / "target")
+        assert compiled(warm.cargo(checkout, "build", **environment)) == whole
+    assert compiled(warm.cargo(checkout, "build", "--release")) == whole  # the seed has no such profile
+    other = warm.host.home / "toolchains" / f"1.91.0-{TRIPLE}"
+    other.symlink_to(REAL)
+    shutil.rmtree(checkout / "target")
+    done = warm.cargo(checkout, "build", RUSTUP_TOOLCHAIN="1.91.0", NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
+    assert compiled(done) == whole
+
+
+def test_it_goes_where_cargo_builds(warm: Warm, checkout: Path) -> None:
+    place = checkout.parent / "elsewhere"
+    for environment, words, target in (
+        ({"CARGO_TARGET_DIR": str(place)}, (), place),
+        ({}, ("--target-dir", str(place)), place),
+        ({"CARGO_BUILD_BUILD_DIR": "{workspace-root}/inner"}, (), checkout / "inner"),
+    ):
+        result = warm.cargo(checkout, "build", *words, **environment)
+        assert (target / "debug/.fingerprint").is_dir() and compiled(result) == {"nova-core"}
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(checkout / "target", ignore_errors=True)
+
+
+def test_a_copy_that_was_killed_is_made_again(warm: Warm, checkout: Path) -> None:
+    """STAND-IN for cp that stops in the middle."""
+    stopped = checkout / "bin/cp"
+    stopped.parent.mkdir()
+    stopped.write_text('#!/bin/bash\nmkdir -p "${@: -1}/deps"; : >"${@: -1}/deps/half"; kill -9 $PPID\n')
+    stopped.chmod(0o755)
+    killed = warm.cargo(checkout, "build", PATH=f"{stopped.parent}:/usr/bin:/bin")
+    assert killed.status == -9
+    assert (checkout / "target/.nova-seed/deps/half").exists() and not (checkout / "target/debug").exists()
+    assert compiled(warm.cargo(checkout, "build")) == {"nova-core"}
+    assert not list((checkout / "target").rglob("half")) and not (checkout / "target/.nova-seed").exists()
+
+
+def test_a_full_disk_means_a_build_as_always(warm: Warm, checkout: Path) -> None:
+    target = checkout / "target"
+    target.mkdir()
+    size = sum(file.stat().st_size for file in (warm.seed / "debug").rglob("*") if file.is_file())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", target], check=True)
+    try:
+        result = warm.cargo(checkout, "check")  # which needs less than the whole seed
+        assert "could not be copied" in result.err and not (target / ".nova-seed").exists()
+        assert compiled(result) == {"nova-core", *DEPENDENCIES}
+    finally:
+        subprocess.run(["umount", target], check=True)
+
+
+def test_six_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) -> None:
+    folders = [checkout, checkout, *(warm.checkout(f"at-once-{number}") for number in range(5))]
+    running = [
+        warm.host.start("bash", warm.host.cargo_agent, "build", "--locked", "--offline", cwd=folder)
+        for folder in folders
+    ]
+    ended = [process.communicate(timeout=10 * GUARD)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 7
+    assert not any("Compiling fix-" in said for said in ended)
+    assert sum("from seed" in said for said in ended) == 6
+    for folder in folders[2:]:
+        shutil.rmtree(folder)
+
+
+def test_a_seed_that_is_being_copied_stays_and_one_in_the_middle_of_it_is_whole(warm: Warm, checkout: Path) -> None:
+    """STAND-IN for cp that waits, as a large copy takes its time."""
+    waits = checkout / "bin/cp"
+    waits.parent.mkdir()
+    waits.write_text(
+        f'#!/bin/bash\n: >{checkout}/started\nuntil [[ -e {checkout}/go ]]; do sleep 0.05; done\nexec /bin/cp "$@"\n'
+    )
+    waits.chmod(0o755)
+    seed = warm.seed
+    running = warm.host.start(
+        "bash",
+        warm.host.cargo_agent,
+        "build",
+        "--locked",
+        "--offline",
+        cwd=checkout,
+        PATH=f"{waits.parent}:/usr/bin:/bin",
+    )
+    eventually(lambda: (checkout / "started").exists())
+    assert collect(warm.policy.seeds, set(), 1, 0) == [] and seed.is_dir()
+    (checkout / "go").touch()
+    said = running.communicate(timeout=10 * GUARD)[1]
+    assert running.returncode == 0 and "3 of 3 dependencies" in said and "Compiling fix-" not in said
+    assert collect(warm.policy.seeds, set(), 1, 0) == [seed.name]
+    warm.publish()
+
+
+def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout: Path) -> None:
+    def writes(path: Path) -> bool:
+        words = [
+            "setpriv",
+            f"--reuid={ACCOUNT}",
+            f"--regid={ACCOUNT}",
+            "--clear-groups",
+            "sh",
+            "-c",
+            f'echo x >>"{path}"',
+        ]
+        return subprocess.run(words, capture_output=True).returncode == 0
+
+    seed = warm.seed
+    some = next((seed / "debug/deps").glob("libfix_plain-*.rlib"))
+    assert not any(map(writes, [some, seed / "manifest", seed / "new", seed.parent / "new", some.parent / "new"]))
+    assert list(damages(str(seed))) == [] and warm.step("verify").returncode == 0
+    some.write_bytes(some.read_bytes() + b"x")
+    assert list(damages(str(seed))) == [f"{some.relative_to(seed)} has other content"]
+    assert str(some.relative_to(seed)) in warm.step("verify").stdout
+    for file in (seed / "debug").rglob("*.*"):
+        if file.is_file():
+            file.write_bytes(b"other")
+    result = warm.cargo(checkout, "build")
+    assert "is damaged" in result.err and compiled(result) == {"nova-core", *DEPENDENCIES}
+    warm.publish()  # replaces it
+    assert list(damages(str(warm.seed))) == []
+
+
+def test_a_new_lock_makes_a_new_seed_and_keep_bounds_them(warm: Warm) -> None:
+    first = warm.seed.name
+    lock = (warm.source / "Cargo.lock").read_text()
+    try:
+        assert "is up to date" in warm.publish()
+        (warm.source / "Cargo.lock").write_text(lock + "# newer\n")
+        warm.publish()
+        assert {seed.name for seed in read_seeds(warm.policy.seeds)} > {first}
+        warm.configure(keep=1)
+        (warm.source / "Cargo.lock").write_text(lock + "# newest\n")
+        assert "removed " in warm.publish() and len(read_seeds(warm.policy.seeds)) == 1
+    finally:
+        (warm.source / "Cargo.lock").write_text(lock)
+        warm.configure()
+        shutil.rmtree(warm.policy.seeds)
+        warm.publish()
+
+
+def test_too_large_is_refused_and_leaves_nothing(warm: Warm) -> None:
+    shutil.rmtree(warm.policy.seeds)
+    warm.configure(max_bytes=1000)
+    try:
+        with pytest.raises(AssertionError, match="agent_warm_max_size"):
+            warm.publish()
+        assert os.listdir(warm.policy.seeds) == []
+    finally:
+        warm.configure()
+        warm.publish()
+
+
+def test_what_the_account_leaves_in_its_folder_leads_root_nowhere(warm: Warm) -> None:
+    """Links and pipes in the place of files: their units are left out, and the rest is published."""
+    secret = warm.host.root / "secret"
+    secret.write_text("root's")
+    secret.chmod(0o600)
+    shutil.rmtree(warm.policy.seeds)
+    for step in ("fetch", "admit", "build"):
+        assert warm.step(step, "nova").returncode == 0
+    built = warm.state / "target/debug/build"
+    (output,) = built.glob("fix-built-*/out/number.rs")
+    output.unlink()
+    output.symlink_to(secret)
+    os.mkfifo(warm.state / "target/debug/deps/pipe")
+    (warm.state / "target/debug/.fingerprint/away").symlink_to("/etc")
+    subprocess.run(["chown", "-hR", f"{ACCOUNT}:{ACCOUNT}", warm.state], check=True)
+    done = warm.step("publish", "nova")
+    assert done.returncode == 0, done.stderr
+    files = list(warm.seed.rglob("*"))
+    assert not any(file.is_symlink() or file.is_fifo() for file in files)
+    assert not any(b"root's" in file.read_bytes() for file in files if file.is_file())
+    assert not list(warm.seed.glob(f"debug/build/{output.parts[-3]}/*"))
+    shutil.rmtree(warm.policy.seeds)
+    warm.publish()
+
+
+def test_a_source_that_others_may_write_is_refused(warm: Warm) -> None:
+    manifest = warm.source / "nova-core/Cargo.toml"
+    os.chown(manifest, ACCOUNT, ACCOUNT)
+    done = warm.step("check", "nova")
+    os.chown(manifest, 0, 0)
+    assert done.returncode == 1 and str(manifest) in done.stderr
+
+
+def test_a_project_that_is_fetched(warm: Warm) -> None:
+    origin = warm.host.root / "origin"
+    shutil.copytree(warm.source, origin)
+    git = ["git", "-C", str(origin), "-c", "user.name=FIXTURE", "-c", "user.email=fixture@example.net"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "FIXTURE"]):
+        subprocess.run([*git, *words], check=True)
+    warm.configure(source=f"file://{origin}", revision="main")
+    try:
+        shutil.rmtree(warm.policy.seeds)
+        assert "3 of 3" in warm.publish()
+        warm.configure(source=f"file://{origin}", revision="gone")
+        with pytest.raises(AssertionError, match="gone of file://"):
+            warm.publish()
+    finally:
+        warm.configure()
