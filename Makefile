@@ -36,7 +36,7 @@ demo-down: $(READY)  ## Remove the demo's host
 
 # Two targets at a time, because many work on one CPU only.
 test: $(READY)  ## Everything that CI runs
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint unit programs aws sanity integration oldest newest molecule container
+	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target lint unit programs aws sanity integration oldest newest molecule container
 
 test-fast: lint unit  ## Lint and unit tests
 

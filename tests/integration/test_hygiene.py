@@ -22,10 +22,11 @@ VARIABLES = {
     "agent_hygiene_audit_logs": [{"path": LOG, "owner": "agent1"}],
     # So that no timer repairs what a test is about to.
     "agent_hygiene_schedule": "yearly",
+    "agent_hygiene_free_schedule": "yearly",
     "agent_hygiene_audit_schedule": "yearly",
 }
 TIMERS = "systemctl list-units --all --plain --no-legend 'nova-agent-*.timer' | awk '{print $1, $3}'"
-BOTH = ["nova-agent-audit-log.timer active", "nova-agent-sweep.timer active"]
+ALL = [f"nova-agent-{name}.timer active" for name in ("audit-log", "free-space", "sweep")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +80,7 @@ def test_from_a_clean_host_to_a_retired_one(lab, clean):
     assert set(lab.snapshot("host1").splitlines()) == set(clean)
     done = play(lab, "--diff").succeeded()
     assert done.shown() == told.shown()
-    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert lab.run("host1", TIMERS).splitlines() == ALL
     assert lab.run("host1", f"stat -c '%a %U' {LOG}").split() == ["600", "agent1"]
 
     before = lab.trips("host1")
@@ -88,7 +89,7 @@ def test_from_a_clean_host_to_a_retired_one(lab, clean):
     assert play(lab, "--check", "--diff").succeeded().changed == {}
 
     lab.retire("--check").succeeded()
-    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert lab.run("host1", TIMERS).splitlines() == ALL
     wipe(lab)
     assert lab.units("host1") == []
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(clean)) == []
@@ -103,8 +104,8 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
     lab.run("host1", "systemctl start nova-agent-sweep.service")
     said = logged(lab, "nova-agent-sweep")
     assert [line.split(" (")[0] for line in said] == [
+        "/home/agent1/nova-link: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/owned, and links are not followed: write the path without it",
         "/home/agent1/nova/target: 3 MiB of 1 MiB; cleaned, freed 3 MiB",
-        "/home/agent1/nova-link/target: skipped: /home/agent1/nova-link is a symbolic link to /srv/team/owned, and links are not followed: write the path without it",
         "/home/agent1/nova-small/target: 0 MiB of 1 MiB; kept",
         "/srv/team/one/target: 2 MiB of 1 MiB; cleaned, freed 2 MiB",
         "/srv/team/owned/target: skipped: it belongs to root, and is swept for agent1 only",
@@ -114,8 +115,32 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
         "/home/agent1/nova-link/target", "/home/agent1/nova-small/target", "/srv/team/owned/target",
     ]  # fmt: skip
     report = json.loads(lab.run("host1", "cat /var/lib/nova-agent/targets.json"))
-    assert report["folders"][0] == {"path": "/home/agent1/nova/target", "owner": "agent1", "bytes": 0}
+    found = {folder["path"]: (folder["owner"], folder["bytes"]) for folder in report["folders"]}
+    assert found["/home/agent1/nova/target"] == ("agent1", 0)
     assert play(lab).succeeded().changed == {}
+
+
+def test_a_disk_that_is_too_full_is_swept_by_its_own_timer_s_service(lab, applied):
+    """On a tmpfs of 64 MiB: an agent that left first, then the least recently used, until enough is free."""
+    lab.run("host1", "mkdir -p /srv/team && mount -t tmpfs -o size=64m,mode=755 none /srv/team && useradd leaver")
+    try:
+        play(lab, agent_hygiene_workspaces=["/srv/team/*"], agent_hygiene_target_max="1G").succeeded()
+        lab.run("host1", "systemctl start nova-agent-free-space.service && ls /srv/team")
+        for name, owner in (("old", "agent1"), ("new", "agent1"), ("left", "leaver")):
+            workspace(lab, f"/srv/team/{name}", 0, owner)
+            lab.run("host1", f"cd /srv/team/{name}/target && fallocate -l 20M debug/big && chown {owner}: debug/big")
+        lab.run("host1", "userdel leaver; systemctl start nova-agent-free-space.service")
+        assert lab.run("host1", "ls -d /srv/team/*/target").split() == [
+            f"/srv/team/{name}/target" for name in ("new", "old")
+        ]
+        lab.run("host1", "touch /srv/team/old/target/debug/again; fallocate -l 16M /srv/team/ballast")
+        lab.run("host1", "systemctl start nova-agent-free-space.service")
+        assert lab.run("host1", "ls -d /srv/team/*/target").split() == ["/srv/team/old/target"]
+        (disk,) = json.loads(lab.run("host1", "cat /var/lib/nova-agent/targets.json"))["disks"]
+        assert disk["path"] == "/srv/team"
+        assert logged(lab, "nova-agent-free-space")[-1].startswith("/srv/team: ")
+    finally:
+        lab.run("host1", "umount /srv/team; userdel leaver", check=False)
 
 
 def test_the_sweep_has_the_rights_of_the_owner_alone(lab, applied):
@@ -184,7 +209,7 @@ def test_what_drifts_is_repaired(lab, applied, damage):
     assert play(lab, "--check").succeeded().changed == {"host1": ["policy_apply"]}
     assert play(lab).succeeded().changed == {"host1": ["policy_apply"]}
     assert play(lab).succeeded().changed == {}
-    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert lab.run("host1", TIMERS).splitlines() == ALL
     assert "*-01-01" in lab.run("host1", "systemctl show -p TimersCalendar nova-agent-sweep.timer")
     assert (
         lab.run("host1", "systemctl is-enabled nova-agent-sweep.timer nova-agent-audit-log.timer").split()
@@ -206,7 +231,7 @@ def test_with_nothing_to_do_there_is_no_timer(lab, applied):
     assert [unit.split()[0] for unit in lab.units("host1")] == ["nova-agent-pool.service"]
     assert not re.search("nova-agent-(sweep|audit)", lab.run("host1", "ls -R /etc/systemd/system"))
     play(lab).succeeded()
-    assert lab.run("host1", TIMERS).splitlines() == BOTH
+    assert lab.run("host1", TIMERS).splitlines() == ALL
 
 
 def test_the_checker_works_for_an_agent(lab, applied):

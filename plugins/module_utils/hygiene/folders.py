@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Space
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import Mount, read_mounts
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,31 +68,13 @@ def open_below(folder: int, names: Sequence[str]) -> int:
     return inner
 
 
-def space_of(folder: int) -> Space:
-    """What the file system of an open folder has for accounts other than root."""
-    found = os.fstatvfs(folder)
-    return Space(
-        size=(found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
-        free=found.f_bavail * found.f_frsize,
-        inodes=found.f_files - found.f_ffree + found.f_favail,
-        free_inodes=found.f_favail,
-    )
-
-
 def mount_of(folder: int) -> str:
     """Where the file system of an open folder is mounted."""
-    with open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as info:
-        mount = next(line.split()[1] for line in info if line.startswith("mnt_id:"))
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
-        return next((_point(line) for line in mountinfo if line.split(" ", 1)[0] == mount), "/")
+    path = os.readlink(f"/proc/self/fd/{folder}")
+    points = [one.point for one in read_mounts() if path == one.point or path.startswith(one.point.rstrip("/") + "/")]
+    return max(points, key=len, default="/")
 
 
-def mounted_below(path: str, mountinfo: Iterable[str]) -> list[str]:
-    """Mount points at or below ``path``, from lines of /proc/self/mountinfo: a bind mount has the same device
-    number."""
-    points = map(_point, mountinfo)
-    return [point for point in points if point == path or point.startswith(path + "/")]
-
-
-def _point(line: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4])
+def mounted_below(path: str, mounts: Iterable[Mount]) -> list[str]:
+    """Mount points at or below ``path``: a bind mount has the same device number."""
+    return [one.point for one in mounts if one.point == path or one.point.startswith(path + "/")]

@@ -20,16 +20,16 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import answer, each
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
     WILDCARD,
     MissingError,
     RefusedError,
     mount_of,
     open_folder,
-    space_of,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Space
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Space, space_at
 
 EXPAND_SECONDS = 60.0  # for the folders of root's in a pattern
 LOOK_SECONDS = 5.0  # for a place
@@ -124,8 +124,9 @@ def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[
 
 def _mounts_of_accounts() -> set[str]:
     """Mount points of FUSE file systems that an account mounted: only a place's own look waits for them."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
-        return {line.split(" ")[4] for line in mountinfo if re.search(r" - fuse\S* .*\buser_id=[1-9]", line)}
+    return {
+        one.point for one in read_mounts() if any(re.fullmatch("user_id=[1-9][0-9]*", word) for word in one.options)
+    }
 
 
 def matching(folder: int, pattern: str, read: Iterator[int]) -> Iterator[str]:
@@ -161,7 +162,7 @@ def _look_at(place: Place) -> dict[str, Any]:
             continue
         device = os.fstat(folder).st_dev
         if device not in disks:
-            disks[device] = mount_of(folder), space_of(folder)
+            disks[device] = mount_of(folder), space_at(folder)
         os.close(folder)
         workspaces.append(path)
     if len(workspaces) > MOST_WORKSPACES or next(read, None) is None:

@@ -1,9 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How full a file system is, against its water marks, and which target folders go first if it is too full. Pure."""
+"""How full a file system is, against its water marks, and which target folders go first if it is too full."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,17 @@ class Space(NamedTuple):
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "0 %"
+
+
+def space_at(place: int | str) -> Space:
+    """Of the file system of an open folder or a path. Raises OSError."""
+    found = os.statvfs(place)
+    return Space(
+        size=(found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
+        free=found.f_bavail * found.f_frsize,
+        inodes=found.f_files - found.f_ffree + found.f_favail,
+        free_inodes=found.f_favail,
+    )
 
 
 @dataclass(frozen=True)

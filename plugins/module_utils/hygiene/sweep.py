@@ -20,6 +20,7 @@ from typing import Any, Optional
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answers
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
     BusyError,
     empty_folder,
@@ -33,7 +34,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders im
     mounted_below,
     open_below,
     open_folder,
-    space_of,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import (
     Measure,
@@ -49,6 +49,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space impo
     Space,
     is_gone,
     removal_order,
+    space_at,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import (
     TAG,
@@ -383,7 +384,7 @@ def _clean(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
             measured = _measure(swept, opened)
             yield asdict(swept), False, None
             opened.clean(swept, measured, dry_run)
-            space = space_of(workspace)
+            space = space_at(workspace)
     except (MissingError, FileNotFoundError):
         swept.reason = "it is gone by now"
     except (SkipError, BusyError, UnmeasurableError, RefusedError) as error:
@@ -459,7 +460,6 @@ class _Opened:
 
 def _refuse_mounts(target: int) -> None:
     path = os.readlink(f"/proc/self/fd/{target}")
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as mountinfo:
-        mounted = mounted_below(path, mountinfo)
+    mounted = mounted_below(path, read_mounts())
     if mounted:
         raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")

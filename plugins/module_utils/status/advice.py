@@ -28,6 +28,9 @@ def advice(facts: Facts) -> list[str]:
         )
     if budget and agents["running"] > budget["recommended_agents"]:
         found.append("more agents run than recommended: do not start more, or lower agent_policy_memory_per_agent")
+    for one in facts["disk"]["file_systems"] if facts["disk"] else ():
+        if one["free_share"] < one["free_min"]:
+            found.append(f"{one['path']} is full: see what the sweep says: journalctl -u nova-agent-free-space")
     if facts["toolchain"] and facts["toolchain"]["problems"]:
         found.append(f"the toolchain is damaged; an operator repairs it with: {SITE}")
     if facts["drift"] and facts["drift"]["changed"]:

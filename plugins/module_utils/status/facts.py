@@ -8,13 +8,14 @@ import json
 import os
 import time
 from dataclasses import asdict
-from typing import Any, TypedDict
+from typing import Any, Optional, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger, read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,
@@ -92,9 +93,22 @@ class Toolchain(TypedDict):
     problems: list[str]
 
 
+class FileSystem(TypedDict):
+    """One with workspaces, against its water marks."""
+
+    path: str
+    size: int  #: Bytes for accounts other than root.
+    free: int
+    free_share: float  #: The smaller one of bytes and inodes, from 0 to 1.
+    free_min: float  #: Less is free: target folders are removed.
+    free_goal: float
+
+
 class Disk(TypedDict):
-    measured_at: float
+    measured_at: Optional[float]  #: None: the folders were not measured yet.
     folders: list[dict[str, Any]]  #: {"path", "bytes", "owner"}, the largest first.
+    file_systems: list[FileSystem]
+    last: Optional[dict[str, float]]  #: The last sweep that freed something: {"at", "freed", "folders"}.
 
 
 class SeedView(TypedDict):
@@ -243,7 +257,13 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
             for folder in measured["folders"]
         ]
         ordered = sorted(folders, key=lambda folder: (-folder["bytes"], folder["path"]))
-        return {"measured_at": float(measured["measured_at"]), "folders": ordered}
+        at, last = measured["measured_at"], measured.get("last")
+        return {
+            "measured_at": None if at is None else float(at),
+            "folders": ordered,
+            "file_systems": [_file_system(one) for one in measured.get("disks", ()) if os.path.isdir(one["path"])],
+            "last": {key: float(last[key]) for key in ("at", "freed", "folders")} if last else None,
+        }
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -251,3 +271,16 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
             f"{TARGETS} can't be read ({type(error).__name__}): the next sweep of target folders writes it again"
         )
         return None
+
+
+def _file_system(marks: dict[str, Any]) -> FileSystem:
+    """As it is now."""
+    space = space_at(marks["path"])
+    return {
+        "path": harmless(marks["path"]),
+        "size": space.size,
+        "free": space.free,
+        "free_share": round(space.free_share(), 4),
+        "free_min": float(marks["free_min"]),
+        "free_goal": float(marks["free_goal"]),
+    }

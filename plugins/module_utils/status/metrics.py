@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Optional, Union
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger
-from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
+from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts, FileSystem
 from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots
 
 Number = Union[int, float, None]
@@ -18,6 +18,14 @@ BYTES_HELP = {
     "memory_available_bytes": "Memory that the budget has for agents.",
     "memory_ceiling_bytes": "The most that all sessions can take; absent without a ceiling.",
 }
+
+
+DISK: list[tuple[str, str, Callable[[FileSystem], Number]]] = [
+    ("disk_free_bytes", "What accounts other than root have free.", lambda one: one["free"]),
+    ("disk_free_ratio", "The smaller one of bytes and inodes.", lambda one: one["free_share"]),
+    ("disk_free_min_ratio", "Less is free: target folders are removed.", lambda one: one["free_min"]),
+    ("disk_free_goal_ratio", "So much is free: the removal ends.", lambda one: one["free_goal"]),
+]
 
 
 def metrics(facts: Facts) -> str:
@@ -54,6 +62,11 @@ def metrics(facts: Facts) -> str:
             "Paths that differ from the last apply.",
             _one(None if drift is None else len(drift["changed"])),
         ),
+    ]
+    file_systems = facts["disk"]["file_systems"] if facts["disk"] else []
+    families += [
+        (name, text, [({"mount": _label(one["path"])}, value(one)) for one in file_systems])
+        for name, text, value in DISK
     ]
     lines = [line for name, text, samples in families for line in _family(name, text, samples)]
     return "\n".join([*lines, "# EOF", ""])
@@ -96,5 +109,9 @@ def _family(name: str, text: str, samples: Samples) -> list[str]:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    """Values are the program's own words: none needs an escape."""
+    """Values are the program's own words, or came out of ``_label``."""
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

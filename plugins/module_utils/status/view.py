@@ -209,9 +209,20 @@ def _upkeep(view: _View, facts: Facts) -> None:
     if disk is None:
         view.say("disk", "target folders were not measured yet (role agent_hygiene measures them)")
     else:
+        for one in disk["file_systems"]:
+            view.say(
+                "free",
+                f"{one['path']}: {readable_size(one['free'])} of {readable_size(one['size'])} free, "
+                f"{one['free_share']:.0%}; below {one['free_min']:.0%} folders go until {one['free_goal']:.0%}",
+                RED if one["free_share"] < one["free_min"] else "",
+            )
         total = sum(folder["bytes"] for folder in disk["folders"])
-        age = _elapsed(facts["time"] - disk["measured_at"])
-        view.say("disk", f"{readable_size(total)} in {_count(len(disk['folders']), 'target folder')}, {age} ago")
+        age = f", {_elapsed(facts['time'] - disk['measured_at'])} ago" if disk["measured_at"] else ""
+        last = disk["last"]
+        freed = (
+            f"; {readable_size(int(last['freed']))} freed {_elapsed(facts['time'] - last['at'])} ago" if last else ""
+        )
+        view.say("disk", f"{readable_size(total)} in {_count(len(disk['folders']), 'target folder')}{age}{freed}")
         rows = [
             f"{readable_size(folder['bytes']):>11} {folder['path']} ({folder['owner']})" for folder in disk["folders"]
         ]

@@ -37,14 +37,6 @@ def test_perl_has_nothing_to_say(host: Host) -> None:
         assert (done.returncode, done.stderr) == (0, f"{path} syntax OK\n")
 
 
-def test_each_is_read_in_one_sitting(shared_host: Host) -> None:
-    for path in scripts(shared_host):
-        with open(path) as script:
-            lines = script.read().splitlines()
-        assert len(lines) < 250, path
-        assert max(len(line) for line in lines if str(shared_host.root) not in line) <= 130, path
-
-
 def test_values_are_quoted(shared_host: Host) -> None:
     # This host's path has blanks, quotes and a command substitution in it.
     assert shared_host.cargo("build").status == 0

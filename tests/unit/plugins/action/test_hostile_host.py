@@ -122,7 +122,9 @@ USABLE = {
 # Others that are a problem of the host only if it is compared, which retire does not do.
 COMPARED = {"negative_memory", "template_in_a_value"}
 PROGRAMS = {"endless": "exec yes '{'"}
-SILENT = {"silent": "exec sleep 3600", "silent_in_between": "echo '{'; exec sleep 3600"}
+# Silent for as long as this process lives, so that nothing of them is left.
+WAIT = f"exec tail --pid={os.getpid()} -f /dev/null"
+SILENT = {"silent": WAIT, "silent_in_between": f"echo '{{'; {WAIT}"}
 HOSTS.update(dict.fromkeys(PROGRAMS, ""))
 # As for users: facts of a host are no variables (site refuses to run otherwise).
 ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_FORKS": "4", "ANSIBLE_NOCOLOR": "1"}

@@ -88,6 +88,17 @@ def facts(**changed: Any) -> dict[str, Any]:
         ],
         "disk": {
             "measured_at": NOW - 7200,
+            "file_systems": [
+                {
+                    "path": "/home",
+                    "size": 4096 * GIB,
+                    "free": 1024 * GIB,
+                    "free_share": 0.25,
+                    "free_min": 0.1,
+                    "free_goal": 0.2,
+                }
+            ],
+            "last": {"at": NOW - 7200, "freed": 100.0 * GIB, "folders": 1.0},
             "folders": [{"path": "/home/agent1/nova/target", "bytes": 40 * GIB, "owner": "agent1"}],
         },
         "notes": [],

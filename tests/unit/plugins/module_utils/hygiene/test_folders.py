@@ -7,14 +7,15 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import Mount
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
     MissingError,
     RefusedError,
     mount_of,
     mounted_below,
     open_folder,
-    space_of,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
 
 
 @pytest.fixture
@@ -48,18 +49,14 @@ def test_no_descriptor_is_left_open(tree):
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_mounts_at_and_below_a_path_are_found_by_their_decoded_names():
-    lines = [
-        "36 35 98:0 / /home/a/target rw - ext4 /dev/sda rw",
-        r"37 35 98:0 / /home/a/target/with\040space\012line rw - tmpfs none rw",
-        "38 35 98:0 / /home/a/target2 rw - tmpfs none rw",
-        "39 35 98:0 / / rw - ext4 /dev/sda rw",
-    ]
-    assert mounted_below("/home/a/target", lines) == ["/home/a/target", "/home/a/target/with space\nline"]
+def test_mounts_at_and_below_a_path_are_found():
+    points = ["/home/a/target", "/home/a/target/with space\nline", "/home/a/target2", "/"]
+    mounts = [Mount("98:0", "/", point, "tmpfs", []) for point in points]
+    assert mounted_below("/home/a/target", mounts) == points[:2]
 
 
 def test_the_file_system_of_a_folder_is_the_one_that_df_shows():
     folder = open_folder("/dev/shm")
     found = os.statvfs("/dev/shm")
-    assert (mount_of(folder), space_of(folder).inodes) == ("/dev/shm", found.f_files)
+    assert (mount_of(folder), space_at(folder).inodes) == ("/dev/shm", found.f_files)
     os.close(folder)

@@ -176,7 +176,7 @@ def test_drift_is_what_differs_from_the_record(root):
         ("[]", None, ["/var/lib/nova-agent/targets.json can't be read (TypeError): the next sweep of target folders writes it again"]),
         (
             json.dumps({"measured_at": 5, "folders": [{"path": "/a", "bytes": 1, "owner": "x"}, {"path": "/\x1b", "bytes": 9, "owner": "y"}], "more": 1}),
-            {"measured_at": 5.0, "folders": [{"path": "/\\x1b", "bytes": 9, "owner": "y"}, {"path": "/a", "bytes": 1, "owner": "x"}]},
+            {"measured_at": 5.0, "folders": [{"path": "/\\x1b", "bytes": 9, "owner": "y"}, {"path": "/a", "bytes": 1, "owner": "x"}], "file_systems": [], "last": None},
             [],
         ),
     ],
@@ -187,6 +187,17 @@ def test_target_folders_are_those_of_the_last_sweep(root, text, disk, note):
     told = gather(POLICY, str(root))
     assert told["disk"] == disk
     assert [line for line in told["notes"] if "targets" in line] == note
+
+
+def test_free_space_is_what_it_is_now_beside_its_marks(root):
+    disks = [{"path": path, "free_min": 0.1, "free_goal": 0.2} for path in ("/dev/shm", "/gone")]
+    report = {"measured_at": None, "folders": [], "disks": disks, "last": {"at": 5, "freed": 7, "folders": 1}}
+    write(root / "var/lib/nova-agent/targets.json", json.dumps(report))
+    disk = gather(POLICY, str(root))["disk"]
+    assert (disk["measured_at"], disk["last"]) == (None, {"at": 5.0, "freed": 7.0, "folders": 1.0})
+    (shown,) = disk["file_systems"]
+    assert (shown["path"], shown["free_min"], shown["free_goal"]) == ("/dev/shm", 0.1, 0.2)
+    assert 0 < shown["free"] <= shown["size"] and 0 < shown["free_share"] <= 1
 
 
 def test_what_is_missing_is_said_and_nothing_is_raised(root):

@@ -80,7 +80,10 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
     assert said("toolchain") == "Rust 1.92.0: as installed"
     assert said("drift") == "0 paths of 61 changed since the last apply"
-    assert said("disk") == "40 GiB in 1 target folder, 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
+    assert said("free") == "/home: 1,024 GiB of 4,096 GiB free, 25%; below 10% folders go until 20%"
+    assert said("disk") == (
+        "40 GiB in 1 target folder, 2 h ago; 100 GiB freed 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
+    )
     assert said("seeds").startswith(
         "1 seed of built dependencies, 3 GiB; taken 7 times in the last day 3 GiB nova-0123456789ab, 212 of 230 crates, 2"
     )
@@ -114,7 +117,7 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
             slots={"total": 9999, "held": 9999, "holders": [], "waiting": [CALLER] * 300},
             toolchain={"path": "/x", "channel": "1", "installed": ["nightly-2026-01-01"] * 20, "problems": ["p" * 200] * 20},
             drift={"recorded": 9999, "changed": [{"path": "/" + "d" * 190, "role": "r", "what": "is missing"}] * 50, "unreadable": ["/x"] * 99},
-            disk={"measured_at": 0.0, "folders": [long] * 300},
+            disk={"measured_at": 0.0, "folders": [long] * 300, "file_systems": [], "last": None},
             notes=["n" * 2000],
         ),
         colour,
