@@ -105,7 +105,9 @@ def spec_problem(name: str, value: Any, spec: Spec) -> str:
     )  # Ansible would split text at commas, and make a list of a number
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
+        fits = False
+    if kind == "int" and isinstance(value, (bool, list, tuple)):  # Ansible makes numbers of them
         fits = False
     if "choices" in spec and value not in spec["choices"]:
         fits = False

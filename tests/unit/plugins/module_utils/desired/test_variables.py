@@ -341,6 +341,11 @@ def test_the_toolchain_follows_the_shared_channel():
     assert ours.of(agent_toolchain.Variables).channel == "1.93.0"
 
 
+@pytest.mark.parametrize("value", [True, [0, [1], 0], [2**63, None, None], "1.5", "many", 1e400], ids=repr)
+def test_what_is_no_integer_is_refused(value):
+    assert "agent_wrappers_orphan_minutes" in problem(agent_wrappers_orphan_minutes=value)
+
+
 KEYS = st.text(max_size=5) | st.integers(-5, 5) | st.booleans() | st.none()
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
 YAML = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
