@@ -58,9 +58,9 @@ def play(lab, *arguments, **changed):
     return lab.roles(*ROLES, arguments=arguments, **{**VARIABLES, **changed})
 
 
-def logged(lab, unit):
+def logged(lab, unit, program=""):
     """What the last run of a service said."""
-    program = unit.replace("nova-", "")
+    program = program or unit.replace("nova-", "")
     run = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID {unit})"
     return lab.run("host1", f"journalctl --sync; journalctl -q -o cat {run} -t {program}").splitlines()
 
@@ -133,12 +133,12 @@ def test_a_disk_that_is_too_full_is_swept_by_its_own_timer_s_service(lab, applie
         assert lab.run("host1", "ls -d /srv/team/*/target").split() == [
             f"/srv/team/{name}/target" for name in ("new", "old")
         ]
-        lab.run("host1", "touch /srv/team/old/target/debug/again; fallocate -l 16M /srv/team/ballast")
+        lab.run("host1", "touch /srv/team/old/target/debug/again; fallocate -l 20M /srv/team/ballast")
         lab.run("host1", "systemctl start nova-agent-free-space.service")
         assert lab.run("host1", "ls -d /srv/team/*/target").split() == ["/srv/team/old/target"]
         (disk,) = json.loads(lab.run("host1", "cat /var/lib/nova-agent/targets.json"))["disks"]
         assert disk["path"] == "/srv/team"
-        assert logged(lab, "nova-agent-free-space")[-1].startswith("/srv/team: ")
+        assert logged(lab, "nova-agent-free-space", "agent-sweep")[-1].startswith("/srv/team: ")
     finally:
         lab.run("host1", "umount /srv/team; userdel leaver", check=False)
 

@@ -105,6 +105,27 @@ def test_agents_that_are_gone_go_first(lab: Lab, at_work: set[int]) -> None:
     assert swept(lab, "50%", "60%") == [("gone", "cleaned"), ("nobody", "cleaned")]
 
 
+def test_a_home_that_no_pattern_names_any_more_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
+    filled(lab, nova=OWNER, other=OWNER)
+    first = Sweep(lab.policy())
+    list(first.by_size(1 << 40))
+    at_work.difference_update({AGENT})
+    # No member of the group has the home, as after userdel.
+    pattern = (Workspaces("~/nova"),)
+    marks = {"free_min": Mark(percent=90), "free_goal": Mark(percent=95)}
+    known = dict(first.kept)
+    again = Sweep(lab.policy(workspaces=pattern, **marks), known=known)
+    assert [(Path(one.path).parent.name, one.outcome) for one in again.by_free_space(surveyed=False)] == [
+        ("nova", "cleaned")
+    ]
+    # What has a new owner is the new owner's.
+    filled(lab, mine=OTHER)
+    (lab.home / "nova").rename(lab.home / "aside")
+    (lab.home / "mine").rename(lab.home / "nova")
+    again = Sweep(lab.policy(workspaces=pattern, **marks), known=known)
+    assert list(again.by_free_space(surveyed=False)) == []
+
+
 def test_an_owner_who_lets_folders_look_young_keeps_a_share_and_costs_nobody_else(lab: Lab) -> None:
     filled(lab, victim=OTHER, a=OWNER, b=OWNER, c=OWNER)  # the share of each of two owners is 32 MiB
     for name in "abc":
