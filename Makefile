@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,7 +35,7 @@ demo-down: $(READY)  ## Remove the demo's host
 	@tools/demo/demo.sh down
 
 # Two targets at a time, because many work on one CPU only.
-test: $(READY)  ## Everything that CI runs
+test: hosts  ## Everything that CI runs
 	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target lint unit programs aws sanity integration oldest newest molecule container
 
 test-fast: lint unit  ## Lint and unit tests
@@ -78,9 +78,11 @@ aws: $(COMMUNITY)/.ready  ## What asks EC2, against a stand-in on loopback
 sanity: $(READY)  ## ansible-test sanity
 	tools/ansible-test.sh
 
-integration: $(READY)  ## Plays against real systemd hosts, and the test hosts' own tests
-	tools/install.sh chromium:chromium chromedriver:chromium-driver
+hosts: $(READY)  ## The test hosts' own tests: they compare the whole machine before and after, so nothing else runs
 	pytest -rs tests/tools
+
+integration: $(READY)  ## Plays against real systemd hosts
+	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
 test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)

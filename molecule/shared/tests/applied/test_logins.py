@@ -82,7 +82,10 @@ def test_an_agent_is_under_the_limits(host: Host, agents_limits: Limits, way: st
         and host.run("grep -qs pam_limits /etc/pam.d/sudo /etc/pam.d/common-session-noninteractive").failed
     ):
         pytest.skip("this host's sudo does not load pam_limits (Debian 11), which audit reports")
-    assert agents_limits.items() <= limits(host, "agent1", way).items()
+    expected = dict(agents_limits)
+    if way == "user unit":  # systemd gives each unit its own default of the soft limit
+        expected["Max open files"] = ("1024", agents_limits["Max open files"][1])
+    assert expected.items() <= limits(host, "agent1", way).items()
 
 
 @pytest.mark.parametrize(("user", "way"), OTHERS)
