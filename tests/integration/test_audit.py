@@ -130,10 +130,8 @@ def test_what_is_no_path_is_found_too(broken):
             "unit nova-agent-audit-log.timer": ["load"],
             f"audit log {AUDIT_LOG}": ["wide"],
         }
-        assert (
-            broken.items("host1", "drifted")["limits agent1"]["why"]
-            == "a new login gets nofile 1024:2000, not 1024:4096"
-        )
+        why = broken.items("host1", "drifted")["limits agent1"]["why"]
+        assert why.startswith("a new login gets nofile 2000, not ")  # then what this machine's containers can have
         # Who is no member is under no limits.
         assert broken.differing("host2") == {
             "member agent1 in nova-agents": ["kind"],

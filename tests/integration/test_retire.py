@@ -77,7 +77,7 @@ def test_a_service_that_runs_is_stopped_and_is_no_failed_unit(lab, clean):
 def test_a_timer_that_was_edited_is_stopped_and_its_file_is_left(lab, clean):
     lab.site().succeeded()
     lab.run("host1", f"echo '# mine' >> {SWEEP}.timer; systemctl daemon-reload")
-    assert f"{SWEEP}.timer is no longer wanted but was edited" in lab.retire().succeeded().told
+    assert f"{SWEEP}.timer is no longer wanted, but was edited" in lab.retire().succeeded().told
     assert lab.run("host1", "systemctl is-active nova-agent-sweep.timer || true").strip() == "inactive"
     assert "# mine" in lab.run("host1", f"cat {SWEEP}.timer")
     lab.run("host1", f"rm {SWEEP}.timer; systemctl daemon-reload")

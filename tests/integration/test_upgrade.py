@@ -40,6 +40,7 @@ def test_an_older_host_is_taken_over_by_one_apply_and_leaves_nothing_behind(lab,
         agent_limits_services=["cron"],
         agent_hygiene_workspaces=["/home/agent1/nova"],
         agent_hygiene_audit_logs=[{"path": "/home/agent1/audit.log", "owner": "agent1"}],
+        agent_limits_nofile="1024:4096",  # the older version's default is more than a container can have
     )
     clean = [*lab.snapshot("host1").splitlines(), *lab.units("host1")]
     with pytest.MonkeyPatch.context() as older_version:
