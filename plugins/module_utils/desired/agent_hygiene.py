@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -22,7 +21,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import timer_entries, try_calendar
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import space
@@ -32,11 +31,6 @@ ROLE = "agent_hygiene"
 REPORT = "/var/lib/nova-agent/targets.json"
 PROGRAMS = ("check-test-layout", "agent-sweep", "agent-audit-log")
 MODULES = ("hygiene.sweep_cli", "hygiene.audit_log_cli", "crate_tests.cli")
-# Only systemd on the host can check a calendar event.
-TRY_CALENDAR = (
-    """sh -c 'systemd-analyze calendar "$2" >/dev/null || { echo "$1 is no calendar event; see systemd.time(7)" >&2; """
-    """exit 1; }' sh """
-)
 
 
 def calendar(name: str, value: Any) -> str:
@@ -138,15 +132,8 @@ def _policy_file(policy: Policy) -> str:
 
 
 def _timer(name: str, context: dict[str, object], variable_name: str) -> Iterator[Entry]:
-    service = Template("agent_hygiene_service_template", context)
-    yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
-    yield Entry(
-        f"{FOLDER}/{name}.timer",
-        content=Template("agent_hygiene_timer_template", context),
-        mode="0644",
-        validate=f"{TRY_CALENDAR}{variable_name} {shlex.quote(str(context['schedule']))}",
-    )
-    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
+    service, timer = (Template(f"agent_hygiene_{kind}_template", context) for kind in ("service", "timer"))
+    return timer_entries(name, service, timer, try_calendar(variable_name, str(context["schedule"])))
 
 
 def _units(name: str) -> list[Unit]:

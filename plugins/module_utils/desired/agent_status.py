@@ -22,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import timer_entries
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 
 ROLE = "agent_status"
@@ -68,11 +68,9 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 
 def _metrics(program: str) -> Iterator[Entry]:
     """A timer that writes the metrics. The program manages the file with the metrics."""
-    service, timer = f"{FOLDER}/{METRICS_UNIT}.service", f"{FOLDER}/{METRICS_UNIT}.timer"
     context = {"program": program, "file": METRICS}
-    yield Entry(service, content=Template("agent_status_metrics_service_template", context), mode="0644")
-    yield Entry(timer, content=Template("agent_status_metrics_timer_template", context), mode="0644")
-    yield Entry(f"{FOLDER}/timers.target.wants/{METRICS_UNIT}.timer", "link", target=timer)
+    service, timer = (Template(f"agent_status_metrics_{kind}_template", context) for kind in ("service", "timer"))
+    yield from timer_entries(METRICS_UNIT, service, timer)
     yield Entry(METRICS, mode="0644")
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import timer_entries, try_calendar
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.warm import policy as warm
@@ -106,14 +105,8 @@ def _units(policy: Policy, project: warm.Project) -> Iterator[Entry]:
         # So that its timer starts again, and with it the service, when the project changes.
         "changes": warm.dump_policy(warm.WarmPolicy((project,), "", shared.rust_channel, 0, 0)).replace("\n", " "),
     }
-    yield Entry(f"{FOLDER}/{name}.service", content=Template("agent_warm_service_template", context), mode="0644")
-    yield Entry(
-        f"{FOLDER}/{name}.timer",
-        content=Template("agent_warm_timer_template", context),
-        mode="0644",
-        validate=f"{agent_hygiene.TRY_CALENDAR}agent_warm_schedule {shlex.quote(ours.schedule)}",
-    )
-    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
+    service, timer = (Template(f"agent_warm_{kind}_template", context) for kind in ("service", "timer"))
+    yield from timer_entries(name, service, timer, try_calendar("agent_warm_schedule", ours.schedule))
 
 
 def _notes(ours: Variables, host: Host) -> Iterator[Note]:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
+from collections.abc import Iterator
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
 
@@ -19,11 +21,28 @@ FOLDERS = (
 KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
 #: Folders of drop-ins that are no unit's, and the service that reads them.
 READERS = {"/etc/ssh/sshd_config.d": "ssh.service", "/etc/systemd/logind.conf.d": "systemd-logind.service"}
+# Only systemd on the host can check a calendar event.
+TRY_CALENDAR = (
+    """sh -c 'systemd-analyze calendar "$2" >/dev/null || { echo "$1 is no calendar event; see systemd.time(7)" >&2; """
+    """exit 1; }' sh """
+)
 STARTED = (".path", ".socket", ".timer")  #: Kinds that run by themselves; they start services.
 
 
 def drop_in(unit: str, name: str, content: Template) -> Entry:
     return Entry(f"{FOLDER}/{unit}.d/{name}", content=content, mode="0644")
+
+
+def try_calendar(variable: str, schedule: str) -> str:
+    """The command that checks a schedule on the host."""
+    return f"{TRY_CALENDAR}{variable} {shlex.quote(schedule)}"
+
+
+def timer_entries(name: str, service: Template, timer: Template, validate: str = "") -> Iterator[Entry]:
+    """A service, and the enabled timer that starts it."""
+    yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
+    yield Entry(f"{FOLDER}/{name}.timer", content=timer, mode="0644", validate=validate)
+    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
 
 
 def unit_of(path: str) -> str:
