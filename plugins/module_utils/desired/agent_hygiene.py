@@ -132,8 +132,12 @@ def _policy_file(policy: Policy) -> str:
 
 
 def _timer(name: str, context: dict[str, object], variable_name: str) -> Iterator[Entry]:
-    service, timer = (Template(f"agent_hygiene_{kind}_template", context) for kind in ("service", "timer"))
-    return timer_entries(name, service, timer, try_calendar(variable_name, str(context["schedule"])))
+    return timer_entries(
+        name,
+        Template("agent_hygiene_service_template", context),
+        Template("agent_hygiene_timer_template", context),
+        try_calendar(variable_name, str(context["schedule"])),
+    )
 
 
 def _units(name: str) -> list[Unit]:

@@ -69,8 +69,11 @@ def wanted(policy: Policy, host: Host) -> Wanted:
 def _metrics(program: str) -> Iterator[Entry]:
     """A timer that writes the metrics. The program manages the file with the metrics."""
     context = {"program": program, "file": METRICS}
-    service, timer = (Template(f"agent_status_metrics_{kind}_template", context) for kind in ("service", "timer"))
-    yield from timer_entries(METRICS_UNIT, service, timer)
+    yield from timer_entries(
+        METRICS_UNIT,
+        Template("agent_status_metrics_service_template", context),
+        Template("agent_status_metrics_timer_template", context),
+    )
     yield Entry(METRICS, mode="0644")
 
 

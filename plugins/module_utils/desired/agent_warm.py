@@ -105,8 +105,12 @@ def _units(policy: Policy, project: warm.Project) -> Iterator[Entry]:
         # So that its timer starts again, and with it the service, when the project changes.
         "changes": warm.dump_policy(warm.WarmPolicy((project,), "", shared.rust_channel, 0, 0)).replace("\n", " "),
     }
-    service, timer = (Template(f"agent_warm_{kind}_template", context) for kind in ("service", "timer"))
-    yield from timer_entries(name, service, timer, try_calendar("agent_warm_schedule", ours.schedule))
+    yield from timer_entries(
+        name,
+        Template("agent_warm_service_template", context),
+        Template("agent_warm_timer_template", context),
+        try_calendar("agent_warm_schedule", ours.schedule),
+    )
 
 
 def _notes(ours: Variables, host: Host) -> Iterator[Note]:
