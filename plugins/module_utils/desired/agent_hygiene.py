@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
@@ -33,27 +33,17 @@ PROGRAMS = ("check-test-layout", "agent-sweep", "agent-audit-log")
 MODULES = ("hygiene.sweep_cli", "hygiene.audit_log_cli", "crate_tests.cli")
 
 
-def calendar(name: str, value: Any) -> str:
-    hygiene.check_calendar(name, value)
-    return str(value)
-
-
-def span(name: str, value: Any) -> str:
-    hygiene.check_span(name, value)
-    return str(value)
-
-
 @dataclass(frozen=True)
 class Variables:
     target_max: int = variable(read.size)
     workspaces: tuple[hygiene.Workspaces, ...] = variable(hygiene.check_workspaces)
     free_min: Optional[space.Mark] = variable(space.check_mark)
     free_goal: Optional[space.Mark] = variable(space.check_mark)
-    free_schedule: str = variable(calendar)
-    schedule: str = variable(calendar)
-    jitter: str = variable(span)
+    free_schedule: str = variable(read.calendar)
+    schedule: str = variable(read.calendar)
+    jitter: str = variable(read.span)
     audit_logs: tuple[hygiene.AuditLog, ...] = variable(hygiene.check_audit_logs)
-    audit_schedule: str = variable(calendar)
+    audit_schedule: str = variable(read.calendar)
 
 
 def problems(policy: Policy) -> list[str]:

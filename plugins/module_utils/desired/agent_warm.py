@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_hygiene, agent_policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
@@ -34,8 +34,8 @@ FILES = {"agent-warm": ("bin", "0755"), "warm-member": ("libexec", "0755"), "car
 @dataclass(frozen=True)
 class Variables:
     projects: tuple[warm.Project, ...] = variable(warm.check_projects)
-    schedule: str = variable(agent_hygiene.calendar)
-    jitter: str = variable(agent_hygiene.span)
+    schedule: str = variable(read.calendar)
+    jitter: str = variable(read.span)
     keep: int = variable(read.auto_or_number(99))
     max_size: int = variable(read.size)
 

@@ -287,3 +287,20 @@ def share_or_number(name: str, value: Any) -> str:
     if not re.fullmatch(r"[1-9][0-9]?%|[1-9][0-9]{1,6}", str(value)):
         raise PolicyError(f"{name} is {value!r}; allowed is a percentage such as 75%, or a whole number from 10")
     return str(value)
+
+
+def calendar(name: str, value: Any) -> str:
+    """A calendar event. YAML makes a number of 10:30. Only systemd on the host can check the rest."""
+    if isinstance(value, (int, float)) or not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
+        raise PolicyError(
+            f"{name} is {value!r}; allowed is a calendar event of systemd, such as daily or '*-*-* 00/6:00'; write a "
+            "time in quotes"
+        )
+    return str(value)
+
+
+def span(name: str, value: Any) -> str:
+    """A span of time for systemd."""
+    if not re.fullmatch(r"0|[1-9][0-9]{0,4}(s|min|h)", str(value)):
+        raise PolicyError(f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0")
+    return str(value)

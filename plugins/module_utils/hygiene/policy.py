@@ -94,20 +94,6 @@ def _audit_log(name: str, item: Any) -> AuditLog:
     return AuditLog(path, owner)
 
 
-def check_calendar(name: str, value: Any) -> None:
-    """The host's systemd judges the rest. YAML makes a number of 10:30. Raises HygieneError."""
-    if isinstance(value, (int, float)) or not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
-        raise HygieneError(
-            f"{name} is {value!r}; allowed is a calendar event of systemd's, such as daily or '*-*-* 00/6:00', a time "
-            "in quotes"
-        )
-
-
-def check_span(name: str, value: Any) -> None:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,4}(s|min|h)", str(value)):
-        raise HygieneError(f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0")
-
-
 def target_max(environment: Mapping[str, str], policy: HygienePolicy) -> int:
     """Bytes that a target folder may have: TARGET_MAX_GB of the operational guide, in GiB as there, else the
     policy's."""

@@ -246,6 +246,18 @@ def test_an_environment_that_could_not_be_passed_on_is_refused_by_name(name, val
     assert "agent_toolchain_environment" in line and name in line and "s3cret" not in line
 
 
+@pytest.mark.parametrize("value", ["daily; rm", "%n", "a\nb", "x" * 101, 630], ids=repr)
+@pytest.mark.parametrize("name", [name for name in SPECS if name.endswith("_schedule")])
+def test_a_schedule_is_a_calendar_event(name, value):
+    assert problem(**{name: value}).startswith(f"{name} is {value!r}; allowed is a calendar event of systemd, such as")
+
+
+@pytest.mark.parametrize("value", ["1", "h", "1.5h", "-1h", "1 h", "1d", "123456s"])
+@pytest.mark.parametrize("name", [name for name in SPECS if name.endswith("_jitter")])
+def test_a_jitter_has_a_unit(name, value):
+    assert problem(**{name: value}) == f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0"
+
+
 @pytest.mark.parametrize(
     "name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"]
 )
