@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 from collections.abc import Iterable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import drop_ins, observe_kernel
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import observe_sshd
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Capacity, Given, Setting
@@ -37,7 +37,7 @@ def _open_files(nr_open: Setting | None, root: str) -> int | None:
     """The most open files that PAM, which runs as root, can set for a login: fs.nr_open, or without the right to raise
     limits (most containers) root's own limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", _text(root, "proc/self/status"), re.MULTILINE)
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", read_text("/proc/self/status", root), re.MULTILINE)
     may_raise = bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
     if nr_open is None or (hard == resource.RLIM_INFINITY and not may_raise):
         return None if hard == resource.RLIM_INFINITY else hard
@@ -46,7 +46,7 @@ def _open_files(nr_open: Setting | None, root: str) -> int | None:
 
 def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
     known = [kernel[name].now for name in ("kernel.pid_max", "kernel.threads-max") if name in kernel]
-    pids = _text(root, "sys/fs/cgroup/pids.max").strip()  # a container's
+    pids = read_text("/sys/fs/cgroup/pids.max", root).strip()  # a container's
     return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
 
 
@@ -54,14 +54,7 @@ def _given(key: str, paths: Iterable[str], root: str) -> list[Given]:
     found = []
     for path in paths:
         found += [
-            Given(path, value) for value in re.findall(rf"^\s*{key}\s*=\s*(\S+)\s*$", _text(root, path), re.MULTILINE)
+            Given(path, value)
+            for value in re.findall(rf"^\s*{key}\s*=\s*(\S+)\s*$", read_text(path, root), re.MULTILINE)
         ]
     return found
-
-
-def _text(root: str, path: str) -> str:
-    try:
-        with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""

@@ -10,6 +10,7 @@ import pwd
 import re
 from collections.abc import Iterable
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling, Usage
 
@@ -26,7 +27,7 @@ def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> 
     return Ceiling(
         systemd=_systemd_version(root),
         hierarchy=_hierarchy(tree),
-        controllers=(_read(f"{tree}/cgroup.controllers") or "").split(),
+        controllers=read_text(f"{tree}/cgroup.controllers").split(),
         users=_usage(f"{tree}/{USERS}"),
         services=_services(f"{tree}/system.slice"),
         administrators=_administrators({"root", login_user}, frozenset(agents)),
@@ -50,8 +51,8 @@ def _hierarchy(tree: str) -> str:
 
 
 def _usage(slice_folder: str) -> Usage | None:
-    current, stat = _read(f"{slice_folder}/memory.current"), _read(f"{slice_folder}/memory.stat")
-    if current is None or stat is None:
+    current, stat = read_text(f"{slice_folder}/memory.current"), read_text(f"{slice_folder}/memory.stat")
+    if not current or not stat:
         return None
     parts = dict(line.split() for line in stat.splitlines())
     return Usage(
@@ -62,16 +63,8 @@ def _usage(slice_folder: str) -> Usage | None:
 
 
 def _limit(path: str) -> int | None:
-    held = (_read(path) or "max").strip()
-    return None if held == "max" else int(held)
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return None
+    limit = read_text(path).strip()
+    return int(limit) if limit.isdecimal() else None
 
 
 def _services(folder: str) -> list[str]:

@@ -16,20 +16,21 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl imp
     noted,
     path_of,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Setting
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 
 
 def observe_kernel(root: str = "/") -> dict[str, Setting]:
     """The settings that the kernel has."""
-    own = _text(os.path.join(root, FILE.lstrip("/")))
+    own = read_text(FILE, root)
     ours, before = assignments(own), noted(own)
     earlier: dict[str, int] = {}
     later: dict[str, str] = {}
     for path in drop_ins(FOLDERS, root):
         if path == FILE:
             continue
-        values = assignments(_text(os.path.join(root, path.lstrip("/"))))
+        values = assignments(read_text(path, root))
         if os.path.basename(path) < os.path.basename(FILE):
             earlier.update(values)
         else:
@@ -45,7 +46,7 @@ def drop_ins(folders: Sequence[str], root: str = "/") -> list[str]:
     same name in later folders."""
     found: dict[str, str] = {}
     for folder in folders:
-        for path in glob.glob(f"{os.path.join(root, folder.lstrip('/'))}/*.conf"):
+        for path in glob.glob(f"{below(root, folder)}/*.conf"):
             found.setdefault(os.path.basename(path), f"{folder}/{os.path.basename(path)}")
     return [found[name] for name in sorted(found)]
 
@@ -58,7 +59,7 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
         if path is None:
             raise StateError(f"{name} is no setting of the kernel that this collection sets: {', '.join(NAMES)}")
         try:
-            with open(os.path.join(root, path), "w", encoding="ascii") as file:
+            with open(below(root, path), "w", encoding="ascii") as file:
                 file.write(f"{int(value)}\n")
         except (OSError, ValueError) as error:
             raise StateError(f"{name} can't be set to {value}: {error}") from error
@@ -68,16 +69,8 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
 
 def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
     for name in NAMES:
-        path = os.path.join(root, str(path_of(name)))
+        path = str(path_of(name))
         try:
-            yield name, int(_text(path)), os.access(path, os.W_OK)
+            yield name, int(read_text(path, root)), os.access(below(root, path), os.W_OK)
         except ValueError:
             continue  # this kernel does not have it
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import LoginPaths
 
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
@@ -40,22 +40,14 @@ def why_without_limits(service: str, root: str = "/") -> str:
 
 
 def _pam_file(root: str, service: str) -> str | None:
-    paths = [os.path.join(root, folder.lstrip("/"), service) for folder in PAM_FOLDERS]
+    paths = [os.path.join(below(root, folder), service) for folder in PAM_FOLDERS]
     return next((path for path in paths if os.path.isfile(path)), None)
-
-
-def _lines(path: str) -> Iterator[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                yield line.split("#", 1)[0].strip()
-    except FileNotFoundError:
-        return
 
 
 def _loads_limits(root: str, service: str, seen: frozenset[str]) -> bool:
     path = _pam_file(root, service)
-    for line in _lines(path) if path else ():
+    for text in read_text(path).splitlines() if path else ():
+        line = text.split("#", 1)[0].strip()
         if _MODULE.match(line):
             return True
         include = _INCLUDE.match(line)

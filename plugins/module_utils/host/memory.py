@@ -12,6 +12,7 @@ import os
 import re
 from typing import NamedTuple, Optional, TypedDict
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
 
 
@@ -90,15 +91,15 @@ def container_limit(root: str, total: int) -> Limit | None:
     for tree in CGROUP_TREES:
         mounts = _mounts(root, tree)
         if mounts and tree.controller in paths:
-            for folder in _folders(mounts, paths[tree.controller], _below(root, MOUNTINFO)):
-                limit = _read_limit(_below(root, f"{folder}/{tree.limit_file}"), total)
+            for folder in _folders(mounts, paths[tree.controller], below(root, MOUNTINFO)):
+                limit = _read_limit(below(root, f"{folder}/{tree.limit_file}"), total)
                 limits += [limit] if limit else []
     return min(limits) if limits else None
 
 
 def count_cpus(root: str) -> int:
     """Count the CPUs that are online and that PID 1 may use."""
-    online_file, status_file = _below(root, "/sys/devices/system/cpu/online"), _below(root, "/proc/1/status")
+    online_file, status_file = below(root, "/sys/devices/system/cpu/online"), below(root, "/proc/1/status")
     allowed = re.search(r"^Cpus_allowed_list:(.*)$", _read(status_file), re.MULTILINE)
     if allowed is None:
         raise HostError(f"{status_file} has no line Cpus_allowed_list")
@@ -108,10 +109,6 @@ def count_cpus(root: str) -> int:
             f"{status_file}: Cpus_allowed_list is {allowed[1].strip()!r}, none of which is in {online_file}"
         )
     return len(cpus)
-
-
-def _below(root: str, path: str) -> str:
-    return os.path.join(root, path.lstrip("/"))
 
 
 def _read(path: str) -> str:
@@ -124,7 +121,7 @@ def _read(path: str) -> str:
 
 def _read_meminfo(root: str) -> dict[str, int]:
     """Give MemTotal, SwapTotal and Hugetlb (all page sizes) in bytes."""
-    path = _below(root, "/proc/meminfo")
+    path = below(root, "/proc/meminfo")
     lines = dict(line.split(":", 1) for line in _read(path).splitlines() if ":" in line)
 
     def kib(key: str) -> int:
@@ -152,7 +149,7 @@ def _read_meminfo(root: str) -> dict[str, int]:
 
 def _cgroup_paths(root: str) -> dict[str, str]:
     """PID 1's path in each tree, by controller."""
-    path = _below(root, "/proc/1/cgroup")
+    path = below(root, "/proc/1/cgroup")
     paths = {}
     for line in _read(path).splitlines():
         fields = line.split(":", 2)
@@ -164,7 +161,7 @@ def _cgroup_paths(root: str) -> dict[str, str]:
 
 def _mounts(root: str, tree: CgroupTree) -> list[tuple[str, str]]:
     """Where the tree is mounted for this process: (which of its folders, on which mount point), the widest first."""
-    path = _below(root, MOUNTINFO)
+    path = below(root, MOUNTINFO)
     try:
         mounts = [
             (mount.folder, mount.point)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
@@ -111,12 +112,8 @@ def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]
 
 def observe_platform() -> Platform:
     """The platform of the host, and the user id of the module."""
-    release = {}
-    for name in ("/etc/os-release", "/usr/lib/os-release"):
-        if os.path.exists(name):
-            with open(name, encoding="utf-8") as file:
-                release = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', file.read(), re.MULTILINE))
-            break
+    text = read_text("/etc/os-release") or read_text("/usr/lib/os-release")
+    release = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', text, re.MULTILINE))
     return Platform(
         ids=[safe_text(name) for name in [release.get("ID", "unknown"), *release.get("ID_LIKE", "").split()]],
         version=safe_text(release.get("VERSION_ID", "")),
@@ -198,11 +195,7 @@ def observe_packages(names: Iterable[str]) -> dict[str, bool]:
     wanted = list(names)
     if not wanted:
         return {}
-    try:
-        with open(DPKG_STATUS, encoding="utf-8", errors="replace") as file:
-            installed = _installed(file.read())
-    except FileNotFoundError:
-        installed = set()
+    installed = _installed(read_text(DPKG_STATUS))
     return {name: bool(fnmatch.filter(installed, name)) for name in wanted}
 
 

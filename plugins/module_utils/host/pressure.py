@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 
 RESOURCES = ("cpu", "io", "memory")
 Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}, "full": ...}: percent of the time.
@@ -13,16 +14,8 @@ Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}
 
 def observe_pressure(root: str = "/") -> dict[str, Pressure]:
     """By resource; empty if the kernel was started without psi=1."""
-    found = {}
-    for name in RESOURCES:
-        try:
-            with open(os.path.join(root, "proc/pressure", name), encoding="ascii") as file:
-                pressure = parse_pressure(file.read())
-        except OSError:
-            continue
-        if pressure:
-            found[name] = pressure
-    return found
+    found = {name: parse_pressure(read_text(f"/proc/pressure/{name}", root)) for name in RESOURCES}
+    return {name: pressure for name, pressure in found.items() if pressure}
 
 
 def parse_pressure(text: str) -> Pressure:

@@ -7,11 +7,12 @@ A process can lower its limits but not raise them, so the highest limit in a ses
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import owners, read_proc
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
 
 _LIMITS = {"as": "Max address space", "nofile": "Max open files"}
@@ -22,20 +23,17 @@ def observe_sessions(members: Iterable[str], root: str = "/") -> list[Session]:
     """The units in which ``members`` have processes, with the hard limits of the least limited process."""
     names = user_ids(members)
     found: dict[tuple[str, str], dict[str, float]] = {}
-    proc = os.path.join(root, "proc")
-    for pid in os.listdir(proc) if names else []:
-        folder = os.path.join(proc, pid)
+    for pid, uid in owners(root) if names else ():
+        if uid not in names:
+            continue
         try:
-            if not pid.isdigit() or os.stat(folder).st_uid not in names:
-                continue
-            user = names[os.stat(folder).st_uid]
-            limits, unit = _limits(_read(f"{folder}/limits")), _unit(_read(f"{folder}/cgroup"))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it has ended since, or is hidden from us
+            limits, unit = _limits(read_proc(root, f"{pid}/limits")), _unit(read_proc(root, f"{pid}/cgroup"))
+        except OSError:
+            continue  # the process has ended, or is hidden
         if not limits:
             continue  # a zombie has none
-        loosest = found.setdefault((user, unit), limits)
-        found[user, unit] = {item: max(loosest[item], limits[item]) for item in _LIMITS}
+        loosest = found.setdefault((names[uid], unit), limits)
+        found[names[uid], unit] = {item: max(loosest[item], limits[item]) for item in _LIMITS}
     return [
         Session(user, unit, {item: None if value == _NONE else int(value) for item, value in hard.items()})
         for (user, unit), hard in sorted(found.items())
@@ -46,25 +44,15 @@ def count_programs(members: Iterable[str], programs: Sequence[str], root: str = 
     """How many processes of ``members`` run each of ``programs``, by the name that the kernel has."""
     names = user_ids(members) if programs else {}
     counts = dict.fromkeys(programs, 0)
-    proc = os.path.join(root, "proc")
-    for pid in os.listdir(proc) if names else []:
-        folder = os.path.join(proc, pid)
-        try:
-            if pid.isdigit() and os.stat(folder).st_uid in names:
-                name = _read(f"{folder}/comm").rstrip("\n")
-                counts.update({name: counts[name] + 1} if name in counts else {})
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
+    for pid, uid in owners(root) if names else ():
+        with suppress(OSError):
+            name = read_proc(root, f"{pid}/comm").rstrip("\n") if uid in names else ""
+            if name in counts:
+                counts[name] += 1
     return counts
 
 
 _NONE = float("inf")
-
-
-def _read(path: str) -> str:
-    # An account has named some of it: a carriage return is no end of a line.
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        return file.read()
 
 
 def _limits(text: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ import os
 import re
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 
 CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  # what systemctl set-property writes
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
@@ -25,7 +26,7 @@ def observe_oomd(root: str = "/") -> list[str]:
     for folder in (*FOLDERS, *CONTROL):
         for unit in OF_USERS:
             for pattern in (unit, f"{unit}.d/*.conf"):
-                found += [path for path in _files(folder, pattern, root) if _KILL.search(_text(path, root))]
+                found += [path for path in _files(folder, pattern, root) if _KILL.search(read_text(path, root))]
     return sorted(set(found))
 
 
@@ -41,13 +42,5 @@ def observe_overrides(root: str = "/") -> dict[str, list[str]]:
 
 
 def _files(folder: str, pattern: str, root: str) -> list[str]:
-    found = sorted(glob.glob(os.path.join(root, folder.lstrip("/"), pattern)))
+    found = sorted(glob.glob(os.path.join(below(root, folder), pattern)))
     return [f"/{os.path.relpath(path, root)}" for path in found]
-
-
-def _text(path: str, root: str) -> str:
-    try:
-        with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Sshd
 
 CONFIG = "/etc/ssh/sshd_config"
@@ -30,7 +31,7 @@ class _Line(NamedTuple):
 
 
 def exists(root: str = "/") -> bool:
-    return os.path.isfile(os.path.join(root, CONFIG.lstrip("/")))
+    return os.path.isfile(below(root, CONFIG))
 
 
 def uses_pam(root: str = "/") -> bool:
@@ -53,11 +54,7 @@ def observe_sshd(root: str = "/") -> Sshd:
 
 
 def _version(root: str) -> str:
-    try:
-        with open(os.path.join(root, DPKG_STATUS.lstrip("/")), encoding="utf-8", errors="replace") as file:
-            match = _VERSION.search(file.read())
-    except OSError:
-        match = None
+    match = _VERSION.search(read_text(DPKG_STATUS, root))
     return match[1] if match else "unknown"
 
 
@@ -68,12 +65,7 @@ def _absolute(pattern: str) -> str:
 def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
     """The lines that hold for every connection, each Include followed by what it includes. What follows Match in a file
     holds for some connections only."""
-    try:
-        with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
-            texts = file.read().splitlines()
-    except OSError:
-        return
-    for text in texts:
+    for text in read_text(path, root).splitlines():
         match = _KEYWORD.fullmatch(text.split("#", 1)[0].strip())
         if not match:
             continue
@@ -82,5 +74,5 @@ def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
             return
         yield line
         for pattern in line.value.split() if line.keyword == "include" and depth < DEEPEST else ():
-            for included in sorted(glob.glob(os.path.join(root, _absolute(pattern).lstrip("/")))):
+            for included in sorted(glob.glob(below(root, _absolute(pattern)))):
                 yield from _lines(root, f"/{os.path.relpath(included, root)}", depth + 1)

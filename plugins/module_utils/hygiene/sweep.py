@@ -14,13 +14,14 @@ import os
 import posixpath
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answers
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import owners
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
     BusyError,
     empty_folder,
@@ -187,7 +188,7 @@ class Sweep:
 
     def _free(self, device: int) -> Iterator[Swept]:
         disk, start = self.disks[device], self.spaces[device]
-        at_work, agents = _at_work(), set(group_members(self.policy.group) or [])
+        at_work, agents = {uid for _pid, uid in owners()}, set(group_members(self.policy.group) or [])
         now = time.time()
         folders = [
             one
@@ -271,16 +272,6 @@ class Sweep:
 
 
 State = tuple[dict[str, Any], bool, Optional[Space]]
-
-
-def _at_work() -> set[int]:
-    """The user ids that have processes."""
-    found = set()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError):
-                found.add(os.stat(f"/proc/{name}").st_uid)
-    return found
 
 
 def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int] | None) -> Iterator[State]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import programs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, open_below
 
 TAG = "CACHEDIR.TAG"
@@ -221,9 +222,4 @@ def _last_used(folder: int, depth: int, read: Iterator[int]) -> float:
 def running_in(target: int) -> int:
     """A process whose program is in the folder, such as a test of the last build; 0: none that may be seen."""
     place = os.readlink(f"/proc/self/fd/{target}") + "/"
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError):  # it has ended, or is another account's
-                if os.readlink(f"/proc/{name}/exe").startswith(place):
-                    return int(name)
-    return 0
+    return next((pid for pid, path in programs() if path.startswith(place)), 0)

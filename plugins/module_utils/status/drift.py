@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import REFUSE, compare_roles
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
@@ -32,7 +32,7 @@ def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
     read = {path for path, record in manifest.records() if record.state.sha256}
 
     def look(path: str) -> PathState:
-        return observe(os.path.join(root, path.lstrip("/")), content=path in read)
+        return observe(below(root, path), content=path in read)
 
     recorded = {
         name: {path: record.state for path, record in role.paths.items() if not record.kept}

@@ -11,9 +11,15 @@ from dataclasses import asdict
 from typing import Any, Optional, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger, read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import (
+    others_are_hidden,
+    owners,
+    read_process,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
@@ -29,12 +35,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.memory impo
     observe_trouble,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots, observe_pool
-from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
-    harmless,
-    others_are_hidden,
-    pids,
-    read_process,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders, read_seeds
 
@@ -162,7 +163,7 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
     notes += [commands.note] if commands.note else []
     held = sum(agent["memory"] for agent in agents["logged_in"])
     return {
-        "host": harmless(os.uname().nodename),
+        "host": safe_text(os.uname().nodename),
         "time": time.time(),
         "budget": policy["budget"],
         "memory_hard_limit": policy["memory_hard_limit"],
@@ -176,7 +177,7 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
         "toolchain": _toolchain(policy, manifest, root),
         "drift": observe_drift(manifest, root) if manifest else None,
         "seeds": _seeds(manifest, root),
-        "disk": _disk(os.path.join(root, TARGETS.lstrip("/")), notes),
+        "disk": _disk(below(root, TARGETS), notes),
         "notes": notes,
     }
 
@@ -184,10 +185,10 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
 def _agents(members: list[str], policy: Policy, root: str) -> Agents:
     names = user_ids(members)
     found: dict[str, Agent] = {}
-    for pid in pids(root) if names else ():
-        process = read_process(pid, root, names)
+    for pid, uid in owners(root) if names else ():
+        process = read_process(pid, root) if uid in names else None
         if process:
-            user = names[process.uid]
+            user = names[uid]
             agent = found.setdefault(user, {"user": user, "sessions": 0, "processes": 0, "memory": 0})
             agent["processes"] += 1
             agent["memory"] += process.rss
@@ -218,9 +219,9 @@ def _ledger(members: list[str], root: str, before: Facts | None) -> Ledger | Non
 
 def _manifest(root: str, notes: list[str]) -> Manifest | None:
     try:
-        return Manifest.load(os.path.join(root, DEFAULT_PATH.lstrip("/")))
+        return Manifest.load(below(root, DEFAULT_PATH))
     except ManifestError as error:
-        notes.append(harmless(str(error), 2000))
+        notes.append(safe_text(str(error), 2000))
     except OSError as error:
         notes.append(f"{DEFAULT_PATH} can't be read ({error.strerror}), so drift and toolchain are not known")
     return None
@@ -230,9 +231,9 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
     tree = policy["toolchain"]
     if manifest is None or tree not in manifest.trees:
         return None
-    seen = observe_toolchain(os.path.join(root, tree.lstrip("/")))
+    seen = observe_toolchain(below(root, tree))
     channels = [toolchain.channel for toolchain in seen.toolchains]
-    problems = [harmless(problem) for problem in seen.problems]
+    problems = [safe_text(problem) for problem in seen.problems]
     if policy["channel"] not in channels:
         problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
@@ -240,7 +241,7 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
 
 def _seeds(manifest: Manifest | None, root: str) -> list[SeedView]:
     places = folders(manifest) if manifest else []
-    found = [seed for place in places for seed in read_seeds(os.path.join(root, f"{place.lstrip('/')}/seeds"))]
+    found = [seed for place in places for seed in read_seeds(below(root, f"{place}/seeds"))]
     return [SeedView(**asdict(seed)) for seed in found]  # type: ignore[typeddict-item]
 
 
@@ -253,7 +254,7 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
             return None  # the role made it; no sweep has run
         measured = json.loads(text)
         folders: list[dict[str, Any]] = [
-            {"path": harmless(folder["path"]), "bytes": int(folder["bytes"]), "owner": harmless(folder["owner"])}
+            {"path": safe_text(folder["path"]), "bytes": int(folder["bytes"]), "owner": safe_text(folder["owner"])}
             for folder in measured["folders"]
         ]
         ordered = sorted(folders, key=lambda folder: (-folder["bytes"], folder["path"]))
@@ -277,7 +278,7 @@ def _file_system(marks: dict[str, Any]) -> FileSystem:
     """As it is now."""
     space = space_at(marks["path"])
     return {
-        "path": harmless(marks["path"]),
+        "path": safe_text(marks["path"]),
         "size": space.size,
         "free": space.free,
         "free_share": round(space.free_share(), 4),

@@ -9,6 +9,7 @@ import re
 from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, parse_pressure
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
 
@@ -42,17 +43,10 @@ def observe_trouble(counted: bool, root: str = "/") -> Trouble:
     proc = os.path.join(root, "proc")
     return {
         "scope": "sessions" if counted else "host",
-        "pressure": parse_pressure(_read(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory")) or None,
-        "killed": _count(_read(f"{users}/memory.events" if counted else f"{proc}/vmstat")),
+        "pressure": parse_pressure(read_text(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory"))
+        or None,
+        "killed": _count(read_text(f"{users}/memory.events" if counted else f"{proc}/vmstat")),
     }
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:  # the kernel was started without, or doesn't have it
-        return ""
 
 
 def _count(text: str) -> int | None:

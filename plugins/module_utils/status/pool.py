@@ -17,13 +17,10 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, answer
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import booted, owners, read_process
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import owner_name
-from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import (
-    booted,
-    harmless,
-    pids,
-    read_process,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
 
 _POOL = re.compile(r"([0-9]{1,10}) ([0-9]{1,19}) ")
 _TITLE = re.compile(
@@ -75,7 +72,7 @@ def observe_pool(path: str, root: str = "/") -> Commands:
     pool: Pool = {"path": path, "total": None, "held": 0, "holders": [], "waiting": [], "problem": None}
     slots: Slots = {"total": None, "held": 0, "holders": [], "waiting": []}
     try:
-        with open(os.path.join(root, path.lstrip("/")), encoding="ascii", errors="replace") as file:
+        with open(below(root, path), encoding="ascii", errors="replace") as file:
             match = _POOL.match(file.read(100))
     except OSError as error:
         pool["problem"] = f"{path}: {error.strerror}; nova-agent-pool.service makes it"
@@ -112,7 +109,7 @@ def _value(number: int, place: int) -> int | None:
 
 def _callers(root: str) -> Iterator[tuple[bool, Caller]]:
     start = booted(root)
-    for pid in pids(root):
+    for pid, uid in owners(root):
         try:
             with open(os.path.join(root, "proc", str(pid), "cmdline"), encoding="utf-8", errors="replace") as file:
                 match = _TITLE.match(file.read(400))
@@ -123,9 +120,9 @@ def _callers(root: str) -> Iterator[tuple[bool, Caller]]:
             continue
         caller: Caller = {
             "pid": pid,
-            "user": owner_name(process.uid),
+            "user": owner_name(uid),
             "since": start + process.started,
-            "command": harmless((match["process"] or match["holder"] or match["command"] or "").strip()),
+            "command": safe_text((match["process"] or match["holder"] or match["command"] or "").strip()),
             "memory": int(match["bytes"] or match["held"] or 0),
         }
         yield bool(match["held"]) or match["slot"] == "holds", caller

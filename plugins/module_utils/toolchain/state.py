@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import programs
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import InstalledToolchain, ToolchainTree
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
 
@@ -240,16 +241,7 @@ def is_locked(path: str) -> bool:
     return False
 
 
-def programs_below(folder: str, proc: str = "/proc") -> set[str]:
+def programs_below(folder: str) -> set[str]:
     """The programs below ``folder`` that run now. A cargo that runs keeps its generation: it starts rustc from it."""
     real = f"{os.path.realpath(folder)}/"
-    found = set()
-    for pid in os.listdir(proc):
-        if pid.isdigit():
-            try:
-                program = os.readlink(os.path.join(proc, pid, "exe"))
-            except OSError:
-                continue  # a kernel thread, or gone
-            if program.startswith(real):
-                found.add(program)
-    return found
+    return {path for _pid, path in programs() if path.startswith(real)}

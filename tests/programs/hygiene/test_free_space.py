@@ -46,7 +46,7 @@ def lab(home: Path) -> Iterator[Lab]:
 def at_work(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """Accounts of this machine without processes count as at work, unless a test says else."""
     uids = set(range(60000))
-    monkeypatch.setattr(target_sweep, "_at_work", lambda: uids)
+    monkeypatch.setattr(target_sweep, "owners", lambda: ((1, uid) for uid in uids))
     return uids
 
 

@@ -18,7 +18,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.drift impor
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import gather
 from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import observe_trouble
 from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import observe_pool
-from ansible_collections.nova.agent_host.plugins.module_utils.status.processes import harmless
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.status_example import facts
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -117,20 +116,6 @@ def test_a_host_without_a_pool_says_who_makes_it(root, text):
         write(root / "run/nova-agent/pool", text)
     found = seen(root)
     assert found.pool["total"] is None and "nova-agent-pool.service" in found.pool["problem"]
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("cargo build", "cargo build"),
-        ("\x1b[31mred\n", r"\x1b[31mred\n"),
-        ("\u202egnihtyna", r"\u202egnihtyna"),
-        ("x" * 201, "x" * 197 + "..."),
-        ("", ""),
-    ],
-)
-def test_texts_of_agents_are_made_harmless(text, shown):
-    assert harmless(text) == shown
 
 
 def test_pressure_and_kills_are_those_of_the_sessions_where_the_kernel_counts_them(root):
