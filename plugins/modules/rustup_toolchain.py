@@ -165,10 +165,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-contacted:
-  description: Whether the host was contacted; V(false) where the observation already showed that all is right.
-  returned: always
-  type: bool
 installed:
   description: Toolchains that were installed, or in check mode would be.
   returned: success
@@ -212,7 +208,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environm
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError, Source
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import LockError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     PROFILES,
     UPSTREAM,
@@ -326,16 +321,16 @@ def main() -> None:
     act = present if module.params["state"] == "present" else absent
     try:
         outcome = act(module.params, module.check_mode)
-    except (RequestError, InstallError, FetchError, LockError, ManifestError, StateError) as error:
-        module.fail_json(msg=outgoing(str(error)), contacted=True)
+    except (RequestError, InstallError, FetchError, ManifestError, StateError) as error:
+        module.fail_json(msg=outgoing(str(error)))
     except OSError as error:
         where = str(error.filename or tree)
-        module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"), contacted=True)
+        module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"))
     answer = asdict(outcome)
     answer["repaired"] = and_more(outcome.repaired, SHOWN)
     if not module._diff:
         del answer["diff"]
-    module.exit_json(contacted=True, **outgoing(answer))
+    module.exit_json(**outgoing(answer))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ class Change(TypedDict):
 class Installed:
     """Of rustup_toolchain."""
 
-    contacted: bool
     changed: bool
     installed: list[str]
     removed: list[str]

@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import plan as toolchain_plan
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
@@ -18,7 +19,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generati
     InstallError,
     Source,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
     LOCK,
@@ -47,7 +47,7 @@ def preview(tree: str, request: Request, architecture: str, displaced: bool = Fa
 
 
 def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:
-    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, LockError, RequestError, StateError,
+    """Bring ``tree`` to ``request``. Raises InstallError, FetchError, RequestError, StateError and
     OSError.
 
     Whatever is raised, ``tree`` is the old toolchain or the new one, whole.
@@ -55,7 +55,7 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
     folder = generations_folder(tree)
     with opened_own_folder(os.path.dirname(tree)):
         _ensure_folder(folder)
-    with locked(folder, patience) as lock, _umask(0o022):
+    with _locked(folder, patience) as lock, _umask(0o022):
         found = inspect(tree, own_lock=True)
         steps, outcome = _outcome(found, request, TRIPLES[architecture])
         if steps.generation:
@@ -74,7 +74,7 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
 
 
 def remove(tree: str, patience: float) -> Outcome:
-    """Take ``tree`` out with all its generations. Raises LockError, OSError."""
+    """Take ``tree`` out with all its generations. Raises StateError and OSError."""
     folder = generations_folder(tree)
     outcome = preview_removal(tree)
     _remove_link(folder)
@@ -82,7 +82,7 @@ def remove(tree: str, patience: float) -> Outcome:
         if outcome.changed:
             _remove_link(tree)
         return outcome
-    with locked(folder, patience):
+    with _locked(folder, patience):
         _remove_link(tree)
         for name in os.listdir(folder):
             if name != LOCK:
@@ -94,14 +94,14 @@ def remove(tree: str, patience: float) -> Outcome:
 def abandon(tree: str, patience: float) -> list[str]:
     """Take out a tree that is at another path now; returns generations in which programs still run, which stay.
 
-    Raises LockError, OSError.
+    Raises StateError and OSError.
     """
     folder = generations_folder(tree)
     _remove_link(folder)
     if not os.path.isdir(folder):
         _remove_link(tree)
         return []
-    with locked(folder, patience):
+    with _locked(folder, patience):
         _remove_link(tree)
         in_use = _clear(tree, folder)
         _dissolve(folder)
@@ -133,6 +133,11 @@ def _outcome(found: Inspection, request: Request, triple: str) -> tuple[toolchai
             diff={"before": toolchain_plan.before(found), "after": toolchain_plan.after(request, steps)},
         )
     return steps, outcome
+
+
+def _locked(folder: str, patience: float) -> AbstractContextManager[int]:
+    remedy = "wait until it has ended, or raise lock_timeout"
+    return locked(os.path.join(folder, LOCK), patience, remedy, keep=True)
 
 
 def _ensure_folder(folder: str) -> None:
