@@ -105,7 +105,7 @@ def _found(path: str, given: Mapping[str, Any]) -> Found:
     if "failed" in given:
         return Found(path, PathState("unreadable", why=_named(path, given["failed"])))
     state, content, folder = given["done"]
-    return Found(path, PathState.from_dict(state), None if content is None else base64.b64decode(content), bool(folder))
+    return Found(path, PathState(**state), None if content is None else base64.b64decode(content), bool(folder))
 
 
 def _result(path: str, given: Mapping[str, Any]) -> Result:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,15 +50,6 @@ class Record:
         flags = {name: True for name in ("implied", "kept") if getattr(self, name)}
         return {**self.state.to_dict(), "before": self.before.to_dict(), **flags}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Record:
-        return cls(
-            PathState.from_dict(data),
-            PathState.from_dict(data["before"]),
-            bool(data.get("implied")),
-            bool(data.get("kept")),
-        )
-
 
 @dataclass(frozen=True)
 class _RecordAnswer(PathState):
@@ -68,10 +58,8 @@ class _RecordAnswer(PathState):
     kept: bool = False
 
     def record(self) -> Record:
-        return Record(PathState.from_dict(self.to_dict()), self.before, self.implied, self.kept)
-
-    def to_dict(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in PathState.__dataclass_fields__ if getattr(self, name)}
+        state = PathState(**{name: getattr(self, name) for name in PathState.__dataclass_fields__})
+        return Record(state, self.before, self.implied, self.kept)
 
 
 @dataclass
@@ -89,7 +77,7 @@ class RoleRecord:
 class _RoleAnswer:
     paths: dict[str, _RecordAnswer]
     trees: list[str]
-    restarts: list[str]
+    restarts: list[str] = field(default_factory=list)
 
     def record(self) -> RoleRecord:
         return RoleRecord({path: one.record() for path, one in self.paths.items()}, self.trees, self.restarts)
@@ -111,33 +99,20 @@ class Manifest:
         """Raises ManifestError and OSError. Without a file the manifest is empty."""
         try:
             with open(path, encoding="utf-8") as file:
-                return cls.from_dict(json.load(file))
+                data = json.load(file)
+            # Manifests of version 0.1.0 also have the keys ``run`` and ``seal``.
+            return cls.decode({name: data[name] for name in ("collection", "version", "roles")}, "it")
         except (FileNotFoundError, NotADirectoryError):
             return cls()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ManifestError(
                 f"{path} can't be read as this collection's manifest ({error}): restore it from a backup, or move it "
                 "away; then files of earlier applies are unknown, and retire leaves them"
             ) from error
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
-        """Raises KeyError, TypeError or AttributeError for another shape. Manifests of version 0.1.0 have the further
-        keys ``run`` and ``seal``, which are dropped."""
-        return cls(
-            {
-                name: RoleRecord(
-                    {path: Record.from_dict(record) for path, record in role["paths"].items()},
-                    list(role["trees"]),
-                    list(role.get("restarts", [])),
-                )
-                for name, role in data["roles"].items()
-            }
-        )
-
-    @classmethod
     def decode(cls, data: object, where: str) -> Manifest:
-        """A manifest in the answer of a host, which is not trusted. Raises DecodeError."""
+        """Raises DecodeError. The answer of a host is not trusted."""
         roles = decode(_Answer, data, where).roles
         try:
             return cls({name: role.record() for name, role in roles.items()})

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 KINDS = ("file", "directory", "link", "absent")
 FOUND_KINDS = (*KINDS, "special", "unreadable")
@@ -48,15 +46,6 @@ class PathState:
     def to_dict(self) -> dict[str, str]:
         """Without empty values, as the manifest and module answers hold it."""
         return {name: value for name, value in asdict(self).items() if value}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> PathState:
-        """Ignores other keys. Raises KeyError without ``kind``, and TypeError for a value that is not text."""
-        names = [name for name in cls.__dataclass_fields__ if name in data]
-        for name in names:
-            if not isinstance(data[name], str):
-                raise TypeError(f"{name} is {data[name]!r}, not text")
-        return cls(**{"kind": data["kind"], **{name: data[name] for name in names}})
 
 
 ABSENT = PathState("absent")
