@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as, each
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import account_name
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
@@ -166,7 +167,7 @@ class _Log:
             what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no plain file"
             return self._finding(name, "refused", f"is {what}, and is neither followed nor changed: remove it")
         if found.st_uid != self.account.pw_uid:
-            told = f"belongs to {_name(found.st_uid)} and not to {self.account.pw_name}"
+            told = f"belongs to {account_name(found.st_uid)} and not to {self.account.pw_name}"
             if not self.ours:
                 return self._finding(
                     name, "refused", f"{told}, and so does not become theirs: remove it, or name its owner"
@@ -180,10 +181,3 @@ class _Log:
                 os.chmod(f"/proc/self/fd/{file}", mode & OWNER_ONLY)
             return self._finding(name, "wide", f"has mode {mode:04o}, wider than 0600")
         return None
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import inside
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import DEEPEST
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
@@ -45,16 +45,9 @@ def release(held: Iterable[int]) -> None:
 
 
 def _open_lock(target: int, names: tuple[str, ...]) -> int:
-    folder = os.dup(target)
-    try:
-        for name in names[:-1]:
-            inner = os.open(name, FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        # Without O_NONBLOCK a FIFO of this name would hold us up.
+    with inside(target, *names[:-1]) as folder:
+        # O_NONBLOCK: opening a FIFO would wait for a writer.
         lock = os.open(names[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    finally:
-        os.close(folder)
     if not stat.S_ISREG(os.fstat(lock).st_mode):
         os.close(lock)
         raise FileNotFoundError(names[-1])
@@ -88,13 +81,10 @@ def _empty(folder: int, names: tuple[str, ...], device: int, failures: list[str]
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.name, dir_fd=folder)
                     continue
-                inner = os.open(entry.name, FOLDER, dir_fd=folder)
-                try:
+                with inside(folder, entry.name) as inner:
                     if os.fstat(inner).st_dev != device or len(names) > DEEPEST:
                         raise OSError(0, "it is on another file system or too deep")
                     _empty(inner, (*names, entry.name), device, failures)
-                finally:
-                    os.close(inner)
                 os.rmdir(entry.name, dir_fd=folder)
             except FileNotFoundError:
                 continue

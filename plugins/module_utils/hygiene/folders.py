@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import Mount, read_mounts
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
@@ -66,6 +67,16 @@ def open_below(folder: int, names: Sequence[str]) -> int:
         finally:
             os.close(outer)
     return inner
+
+
+@contextmanager
+def inside(folder: int, *names: str) -> Iterator[int]:
+    """``open_below``, closed at the end."""
+    inner = open_below(folder, names)
+    try:
+        yield inner
+    finally:
+        os.close(inner)
 
 
 def mount_of(folder: int) -> str:

@@ -8,7 +8,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_below
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
 # An open descriptor a level; cargo itself stays below 20.
@@ -74,7 +74,7 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
 
 def _enter(parent: int, names: tuple[str, ...], device: int, total: Measure, seen: set[int]) -> None:
     try:
-        inner = os.open(names[-1], FOLDER, dir_fd=parent)
+        inner = open_below(parent, names[-1:])
     except OSError:
         return  # gone, or swapped for a link: no part of the folder any more
     try:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import programs
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, open_below
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, inside, open_below
 
 TAG = "CACHEDIR.TAG"
 TAG_BEGINS = b"Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by cargo.\n"
@@ -100,12 +100,8 @@ def _listed(folder: int, read: Iterator[int]) -> tuple[list[str], set[str]]:
 
 
 def _is_tagged_below(folder: int, name: str) -> bool:
-    with suppress(OSError):
-        inner = os.open(name, FOLDER, dir_fd=folder)
-        try:
-            return is_tagged(inner)
-        finally:
-            os.close(inner)
+    with suppress(OSError), inside(folder, name) as inner:
+        return is_tagged(inner)
     return False
 
 
@@ -131,13 +127,9 @@ def _is_for_builds(folder: int, depth: int) -> bool:
     if not depth:
         return False
     for name in _listed(folder, iter(range(1000)))[0]:
-        with suppress(OSError):
-            inner = os.open(name, FOLDER, dir_fd=folder)
-            try:
-                if _is_for_builds(inner, depth - 1):
-                    return True
-            finally:
-                os.close(inner)
+        with suppress(OSError), inside(folder, name) as inner:
+            if _is_for_builds(inner, depth - 1):
+                return True
     return False
 
 
@@ -200,8 +192,7 @@ def open_target(parent: int, name: str, tagged: bool, uid: int) -> int:
 def last_used(target: int) -> float:
     """When something was made in a target folder, by the time of change of its folders, which only the kernel sets. An
     agent can set it to now, and to no other time."""
-    read = iter(range(USED_ENTRIES))
-    return _last_used(target, 0, read)
+    return _last_used(target, 0, iter(range(USED_ENTRIES)))
 
 
 def _last_used(folder: int, depth: int, read: Iterator[int]) -> float:
@@ -211,11 +202,8 @@ def _last_used(folder: int, depth: int, read: Iterator[int]) -> float:
             newest = max(newest, os.stat(name, dir_fd=folder, follow_symlinks=False).st_ctime)
             if depth + 1 == USED_DEPTH:
                 continue
-            inner = os.open(name, FOLDER, dir_fd=folder)
-            try:
+            with inside(folder, name) as inner:
                 newest = max(newest, _last_used(inner, depth + 1, read))
-            finally:
-                os.close(inner)
     return newest
 
 

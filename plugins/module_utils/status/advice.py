@@ -26,7 +26,7 @@ def advice(facts: Facts) -> list[str]:
         found.append(
             "find what was killed with: journalctl -k -g 'Killed process'. Then start fewer agents, or fewer jobs (-j)."
         )
-    if budget and agents["running"] > budget["recommended_agents"]:
+    if agents["running"] > budget["recommended_agents"]:
         found.append("more agents run than recommended: do not start more, or lower agent_policy_memory_per_agent")
     for one in facts["disk"]["file_systems"] if facts["disk"] else ():
         if one["free_share"] < one["free_min"]:

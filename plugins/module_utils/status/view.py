@@ -77,9 +77,9 @@ class _View:
 
 def _memory(view: _View, facts: Facts) -> None:
     memory, trouble, budget = facts["memory"], facts["trouble"], facts["budget"]
-    available = budget["available"] if budget else None
+    available = budget["available"]
     in_use = readable_size(memory["in_use"])
-    of_budget = f"; the budget has {readable_size(available)} for agents" if available else ""
+    of_budget = f"; the budget has {readable_size(available)} for agents"
     if memory["ceiling"]:
         view.say("memory", f"{in_use} in use by all sessions, of at most {readable_size(memory['ceiling'])}")
     elif memory["scope"] == "sessions":
@@ -90,9 +90,7 @@ def _memory(view: _View, facts: Facts) -> None:
             f"{in_use} in agents' processes, shared pages counted for each{of_budget}. The host has no cgroup v2 with "
             "the memory controller, so pressure and kills are the host's",
         )
-    most = memory["ceiling"] or available
-    if most:
-        view.bar(memory["in_use"], most)
+    view.bar(memory["in_use"], memory["ceiling"] or available)
     pressure, killed = trouble["pressure"], trouble["killed"]
     if pressure:
         some, full = (pressure.get(kind, {}).get("avg60", 0.0) for kind in ("some", "full"))
@@ -110,26 +108,22 @@ def _memory(view: _View, facts: Facts) -> None:
 def _agents(view: _View, facts: Facts) -> None:
     agents, budget = facts["agents"], facts["budget"]
     text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
-    if budget:
-        if agents["counted_by"] != "accounts":
-            text += f", {agents['running']} {agents['counted_by']} run"
-        text += f"; {budget['recommended_agents']} recommended, {budget['max_agents']} at most"
-    view.say("agents", text)
-    if budget:
-        view.bar(agents["running"], budget["recommended_agents"])
+    if agents["counted_by"] != "accounts":
+        text += f", {agents['running']} {agents['counted_by']} run"
+    view.say("agents", f"{text}; {budget['recommended_agents']} recommended, {budget['max_agents']} at most")
+    view.bar(agents["running"], budget["recommended_agents"])
     texts = [
         f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
         f"{_count(agent['sessions'], 'session')}"
         for agent in agents["logged_in"]
     ]
     view.rows(texts, "agents")
-    if budget:
-        view.say(
-            "budget",
-            f"{readable_size(budget['available'])} for agents of {readable_size(budget['per_agent'])}: "
-            f"{readable_size(budget['usable'])} without {readable_size(budget['system_reserve'])} for the system and "
-            f"{readable_size(budget['headroom'])} of headroom",
-        )
+    view.say(
+        "budget",
+        f"{readable_size(budget['available'])} for agents of {readable_size(budget['per_agent'])}: "
+        f"{readable_size(budget['usable'])} without {readable_size(budget['system_reserve'])} for the system and "
+        f"{readable_size(budget['headroom'])} of headroom",
+    )
 
 
 def _pool(view: _View, facts: Facts) -> None:

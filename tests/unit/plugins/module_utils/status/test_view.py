@@ -102,7 +102,6 @@ def test_what_may_not_be_read_or_is_not_there_is_said():
     assert said("killed", trouble=trouble) == "is not counted here"
     assert not any(line.startswith("waits") for line in render(facts(ledger=None)))
     assert not any(line.startswith("cpu, disk") for line in render(facts(pressure={})))
-    assert "recommended" not in said("agents", budget=None)
     assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
 
 
