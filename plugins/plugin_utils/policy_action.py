@@ -24,7 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ansible_collections.nova.agent_host.plugins.module_utils.text import plain, safe_text
 from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
 from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import HostAction, NotCheckable
 from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import render
@@ -130,11 +130,8 @@ def seen(policy: Policy, observed: Observation) -> Seen:
 
 
 def _plain(value: Any) -> Any:
-    """A vaulted text of ansible-core before 2.19 is no str."""
-    if hasattr(value, "__ENCRYPTED__"):
-        return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value
+    return plain(value)

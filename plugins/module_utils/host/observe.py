@@ -27,6 +27,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Account,
     Accounts,
@@ -166,12 +167,8 @@ def _read_record(path: str) -> AccountsRecord:
     """A damaged record is written again. retire then leaves the accounts that were in the damaged record."""
     try:
         with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-        members = {str(group): [str(name) for name in names] for group, names in data.get("members", {}).items()}
-        return AccountsRecord(
-            [str(name) for name in data.get("groups", [])], [str(name) for name in data.get("users", [])], members
-        )
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, AttributeError):
+            return decode(AccountsRecord, json.load(file))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return AccountsRecord()
 
 

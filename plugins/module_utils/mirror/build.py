@@ -15,6 +15,7 @@ from typing import Callable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import sha256
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
     FetchError,
     download,
@@ -68,7 +69,7 @@ def mirror_upstream(
         if not check_mode and not _same(os.path.join(root, path), content):
             built.fetched += write_manifest(root, path, content)
         built.toolchains.append(toolchain.channel)
-        built.channel_checksums[toolchain.channel] = mirror_channel.sha256(content)
+        built.channel_checksums[toolchain.channel] = sha256(content)
     return built
 
 
@@ -119,14 +120,14 @@ def _manifest(server: str, path: str, toolchain: Toolchain) -> bytes:
     if not wanted:
         wanted = (fetch(f"{url}.sha256").decode(errors="replace").split() or ["nothing"])[0]
         named_by = f"{url}.sha256"
-    found = mirror_channel.sha256(content)
+    found = sha256(content)
     if wanted != found:
         raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {wanted}")
     return content
 
 
 def _same(path: str, content: bytes) -> bool:
-    return os.path.isfile(path) and sha256_file(path) == mirror_channel.sha256(content)
+    return os.path.isfile(path) and sha256_file(path) == sha256(content)
 
 
 def _place(

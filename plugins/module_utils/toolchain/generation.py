@@ -8,7 +8,6 @@ Nothing here touches what is in use: a run that is killed leaves a folder beside
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import sha256
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import network_environment
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
     FetchError,
@@ -188,7 +188,7 @@ class Generation:
         url = f"{self.source.dist_server}/{path}"
         with _named(f"the manifest of {toolchain.channel}", "dist_server"):
             content = fetch(url)
-        found = hashlib.sha256(content).hexdigest()
+        found = sha256(content)
         if found != toolchain.sha256:
             raise InstallError(
                 f"{url}: its sha256 is {found}, but channel_checksums.{toolchain.channel} says {toolchain.sha256}: "
@@ -201,7 +201,7 @@ class Generation:
         with open(place, "wb") as file:
             file.write(content)
         with open(f"{place}.sha256", "w", encoding="ascii") as file:
-            file.write(f"{hashlib.sha256(content).hexdigest()}  {os.path.basename(path)}\n")
+            file.write(f"{sha256(content)}  {os.path.basename(path)}\n")
         return f"file://{server}"
 
     def check(self, toolchain: Toolchain) -> str:
