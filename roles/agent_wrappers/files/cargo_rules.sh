@@ -14,7 +14,7 @@ keep_option() {
   local pattern=''
   [[ $2 != *[][*?]* ]] || pattern=1
   case $1 in
-    -p | --package)
+    -p | --package | --packages) # tarpaulin's
       if [[ ! $2 ]]; then options[no name]=1
       elif [[ $pattern ]]; then options[pattern]=$2
       else options[--package]=$2; fi ;;
@@ -45,9 +45,9 @@ read_command() {
     shift
     [[ ${1--} == -* ]] || value=$1
     case $word in
-      --) return ;;
+      --) [[ ! $command ]] || return 0 ;; # before the command it means nothing
       --*=*) keep_option "${word%%=*}" "${word#*=}" ;;
-      --color | --config | --config-file | --user-config-file | --tool-config-file | --manifest-path | --package | --features | \
+      --color | --config | --config-file | --user-config-file | --tool-config-file | --manifest-path | --package | --packages | --features | \
         --jobs | --target | --target-dir | --profile | --bin | --example | --test | --bench | --exclude | --message-format | \
         --explain | --sanitizer | --fuzz-dir | --codegen-units | --archive-file | --binaries-metadata)
         keep_option "$word" "$value"
@@ -73,7 +73,8 @@ read_command() {
   done
 }
 
-# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last. `literal` is set where none was.
+# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last, which makes them `expanded`. `literal`
+# is set where none was.
 understand() {
   local depth name='' expansion=() said=("${words[@]}")
   local -A short=([b]=build [c]=check [d]=doc [r]=run [rm]=remove [t]=test)
@@ -87,6 +88,7 @@ understand() {
     name=$command
     said=("${said[@]:0:at}" "${expansion[@]}" "${said[@]:at+1}")
   done
+  expanded=("${said[@]}")
   [[ $name ]] || literal=1
   command=${command:-$name} # what leaves no command is unknown
   command=${short[${command:-none}]-$command}
@@ -115,21 +117,19 @@ rename_harnesses() {
 refuse() {
   local what=$command
   [[ " $COMPILES $QUIET clippy " == *" $command "* || ! $action ]] || what+=" $action"
-  [[ $command != watch ]] || what="watch -x 'test -p NAME'"
-  fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $what $3"
+  fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $before$what $3$after"
 }
 
 # check_scope: a test run names its package.
 check_scope() {
-  local why='' instead='-p NAME'
-  [[ $command != watch ]] || instead=''
+  local why=''
   [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
   if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
   elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
   elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
   elif [[ ! ${options[--package]-}${options[--manifest-path]-} ]]; then why='no package is named.'
   fi
-  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" "$instead"
+  [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" '-p NAME'
 }
 
 # check_targets: no command compiles every target.
@@ -159,25 +159,62 @@ check_sanitizer() {
   words=("${words[@]:0:action_at+1}" --sanitizer none "${words[@]:action_at+1}")
 }
 
-# runs_tests: true for what runs tests of a workspace, by whatever subcommand.
+# runs_tests: true for what runs tests of a workspace, by whatever subcommand. Of a subcommand that is not cargo's own, the name
+# says so, or a plain word.
 runs_tests() {
-  local tests='^(test|t|bench|nextest run)( |$)' named=' (-p|--package|--manifest-path)[ =]*[^ -]' every=' --(workspace|all)( |$)'
+  # From an archive of nextest nothing is compiled.
+  [[ ! ${options[--archive-file]+set}${options[--binaries-metadata]+set} || $action == *archive ]] || return 1
   case $command in
-    test | bench | tarpaulin | mutants) ;;
+    test | bench | tarpaulin | mutants | criterion | codspeed | kcov) ;;
     llvm-cov) [[ $action != @(report|show-env|clean|run|help) ]] ;;
-    nextest) # from an archive it compiles nothing
-      [[ $action == @(run|r|bench|b|list|archive) && ! ${options[--archive-file]+set}${options[--binaries-metadata]+set} ||
-        $action == archive ]] ;;
-    watch) [[ $action =~ $tests && (! $action =~ $named || $action =~ $every) ]] ;; # the whole command is one word
+    nextest) [[ $action == @(run|r|bench|b|list|archive) ]] ;;
     *)
-      [[ ${options[plain test]-} && $action != run && " $COMPILES $QUIET clippy fuzz " != *" $command "* ]] || return 1
-      [[ $action == nextest* ]] || action=${options[plain test]} ;;
+      [[ " $COMPILES $QUIET clippy fuzz " != *" $command "* && $action != run ]] || return 1
+      if [[ ${options[plain test]-} ]]; then [[ $action == nextest* ]] || action=${options[plain test]}
+      else [[ $command == @(*test*|*bench*) && $command != *@(at|la)test* ]]; fi ;;
   esac
+}
+
+# check_nested: the same rules for a command line of cargo's in the words of another subcommand: watch -x test,
+# msrv verify -- cargo test, with 'gdb --args' -- test.
+check_nested() {
+  local i j word text opening closing line=() inner=() cargo_word
+  [[ " $COMPILES $QUIET clippy fuzz nextest miri hack llvm-cov " != *" $command "* && ${#nested_in} -lt 5 ]] || return 0
+  for ((i = at + 1; i < ${#expanded[@]}; i++)); do
+    word=${expanded[i]} opening=" '" closing="'"
+    case $word in
+      --) text=${expanded[*]:i+1} opening=' -- ' closing='' ;;
+      -[xs]?*) text=${word:2} opening=" ${word:0:2}'" ;;
+      --exec=* | --shell=*) text=${word#*=} opening=" ${word%%=*}='" ;;
+      *)
+        [[ $word == *[[:blank:]]* || ${expanded[i - 1]} == @(-x|-s|--exec|--shell) ]] || continue
+        text=$word ;;
+    esac
+    while read -ra line; do
+      inner=() cargo_word=''
+      for j in "${!line[@]}"; do
+        [[ ${line[j]} == @(|*/)@(cargo|cargo_agent.sh) ]] || continue
+        inner=("${line[@]:j+1}") cargo_word='cargo '
+        [[ ${inner-} != +* ]] || inner=("${inner[@]:1}")
+        break
+      done
+      # Without the word cargo, only a command of its own is one; behind -- it can be an argument of the program that is run.
+      if ((! ${#inner[@]})) && [[ " $COMPILES b c d t clippy nextest miri hack llvm-cov tarpaulin mutants " == *" ${line-} "* &&
+        ($word != -- || ! ${options[one target]-}${options[--bins]+set} && $action != @(run|serve)) ]]; then
+        inner=("${line[@]}")
+      fi
+      ((${#inner[@]})) || continue
+      printf -v before '%q ' "${expanded[@]:at:i-at}"
+      (words=("${inner[@]}") nested_in+=. before=${before% }$opening$cargo_word after=$closing; understand; check_rules) || exit
+    done <<<"${text//[;&|]/$'\n'}"
+    [[ $word != -- ]] || return 0
+  done
 }
 
 check_rules() {
   [[ ! ${options[--help]+set} ]] || return 0
   [[ $EDITOR_CALL ]] || check_targets
+  check_nested
   ! runs_tests || check_scope
   [[ $command != fuzz ]] || check_sanitizer
 }

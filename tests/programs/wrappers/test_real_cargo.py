@@ -260,6 +260,17 @@ def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -
     assert kept.out == f"PATH={path}\nRUSTUP_TOOLCHAIN={own}\nNOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN\n2\n"
 
 
+def test_what_a_subcommand_of_others_starts_is_checked_by_the_rules(real: Host) -> None:
+    """A STAND-IN for cargo-make and the like, whose names say nothing of what they run."""
+    place = crate(real)
+    tools = program(real.root / "tools" / "cargo-tasks", '#!/bin/sh\nshift\nexec cargo "$@"\n').parent
+    path = f"{tools}:/usr/local/bin:/usr/bin:/bin"
+    refused = real.cargo("tasks", "tests", "-q", "--workspace", cwd=place, PATH=path, CARGO_ALIAS_TESTS="test")
+    assert refused.status == 2 and "refused by the scope rule: test " in refused.err
+    passed = real.cargo("tasks", "tests", "-q", "-p", "demo", cwd=place, PATH=path, CARGO_ALIAS_TESTS="test")
+    assert (passed.status, "1 passed" in passed.out) == (0, True), passed.err
+
+
 def test_flags_of_the_repository_s_own_are_kept(real: Host) -> None:
     place = crate(real)
     (place / ".cargo").mkdir()

@@ -32,20 +32,23 @@ def test_refuses_what_is_forbidden_in_one_line(shared_host: Host, rule: str, lin
     assert ("fuzz with --sanitizer" if rule == "sanitizer" else f"refused by the {rule} rule: ") in result.err
 
 
+def offered(host: Host, line: str) -> list[str]:
+    """The words that the refusal of a command offers instead."""
+    return shlex.split(host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2])
+
+
 @pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
 def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) -> None:
-    refusal = shared_host.cargo(*shlex.split(line))
-    instead = refusal.err.strip().rpartition("Instead: cargo_agent.sh ")[2]
-    result = shared_host.cargo(*instead.split())
+    result = shared_host.cargo(*offered(shared_host, line))
     assert (result.status, result.ran) == (0, True), result.err
 
 
 @pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
 def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line: str) -> None:
     """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
-    instead = shared_host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2].split()
-    if line.startswith("watch"):
-        assert instead == ["watch", "-x", "'test", "-p", "NAME'"]
+    instead = offered(shared_host, line)
+    if line.startswith(OF_OTHERS) or "nextest-archive" in line:
+        assert instead[0] == line.split()[0] and " -p NAME" in " ".join(instead)
         return
     plain = [word for word in shlex.split(line) if word in SUBCOMMANDS]
     leading = [{"b": "build", "c": "check", "t": "test"}.get(plain[0], plain[0])]
@@ -64,6 +67,8 @@ def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line:
     assert (instead[count:] == ["NAME"]) is (plain[0] in ("fuzz", "install"))  # which have no -p
 
 
+# What isn't cargo's own, and what starts a command line of cargo's.
+OF_OTHERS = ("watch", "msrv", "with", "criterion", "codspeed", "all-", "insta ", "rail", "valgrind", "make", "ltest", "test-all")
 SUBCOMMANDS = [
     *("build", "b", "check", "c", "clippy", "test", "t", "bench", "run", "rustc", "fix", "install"),
     *("nextest", "r", "list", "archive", "miri", "hack", "fuzz", "careful", "llvm-cov", "tarpaulin", "mutants"),
@@ -79,6 +84,32 @@ def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
         "cargo_agent: refused by the all-targets rule: it compiles every target at once. "
         "Instead: cargo_agent.sh build -p NAME --lib\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("watch -x test", ["watch", "-x", "test -p NAME"]),
+        ("watch --exec=test", ["watch", "--exec=test -p NAME"]),
+        ("watch -s 'cargo check && cargo test'", ["watch", "-s", "cargo test -p NAME"]),
+        ("msrv verify -- cargo test", ["msrv", "verify", "--", "cargo", "test", "-p", "NAME"]),
+        ("with 'gdb --args' -- test", ["with", "gdb --args", "--", "test", "-p", "NAME"]),
+        ("watch -x 'clippy --all-targets'", ["watch", "-x", "clippy -p NAME --lib"]),
+        ("make test", ["make", "test", "-p", "NAME"]),
+        ("criterion", ["criterion", "-p", "NAME"]),
+    ],
+)
+def test_a_refusal_offers_the_whole_command_also_where_cargo_s_is_inside(
+    shared_host: Host, line: str, instead: list[str]
+) -> None:
+    assert offered(shared_host, line) == instead
+
+
+def test_an_alias_and_commands_inside_of_one_another_are_seen_through(host: Host) -> None:
+    configured(host, "[alias]\nw = \"watch -x test\"\nround = \"watch -x round\"\n")
+    assert "refused by the scope rule" in host.cargo("w").err
+    assert "refused by the scope rule" in host.cargo("watch", "-s", "cargo watch -x test").err
+    assert host.cargo("round").ran
 
 
 @pytest.mark.parametrize(
