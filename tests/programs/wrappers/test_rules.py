@@ -68,7 +68,20 @@ def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line:
 
 
 # What isn't cargo's own, and what starts a command line of cargo's.
-OF_OTHERS = ("watch", "msrv", "with", "criterion", "codspeed", "all-", "insta ", "rail", "valgrind", "make", "ltest", "test-all")
+OF_OTHERS = (
+    "watch",
+    "msrv",
+    "with",
+    "criterion",
+    "codspeed",
+    "all-",
+    "insta ",
+    "rail",
+    "valgrind",
+    "make",
+    "ltest",
+    "test-all",
+)
 SUBCOMMANDS = [
     *("build", "b", "check", "c", "clippy", "test", "t", "bench", "run", "rustc", "fix", "install"),
     *("nextest", "r", "list", "archive", "miri", "hack", "fuzz", "careful", "llvm-cov", "tarpaulin", "mutants"),
@@ -106,7 +119,7 @@ def test_a_refusal_offers_the_whole_command_also_where_cargo_s_is_inside(
 
 
 def test_an_alias_and_commands_inside_of_one_another_are_seen_through(host: Host) -> None:
-    configured(host, "[alias]\nw = \"watch -x test\"\nround = \"watch -x round\"\n")
+    configured(host, '[alias]\nw = "watch -x test"\nround = "watch -x round"\n')
     assert "refused by the scope rule" in host.cargo("w").err
     assert "refused by the scope rule" in host.cargo("watch", "-s", "cargo watch -x test").err
     assert host.cargo("round").ran

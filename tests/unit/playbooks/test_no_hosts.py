@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""An inventory without the group of the hosts is an error, because Ansible itself would end with status 0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.nova.agent_host.plugins.filter.in_inventory import in_inventory
+from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook import ansible_playbook
+
+GROUPS = {
+    "all": ["build1", "fe80::1", "web1"],
+    "ungrouped": ["fe80::1"],
+    "builders": ["build1"],
+    "web": ["web1"],
+    "off": [],
+}
+
+
+@pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
+@pytest.mark.parametrize("arguments", [[], ["--limit", "build1"], ["-e", "agent_hosts_group=bilders"]], ids=" ".join)
+def test_the_playbooks_name_the_variable_and_the_groups_there_are(
+    tmp_path: Path, playbook: str, arguments: list[str]
+) -> None:
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text("[builders]\nbuild1 ansible_host=192.0.2.1\n")
+    run = ansible_playbook(f"nova.agent_host.{playbook}", "-i", str(inventory), *arguments, cwd=tmp_path)
+    assert run.returncode not in (0, 2) and run.stdout == ""
+    (line,) = [line for line in run.stderr.splitlines() if "agent_hosts_group is" in line]
+    assert f"agent_hosts_group is {'bilders' if '-e' in arguments else 'agent_hosts'}, which is no group" in line
+    assert line.endswith(
+        "its groups are builders: name the group of the hosts for agents with -e agent_hosts_group=GROUP"
+    )
+
+
+@pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
+@pytest.mark.parametrize("arguments", [[], ["-i", "localhost,"]], ids=" ".join)
+def test_a_syntax_check_needs_no_inventory(tmp_path: Path, playbook: str, arguments: list[str]) -> None:
+    run = ansible_playbook(f"nova.agent_host.{playbook}", "--syntax-check", *arguments, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["builders", "build1", "b*", "builders:!web", "builders,web", "nosuch:web", "builders[0]", "all", "off", "fe80::1", "~b.*",
+     "&builders"],
+)  # fmt: skip
+def test_a_pattern_that_matches_is_returned(pattern: str) -> None:
+    assert in_inventory(pattern, GROUPS) == pattern
+
+
+@pytest.mark.parametrize("pattern", ["agent_hosts", "nosuch:!web", "x*", "", "Builders", "agent_hosts:&web"])
+def test_a_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=r"its groups are builders, off, web: "):
+        in_inventory(pattern, GROUPS)
+
+
+def test_an_inventory_of_a_fleet_that_has_no_machine_now_passes() -> None:
+    assert in_inventory("agent_hosts", {"all": [], "ungrouped": [], "aws_ec2": []}) == "agent_hosts"
+
+
+def test_a_host_that_is_the_controller_in_a_group_of_another_name_is_an_error() -> None:
+    """As with ansible-pull."""
+    with pytest.raises(AnsibleFilterError, match="agent_hosts_group"):
+        in_inventory("agent_hosts", {"all": ["localhost"], "ungrouped": [], "builders": ["localhost"]})
