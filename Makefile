@@ -34,8 +34,8 @@ demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of
 demo-down: $(READY)  ## Remove the demo's host
 	@tools/demo/demo.sh down
 
-# Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside other work, so its target
-# runs alone.
+# Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside
+# other work, so its target runs alone.
 test: hosts container  ## Everything that CI runs
 	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs aws sanity oldest newest molecule
 

@@ -13,12 +13,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import and_mo
 
 DOCUMENTATION = r"""
 name: in_inventory
-short_description: Fail if a pattern of hosts matches nothing in the inventory
+short_description: "Internal: fail if a pattern of hosts matches nothing in the inventory"
 version_added: 0.1.0
 description:
   - Return the pattern as it is, if a group or host of the inventory matches a part of it. Fail otherwise.
   - The playbooks use it for their C(hosts), because Ansible ends with status 0 if no host matches.
-  - An inventory without hosts passes, and so does C(localhost) without groups, so that a syntax check needs no inventory.
+  - An inventory without hosts passes, and so does C(localhost) without groups. So a syntax check needs no inventory.
 positional: _input, groups
 options:
   _input:
