@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read the limits on the number of agents other than memory, from a few files below a given root."""
+"""Read the limits other than memory that bound the number of agents, from files below a given root."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def observe_capacity(root: str = "/") -> Capacity:
 
 
 def _open_files(nr_open: Setting | None, root: str) -> int | None:
-    """The most open files that PAM, which runs as root, can set for a login: fs.nr_open, or without the right to raise
-    limits (most containers) root's own limit."""
+    """The highest limit of open files that root's PAM can set for a login: fs.nr_open. In most containers root can't
+    raise limits; then it is root's own limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     match = re.search(r"^CapEff:\s*([0-9a-f]+)$", read_text("/proc/self/status", root), re.MULTILINE)
     may_raise = bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
@@ -46,7 +46,7 @@ def _open_files(nr_open: Setting | None, root: str) -> int | None:
 
 def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
     known = [kernel[name].now for name in ("kernel.pid_max", "kernel.threads-max") if name in kernel]
-    pids = read_text("/sys/fs/cgroup/pids.max", root).strip()  # a container's
+    pids = read_text("/sys/fs/cgroup/pids.max", root).strip()  # the limit of a container
     return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
 
 

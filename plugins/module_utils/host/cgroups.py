@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Facts for the ceiling: the cgroup tree of a host, the memory that users use, and the administrators."""
+"""Facts for the ceiling: the cgroup tree of a host, the memory of all sessions, and the administrators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECLAIMABLE = ("active_file", "inactive_file", "slab_reclaimable")
 
 
 def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> Ceiling:
-    """What roles decide on. Agents are no administrators, whatever groups they are in."""
+    """An agent is never an administrator, even if it is in a group of ADMINISTRATORS."""
     tree = os.path.join(root, CGROUPS)
     return Ceiling(
         systemd=_systemd_version(root),
@@ -35,7 +35,7 @@ def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> 
 
 
 def _systemd_version(root: str) -> int:
-    """From the name of the library that systemd's programs share: asking one of them would start a process."""
+    """From the file name of systemd's shared library, because no process should be started."""
     for pattern in SYSTEMD_LIBRARIES:
         for path in glob.glob(os.path.join(root, pattern)):
             match = re.search(r"-(\d+)[^/]*\.so$", path)

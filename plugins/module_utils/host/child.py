@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-# (used by programs of the host, too, which have no AnsibleModule)
+# (programs of the host use it without AnsibleModule)
 """Run work with a time limit, and with the rights of an account, in a child process that can be killed.
 
 The child keeps root's real and saved user id. While it works for an account, its effective user id is the account's:
@@ -26,12 +26,12 @@ from typing import Any, Callable, NoReturn, TypeVar
 
 Item = TypeVar("Item")
 
-MEMORY = 2 << 30  # address space of a child; a module needs a tenth of it
+MEMORY = 2 << 30  # address space of a child; a module needs less than a tenth of it
 FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
 MOST_BYTES = 64 << 20  # of one answer
-PATIENCE = 1.0  # seconds after SIGKILL: a child in a dead file system is left behind
-NO_GROUP = 65534  # of an owner without an account
-LEAST_SILENCE = 0.25  # seconds for an item, after many that did not answer
+PATIENCE = 1.0  # seconds after SIGKILL; a child that hangs in a file system is left behind
+NO_GROUP = 65534  # the group of a user id without an account
+LEAST_SILENCE = 0.25  # seconds for an item, after many items did not answer
 
 
 class ChildError(Exception):
@@ -39,7 +39,7 @@ class ChildError(Exception):
 
 
 class SilentError(ChildError):
-    """It did not answer in time."""
+    """The child did not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Rights:
 
     @classmethod
     def of(cls, uid: int) -> Rights:
-        """The rights of a user id, which need not be an account's."""
+        """The rights of a user id, also of one without an account."""
         try:
             account = pwd.getpwuid(uid)
         except KeyError:
@@ -60,7 +60,7 @@ class Rights:
 
 @contextmanager
 def acting_as(rights: Rights) -> Iterator[None]:
-    """Use files with these rights and no more. No change if they are the process's own."""
+    """Access files with these rights only. Without effect for the process's own user id."""
     before = os.geteuid(), os.getegid(), os.getgroups()
     if rights.uid == before[0]:
         yield
@@ -84,10 +84,10 @@ def answers(
     limited: bool = True,
     keep: Sequence[int] = (),
 ) -> Iterator[Any]:
-    """Let a child iterate over ``work()``, and give its answers (what JSON can hold) as they come.
+    """Iterate over ``work()`` in a child, and yield each answer (JSON values) when it arrives.
 
-    The child is killed after ``total`` seconds, or after ``silence`` seconds without an answer. It has the open
-    descriptors ``keep`` and no others, and if ``limited``, limits of its own. Raises ChildError.
+    The child is killed after ``total`` seconds, or after ``silence`` seconds without an answer. Its only open
+    descriptors are ``keep``. If ``limited``, it has its own resource limits. Raises ChildError.
     """
     receiver, sender = os.pipe()
     pid = os.fork()
@@ -102,7 +102,7 @@ def answers(
 
 
 def answer(work: Callable[[], Any], *, seconds: float, limited: bool = True, keep: Sequence[int] = ()) -> Any:
-    """What ``work()`` returns, out of a child. Raises ChildError."""
+    """Call ``work()`` in a child, and return its result. Raises ChildError."""
     return next(answers(lambda: iter([work()]), total=seconds, limited=limited, keep=keep))
 
 
@@ -114,11 +114,11 @@ def each(
     silence: float,
     total: float,
 ) -> list[Any]:
-    """``work(item)`` for each item, out of a child.
+    """Return ``work(item)`` for each item, computed in a child.
 
-    An item that does not come to its end within ``silence`` seconds is what ``failed(item, why)`` says, and a new child
-    goes on with the next one. After ``total`` seconds the rest fails. Each item that hangs halves the silence for those
-    after it: an account that lets many hang does not take the time of the others, who answer in milliseconds.
+    If an item takes longer than ``silence`` seconds, its result is ``failed(item, why)``, and a new child continues
+    with the next item. After ``total`` seconds all remaining items fail. Each item that hangs halves the time for the
+    next ones. So an account that lets many items hang does not use up the time of other accounts.
     """
     done: list[Any] = []
     end = time.monotonic() + total
@@ -134,13 +134,13 @@ def each(
                 done.append(value)
         except ChildError as error:
             silence = _shorter(silence) if isinstance(error, SilentError) else silence
-            if len(done) < len(items):  # else it only did not end
+            if len(done) < len(items):  # else only the end of the child is missing
                 done.append(failed(items[len(done)], str(error)))
     return done
 
 
 def _shorter(silence: float) -> float:
-    """How long to wait after something did not answer within ``silence`` seconds."""
+    """The limit after an item that did not answer within ``silence`` seconds."""
     return max(silence / 2, min(silence, LEAST_SILENCE))
 
 
@@ -148,7 +148,7 @@ def _received(receiver: int, total: float, silence: float | None) -> Iterator[An
     end = time.monotonic() + total
     ready = select.poll()
     ready.register(receiver, select.POLLIN)
-    parts: list[bytes] = []  # of the line that is not whole yet
+    parts: list[bytes] = []  # of the incomplete line
     size, last = 0, time.monotonic()
     while True:
         until = end if silence is None else min(end, last + silence)
@@ -191,30 +191,30 @@ def _be_child(work: Callable[[], Iterator[Any]], sender: int, seconds: float | N
             for value in work():
                 _send(sender, "answer", value)
             _send(sender, "end", None)
-        except Exception as error:  # pylint: disable=broad-except # the parent tells it
+        except Exception as error:  # pylint: disable=broad-except # the parent reports it
             what = f"{error.filename or ''}: {error.strerror}" if isinstance(error, OSError) else repr(error)
             _send(sender, "problem", what.lstrip(": "))
     os._exit(0)
 
 
 def _leave_parent(keep: Sequence[int]) -> None:
-    """Hold nothing that the parent, or whoever waits for it, needs: pipes of Ansible's and locks."""
-    os.setsid()  # a process of one session may send SIGCONT to all others in it
+    """Close pipes and locks of the parent, because other processes wait until they are closed."""
+    os.setsid()  # within a session every process may send SIGCONT to the others
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(name, signal.SIG_DFL)
-    syslog.closelog()  # or a later message of PAM's goes to whatever file has the number of this connection by then
+    syslog.closelog()  # else PAM could write into another file that gets this descriptor later
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         if number not in keep:
             os.dup2(nothing, number)
     for number in map(int, os.listdir("/proc/self/fd")):
         if number > 2 and number not in keep:
-            with suppress(OSError):  # the one that listed them is closed already
+            with suppress(OSError):  # the descriptor of this listing is closed already
                 os.close(number)
 
 
 def _limit(seconds: float) -> None:
-    """Before any change of rights. SIGALRM ends the child if the parent was killed."""
+    """Called before the rights change. If the parent is killed, SIGALRM ends the child."""
     signal.alarm(int(seconds) + 2)
     os.umask(0o022)
     for item, most in (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Facts that need extra processes: limits of a login, toolchains that agents installed, how long agents wait.
+"""Facts that need extra processes: limits of a login, toolchains that agents installed, waiting times of agents.
 
-Starts one or two processes for each agent, so only an audit reads them. No process has the agent's real user id.
+Only an audit reads them, because each agent needs one or two processes. No process has the agent's real user id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import se
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
 
 TRIED_BY = "runuser"
-LOGIN_SECONDS = 10  # PAM may ask a directory service that is away
+LOGIN_SECONDS = 10  # PAM may wait for a directory service that does not answer
 HOME_SECONDS = 5
 HOMES_SECONDS = 60
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
@@ -33,8 +33,8 @@ def observe_deep(users: Iterable[str]) -> Deep:
 
 
 def observe_login(user: str, root: str = "/") -> Login:
-    """The limits that PAM sets for a new session of ``user``. runuser's PAM service does little except pam_limits."""
-    if missing := why_without_limits(TRIED_BY, root):  # else every limit would seem to be missing
+    """The limits that PAM sets for a new session of ``user``. runuser's service has few other PAM modules."""
+    if missing := why_without_limits(TRIED_BY, root):  # else all limits would seem to be missing
         return Login(error=missing)
     try:
         folder = None if root == "/" else os.path.join(root, "etc/pam.d")
@@ -44,8 +44,8 @@ def observe_login(user: str, root: str = "/") -> Login:
 
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
-    """Toolchains in the homes of accounts, by account. A home is read with the rights of its owner, because it can have
-    links to any place, and mounts. A home that does not answer has none."""
+    """Toolchains in the homes of accounts, by account. A home is read with its owner's rights, because it can have
+    links and mounts. A home that does not answer is left out."""
     names = list(users)
     found = each(names, _own_rustups, lambda _user, _why: [], silence=HOME_SECONDS, total=HOMES_SECONDS)
     return {user: paths for user, paths in zip(names, found) if paths}

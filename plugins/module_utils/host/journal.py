@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The system's journal, read by its own library: no process is started, and each question names how much it takes."""
+"""Read the system's journal with its own library. Starts no process; each query has a maximum number of entries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 LIBRARY = "libsystemd.so.0"
 LOCAL_ONLY = 1
 LONGEST = 4096  # bytes of one field
-Entry = dict[str, str]  #: By field. Anybody can write any value, but for fields whose names begin with an underscore.
+Entry = dict[str, str]  #: By field. Accounts can write any value, except in fields that begin with an underscore.
 
 
 class Journal:
@@ -21,9 +21,9 @@ class Journal:
         self._library, self._handle = library, handle
 
     def newest(self, matches: Sequence[str], fields: Sequence[str], most: int, since: float) -> Iterator[Entry]:
-        """The newest entries that have all ``matches`` (NAME=value), the last one first, each with its ``fields``.
+        """The newest entries with all ``matches`` (NAME=value), the newest first, each with its ``fields``.
 
-        Not more than ``most``, and none from before ``since`` (seconds since the epoch)."""
+        At most ``most`` entries, none older than ``since`` (seconds since the epoch)."""
         library, handle = self._library, self._handle
         library.sd_journal_flush_matches(handle)
         for match in matches:
@@ -48,7 +48,7 @@ class Journal:
 
 @contextmanager
 def open_journal() -> Iterator[Journal | None]:
-    """What the caller may read of it; None where there is none."""
+    """The entries that the caller may read; None without a journal."""
     try:
         library = ctypes.CDLL(LIBRARY)
         library.sd_journal_close.restype = None

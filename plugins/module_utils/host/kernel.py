@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the kernel: what is in force, what files say of them, and how to set them."""
+"""Kernel settings: read the values in force and in files, and set values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 
 
 def observe_kernel(root: str = "/") -> dict[str, Setting]:
-    """The settings that the kernel has."""
+    """All settings of NAMES that this kernel has."""
     own = read_text(FILE, root)
     ours, before = assignments(own), noted(own)
     earlier: dict[str, int] = {}
@@ -42,7 +42,7 @@ def observe_kernel(root: str = "/") -> dict[str, Setting]:
 
 
 def drop_ins(folders: Sequence[str], root: str = "/") -> list[str]:
-    """The files *.conf of several folders in the order in which systemd reads them: by name; a file hides those of the
+    """The files *.conf of several folders in the order in which systemd reads them: by name. A file hides files of the
     same name in later folders."""
     found: dict[str, str] = {}
     for folder in folders:
@@ -52,12 +52,12 @@ def drop_ins(folders: Sequence[str], root: str = "/") -> list[str]:
 
 
 def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
-    """Set each to its value; returns what was done. Raises StateError."""
+    """Set each setting, and return what was done. Raises StateError."""
     done = []
     for name, value in sorted(settings.items()):
         path = path_of(name)
         if path is None:
-            raise StateError(f"{name} is no setting of the kernel that this collection sets: {', '.join(NAMES)}")
+            raise StateError(f"{name} is not one of the kernel settings of this collection: {', '.join(NAMES)}")
         try:
             with open(below(root, path), "w", encoding="ascii") as file:
                 file.write(f"{int(value)}\n")

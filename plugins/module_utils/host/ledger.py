@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How long agents wait and build, and what hits the cap: computed from the records of wrapped commands in the journal.
+"""Waiting times, build times and caps that were hit, computed from the journal's records of wrapped commands.
 
-An agent can write records of its own into the journal, but only under its own account. So each account is asked for by
-itself, for a bounded number of records, and each account counts alike, however many records it has.
+An agent can write false records into the journal, but only for its own account. So a bounded number of records is read
+for each account, and each account has the same weight.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ PROCESS = re.compile(r"(?:rustc|rustc test|link|rustdoc|miri|test|program)(?: [\
 
 
 class Spread(TypedDict):
-    """Milliseconds that half of the commands stay below, and 19 of 20."""
+    """Milliseconds: the median and the 95th percentile."""
 
     p50: int
     p95: int
 
 
 class Waits(TypedDict):
-    """Of the last day. Each account counts alike."""
+    """Of the last day. Each account has the same weight."""
 
-    commands: int  #: Records that the numbers are computed from.
+    commands: int  #: Number of records.
     accounts: int
-    slot: Spread  #: Waited for a slot.
-    memory: Spread  #: Some process waited for memory.
-    ran: Spread  #: From the start to the end, without waiting for a slot.
-    seeded: int  #: Commands that filled their target folder from a seed.
-    hit_share: int  #: Of a thousand commands, those in which a process died at its cap.
+    slot: Spread  #: Time that commands waited for a slot.
+    memory: Spread  #: Time in which at least one process of a command waited for memory.
+    ran: Spread  #: Time from start to end, without the wait for a slot.
+    seeded: int  #: Commands that copied a seed.
+    hit_share: int  #: Commands in which a process died at its cap, per thousand.
 
 
 class Hit(TypedDict):
-    """A process that dies at its cap again and again."""
+    """A process that died at its cap."""
 
     process: str  #: Such as "link nova-lsp".
     command: str  #: Such as "cargo build -p nova-lsp".
-    cap: int  #: The largest that was too small.
-    hit: int  #: Commands.
-    of: int  #: Of so many such commands.
-    share: int  #: Of a thousand such commands, if each account counts alike.
-    enough: Optional[int]  #: The smallest cap with which the command passed; None: none is known.
+    cap: int  #: The largest cap that was too small.
+    hit: int  #: Number of commands in which it died.
+    of: int  #: Number of all commands with this text.
+    share: int  #: hit / of, per thousand; each account has the same weight.
+    enough: Optional[int]  #: The smallest cap with which the command passed; None if not known.
 
 
 class Ledger(TypedDict):
@@ -80,11 +80,11 @@ class Record:
     cap: int  #: Bytes; 0: none.
     hit: str  #: The process that died at its cap; empty: none.
     passed: bool
-    seed: str = ""  #: That its target folder was filled from.
+    seed: str = ""  #: The seed that it copied; empty: none.
 
 
 def read_ledger(members: Mapping[int, str]) -> Ledger | None:
-    """What the accounts ``members`` (by uid) did in the last day; None without a journal that has a record of them."""
+    """The commands of the accounts ``members`` (by uid) in the last day; None if the journal has no record of them."""
     each = max(LEAST_OF_ONE, min(MOST_OF_ONE, MOST_RECORDS // max(1, len(members))))
     now = time.time()
     fields = [f"NOVA_CARGO_{name}" for name in (*NUMBERS, *TEXTS)]
@@ -99,7 +99,7 @@ def read_ledger(members: Mapping[int, str]) -> Ledger | None:
 
 
 def parse_records(account: str, entries: Iterable[Mapping[str, str]]) -> list[Record]:
-    """Those that a wrapped command can have written. The rest is left out."""
+    """The valid records. An entry that no wrapped command can have written is left out."""
     found = []
     for entry in entries:
         texts = {name: entry.get(f"NOVA_CARGO_{name}", "") for name in (*NUMBERS, *TEXTS)}

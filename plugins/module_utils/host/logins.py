@@ -11,8 +11,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import LoginPaths
 
-PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # the first that has a file wins
-# What starts a program as an agent after a login of its own. sudo-i and su-l include the other two.
+PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # a file in the first hides the one in the second
+# Services that start programs as an agent after a login. sudo-i and su-l include sudo and su.
 PAM_SERVICES = ("atd", "cron", "login", "sshd", "su", "sudo", "systemd-user")
 
 _MODULE = re.compile(r"-?session\s+(?:\[[^\]]*\]|\w+)\s+\S*pam_limits\.so\b")
@@ -20,7 +20,7 @@ _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
 
 
 def observe_login_paths(root: str = "/") -> LoginPaths:
-    """The login paths to which PAM's limits do not apply."""
+    """The login paths on which PAM sets no limits."""
     return LoginPaths(
         sshd_without_pam=sshd.exists(root) and not sshd.uses_pam(root),
         pam_without_limits=[
@@ -30,7 +30,7 @@ def observe_login_paths(root: str = "/") -> LoginPaths:
 
 
 def why_without_limits(service: str, root: str = "/") -> str:
-    """Why a PAM service sets no limits, and what to do. Empty if it sets them."""
+    """Why a PAM service sets no limits, and how to correct it. Empty if it sets them."""
     path = _pam_file(root, service)
     if path is None:
         return f"there is no {PAM_FOLDERS[0]}/{service}: install its package"

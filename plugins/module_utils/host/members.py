@@ -9,11 +9,11 @@ import os
 import pwd
 from collections.abc import Iterable
 
-NOBODY = 2**32 - 1  # the login uid of what no login started
+NOBODY = 2**32 - 1  # login uid of processes that no login started
 
 
 def group_members(group: str) -> list[str] | None:
-    """All members of ``group``, also accounts with this primary group. None if the group does not exist."""
+    """All members of ``group``, including accounts with this primary group. None if the group does not exist."""
     try:
         found = grp.getgrnam(group)
     except KeyError:
@@ -23,7 +23,7 @@ def group_members(group: str) -> list[str] | None:
 
 
 def login_user(root: str = "/") -> str:
-    """The account that logged in and then became the current user. It comes from sudo, or for su from the kernel."""
+    """The account that logged in before sudo or su: from sudo's environment, or else the kernel's login uid."""
     if os.environ.get("SUDO_USER"):
         return os.environ["SUDO_USER"]
     uid = os.getuid()

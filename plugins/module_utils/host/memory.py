@@ -2,8 +2,8 @@
 # Copyright: Contributors to nova.agent_host
 """Read the memory of a host and its limits from /proc, /sys and the cgroup tree below a given root.
 
-The container's limit is the lowest limit on the path of PID 1, not on the path of the calling process: sessions of
-agents may run below the ceiling, and a budget that counts the ceiling would shrink with each apply.
+The container's limit is the lowest limit on the path of PID 1. The path of the calling process would be wrong: its
+session can be below the ceiling, and then each apply would lower the budget.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class HostMemory(TypedDict):
     """Memory of a host, in bytes."""
 
     total: int  #: MemTotal.
-    hugepages: int  #: Reserved huge pages of all sizes: part of MemTotal, but no process gets them by malloc.
+    hugepages: int  #: Reserved huge pages of all sizes: part of MemTotal, but malloc does not use them.
     swap: int  #: SwapTotal.
-    cgroup_limit: Optional[int]  #: The container's limit, None where there is none.
-    cgroup_limit_file: Optional[str]  #: The file that holds it.
+    cgroup_limit: Optional[int]  #: The container's limit; None without one.
+    cgroup_limit_file: Optional[str]  #: The file with this limit.
 
 
 class Host(TypedDict):
     """The facts of a host that the budget needs."""
 
     memory: HostMemory
-    cpus: int  #: CPUs that are online and that PID 1 may use: a container's cpuset counts, our own affinity does not.
+    cpus: int  #: CPUs that are online and that PID 1 may use. The affinity of the caller has no effect.
 
 
 class HostError(ValueError):
@@ -38,10 +38,10 @@ class HostError(ValueError):
 
 
 class CgroupTree(NamedTuple):
-    """One of the two kinds of cgroup tree that can limit memory."""
+    """A version of cgroups that can limit memory."""
 
     filesystem: str
-    controller: str  # as it stands in /proc/PID/cgroup; version 2 names none
+    controller: str  # its name in /proc/PID/cgroup; empty in version 2
     limit_file: str
 
 
@@ -50,21 +50,21 @@ CGROUP_TREES = (
     CgroupTree(filesystem="cgroup", controller="memory", limit_file="memory.limit_in_bytes"),
 )
 
-# Version 1 has no word for "no limit": it shows the largest number that fits, rounded down to the page size.
+# Version 1 shows "no limit" as the largest possible number, rounded down to the page size.
 UNLIMITED_V1 = 1 << 62
 
 
 class Limit(NamedTuple):
-    """A limit in bytes and the file that holds it."""
+    """A limit in bytes, and its file."""
 
     size: int
     path: str
 
 
 def read_host(root: str = "/") -> Host:
-    """Read memory and CPUs of the host whose files lie below root.
+    """Read memory and CPUs of the host whose files are below ``root``.
 
-    Raises HostError for a file that is missing, can't be read or has an impossible value.
+    Raises HostError if a file is missing, can't be read or has an impossible value.
     """
     memory = _read_meminfo(root)
     limit = container_limit(root, memory["MemTotal"])
@@ -81,10 +81,10 @@ def read_host(root: str = "/") -> Host:
 
 
 def container_limit(root: str, total: int) -> Limit | None:
-    """Find the tightest limit on PID 1's path, in whichever cgroup tree has the memory controller.
+    """Find the lowest limit on PID 1's path, in the cgroup trees with the memory controller.
 
-    ``total`` is MemTotal in bytes: a limit above it is an error, because one of the two is then not this host's. Limits
-    above the container's own cgroup namespace can't be seen from inside.
+    ``total`` is MemTotal in bytes. A limit above it is an error, because one of both must be wrong. Limits outside of
+    the container's cgroup namespace are not visible.
     """
     paths = _cgroup_paths(root)
     limits = []
@@ -120,7 +120,7 @@ def _read(path: str) -> str:
 
 
 def _read_meminfo(root: str) -> dict[str, int]:
-    """Give MemTotal, SwapTotal and Hugetlb (all page sizes) in bytes."""
+    """MemTotal, SwapTotal and Hugetlb (all page sizes) in bytes."""
     path = below(root, "/proc/meminfo")
     lines = dict(line.split(":", 1) for line in _read(path).splitlines() if ":" in line)
 
@@ -128,18 +128,18 @@ def _read_meminfo(root: str) -> dict[str, int]:
         value = lines.get(key)
         match = re.fullmatch(r"([0-9]{1,15}) kB", value.strip()) if value is not None else None
         if match is None:
-            held = "missing" if value is None else repr(value.strip())
-            raise HostError(f"{path}: {key} is {held}; it must be a number of kB")
+            shown = "missing" if value is None else repr(value.strip())
+            raise HostError(f"{path}: {key} is {shown}; it must be a number of kB")
         return int(match[1]) << 10
 
-    # Virtual file systems over /proc (containers) may leave out what the kernel always shows.
+    # In containers, /proc/meminfo can lack these lines.
     memory = {
         "MemTotal": kib("MemTotal"),
         "SwapTotal": kib("SwapTotal") if "SwapTotal" in lines else 0,
         "Hugetlb": kib("Hugetlb") if "Hugetlb" in lines else 0,
     }
     if memory["MemTotal"] == 0:
-        raise HostError(f"{path}: MemTotal is '0 kB'; a host has memory")
+        raise HostError(f"{path}: MemTotal is '0 kB'; it must be more than 0")
     if memory["Hugetlb"] > memory["MemTotal"]:
         raise HostError(
             f"{path}: Hugetlb is {lines['Hugetlb'].strip()!r}, more than MemTotal, {lines['MemTotal'].strip()!r}"
@@ -154,13 +154,13 @@ def _cgroup_paths(root: str) -> dict[str, str]:
     for line in _read(path).splitlines():
         fields = line.split(":", 2)
         if len(fields) != 3 or not fields[2].startswith("/"):
-            raise HostError(f"{path} holds {line!r}; a line must be ID:CONTROLLERS:/PATH")
+            raise HostError(f"{path} has the line {line!r}; a line must be ID:CONTROLLERS:/PATH")
         paths.update(dict.fromkeys(fields[1].split(","), fields[2]))
     return paths
 
 
 def _mounts(root: str, tree: CgroupTree) -> list[tuple[str, str]]:
-    """Where the tree is mounted for this process: (which of its folders, on which mount point), the widest first."""
+    """The mounts of the tree, as (folder of the tree, mount point), the highest folder first."""
     path = below(root, MOUNTINFO)
     try:
         mounts = [
@@ -172,15 +172,15 @@ def _mounts(root: str, tree: CgroupTree) -> list[tuple[str, str]]:
         raise HostError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:
         raise HostError(
-            f"{path} holds {str(error)!r}; a line must have at least six fields, a dash and three more"
+            f"{path} has the line {str(error)!r}; a line must have at least six fields, a dash, and three more fields"
         ) from None
     return sorted(mounts, key=lambda mount: len(mount[0]))
 
 
 def _folders(mounts: list[tuple[str, str]], path: str, mountinfo: str) -> list[str]:
-    """The folders from the top of the mounted tree down to PID 1's own."""
+    """The folders from the top of the mounted tree to PID 1's own."""
     for top, point in mounts:
-        # As text: a top such as /../.. lies above this process's cgroup namespace and must not be simplified to /.
+        # Compared as text: /../.. is above the cgroup namespace and must not be simplified to /.
         inside = path[len(top.rstrip("/")) :] if f"{path.rstrip('/')}/".startswith(f"{top.rstrip('/')}/") else "/.."
         parts = [part for part in inside.split("/") if part]
         if ".." not in parts:
@@ -192,15 +192,15 @@ def _folders(mounts: list[tuple[str, str]], path: str, mountinfo: str) -> list[s
 
 
 def _read_limit(path: str, total: int) -> Limit | None:
-    """Read one limit. None: there is none, or this folder does not control memory (its parent may)."""
+    """Read one limit. None if there is no limit, or if this folder has no memory controller."""
     if not os.path.lexists(path):
         return None
-    held = _read(path).strip()
-    if held == "max" or (held.isdecimal() and int(held) >= UNLIMITED_V1):
+    value = _read(path).strip()
+    if value == "max" or (value.isdecimal() and int(value) >= UNLIMITED_V1):
         return None
-    if not re.fullmatch(r"[0-9]{1,19}", held) or not 0 < int(held) <= total:
-        raise HostError(f"{path} holds {held!r}; a limit is 'max' or from 1 to {total} bytes, the host's MemTotal")
-    return Limit(int(held), path)
+    if not re.fullmatch(r"[0-9]{1,19}", value) or not 0 < int(value) <= total:
+        raise HostError(f"{path} is {value!r}; allowed is 'max', or 1 to {total} bytes (the host's MemTotal)")
+    return Limit(int(value), path)
 
 
 def _cpu_list(path: str, text: str) -> set[int]:
@@ -209,6 +209,6 @@ def _cpu_list(path: str, text: str) -> set[int]:
     for part in text.strip().split(","):
         match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
         if match is None:
-            raise HostError(f"{path} holds {text.strip()!r}; a list of CPUs looks like 0-3,8")
+            raise HostError(f"{path} has {text.strip()!r}; a list of CPUs looks like 0-3,8")
         cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return cpus

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The one look at a host, in a few file reads and at most one process. Reads only."""
+"""Look at a host: read a few files, and start at most one process. Changes nothing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Question:
     programs: Sequence[str] = ()  #: Programs whose processes are counted as agents.
     paths: Sequence[str] = ()  #: Paths beside those of the manifest.
     units: Sequence[str] = ()  #: Units beside those of the manifest.
-    deep: bool = False  #: Also what costs processes.
+    deep: bool = False  #: Also read the facts that need extra processes.
     manifest: str = field(default=DEFAULT_PATH)
 
 
@@ -96,12 +96,12 @@ def look(asked: Question) -> Observation:
 
 
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
-    """Every path of the manifest, and ``more``."""
+    """The state of every path of the manifest, and of ``more``."""
     return Survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content).found
 
 
 def observe_seeds(manifest: Manifest, deep: bool) -> list[Seed]:
-    """The seeds of role agent_warm; with ``deep`` each file of them is read."""
+    """The seeds of role agent_warm. With ``deep``, each of their files is checked."""
     return [seed for folder in folders(manifest) for seed in read_seeds(f"{folder}/seeds", deep)]
 
 
@@ -126,11 +126,11 @@ def observe_platform() -> Platform:
 
 
 def observe_accounts(group: str, users: Iterable[str], records: str) -> Accounts:
-    """The agents' group and accounts, and who logged in. ``records`` is the folder in which earlier applies noted what
-    they made."""
+    """The agents' group and accounts, and the login user. ``records`` is the folder with the record of what earlier
+    applies created."""
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
     accounts = {name: _user(name) for name in users}
-    # A directory may not list the members of a group, but it lists the groups of an account.
+    # Some directory services list the groups of an account, but not the members of a group.
     more = [name for name, account in accounts.items() if group in account.groups]
     return Accounts(
         group_id=_group_id(group),
@@ -164,7 +164,7 @@ def _added_members(group: str) -> list[str]:
 
 
 def _read_record(path: str) -> AccountsRecord:
-    """A damaged record is written again. retire then leaves the accounts that were in the damaged record."""
+    """A damaged record counts as empty, and is replaced by the next apply. retire then keeps its accounts."""
     try:
         with open(path, encoding="utf-8") as file:
             return decode(AccountsRecord, json.load(file))
@@ -187,8 +187,8 @@ def _user(name: str) -> Account:
 
 
 def observe_packages(names: Iterable[str]) -> dict[str, bool]:
-    """Whether each package is installed, from dpkg's own record. A name may have an architecture or a version, and may
-    be one that another package provides: build-essential, libc6:amd64, pkg-config=1.8.*."""
+    """Whether each package is installed, from dpkg's status file. A name can have an architecture or a version, and can
+    be provided by another package: build-essential, libc6:amd64, pkg-config=1.8.*."""
     wanted = list(names)
     if not wanted:
         return {}
@@ -197,11 +197,11 @@ def observe_packages(names: Iterable[str]) -> dict[str, bool]:
 
 
 def _installed(status: str) -> set[str]:
-    """Every name under which apt-get install finds a package that is installed."""
+    """All names of installed packages that apt-get install accepts."""
     found = set()
     for block in status.split("\n\n"):
         if not re.search(r"^Status: \S+ ok installed$", block, re.MULTILINE):
-            continue  # other fields, such as Essential, may be between Package and Status
+            continue  # Status does not always follow Package directly
         fields = dict(re.findall(r"^(Package|Architecture|Version|Provides): *(.*)$", block, re.MULTILINE))
         name = fields.get("Package", "")
         provided = re.sub(r"\([^)]*\)|:\w+", "", fields.get("Provides", "")).replace(",", " ").split()

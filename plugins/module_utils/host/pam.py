@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The limits that PAM gives a session, asked of PAM itself: no process ever has the user's rights."""
+"""The limits that PAM sets for a session. PAM itself sets them in a child; no process has the account's rights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import resource
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import answer
 
-# Items of limits.conf, and the kernel's numbers of them.
+# Items of limits.conf, and the kernel's number of each.
 LIMITS = {
     "as": resource.RLIMIT_AS,
     "core": resource.RLIMIT_CORE,
@@ -39,10 +39,10 @@ class _Conversation(ctypes.Structure):
 
 
 def session_limits(user: str, service: str, seconds: float, folder: str | None = None) -> dict[str, list[int | None]]:
-    """``{"as": [soft, hard], ...}`` of a new session of ``user`` in ``service``; None is no limit. ``folder`` has the
-    services instead of /etc/pam.d.
+    """``{"as": [soft, hard], ...}`` of a new session of ``user`` in ``service``; None: no limit. ``folder`` replaces
+    /etc/pam.d.
 
-    pam_limits sets them on the process that opens the session. Here that is a child of root's which then reads its own.
+    pam_limits changes the limits of the process that opens the session: a child of root, which then reads its limits.
     Raises ChildError.
     """
     given: dict[str, list[int | None]] = answer(lambda: _open(user, service, folder), seconds=seconds, limited=False)

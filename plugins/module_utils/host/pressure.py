@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How long processes wait for CPU, disk and memory (PSI), as the kernel measures it for the whole host."""
+"""The kernel's pressure stall information (PSI): how long processes of the host wait for CPU, disk and memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}
 
 
 def observe_pressure(root: str = "/") -> dict[str, Pressure]:
-    """By resource; empty if the kernel was started without psi=1."""
+    """By resource. Empty if the kernel was started without psi=1."""
     found = {name: parse_pressure(read_text(f"/proc/pressure/{name}", root)) for name in RESOURCES}
     return {name: pressure for name, pressure in found.items() if pressure}
 
@@ -25,5 +25,5 @@ def parse_pressure(text: str) -> Pressure:
 
 
 def waited(pressure: dict[str, Pressure]) -> dict[str, int]:
-    """By resource, the hundredths of a percent of the last minute in which some process waited."""
+    """By resource: the share of the last minute in which at least one process waited, in hundredths of a percent."""
     return {name: round(100 * kinds.get("some", {}).get("avg60", 0.0)) for name, kinds in pressure.items()}

@@ -1,14 +1,14 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
+# (runs without AnsibleModule)
 """Run a program of the host with LC_ALL=C and a time limit."""
 
 from __future__ import annotations
 
 import subprocess
 
-TIMEOUT = 20  # seconds for one program: PAM may ask a directory service that does not answer
+TIMEOUT = 20  # seconds for one program
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 

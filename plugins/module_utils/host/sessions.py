@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """The processes of agents on a host, and their limits.
 
-A process can lower its limits but not raise them, so the highest limit in a session is the limit of its login.
+A process can lower its hard limits but not raise them. So the highest limit in a session is that of its login.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNIT = re.compile(r"/([^/]+\.(?:scope|service))")
 
 
 def observe_sessions(members: Iterable[str], root: str = "/") -> list[Session]:
-    """The units in which ``members`` have processes, with the hard limits of the least limited process."""
+    """The units in which ``members`` have processes, each with the highest hard limits of its processes."""
     names = user_ids(members)
     found: dict[tuple[str, str], dict[str, float]] = {}
     for pid, uid in owners(root) if names else ():
@@ -41,7 +41,7 @@ def observe_sessions(members: Iterable[str], root: str = "/") -> list[Session]:
 
 
 def count_programs(members: Iterable[str], programs: Sequence[str], root: str = "/") -> dict[str, int]:
-    """How many processes of ``members`` run each of ``programs``, by the name that the kernel has."""
+    """The number of processes of ``members`` for each of ``programs``, by the kernel's name of a process."""
     names = user_ids(members) if programs else {}
     counts = dict.fromkeys(programs, 0)
     for pid, uid in owners(root) if names else ():
@@ -56,7 +56,7 @@ _NONE = float("inf")
 
 
 def _limits(text: str) -> dict[str, float]:
-    """The hard limits in a process's ``limits`` file, whose columns are name, soft, hard and unit."""
+    """The hard limits in /proc/PID/limits. Its columns are name, soft, hard and unit."""
     found = {}
     for item, name in _LIMITS.items():
         match = re.search(rf"^{name}\s+\S+\s+(\S+)", text, re.MULTILINE)
@@ -66,8 +66,8 @@ def _limits(text: str) -> dict[str, float]:
 
 
 def _unit(text: str) -> str:
-    """The unit of systemd's that a process belongs to: for user units the user manager they are under."""
-    # An account names the groups below its user manager: str.splitlines would break a line at characters in them.
+    """The systemd unit of a process; for user units, their user manager."""
+    # Not str.splitlines: accounts choose names of cgroups below their user manager, which can have line separators.
     for line in filter(None, text.split("\n")):
         identity, controllers, path = line.split(":", 2)
         if identity == "0" or controllers == "name=systemd":

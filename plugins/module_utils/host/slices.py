@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of others for the slices and services of users. Reads files below a given root."""
+"""Settings for the slices and services of users that others made. Reads files below a given root."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 
-CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  # what systemctl set-property writes
+CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  # systemctl set-property writes here
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
 OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service")
 
@@ -19,7 +19,7 @@ _KILL = re.compile(r"^\s*ManagedOOM(?:Swap|MemoryPressure)\s*=\s*kill\s*$", re.M
 
 
 def observe_oomd(root: str = "/") -> list[str]:
-    """The files that let systemd-oomd end sessions of users; empty if it does not run."""
+    """The files that allow systemd-oomd to kill sessions of users. Empty if systemd-oomd does not run."""
     if not os.path.isdir(os.path.join(root, OOMD)):
         return []
     found = []

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of sshd below a given root, as sshd reads it: the first value of a keyword is in force."""
+"""Read the configuration of sshd below a given root in sshd's order: the first value of a keyword is in force."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = "/etc/ssh/sshd_config"
 DROP_INS = "/etc/ssh/sshd_config.d"
 DPKG_STATUS = "/var/lib/dpkg/status"
 KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
-DEEPEST = 8  # files that include files
+DEEPEST = 8  # levels of included files
 
 _KEYWORD = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)\"?(.*?)\"?\s*")
 _VERSION = re.compile(r"^Package: openssh-server\n(?:.+\n)*?Version: (?:\d+:)?(\d+(?:\.\d+)*)", re.MULTILINE)
@@ -35,7 +35,7 @@ def exists(root: str = "/") -> bool:
 
 
 def uses_pam(root: str = "/") -> bool:
-    """No without any such line."""
+    """False if there is no such line."""
     return next((line.value.lower() == "yes" for line in _lines(root, CONFIG) if line.keyword == "usepam"), False)
 
 
@@ -63,8 +63,8 @@ def _absolute(pattern: str) -> str:
 
 
 def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
-    """The lines that hold for every connection, each Include followed by what it includes. What follows Match in a file
-    holds for some connections only."""
+    """The lines that apply to every connection. The lines of an included file follow their Include. Lines after Match
+    apply only to some connections, and are left out."""
     for text in read_text(path, root).splitlines():
         match = _KEYWORD.fullmatch(text.split("#", 1)[0].strip())
         if not match:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Change units of systemd. A host that was not booted with systemd (an image that is being built) has nothing to do."""
+"""Change systemd units. Does nothing if the host was not booted with systemd, such as a new image."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ class UnitError(Exception):
 
 
 class Systemd:
-    """Each method returns what it did, as "stop x.timer"."""
+    """Each method returns what it did, such as "stop x.timer"."""
 
     def stop(self, names: Sequence[str]) -> list[str]:
-        """Stop units that run, timers first, and leave no failed unit behind: a service that is stopped while it runs
-        would be one."""
+        """Stop running units, timers first. Also resets the failed state that a stopped service can have."""
         running = self._running(names)
         ordered = sorted(running, key=lambda name: not name.endswith(STARTED))
         if not ordered:
@@ -42,7 +41,7 @@ class Systemd:
         return ["daemon-reload"]
 
     def start(self, names: Sequence[str]) -> list[str]:
-        """Restart units that are to run, so that they take their new files."""
+        """Start units, or restart them with their new files."""
         if not names or not os.path.isdir(BOOTED):
             return []
         self._call("restart", names)
@@ -55,15 +54,15 @@ class Systemd:
         return [f"restart {name}" for name in running]
 
     def try_reread(self, names: Sequence[str]) -> list[str]:
-        """Let services that run read their configuration again; they check it first, and go on with the old one if it
-        is wrong. One that can't is restarted."""
+        """Reload running services. A service that can't reload is restarted. With a wrong configuration a service keeps
+        the old one."""
         running = self._running(names)
         if running:
             self._call("try-reload-or-restart", running)
         return [f"reload {name}" for name in running]
 
     def _running(self, names: Sequence[str]) -> list[str]:
-        """Units that the host has, and that run: systemctl fails for one that the host lacks."""
+        """The units that exist and run. For other units systemctl would fail."""
         if not names or not os.path.isdir(BOOTED):
             return []
         found = observe_units(names)

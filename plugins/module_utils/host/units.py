@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The units of systemd that files bring or change, and how systemd has them."""
+"""The systemd units that files of the collection create or change, and their state."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 
 PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "Result", "NeedDaemonReload", "DropInPaths")
-HALVES = ("Soft", "")  # how the properties of a soft and a hard limit end
+HALVES = ("Soft", "")  # suffixes of the properties for soft and hard limits
 
 
 def recorded_units(manifest: Manifest) -> list[str]:
-    """The units that files in the manifest bring or change."""
+    """The units that files in the manifest create or change."""
     return sorted({unit_of(path) for path, _record in manifest.records()} - {""})
 
 
 def observe_units(names: Iterable[str]) -> dict[str, UnitState]:
-    """Every unit as systemd has it, with the limits after all its drop-ins; NOT_KNOWN if systemd does not answer.
+    """The state of each unit, with its limits after all drop-ins. NOT_KNOWN if systemd does not answer.
 
-    Starts one process, and none without names.
+    Starts one process; none if ``names`` is empty.
     """
     wanted = list(names)
     if not wanted:

@@ -117,35 +117,36 @@ def test_cpus_are_those_that_are_online_and_allowed(tmp_path: Path) -> None:
     assert read_host(root)["cpus"] == 3
 
 
+# Path, content, and what the error shows of it.
 BAD = [
-    ("/proc/meminfo", "MemTotal: 0 kB\n", "{file}: MemTotal is '0 kB'; a host has memory"),
-    ("/proc/meminfo", "MemTotal: lots\n", "{file}: MemTotal is 'lots'; it must be a number of kB"),
-    ("/proc/meminfo", "MemFree: 1 kB\n", "{file}: MemTotal is missing; it must be a number of kB"),
-    ("/proc/meminfo", "", "{file}: MemTotal is missing; it must be a number of kB"),
-    ("/proc/meminfo", "MemTotal: 8 kB\nSwapTotal: -1 kB\n", "{file}: SwapTotal is '-1 kB'; it must be a number of kB"),
-    ("/proc/meminfo", "MemTotal: 8 kB\nHugetlb: 9 kB\n", "{file}: Hugetlb is '9 kB', more than MemTotal, '8 kB'"),
-    ("/proc/1/cgroup", "0:/init.scope\n", "{file} holds '0:/init.scope'; a line must be ID:CONTROLLERS:/PATH"),
-    ("/proc/self/mountinfo", "31 22 0:26\n", "{file} holds '31 22 0:26'; a line must have at least six fields, a dash and three more"),
-    ("/sys/fs/cgroup/init.scope/memory.max", "lots\n", "{file} holds 'lots'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
-    ("/sys/fs/cgroup/init.scope/memory.max", "", "{file} holds ''; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
-    ("/sys/fs/cgroup/init.scope/memory.max", "0\n", "{file} holds '0'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
-    ("/sys/fs/cgroup/init.scope/memory.max", "-1\n", "{file} holds '-1'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
-    ("/sys/fs/cgroup/init.scope/memory.max", "405719790593\n", "{file} holds '405719790593'; a limit is 'max' or from 1 to 405719790592 bytes, the host's MemTotal"),
-    ("/sys/devices/system/cpu/online", "all\n", "{file} holds 'all'; a list of CPUs looks like 0-3,8"),
-    ("/proc/1/status", "Name:\tsystemd\n", "{file} has no line Cpus_allowed_list"),
-    ("/proc/1/status", "Cpus_allowed_list:\t200-210\n", "{file}: Cpus_allowed_list is '200-210', none of which is in {root}/sys/devices/system/cpu/online"),
-]  # fmt: skip
+    ("/proc/meminfo", "MemTotal: 0 kB\n", "MemTotal is '0 kB'"),
+    ("/proc/meminfo", "MemTotal: lots\n", "MemTotal is 'lots'"),
+    ("/proc/meminfo", "MemFree: 1 kB\n", "MemTotal is missing"),
+    ("/proc/meminfo", "", "MemTotal is missing"),
+    ("/proc/meminfo", "MemTotal: 8 kB\nSwapTotal: -1 kB\n", "SwapTotal is '-1 kB'"),
+    ("/proc/meminfo", "MemTotal: 8 kB\nHugetlb: 9 kB\n", "Hugetlb is '9 kB'"),
+    ("/proc/1/cgroup", "0:/init.scope\n", "'0:/init.scope'"),
+    ("/proc/self/mountinfo", "31 22 0:26\n", "'31 22 0:26'"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "lots\n", "'lots'"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "", "''"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "0\n", "'0'"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "-1\n", "'-1'"),
+    ("/sys/fs/cgroup/init.scope/memory.max", "405719790593\n", "'405719790593'"),
+    ("/sys/devices/system/cpu/online", "all\n", "'all'"),
+    ("/proc/1/status", "Name:\tsystemd\n", "Cpus_allowed_list"),
+    ("/proc/1/status", "Cpus_allowed_list:\t200-210\n", "'200-210'"),
+]
 
 
-@pytest.mark.parametrize(("path", "content", "message"), BAD)
-def test_nonsense_is_an_error_that_names_the_file_and_what_it_held(
-    path: str, content: str, message: str, tmp_path: Path
+@pytest.mark.parametrize(("path", "content", "shown"), BAD)
+def test_a_wrong_value_is_an_error_with_the_file_and_the_value(
+    path: str, content: str, shown: str, tmp_path: Path
 ) -> None:
     root = lay_out("ec2-384", tmp_path)
     write(tmp_path, path, content)
     with pytest.raises(HostError) as error:
         read_host(root)
-    assert str(error.value) == message.format(file=f"{root}{path}", root=root)
+    assert str(error.value).startswith(f"{root}{path}") and shown in str(error.value)
 
 
 @pytest.mark.parametrize(
