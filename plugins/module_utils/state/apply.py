@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Bring this host to the desired state: compare, validate, record the plan, write, record the result.
+"""Bring this host to the desired state: compare, validate, save the plan in the manifest, write, save the result.
 
 The manifest is saved before the first change and after the last one. So if a run is killed, the next run and retire
 know every path that it wrote.
@@ -42,7 +42,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
 from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
 
-FEW = 20  # new folders, links and library files; more of them are one list in diff mode
+FEW = 20  # if there are more new folders, links and library files, diff mode shows them as one list
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
 
 
@@ -63,7 +63,7 @@ def apply(
     conditions: Conditions,
     systemd: Systemd,
 ) -> Outcome:
-    """Apply ``wanted``. Raises StateError and ManifestError (nothing was changed), and ApplyError (part was)."""
+    """Apply ``wanted``. Raises StateError and ManifestError if nothing was changed, and ApplyError after a change."""
     _refuse_duplicates(wanted)
     with ExitStack() as stack:
         if not check_mode:
@@ -146,14 +146,14 @@ class _Run:
         if after == step.after:
             return step
         self.outcome.warnings.append(
-            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it is "
-            "given to root"
+            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it now "
+            "belongs to root"
         )
         return replace(step, after=after)
 
     def _why_astray(self) -> str:
-        """Why files of ours can't be where others may write, in one line; empty if there are none."""
-        ours = tuple(f"{step.path}/" for step in self.open_folders)  # which an apply closes first
+        """One line that names files of the collection in folders that others may write. Empty if there are none."""
+        ours = tuple(f"{step.path}/" for step in self.open_folders)  # an apply closes these first
         astray = [step for step in self.astray if not step.path.startswith(ours)]
         if not astray:
             return ""
@@ -163,9 +163,10 @@ class _Run:
         return f"{first.path}{more}: {why.removeprefix(f'{first.path}: ').removesuffix(OR_GIVE_IT)}"
 
     def close_folders(self, outcome: Outcome) -> bool:
-        """Take folders of ours back from others, if something of ours lies in them: only then can it be looked at.
-        Gives whether there were any, and adds them to ``outcome``."""
-        # A file system may ignore it.
+        """Correct folders of the collection that others may write. Until then root can't look into them.
+
+        Returns whether there were any, and adds them to ``outcome``."""
+        # Each folder once: some file systems ignore the new mode.
         open_folders = [step for step in self.open_folders if step.path not in outcome.changed_paths]
         if not open_folders:
             return False
@@ -182,7 +183,7 @@ class _Run:
         self._refuse()
         missing = _missing_accounts(self.steps)
         if missing and not self.check_mode:
-            raise StateError(f"{missing[0]}: create it before the files that it is to own")
+            raise StateError(f"{missing[0]}: create it first")
         self.outcome.pending = missing
         self._validate_contents(self.steps)
         self._describe(self.steps)
@@ -200,18 +201,18 @@ class _Run:
             self.outcome.changed = self.outcome.changed or bool(wrong)
         self.outcome.changed_paths += wrong
         if astray and not self.check_mode:
-            raise ApplyError(f"{astray}; all else was done", self.outcome)
+            raise ApplyError(f"{astray}; everything else was done", self.outcome)
         return self.outcome
 
     def _survey(self) -> Survey:
-        """What is at every path that is wanted or recorded. Content that belongs to its users is not read."""
+        """The state of every path that is wanted or recorded. Content that belongs to users is not read."""
         theirs = {
             path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
         }
         paths = {path for _role, path in self.entries}
         paths |= {path for role in self.wanted for path in self.manifest.role(role.role).paths}
         survey = Survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
-        # Saving the manifest makes and removes its folder, so take that as given.
+        # Not a step: saving the manifest creates and removes its folder.
         survey.found[os.path.dirname(self.manifest_path)] = IMPLIED
         return survey
 
@@ -221,13 +222,13 @@ class _Run:
         return self.found[path]
 
     def _refuse(self) -> None:
-        """A path of root's that can't be changed ends the run before anything is. Raises StateError."""
+        """Raises StateError if a path of the collection can't be changed, before anything is changed."""
         refused = [f"{step.path} {step.why}" for step in self.steps if step.action == REFUSE]
         if refused:
             raise StateError("; ".join(and_more(refused)))
 
     def _validate_contents(self, steps: Sequence[Step]) -> None:
-        """Let every file's own command look at its new content, before anything is changed. Raises StateError."""
+        """Validate new content with the command of each file, before anything is changed. Raises StateError."""
         for step in steps:
             entry = self.entries.get((step.role, step.path))
             if entry and entry.validate and step.changes:
@@ -237,7 +238,9 @@ class _Run:
                         candidate.flush()
                         self.validate(entry.validate, candidate.name)
                 except OSError as error:
-                    raise StateError(f"{step.path}: no temporary file to validate it: {error.strerror}") from error
+                    raise StateError(
+                        f"{step.path}: can't write the temporary file that is validated: {error.strerror}"
+                    ) from error
 
     def _describe(self, steps: Sequence[Step]) -> None:
         self.outcome.kept += [step.path for step in steps if step.action == KEEP]
@@ -286,7 +289,7 @@ class _Run:
                 why = f"{path}: {state_change.reason(path, error)}"
             self.outcome.changed = bool(self.outcome.changed_paths or self.outcome.changed_units)
             raise ApplyError(
-                f"{why}; {done} of {len(self.steps)} steps were done, the next apply continues there", self.outcome
+                f"{why}; {done} of {len(self.steps)} steps were done, and the next apply continues", self.outcome
             ) from error
         problems = self._load(plan)
         self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
@@ -296,7 +299,9 @@ class _Run:
         self.originals.keep_only({record.before.sha256 for _path, record in self.manifest.records()} - {""})
         self.manifest.save(self.manifest_path)
         if problems:
-            raise ApplyError(f"{'; '.join(problems)}; all else was done, the next apply tries it again", self.outcome)
+            raise ApplyError(
+                f"{'; '.join(problems)}; everything else was done, and the next apply tries this again", self.outcome
+            )
 
     def _record(self, plan: UnitPlan) -> None:
         """Record the planned changes."""
@@ -315,7 +320,7 @@ class _Run:
         if step.action in (PUT, TAKE) and step.changes:
             state_change.put(step.path, step.after, self._content(step))
             if step.action == TAKE and step.after == ABSENT and os.path.lexists(step.path):
-                self.outcome.kept.append(step.path)  # a folder that something else is in
+                self.outcome.kept.append(step.path)  # a folder that has other files
                 record_step(self.manifest, replace(step, action=KEEP))
                 return
             if step.path not in self.outcome.changed_paths:
@@ -341,7 +346,7 @@ class _Run:
         return problems
 
     def _save_original(self, step: Step) -> None:
-        """Keep the original, so that it can be restored when the role is removed."""
+        """Store the original, so that it can be restored when the role is removed."""
         original = step.before.sha256
         if original and step.changes and step.found.sha256 == original:
             self.originals.keep(original, read(step.path))

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Change one path on this host, completely or not at all, and only in a folder that only root can change.
+"""Change one path on this host, completely or not at all, in a folder that only root can change.
 
-Every change uses a descriptor of the parent folder, which look.py opens name by name. foreign.py works in folders of
-others.
+Every change uses a descriptor of the parent folder, which look.py opens name by name. foreign.py changes folders of
+other accounts.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ APPEND_ONLY = 0x20
 
 
 def user_id(name: str) -> int:
-    """Raises KeyError where there is no such account."""
+    """Raises KeyError if there is no such account."""
     return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
 
 
 def group_id(name: str) -> int:
-    """Raises KeyError where there is no such group."""
+    """Raises KeyError if there is no such group."""
     return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
@@ -46,13 +46,13 @@ def _ids(path: str, state: PathState) -> tuple[int, int]:
         return user_id(state.owner or "root"), group_id(state.group or "root")
     except KeyError:
         raise StateError(
-            f"{path} has to belong to {state.owner}:{state.group}, which this host does not have: create them, "
-            "or move the file away"
+            f"{path} must belong to {state.owner}:{state.group}, which this host does not have: create them, or move "
+            "the file away"
         ) from None
 
 
 def without_lost_owner(state: PathState) -> PathState:
-    """``state`` with root in the place of an owner or a group that this host no longer has."""
+    """``state``, with root instead of an owner or group that this host no longer has."""
     owner, group, mode = state.owner, state.group, state.mode
     try:
         user_id(owner or "root")
@@ -66,12 +66,12 @@ def without_lost_owner(state: PathState) -> PathState:
 
 
 def _plain(mode: str) -> str:
-    """``mode`` without setuid and setgid, which meant another account."""
+    """``mode`` without setuid and setgid: they were for the old account."""
     return f"{int(mode, 8) & 0o1777:04o}" if mode else mode
 
 
 def put(path: str, state: PathState, content: bytes | None) -> None:
-    """Make ``path`` be as ``state`` says. Raises OSError, or StateError (no such owner, or a folder of others)."""
+    """Change ``path`` to ``state``. Raises OSError; StateError if there is no such owner, or others may write."""
     if state.kind == "absent":
         remove(path)
         return
@@ -88,24 +88,22 @@ def put(path: str, state: PathState, content: bytes | None) -> None:
         elif state.kind == "link":
             _replace(path, folder, lambda new: _make_link(new, folder, state.target, ids))
         elif found.kind == "file" and found.sha256 == state.sha256:
-            _set_attributes(name, folder, ids, state.mode)  # in place: whoever holds a lock on the file keeps it
+            _set_attributes(name, folder, ids, state.mode)  # in place, so that locks on the file stay
         else:
             data = content or b""
             if state.sha256 and sha256(data) != state.sha256:
-                raise StateError(
-                    f"{path}: its new content is not what was planned (another sha256), and is not written"
-                )
+                raise StateError(f"{path}: the new content has another sha256 than the plan, and is not written")
             _replace(path, folder, lambda new: _make_file(new, folder, data, ids, state.mode))
 
 
 def set_attributes(path: str, state: PathState) -> None:
-    """Give a file or folder that is there the owner, group and mode of ``state``."""
+    """Set owner, group and mode of an existing file or folder."""
     with opened_own_folder(os.path.dirname(path)) as folder:
         _set_attributes(os.path.basename(path), folder, _ids(path, state), state.mode)
 
 
 def remove(path: str) -> None:
-    """Remove a file, a link or an empty folder; a folder that holds something stays."""
+    """Remove a file, a link or an empty folder. A folder that is not empty stays."""
     with suppress(FileNotFoundError), opened_own_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
         _clear(name, folder)
@@ -140,8 +138,8 @@ def _sync(folder: int) -> None:
 
 
 def _clear(name: str, folder: int) -> str:
-    """The name under which a new file waits for its place, cleared of what a killed run may have left there."""
-    new = f".{name}.nova-agent-tmp"  # matches no drop-in folder's *.conf
+    """Return the temporary name for a new file, and remove a leftover of a killed run with this name."""
+    new = f".{name}.nova-agent-tmp"  # no *.conf, so it is never read as a drop-in
     with suppress(FileNotFoundError):
         os.unlink(new, dir_fd=folder)
     return new
@@ -177,12 +175,12 @@ def _set_attributes(name: str, folder: int, ids: tuple[int, int], mode: str) -> 
 
 
 def reason(path: str, error: OSError) -> str:
-    """Why ``path`` could not be changed; for root a refusal is mostly an attribute that stat does not show."""
-    said = error.strerror or str(error)
+    """Why ``path`` could not be changed. For root, EPERM usually means an attribute that stat does not show."""
+    text = error.strerror or str(error)
     if error.errno != errno.EPERM:
-        return said
+        return text
     fixed = [name for name in (path, os.path.dirname(path)) if _is_fixed(name)]
-    return f"{said}; {fixed[0]} is immutable or append-only: chattr -ia {fixed[0]}" if fixed else said
+    return f"{text}; {fixed[0]} is immutable or append-only: chattr -ia {fixed[0]}" if fixed else text
 
 
 def _is_fixed(path: str) -> bool:

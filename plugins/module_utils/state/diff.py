@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What diff mode shows of a changed path: one piece a path, with owner and mode in its header lines."""
+"""What diff mode shows: one piece for each changed path. Its first line has kind, mode and owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypedDict
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import read
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
 
-SHOWN_IF_NEW = 40  # lines of a new file; a longer one is only counted
+SHOWN_IF_NEW = 40  # lines; of a longer new file only the number of lines is shown
 NEW = "new paths"
 LARGEST = 1 << 20  # bytes of a file that is compared line by line
 
@@ -23,7 +23,7 @@ class Piece(TypedDict):
 
 
 def piece(path: str, found: PathState, after: PathState, content: bytes | None, shown: bool) -> list[Piece]:
-    """``content`` is what a file has afterwards. Empty if nothing of the path itself changes."""
+    """The diff of one path; ``content`` is the new content of a file. Empty if the path itself does not change."""
     before_text, after_text = _attributes(found), _attributes(after)
     if after.sha256 and found.sha256 != after.sha256:
         new = _text(content or b"")
@@ -40,7 +40,7 @@ def piece(path: str, found: PathState, after: PathState, content: bytes | None, 
 
 
 def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
-    """One piece for many new paths that have no content to show."""
+    """One piece for all new paths without content."""
     text = "".join(f"{path} {_attributes(state)}" for path, state in sorted(states.items()))
     return [{"before_header": NEW, "after_header": NEW, "before": "", "after": text}] if states else []
 

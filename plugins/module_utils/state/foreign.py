@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links in folders that others may write to (checkouts of agents). No other code changes anything there.
 
-Root finds the first folder on the path that belongs to another account. Below it, a child process works with
-descriptors and with the rights of the folder's owner, and follows no link. So the owner can't gain rights, whatever it
-changes meanwhile. The child reads and restores the original with the same rights; root stores it.
+Root finds the first folder on the path that belongs to another account. Below it, a child process uses descriptors and
+the rights of the folder's owner, and follows no link. So the owner can't gain rights, even if it changes the folder at
+the same time. The child reads and restores the original with the same rights; root stores it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 )
 
 SILENCE = 5.0  # seconds for one path
-TOTAL = 60.0  # seconds for all: what is left then comes with the next apply
-LARGEST_ORIGINAL = 1 << 20  # bytes of a file that is kept and written back
+TOTAL = 60.0  # seconds for all paths; the next apply does the rest
+LARGEST_ORIGINAL = 1 << 20  # bytes of a file that can be stored and restored
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OUTCOMES = ("right", "changed", "left")
 
 
 @dataclass(frozen=True)
 class ForeignLink:
-    """A wanted link. Its folder is made if only that one is missing."""
+    """A wanted link. Its folder is created, but not the folders above it."""
 
     path: str
     target: str
@@ -50,8 +50,8 @@ class ForeignLink:
 
 @dataclass(frozen=True)
 class Original:
-    """How to give a path back: remove our link to ``target``, and put back the state ``before`` (of a file with its
-    ``content``). ``made_folder``: our apply made the folder, which goes if it is empty."""
+    """How to restore a path: remove the link to ``target``, and restore the state ``before`` (a file with its
+    ``content``). ``made_folder``: an apply created the folder, so it is removed if it is empty."""
 
     path: str
     target: str
@@ -62,7 +62,7 @@ class Original:
 
 @dataclass(frozen=True)
 class Found:
-    """``content`` of a file that can be kept. ``folder``: whether the folder of ``path`` is there."""
+    """``content``: of a file that can be stored. ``folder``: whether the folder of ``path`` exists."""
 
     path: str
     state: PathState
@@ -72,7 +72,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Result:
-    """``outcome``: ``right`` (nothing to do), ``changed``, or ``left`` as it was found, for the reason ``why``."""
+    """``outcome``: ``right`` (nothing to do), ``changed``, or ``left`` (unchanged, because of ``why``)."""
 
     path: str
     outcome: str
@@ -80,20 +80,20 @@ class Result:
 
 
 def observe(paths: Sequence[str]) -> list[Found]:
-    """What is at each path, one answer a path. A path that can't be looked at is ``unreadable``, with ``why``."""
+    """The state of each path, one answer for each. A path that can't be read is ``unreadable``, with ``why``."""
     return [_found(path, given) for path, given in zip(paths, _each(paths, _observe))]
 
 
 def put_links(links: Sequence[ForeignLink], found: Mapping[str, PathState]) -> list[Result]:
-    """Make each link, one result a link. ``found`` is what ``observe`` gave for it: a path that has changed since is
-    left to the next apply, so that nothing is replaced that was not kept."""
+    """Create each link, one result for each. ``found`` is the result of ``observe``. A path that has changed since then
+    is left to the next apply, so that only stored originals are replaced."""
     return [
         _result(link.path, given) for link, given in zip(links, _each(links, lambda link: _put(link, found[link.path])))
     ]
 
 
 def take_back(originals: Sequence[Original]) -> list[Result]:
-    """Give each path back as it was before our link, one result a path. What was edited since is left."""
+    """Restore each path to the state before the link, one result for each. An edited path is left."""
     return [_result(original.path, given) for original, given in zip(originals, _each(originals, _take_back))]
 
 
@@ -126,7 +126,7 @@ def _observe(path: str) -> dict[str, Any]:
         if state.kind == "file" and state.sha256 != TOO_LARGE:
             data = read_in(folder, name, LARGEST_ORIGINAL)
             if sha256(data) != state.sha256:
-                raise StateError("changed while it was read")
+                raise StateError("changed while it was read: apply again")
             content = base64.b64encode(data).decode()
         return state.to_dict(), content, True
 
@@ -142,14 +142,14 @@ def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
         if now.kind == "link" and now.target == link.target:
             return "right", ""
         if now.kind not in ("absent", "link", "file"):
-            return "left", f"is a {now.kind} and is not replaced by a link: move it away"
+            return "left", f"is a {now.kind}, which is not replaced by a link: move it away"
         if now.sha256 == TOO_LARGE:
-            return "left", "is a file too large to be kept, and is not replaced: move it away"
+            return "left", "is a file that is too large to store, and is not replaced: move it away"
         owner = owner_name(os.geteuid())
         if now.owner and now.owner != owner:
-            return "left", f"belongs to {now.owner} and not to {owner}, and is not replaced: move it away"
+            return "left", f"belongs to {now.owner}, not to {owner}, and is not replaced: move it away"
         if now != found:
-            return "left", "changed while it was looked at: apply again"
+            return "left", "changed meanwhile: apply again"
         _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
         return "changed", ""
 
@@ -163,15 +163,15 @@ def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
 def _take_back(original: Original) -> dict[str, Any]:
     before, content = original.before, original.content
     if before.kind == "file" and (content is None or sha256(content) != before.sha256):
-        return {"failed": "the copy of what was there before is damaged, so the link stays"}
+        return {"failed": "the stored original is damaged, so the link stays"}
 
     def work(folder: int, name: str) -> tuple[str, str]:
         now = observe_in(folder, name, False)
         if now.kind != "absent" and (now.kind != "link" or now.target != original.target):
-            return "left", "was edited since it was written, and stays"
+            return "left", "was edited after it was written, and stays"
         owner = owner_name(os.geteuid())
         if before.kind == "file" and before.owner != owner:
-            return "left", f"what was there before belonged to {before.owner}, its folder to {owner}: the link stays"
+            return "left", f"the original belonged to {before.owner}, but its folder belongs to {owner}: the link stays"
         if before.kind == "file":
             _replace(folder, name, lambda new: _write(folder, new, content or b"", before))
         elif before.kind == "link":
@@ -185,17 +185,17 @@ def _take_back(original: Original) -> dict[str, Any]:
     try:
         done = _with_folder(original.path, False, work)
     except FileNotFoundError:
-        return {"done": ("right", "")}  # the folder is gone, and our link with it
+        return {"done": ("right", "")}  # the folder was removed together with the link
     if original.made_folder and before.kind == "absent":
-        with suppress(OSError, StateError):  # not empty, or somebody's by now
+        with suppress(OSError, StateError):  # not empty, or it has another owner now
             _with_folder(os.path.dirname(original.path), False, lambda folder, name: os.rmdir(name, dir_fd=folder))
     return done
 
 
 def _with_folder(path: str, make: bool, work: Callable[[int, str], Any]) -> dict[str, Any]:
-    """``work(folder, name)`` with the rights of the owner of the folder, and what to answer.
+    """Call ``work(folder, name)`` with the rights of the folder's owner, and return the answer for the parent.
 
-    Raises FileNotFoundError if the folder is not there (with ``make``: nor the one above).
+    Raises FileNotFoundError if the folder does not exist. With ``make`` it is created, but not the folder above it.
     """
     try:
         with _opened(path, make) as folder:
@@ -230,18 +230,18 @@ def _enter(path: str, folder: int, name: str, owner: int, make: bool) -> int:
     try:
         inner = os.open(name, FOLDER, dir_fd=folder)
     except NotADirectoryError:
-        raise StateError(f"{path}: {name} on the way is a link or a file, and is not followed") from None
+        raise StateError(f"{path}: {name} in this path is a link or a file, and is not followed") from None
     there = os.fstat(inner).st_uid
     if there != owner:
         os.close(inner)
         raise StateError(
-            f"{path}: {name} on the way belongs to {owner_name(there)}, the folder above to {owner_name(owner)}"
+            f"{path}: {name} in this path belongs to {owner_name(there)}, the folder above it to {owner_name(owner)}"
         )
     return inner
 
 
 def _replace(folder: int, name: str, make: Callable[[str], None]) -> None:
-    new = f".{name}.{secrets.token_hex(8)}"  # no name that anybody can be in the way of
+    new = f".{name}.{secrets.token_hex(8)}"  # a name that nobody can predict
     make(new)
     try:
         os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -255,6 +255,6 @@ def _write(folder: int, name: str, content: bytes, state: PathState) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
         file.write(content)
-        with suppress(KeyError, PermissionError):  # a group that the owner has left since
+        with suppress(KeyError, PermissionError):  # the owner may have left this group
             os.fchown(file.fileno(), -1, group_id(state.group))
         os.fchmod(file.fileno(), int(state.mode, 8) & 0o777)

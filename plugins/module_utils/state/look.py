@@ -3,7 +3,7 @@
 """Read the state of a path on this host.
 
 Users own some of the parent folders (a checkout, for example) and some of the files. This module protects root against
-their links, against blocking on a FIFO, and against endless files.
+their links, their FIFOs and endless files.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGES
 
 BLOCK = 1 << 20
 LARGEST = 64 << 20  # bytes of a file that are read
-MOST_LINKS = 40  # on the way to a folder, as for the kernel
-OR_GIVE_IT = ", or give it to the account that uses it"
-PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no right to read a folder, and of a link gives the link
+MOST_LINKS = 40  # in one path, the same number as in the kernel
+OR_GIVE_IT = ", or change its owner to the account that uses it"
+PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no read permission, and opens a link itself
 
 
 class Trust(enum.Enum):
-    """Who can change which names a folder holds."""
+    """The accounts that can change the entries of a folder."""
 
     OWN = "only root"
-    STICKY = "anybody can add names, but only root can replace root's (/tmp)"
-    FOREIGN = "somebody else"
+    STICKY = "every account can add entries, but only root can replace root's entries (/tmp)"
+    FOREIGN = "other accounts"
 
 
 def owner_name(uid: int) -> str:
@@ -57,11 +57,11 @@ def group_name(gid: int) -> str:
 
 
 def trust(folder: os.stat_result, above: os.stat_result, trust_above: Trust) -> Trust:
-    """The trust in ``folder``, an entry of the folder ``above``. It is lost for all that is below a foreign folder."""
+    """The trust in ``folder``, an entry of the folder ``above``. Everything below a foreign folder is foreign."""
     if trust_above is Trust.FOREIGN or folder.st_uid not in (0, os.geteuid()):
         return Trust.FOREIGN
     if folder.st_dev != above.st_dev and mounted_by_user(folder.st_dev):
-        return Trust.FOREIGN  # it may claim that root owns its folders
+        return Trust.FOREIGN  # FUSE can show any owner
     if not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return Trust.OWN
     return Trust.STICKY if folder.st_mode & stat.S_ISVTX else Trust.FOREIGN
@@ -69,8 +69,8 @@ def trust(folder: os.stat_result, above: os.stat_result, trust_above: Trust) -> 
 
 @contextmanager
 def opened_folder(path: str) -> Iterator[int]:
-    """A descriptor (O_PATH) of a folder. A link on the way is followed only if the folder that holds it is root's alone
-    (or belongs to the account that runs this).
+    """A descriptor (O_PATH) of a folder. A link in the path is followed only if it is in a folder that only root (or
+    the account of this process) can change.
 
     Raises OSError, and StateError for any other link.
     """
@@ -83,7 +83,7 @@ def opened_folder(path: str) -> Iterator[int]:
 
 @contextmanager
 def opened_own_folder(path: str) -> Iterator[int]:
-    """The same, for changes: raises StateError if anybody else can change what the folder holds."""
+    """The same, for changes. Raises StateError if other accounts can change the entries of the folder."""
     folder, found, _rest = _walk(path)
     try:
         if found is not Trust.OWN:
@@ -94,8 +94,8 @@ def opened_own_folder(path: str) -> Iterator[int]:
 
 
 def is_roots(path: str) -> bool:
-    """Whether nobody but root can change what the folder ``path`` holds. For a missing folder, the nearest one above it
-    that exists decides."""
+    """Whether only root can change the entries of the folder ``path``. If it is missing, the nearest existing folder
+    above it decides."""
     while True:
         try:
             folder, found, _rest = _walk(path, to_border=True)
@@ -109,19 +109,19 @@ def is_roots(path: str) -> bool:
 
 
 def not_roots(path: str) -> str:
-    """Why root changes nothing in the folder ``path``, and what to do."""
+    """Why root changes nothing in the folder ``path``, and how to correct it."""
     folder = path
     while not is_roots(os.path.dirname(folder)):
         folder = os.path.dirname(folder)
     return (
-        f"accounts other than root may write in {folder}, so root changes nothing there: make it root's alone "
-        f"(chown root {folder} && chmod go-w {folder})"
+        f"accounts other than root may write in {folder}, so root changes nothing there: run "
+        f"`chown root {folder} && chmod go-w {folder}`"
     )
 
 
 def border(path: str) -> tuple[int, list[str]]:
-    """The first folder on the way to the folder ``path`` that belongs to an account other than root, as a descriptor,
-    and the names below it that remain. Without one it is the folder itself. Raises OSError and StateError.
+    """The first folder in ``path`` that belongs to an account other than root, as a descriptor, and the remaining names
+    below it. If there is none, it is the folder ``path`` itself. Raises OSError and StateError.
     """
     folder, found, rest = _walk(path, to_border=True)
     if found is not Trust.OWN and os.fstat(folder).st_uid == 0:
@@ -147,14 +147,14 @@ def _walk(path: str, to_border: bool = False) -> tuple[int, Trust, list[str]]:
                     continue
                 if found.st_uid not in (0, os.geteuid()):
                     raise StateError(
-                        f"{path}: {name} is a link of uid {found.st_uid} and is not followed: name the real path"
+                        f"{path}: {name} is a link of uid {found.st_uid} and is not followed: use the real path"
                     )
                 if here is not Trust.OWN:
                     raise StateError(
-                        f"{path}: {name} is a link in a folder where others may write, and is not followed: name the "
+                        f"{path}: {name} is a link in a folder that others may write, and is not followed: use the "
                         "real path"
                     )
-                # Read by its descriptor: the link that is followed is the one that was looked at.
+                # Read by descriptor, so that it is the link that was checked.
                 target = os.readlink("", dir_fd=place)
             finally:
                 os.close(place)
@@ -176,10 +176,10 @@ def _parts(path: str) -> list[str]:
 
 
 def observe(path: str, content: bool = True) -> PathState:
-    """The state of ``path`` itself (a link is not followed); of a file without ``sha256`` if ``content`` is false.
+    """The state of ``path`` itself (a link is not followed). Without ``content``, a file has no ``sha256``.
 
-    What can't be looked at (no right, a dead mount, a link of somebody else on the way) has the kind ``unreadable``,
-    and ``why``. Never raises for what is on the disk.
+    A path that can't be read (no permission, a dead mount, another account's link in the path) has the kind
+    ``unreadable``, and ``why``. Never raises because of the content of the disk.
     """
     try:
         with opened_folder(os.path.dirname(path)) as folder:
@@ -193,7 +193,7 @@ def observe(path: str, content: bool = True) -> PathState:
 
 
 def observe_in(folder: int, name: str, content: bool | int = True) -> PathState:
-    """``observe`` for a name in an open folder. ``content`` may be the number of bytes that are read at most."""
+    """``observe`` for a name in an open folder. ``content`` can be the maximum number of bytes to read."""
     try:
         place = os.open(name, PLACE, dir_fd=folder)
     except FileNotFoundError:
@@ -204,7 +204,9 @@ def observe_in(folder: int, name: str, content: bool | int = True) -> PathState:
         if stat.S_ISLNK(found.st_mode):
             target = os.readlink("", dir_fd=place)
             if safe_text(target, LONGEST_PATH) != target:
-                return PathState("unreadable", why=f"{name} is a link whose target is no printable text: move it away")
+                return PathState(
+                    "unreadable", why=f"{name} is a link whose target has unprintable characters: move it away"
+                )
             return PathState("link", owner=owner, group=group, target=target)
         if stat.S_ISDIR(found.st_mode):
             return PathState("directory", mode, owner, group)
@@ -219,7 +221,7 @@ def observe_in(folder: int, name: str, content: bool | int = True) -> PathState:
 
 
 def read(path: str) -> bytes:
-    """The bytes of a regular file, never through a link. Raises OSError (EFBIG above LARGEST) and StateError."""
+    """The content of a regular file; links are not followed. Raises OSError (EFBIG above LARGEST) and StateError."""
     with opened_folder(os.path.dirname(path)) as folder:
         return read_in(folder, os.path.basename(path), LARGEST)
 
@@ -246,7 +248,7 @@ def _sha256(place: int, largest: int) -> str:
 
 
 def _blocks(place: int, largest: int) -> Iterator[bytes]:
-    """What the regular file of an O_PATH descriptor holds, opened by that descriptor: no FIFO gets in the way."""
+    """The content of a regular file, opened by its O_PATH descriptor, so that it can't become a FIFO meanwhile."""
     if not stat.S_ISREG(os.fstat(place).st_mode):
         raise OSError(errno.EINVAL, "no regular file")
     with open(os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0) as file:

@@ -37,9 +37,9 @@ class Record:
     """One path of a role."""
 
     state: PathState  #: As the last apply wrote it.
-    before: PathState  #: What was there before the first apply.
-    implied: bool = False  #: A parent folder that had to be made.
-    kept: bool = False  #: No longer wanted, and left because it was edited.
+    before: PathState  #: The state before the first apply.
+    implied: bool = False  #: A parent folder that an apply had to create.
+    kept: bool = False  #: No longer wanted, but left because it was edited.
 
     def __post_init__(self) -> None:
         for state in (self.state, self.before):
@@ -106,8 +106,8 @@ class Manifest:
             return cls()
         except (ValueError, KeyError, TypeError) as error:
             raise ManifestError(
-                f"{path} can't be read as this collection's manifest ({error}): restore it from a backup, or move it "
-                "away; then files of earlier applies are unknown, and retire leaves them"
+                f"{path} is not a manifest of this collection ({error}): restore it from a backup, or move it away; "
+                "then the files of earlier applies are unknown, and retire leaves them"
             ) from error
 
     @classmethod
@@ -135,7 +135,7 @@ class Manifest:
         }
 
     def save(self, path: str = DEFAULT_PATH) -> None:
-        """Write the manifest whole; one that holds nothing is removed, with its folder if that is empty."""
+        """Write the manifest completely or not at all. An empty manifest is removed, with its folder if it is empty."""
         data = self.to_dict()
         folder = os.path.dirname(path)
         if not data["roles"]:
@@ -143,11 +143,11 @@ class Manifest:
                 try:
                     remove(name)
                 except OSError:
-                    return  # not there, or the folder holds something else
+                    return  # missing, or the folder has other files
             return
         if not os.path.isdir(folder):
             os.makedirs(folder)
-            os.chmod(folder, 0o755)  # whatever the umask says: agent-status reads it
+            os.chmod(folder, 0o755)  # independent of the umask: agent-status reads it
         temporary = f"{path}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -161,17 +161,17 @@ class Manifest:
         except OSError as error:
             with suppress(OSError):
                 os.unlink(temporary)
-            raise OSError(error.errno, error.strerror, path) from error  # under the name that a user knows
+            raise OSError(error.errno, error.strerror, path) from error  # with the path that users know
 
     def role(self, name: str) -> RoleRecord:
-        """The record of a role, to be read and changed in place."""
+        """The record of a role, which callers may change."""
         return self.roles.setdefault(name, RoleRecord())
 
     def records(self) -> list[tuple[str, Record]]:
         return [item for role in self.roles.values() for item in role.paths.items()]
 
     def knows_content(self, path: str) -> bool:
-        """Whether a record says what the file ``path`` holds, or there is no record. Else nobody needs to read it."""
+        """Whether the content of ``path`` is compared: a record has its sha256, or there is no record."""
         records = [record for name, record in self.records() if name == path]
         return not records or any(record.state.sha256 or record.before.sha256 for record in records)
 

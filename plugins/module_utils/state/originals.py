@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Files that an apply replaced, kept under their hash beside the manifest until the role is removed."""
+"""Files that an apply replaced. They are stored beside the manifest under their hash until the role is removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Originals:
         self.folder = os.path.join(beside, "originals")
 
     def keep(self, digest: str, content: bytes) -> None:
-        """Raises StateError if ``content`` has another hash: the file changed since it was compared."""
+        """Raises StateError if ``content`` has another hash, because the file has changed."""
         if sha256(content) != digest:
             raise StateError(f"a file with sha256 {digest} changed while it was read: apply again")
         if not os.path.isdir(self.folder):
@@ -32,7 +32,7 @@ class Originals:
         path = os.path.join(self.folder, digest)
         content = read(path)
         if sha256(content) != digest:
-            raise StateError(f"{path} is damaged: its content has another sha256 than its name; it is not put back")
+            raise StateError(f"{path} is damaged: its sha256 is not its name; it is not restored")
         return content
 
     def keep_only(self, digests: Collection[str]) -> None:

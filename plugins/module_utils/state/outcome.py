@@ -11,12 +11,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import 
 
 @dataclass
 class Outcome:
-    """What was done, or in check mode would be."""
+    """The changes of a run, or of a run that check mode predicts."""
 
     changed: bool = False
     changed_paths: list[str] = field(default_factory=list)
     changed_units: list[str] = field(default_factory=list)  #: What was done with units and kernel settings.
-    kept: list[str] = field(default_factory=list)  #: Left, because they were edited or something is in them.
+    kept: list[str] = field(default_factory=list)  #: Paths that stay, because they were edited or are not empty.
     pending: list[str] = field(default_factory=list)  #: Accounts that a run would have to create first.
     warnings: list[str] = field(default_factory=list)
     diff: list[Piece] = field(default_factory=list)

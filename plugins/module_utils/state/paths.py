@@ -26,14 +26,14 @@ class StateError(ValueError):
 
 @dataclass(frozen=True)
 class PathState:
-    """What is at a path, or what should be there. Empty strings mean "not set".
+    """The state of a path, observed or desired. Empty strings mean "not set".
 
-    A wanted file without ``sha256`` is one whose content belongs to its users.
+    If a desired file has no ``sha256``, its content belongs to users.
     """
 
     kind: str  #: file, directory, link, absent; found paths also special (device, socket, FIFO) or unreadable.
     mode: str = ""  #: Four octal digits. Links have none.
-    owner: str = ""  #: A name, or a number without a name.
+    owner: str = ""  #: A name, or the number if there is no name.
     group: str = ""
     sha256: str = ""
     target: str = ""  #: Of a link.
@@ -44,7 +44,7 @@ class PathState:
             raise ValueError(f"kind is {self.kind[:40]!r}; allowed are {', '.join(FOUND_KINDS)}")
 
     def to_dict(self) -> dict[str, str]:
-        """Without empty values, as the manifest and module answers hold it."""
+        """Without empty values, as in the manifest and in answers of modules."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
@@ -56,7 +56,7 @@ def sha256(content: bytes) -> str:
 
 
 def differences(wanted: PathState, found: PathState) -> list[str]:
-    """The names of the attributes in which ``found`` is not as ``wanted``; empty if it is right."""
+    """The names of the attributes that differ; empty if ``found`` is compliant."""
     return [
         name
         for name in COMPARED[wanted.kind]
@@ -65,7 +65,7 @@ def differences(wanted: PathState, found: PathState) -> list[str]:
 
 
 def in_words(wanted: PathState, found: PathState, names: list[str]) -> str:
-    """``differences`` for people: "mode 0777, not 0755, other content"."""
+    """``differences`` as text: "mode 0777, not 0755, other content"."""
     if "kind" in names:
         if found == ABSENT:
             return "is missing"

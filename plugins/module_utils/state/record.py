@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Owner and mode of the manifest, its folder and the originals: root works from them, so they are root's alone."""
+"""Owner and mode of the manifest, its folder and the originals. Root trusts their content, so only root may write."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def wanted_record(manifest_path: str = DEFAULT_PATH) -> dict[str, PathState]:
 
 
 def observe_record(manifest_path: str) -> dict[str, PathState]:
-    """What is at these paths, for those that exist."""
+    """The state of these paths, except missing ones."""
     found = {path: observe(path, content=False) for path in wanted_record(manifest_path)}
     return {path: state for path, state in found.items() if state != ABSENT}
 
 
 def wrong_record(manifest_path: str) -> list[str]:
-    """The paths whose owner or mode is wrong. Raises OSError, and StateError for a wrong kind."""
+    """The paths with a wrong owner or mode. Raises OSError; StateError for a wrong kind."""
     wrong = []
     for path, found in observe_record(manifest_path).items():
         names = differences(wanted_record(manifest_path)[path], found)
@@ -45,7 +45,7 @@ def wrong_record(manifest_path: str) -> list[str]:
 
 
 def repair_record(manifest_path: str) -> list[str]:
-    """Correct owners and modes; returns the paths that were wrong. Raises what wrong_record does."""
+    """Correct owners and modes, and return the corrected paths. Raises the errors of wrong_record."""
     wrong = wrong_record(manifest_path)
     for path in wrong:
         set_attributes(path, wanted_record(manifest_path)[path])

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Look at many paths: as root in folders of root's, with the owner's rights in folders of others."""
+"""Look at many paths: as root in root's folders, with the owner's rights in folders of others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.look import 
 
 
 class Survey:
-    """``found``: what is at each path; the content of files is read if ``content(path)``."""
+    """``found`` has the state of each path. The content of a file is read only if ``content(path)``."""
 
     def __init__(self, paths: Iterable[str], content: Callable[[str], bool]) -> None:
         self.paths = sorted(set(paths))
@@ -25,14 +25,14 @@ class Survey:
             self.found.update({one.path: one.state for one in foreign.observe(theirs)})
 
     def is_roots(self, path: str) -> bool:
-        """Whether nobody but root can change what is at ``path``."""
+        """Whether only root can change the entry ``path``."""
         folder = os.path.dirname(path)
         if folder not in self.roots:
             self._ask_whose([path])
         return self.roots[folder]
 
     def _ask_whose(self, paths: Iterable[str]) -> None:
-        """By a child: the folder of an account may be a mount of its own that never answers."""
+        """In a child, because the folder of an account can be a mount that never answers."""
         folders = sorted({os.path.dirname(path) for path in paths})
         answers = each(folders, is_roots, lambda _folder, _why: False, silence=foreign.SILENCE, total=foreign.TOTAL)
         self.roots.update(zip(folders, answers))

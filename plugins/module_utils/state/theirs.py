@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Steps in folders of others: links in checkouts. They come last, each by itself, and a failure is a warning."""
+"""Steps in folders of others: links in checkouts. They are the last steps, and a failure is only a warning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ForeignSteps:
         self.manifest = manifest
         self.originals = originals
         self.outcome = outcome
-        self.before: dict[str, PathState] = {}  # of the paths whose link is to be made
+        self.before: dict[str, PathState] = {}  # of the paths that become links
 
     @property
     def changes(self) -> bool:
@@ -45,10 +45,10 @@ class ForeignSteps:
                 self.outcome.changed_paths.append(step.path)
                 self.outcome.diff += piece(step.path, step.found, step.after, None, False)
             elif step.action == REFUSE:
-                self.outcome.warnings.append(_told(step))
+                self.outcome.warnings.append(_described(step))
 
     def record(self) -> None:
-        """Note the links that will be made, and keep what is there now."""
+        """Record the links that will be created, and store the originals."""
         puts = [step for step in self.steps if step.action == PUT]
         for found in foreign.observe([step.path for step in puts]):
             step = next(step for step in puts if step.path == found.path)
@@ -69,7 +69,7 @@ class ForeignSteps:
             if step.action == KEEP:
                 self.outcome.kept.append(step.path)
             elif step.action == REFUSE:
-                self.outcome.warnings.append(_told(step))
+                self.outcome.warnings.append(_described(step))
 
     def _put(self, steps: Sequence[Step]) -> None:
         links = [foreign.ForeignLink(step.path, step.after.target) for step in steps]
@@ -103,8 +103,8 @@ class ForeignSteps:
         elif result.outcome == "left":
             self.outcome.warnings.append(result.why)
         elif step.changes or step.action == PUT:
-            self.outcome.changed = True  # the record
+            self.outcome.changed = True  # only the record changes
 
 
-def _told(step: Step) -> str:
+def _described(step: Step) -> str:
     return step.why if step.path in step.why else f"{step.path} {step.why}"

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be done with units of systemd when files change."""
+"""Plan which systemd units to stop, start, restart or reload when files change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.units import 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the comparison found and has to be put right beside files."""
+    """Differences other than files that an apply has to correct."""
 
     reload: bool = False
     restarts: tuple[str, ...] = ()
@@ -23,18 +23,18 @@ class Conditions:
 
 @dataclass(frozen=True)
 class UnitPlan:
-    stop: list[str] = field(default_factory=list)  #: Their own files go.
+    stop: list[str] = field(default_factory=list)  #: Units whose main files are removed.
     reload: bool = False
-    start: list[str] = field(default_factory=list)  #: Timers that do not run, or whose files changed.
-    restart: list[str] = field(default_factory=list)  #: Only if they run.
-    reread: list[str] = field(default_factory=list)  #: Their configuration, only if they run.
+    start: list[str] = field(default_factory=list)  #: Units that must run, and do not run or have changed files.
+    restart: list[str] = field(default_factory=list)  #: Units to restart if they run.
+    reread: list[str] = field(default_factory=list)  #: Units to reload if they run.
 
     def __bool__(self) -> bool:
         return bool(self.stop or self.reload or self.start or self.restart or self.reread)
 
     @property
     def last(self) -> set[str]:
-        """The units that are touched after the files are written."""
+        """The units that are changed after the files are written."""
         return {*self.start, *self.restart, *self.reread}
 
 
@@ -45,7 +45,7 @@ def plan_units(
     pending: Iterable[str],
     conditions: Conditions,
 ) -> UnitPlan:
-    """``changed`` and ``removed`` are paths, ``pending`` the units that a killed run did not restart."""
+    """``changed`` and ``removed`` are paths. ``pending`` are units that a killed run did not restart."""
     found = observe_units(sorted(units)) if units else {}
     paths = list(changed)
     touched = {unit_of(path) for path in paths} | set(pending)
@@ -61,7 +61,7 @@ def plan_units(
     start = idle | {name for name, unit in ours.items() if unit.active and not unit.reload_on}
     restart = {name for name, unit in ours.items() if unit.restart}
     reread = {name for name, unit in ours.items() if unit.reload or unit.reload_on} - restart - idle
-    # A service whose drop-in of ours goes may have been in a slice of ours.
+    # The removed drop-in can have put the service into a slice of the collection.
     left = {unit_of(path) for path in removed if path.endswith("/90-nova-agent-scheduler.conf")}
     return UnitPlan(
         stop=sorted(gone - set(units) - {""}),
