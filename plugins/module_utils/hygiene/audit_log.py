@@ -1,10 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""AI audit logs hold prompts: each is made, and kept, readable and writable by its owner alone, and so are its
-rotations.
+"""Create AI audit logs, and give them and their rotations mode 0600, because they contain prompts.
 
-A log usually is in a folder of its owner's, who may put anything there: links, pipes, files of others. So nothing is
-followed, and a child acts there with no more than the owner's rights, for some seconds.
+A log is usually in a folder of its owner, who can create links, pipes and other files there. So no link is followed,
+and a child with only the owner's rights and a time limit does the work.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGES
 LOG_SECONDS = 10.0
 ALL_SECONDS = 60.0
 OWNER_ONLY = 0o600
-REMEDIES = {"missing": "made, mode 0600", "wide": "narrowed", "foreign": "given to its owner alone"}
+REMEDIES = {"missing": "created with mode 0600", "wide": "changed to 0600", "foreign": "given to its owner"}
 LEFT = ("refused", "ownerless")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, ``text`` says what. ``kind`` is a key of REMEDIES, or ``refused``: that
-    is left as it is, and ``text`` says what to do."""
+    """A problem, described by ``text``. ``kind`` is a key of REMEDIES, or one of LEFT: then nothing is changed, and
+    ``text`` says what to do."""
 
     path: str
     kind: str
@@ -44,32 +43,31 @@ class Finding:
 
     def line(self, repaired: bool) -> str:
         remedy = REMEDIES.get(self.kind)
-        done = f"; {remedy if repaired else 'to be ' + remedy}" if remedy else ""
+        done = f"; {remedy if repaired else 'would be ' + remedy}" if remedy else ""
         return f"{safe_text(self.path, LONGEST_PATH)}: {self.text}{done}"
 
 
 def hold_audit_logs(logs: Sequence[AuditLog], repair: bool = True) -> list[Finding]:
-    """Make each log that is missing, and narrow it and its rotations to 0600 of its owner; with ``repair`` false, only
-    look. Gives what was wrong, and of what is wrong with many rotations of a log, a few and their number."""
+    """Create missing logs, and correct owner and mode of logs and rotations. Without ``repair``, only look.
+
+    Returns the problems. If many rotations of a log are wrong, some are listed and the others are counted."""
 
     def failed(log: AuditLog, why: str) -> list[dict[str, str]]:
-        return [asdict(Finding(log.path, "refused", f"the look at it {why}"))]
+        return [asdict(Finding(log.path, "refused", f"the check {why}"))]
 
-    told = each(
+    found = each(
         logs,
         lambda log: [asdict(finding) for finding in _shortened(log.path, _hold(log, repair))],
         failed,
         silence=LOG_SECONDS,
         total=ALL_SECONDS,
     )
-    return [Finding(**finding) for findings in told for finding in findings]
+    return [Finding(**finding) for findings in found for finding in findings]
 
 
 def _shortened(path: str, findings: list[Finding]) -> list[Finding]:
     rest = Counter(finding.kind for finding in findings[MOST:])
-    return findings[:MOST] + [
-        Finding(path, kind, f"and {count:,} more of its rotations") for kind, count in rest.items()
-    ]
+    return findings[:MOST] + [Finding(path, kind, f"and {count:,} more rotations") for kind, count in rest.items()]
 
 
 def _hold(log: AuditLog, repair: bool) -> list[Finding]:
@@ -77,7 +75,7 @@ def _hold(log: AuditLog, repair: bool) -> list[Finding]:
     try:
         account = pwd.getpwnam(owner)
     except KeyError:
-        return [Finding(path, "ownerless", f"its owner {owner} is no account of this host: create it, or name another")]
+        return [Finding(path, "ownerless", f"this host has no account {owner}: create it, or set another owner")]
     try:
         folder = open_folder(posixpath.dirname(path))
         ours = _is_root_alone(posixpath.dirname(path), folder)
@@ -86,11 +84,11 @@ def _hold(log: AuditLog, repair: bool) -> list[Finding]:
     except ValueError as error:
         return [Finding(path, "refused", str(error))]
     except OSError as error:
-        return [Finding(path, "refused", f"can't be looked at: {error.strerror}")]
+        return [Finding(path, "refused", f"can't be checked: {error.strerror}")]
 
 
 def _is_root_alone(path: str, folder: int) -> bool:
-    """Whether only root can put anything there: anywhere else the owner's rights are enough, and safe."""
+    """Whether only root can change the folder. In other folders the owner's rights are used."""
     try:
         with opened_own_folder(path) as own:
             return os.path.samestat(os.fstat(own), os.fstat(folder))
@@ -109,7 +107,7 @@ class _Log:
     def hold(self) -> list[Finding]:
         base = posixpath.basename(self.path)
         findings = [self._hold(base) if self._exists(base) else self._make(base)]
-        # audit.log.1, audit.log-20261123.gz, audit.log.2026-11-23: the same prompts.
+        # audit.log.1, audit.log-20261123.gz, audit.log.2026-11-23
         rotation = re.compile(re.escape(base) + r"[.-].+", re.DOTALL)
         try:
             names = sorted(filter(rotation.fullmatch, os.listdir(self.folder)))
@@ -138,7 +136,7 @@ class _Log:
             except OSError as error:
                 who = "root" if self.ours else self.account.pw_name
                 return self._finding(
-                    name, "refused", f"{who} can't make it: {error.strerror}; let the folder be theirs"
+                    name, "refused", f"{who} can't create it: {error.strerror}; change the owner of the folder"
                 )
             try:
                 if self.ours:
@@ -149,14 +147,14 @@ class _Log:
 
     def _hold(self, name: str) -> Finding | None:
         try:
-            # O_PATH opens nothing: no device acts, no pipe waits, and a link is the link itself.
+            # O_PATH: no device or pipe is opened, and no link is followed.
             file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
         except FileNotFoundError:
-            return None  # rotated away meanwhile
+            return None  # rotated meanwhile
         try:
             return self._narrow(name, file)
         except OSError as error:
-            return self._finding(name, "refused", f"can't be narrowed: {error.strerror}")
+            return self._finding(name, "refused", f"can't be changed to 0600: {error.strerror}")
         finally:
             os.close(file)
 
@@ -164,20 +162,18 @@ class _Log:
         found = os.fstat(file)
         mode = stat.S_IMODE(found.st_mode)
         if not stat.S_ISREG(found.st_mode):
-            what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no plain file"
-            return self._finding(name, "refused", f"is {what}, and is neither followed nor changed: remove it")
+            what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
+            return self._finding(name, "refused", f"is {what}, and is not changed: remove it")
         if found.st_uid != self.account.pw_uid:
-            told = f"belongs to {account_name(found.st_uid)} and not to {self.account.pw_name}"
+            text = f"belongs to {account_name(found.st_uid)}, not to {self.account.pw_name}"
             if not self.ours:
-                return self._finding(
-                    name, "refused", f"{told}, and so does not become theirs: remove it, or name its owner"
-                )
+                return self._finding(name, "refused", f"{text}, and is not changed: remove it, or set this owner")
             if self.repair:
                 os.chmod(f"/proc/self/fd/{file}", mode & OWNER_ONLY)
                 os.chown(f"/proc/self/fd/{file}", self.account.pw_uid, self.account.pw_gid)
-            return self._finding(name, "foreign", told)
+            return self._finding(name, "foreign", text)
         if mode & ~OWNER_ONLY:
             if self.repair:
                 os.chmod(f"/proc/self/fd/{file}", mode & OWNER_ONLY)
-            return self._finding(name, "wide", f"has mode {mode:04o}, wider than 0600")
+            return self._finding(name, "wide", f"has mode {mode:04o}, which is wider than 0600")
         return None

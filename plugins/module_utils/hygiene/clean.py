@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Emptying a target folder by descriptor, and the locks of a build that may be running there."""
+"""Empty a target folder by descriptor, and take cargo's locks in it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGES
 
 
 class BusyError(ValueError):
-    """A build holds one of cargo's locks; the message names it."""
+    """A build has one of cargo's locks. The message names the lock."""
 
 
 def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
-    """Take cargo's locks, so that a build that starts now waits until the folder is gone. Gives their descriptors.
+    """Take cargo's locks, so that a new build waits until the folder is removed. Returns their descriptors.
 
-    Raises BusyError where a build holds one.
+    Raises BusyError if a build has one of them.
     """
     held: list[int] = []
     for names in locks:
         try:
             lock = _open_lock(target, names)
         except OSError:
-            continue  # gone, or not what it was
+            continue  # removed or replaced meanwhile
         held.append(lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,18 +55,20 @@ def _open_lock(target: int, names: tuple[str, ...]) -> int:
 
 
 def remove_target(target: int, parent: int, name: str) -> str:
-    """Remove the open folder ``target``, which is ``name`` in ``parent``, as far as the caller's rights go. Gives the
-    first reason why something was left, or nothing."""
+    """Remove the open folder ``target``, which is ``name`` in ``parent``, with the rights of the caller.
+
+    Returns the first reason why something could not be removed, or an empty text."""
     failures = empty_folder(target)
     if not failures:
-        with suppress(OSError):  # a build is at it again
+        with suppress(OSError):  # a new build uses it already
             os.rmdir(name, dir_fd=parent)
     return failures
 
 
 def empty_folder(folder: int, keep: str = "") -> str:
-    """Remove all that is in an open folder but the file ``keep``. No link is followed, and no other file system
-    entered."""
+    """Remove the content of an open folder, except the file ``keep``. Follows no link, and enters no other file system.
+
+    Returns the first reason why something could not be removed, or an empty text."""
     failures: list[str] = []
     _empty(folder, (), os.fstat(folder).st_dev, failures, keep)
     return failures[0] if failures else ""

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of people who may mean harm: opened name by name, never through a symbolic link.
+"""Open folders that hostile accounts can change: name by name, never through a symbolic link.
 
-Everything is reached by an open folder (``dir_fd``), so that swapping a folder for a link between a check and its use
-leads nowhere else.
+All access is relative to an open folder (``dir_fd``), so an account gains nothing if it replaces a folder by a link
+between the check and the use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class MissingError(ValueError):
 
 
 class RefusedError(ValueError):
-    """There is something, and it is not entered; the message says what and why."""
+    """The path exists, but is not opened. The message has the reason."""
 
 
 def open_folder(path: str) -> int:
@@ -53,12 +53,12 @@ def _reason(folder: int, name: str, path: str, error: OSError) -> ValueError:
         return RefusedError(f"{safe_text(path, LONGEST_PATH)}: {error.strerror}")
     return RefusedError(
         f"{safe_text(path, LONGEST_PATH)} is a symbolic link to {safe_text(leads_to, LONGEST_PATH)}, "
-        "and links are not followed: write the path without it"
+        "and links are not followed: use the real path"
     )
 
 
 def open_below(folder: int, names: Sequence[str]) -> int:
-    """A descriptor of what is below an open folder, by one name after the other. Raises OSError, also at a link."""
+    """A descriptor of the folder ``names`` below an open folder. Raises OSError, also at a link."""
     inner = os.dup(folder)
     for name in names:
         outer = inner
@@ -80,12 +80,12 @@ def inside(folder: int, *names: str) -> Iterator[int]:
 
 
 def mount_of(folder: int) -> str:
-    """Where the file system of an open folder is mounted."""
+    """The mount point of the file system of an open folder."""
     path = os.readlink(f"/proc/self/fd/{folder}")
     points = [one.point for one in read_mounts() if path == one.point or path.startswith(one.point.rstrip("/") + "/")]
     return max(points, key=len, default="/")
 
 
 def mounted_below(path: str, mounts: Iterable[Mount]) -> list[str]:
-    """Mount points at or below ``path``: a bind mount has the same device number."""
+    """Mount points at or below ``path``. The device number alone does not show bind mounts."""
     return [one.point for one in mounts if one.point == path or one.point.startswith(path + "/")]

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How large a folder is, by one walk that looks at each file once and leaves neither the folder nor its file system."""
+"""The size of a folder, by one walk that reads each entry once. It stays in the folder and on its file system."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_below
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 
-# An open descriptor a level; cargo itself stays below 20.
+# Each level needs an open descriptor. cargo itself uses fewer than 20 levels.
 DEEPEST = 128
-# Cargo's locks lie in target/PROFILE and target/TRIPLE/PROFILE.
+# cargo's locks are in target/PROFILE and target/TRIPLE/PROFILE.
 LOCK_DEPTH = 3
 BLOCK = 512  # bytes of st_blocks
 
 
 class UnmeasurableError(ValueError):
-    """The folder has something in it that no build puts there; the message names it."""
+    """The folder has an entry that no build creates. The message names it."""
 
 
 @dataclass
 class Measure:
-    """``size`` is in bytes, as the operational guide's `du -sb` and cargo's own "Removed ..." count: what the files say
-    that they hold, hard links once. ``on_disk`` is what they take there. ``parts`` is the size of each name at the top;
-    ``locks`` are cargo's locks, as lists of names. The walk looked at ``entries`` files and folders."""
+    """``size`` is the sum of the file sizes in bytes, each hard link once, as in the guide's `du -sb` and in cargo's
+    "Removed ...". ``on_disk`` is the space on the disk. ``parts`` has the size of each entry at the top.
+    ``locks`` are cargo's locks, as tuples of names. ``entries`` is the number of files and folders."""
 
     size: int = 0
     on_disk: int = 0
@@ -36,7 +36,7 @@ class Measure:
 
 
 def measure(folder: int) -> Measure:
-    """Measure an open folder. What vanishes meanwhile is not counted. Raises UnmeasurableError."""
+    """Measure an open folder. Entries that are removed meanwhile are not counted. Raises UnmeasurableError."""
     itself = os.fstat(folder)
     total = Measure(size=itself.st_size, on_disk=itself.st_blocks * BLOCK)
     _walk(folder, (), itself.st_dev, total, set())
@@ -53,13 +53,13 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
                 continue
             here = (*names, entry.name)
             if found.st_dev != device:
-                raise UnmeasurableError(f"{safe_text('/'.join(here), LONGEST_PATH)} in it is on another file system")
+                raise UnmeasurableError(f"its {safe_text('/'.join(here), LONGEST_PATH)} is on another file system")
             total.entries += 1
             if stat.S_ISDIR(found.st_mode):
                 total.size += found.st_size
                 total.on_disk += found.st_blocks * BLOCK
                 if len(here) > DEEPEST:
-                    raise UnmeasurableError(f"it has folders in each other more than {DEEPEST} deep")
+                    raise UnmeasurableError(f"it has more than {DEEPEST} levels of folders")
                 _enter(folder, here, device, total, seen)
             elif found.st_nlink == 1 or found.st_ino not in seen:
                 if found.st_nlink > 1:
@@ -76,7 +76,7 @@ def _enter(parent: int, names: tuple[str, ...], device: int, total: Measure, see
     try:
         inner = open_below(parent, names[-1:])
     except OSError:
-        return  # gone, or swapped for a link: no part of the folder any more
+        return  # removed, or replaced by a link
     try:
         _walk(inner, names, device, total, seen)
     finally:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What role agent_hygiene wants of a host, as its variables hold it and as the programs on the host read it."""
+"""The policy of role agent_hygiene: read from its variables, and by the programs on the host from a file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ansible_collections.nova.agent_host.plugins.module_utils.account_names impo
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark, check_mark
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, SizeError, parse_size
 
-# Below a wildcard a path may be anything; a folder of its own is what it needs.
+# At least two names, so that no folder of the system is a workspace.
 PLACE = re.compile(r"(/[^/\x00-\x1f]+){2,}")
 IN_HOMES = re.compile(r"~(/[^/\x00-\x1f]+)+")
 FILE = "hygiene.json"
 
 
 class HygieneError(ValueError):
-    """A setting that can't be meant; the message names it, what it held and what is allowed."""
+    """A wrong setting. The message has its name, its value and what is allowed."""
 
 
 @dataclass(frozen=True)
 class Workspaces:
-    """``path`` is a pattern; with ``~/`` in the homes of ``users``. ``users`` empty: whoever owns the folder, but not
-    root; for ``~/``, the members of the agents' group."""
+    """``path`` is a pattern; with ``~/`` it is in the homes of ``users``. If ``users`` is empty: all owners except
+    root, or for ``~/`` the members of the agents' group."""
 
     path: str
     users: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ def _workspaces(name: str, item: Any) -> Workspaces:
             f"{name} has {item!r}; allowed is a path such as /home/*/nova, or {{path: ..., users: [...]}}"
         )
     path, users = given["path"], given.get("users") or ()
-    # ** would walk all files of a host, and .. could leave what was named.
+    # ** would search the whole host, and .. could leave the named folder.
     if not isinstance(path, str) or not (PLACE.fullmatch(path) or IN_HOMES.fullmatch(path)) or _steps_aside(path):
         raise HygieneError(
             f"{name} has the path {path!r}; allowed is an absolute path of two names or more, with * ? [...] but "
@@ -95,8 +95,8 @@ def _audit_log(name: str, item: Any) -> AuditLog:
 
 
 def target_max(environment: Mapping[str, str], policy: HygienePolicy) -> int:
-    """Bytes that a target folder may have: TARGET_MAX_GB of the operational guide, in GiB as there, else the
-    policy's."""
+    """The maximum size of a target folder in bytes: TARGET_MAX_GB of the operational guide (in GiB), or the policy's
+    value."""
     given = environment.get("TARGET_MAX_GB", "")
     if not given:
         return policy.target_max
@@ -106,7 +106,7 @@ def target_max(environment: Mapping[str, str], policy: HygienePolicy) -> int:
 
 
 def load_policy(path: str) -> HygienePolicy:
-    """Read what the role wrote. Raises HygieneError."""
+    """Read the file that the role wrote. Raises HygieneError."""
     try:
         with open(path, encoding="utf-8") as file:
             given = json.load(file)

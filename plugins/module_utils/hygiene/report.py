@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What the last sweep found: for agent-status and people, and for the next sweep. Only root writes the file."""
+"""The report of the last sweep, for agent-status, people and the next sweep. Only root writes the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep impo
 
 
 def load(path: str) -> dict[str, Any]:
-    """Empty if there is none that can be read: the next sweep writes it anew."""
+    """The report; empty if it can't be read. Then the next sweep writes a new one."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
@@ -25,7 +25,7 @@ def load(path: str) -> dict[str, Any]:
 
 
 def folders_of(report: Mapping[str, Any]) -> dict[str, Swept]:
-    """By path, as the sweep left them."""
+    """The folders by path, as the sweep left them."""
     found = {}
     for one in report.get("folders", ()):
         try:
@@ -42,7 +42,7 @@ def folders_of(report: Mapping[str, Any]) -> dict[str, Swept]:
 def made(
     before: Mapping[str, Any], swept: Iterable[Swept], disks: Iterable[tuple[Disk, Space]], measured_all: bool
 ) -> dict[str, Any]:
-    """The next report. Without ``measured_all`` the folders of ``before`` that were not looked at stay."""
+    """The next report. Without ``measured_all``, folders of ``before`` that were not measured stay."""
     now = time.time()
     told = list(swept)
     folders = {} if measured_all else {one["path"]: one for one in before.get("folders", ())}
@@ -74,7 +74,7 @@ def _values(folder: Folder) -> tuple[Any, ...]:
 
 
 def save(path: str, report: Mapping[str, Any]) -> None:
-    """As a whole or not at all."""
+    """Write the report completely or not at all."""
     beside = f"{path}.new"
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w") as file:
         json.dump(report, file)

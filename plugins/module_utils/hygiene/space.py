@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How full a file system is, against its water marks, and which target folders go first if it is too full."""
+"""Compare the free space of file systems with their limits, and decide which target folders are removed first."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.sizes import (
     readable_size,
 )
 
-IDLE = 7 * 86400.0  # seconds without a build and without a process, after which an agent counts as gone
+IDLE = 7 * 86400.0  # seconds; an agent without a build and a process for this time counts as gone
 GONE, OVER_SHARE, OTHERS = range(3)
-TURNS = ("its agent is gone", "its owner has more than a share of the disk", "least recently used")
+TURNS = ("its agent is gone", "its owner uses more than its share", "least recently used")
 
 
 class Space(NamedTuple):
-    """What accounts other than root have of a file system."""
+    """The space of a file system that accounts other than root can use."""
 
     size: int  # bytes
     free: int
@@ -32,7 +32,7 @@ class Space(NamedTuple):
     free_inodes: int
 
     def free_share(self) -> float:
-        """The smaller one of bytes and inodes, from 0 to 1."""
+        """The free share of bytes or of inodes, whichever is smaller, from 0 to 1."""
         shares = [free / whole for free, whole in ((self.free, self.size), (self.free_inodes, self.inodes)) if whole]
         return min(shares, default=1.0)
 
@@ -61,13 +61,13 @@ def space_at(place: int | str) -> Space:
 
 @dataclass(frozen=True)
 class Mark:
-    """What is to be free: a share of the file system, or bytes. Bytes are the same share of the inodes."""
+    """The space that must be free: a share of the file system, or bytes. The same share applies to inodes."""
 
     percent: int = 0
     size: int = 0
 
     def share(self, space: Space) -> float:
-        """From 0; more than 1 for more bytes than the file system has."""
+        """From 0. Above 1 if ``size`` is larger than the file system."""
         return self.size / space.size if self.size and space.size else self.percent / 100
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Mark:
 
 
 def check_mark(name: str, value: Any) -> Mark | None:
-    """The mark of a variable ``name``; None for 0, which is off. Raises SizeError."""
+    """The value of the variable ``name`` as a mark; None for 0 (off). Raises SizeError."""
     if str(value) == "0":
         return None
     if re.fullmatch(r"[1-9][0-9]?%", str(value)):
@@ -87,7 +87,7 @@ def check_mark(name: str, value: Any) -> Mark | None:
 
 
 def marks_problem(least: Mark | None, goal: Mark | None, names: tuple[str, str]) -> str:
-    """Why ``least`` and ``goal`` (of the variables ``names``) are no pair; empty if they are."""
+    """Why ``least`` and ``goal`` (of the variables ``names``) contradict each other; empty if they do not."""
     if (least is None) != (goal is None):
         off, other = names if least is None else names[::-1]
         return f"{off} is 0 and {other} is {least or goal}; set both, or both to 0"
@@ -97,7 +97,7 @@ def marks_problem(least: Mark | None, goal: Mark | None, names: tuple[str, str])
         and bool(least.size) == bool(goal.size)
         and (least.size, least.percent) > (goal.size, goal.percent)
     ):
-        return f"{names[0]} is {least} and {names[1]} is {goal}; what is free at the end must be as much or more"
+        return f"{names[0]} is {least} and {names[1]} is {goal}; set the second to the same or more"
     return ""
 
 
@@ -107,14 +107,16 @@ class Disk:
 
     path: str  # of its mount
     space: Space
-    least: Mark  # less is free: the sweep begins
-    goal: Mark  # so much is free: it ends
+    least: Mark  # the sweep starts if less is free
+    goal: Mark  # the sweep ends if so much is free
 
     def problem(self) -> str:
-        """Why it can't be swept by its marks; empty if it can."""
+        """Why the marks can't be reached; empty if they can."""
         mark = max((self.least, self.goal), key=lambda one: one.share(self.space))
         return (
-            f"{mark} is to be free, and it has {readable_size(self.space.size)}" if mark.share(self.space) >= 1 else ""
+            f"{mark} must be free, but the file system has {readable_size(self.space.size)}"
+            if mark.share(self.space) >= 1
+            else ""
         )
 
     def is_short(self) -> bool:
@@ -136,10 +138,10 @@ class Candidate(NamedTuple):
 
 
 def removal_order(candidates: Sequence[Candidate], space: Space) -> list[tuple[Candidate, int]]:
-    """Those of agents that are gone; then what owners have above their share; then the others: in each, the least
-    recently used first. Each with its index in TURNS.
+    """The order of removal, each with its index in TURNS: folders of agents that are gone, folders above the share of
+    their owner, all others. In each group the least recently used folder comes first.
 
-    So an owner who lets folders look used keeps no more than the share by it.
+    So an owner who makes folders look recently used keeps no more than the share.
     """
     by_owner: dict[int, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
@@ -157,17 +159,17 @@ def removal_order(candidates: Sequence[Candidate], space: Space) -> list[tuple[C
 
 
 def _part(owned: Sequence[Candidate], space: Space) -> float:
-    """Of the file system, from 0 to 1: the larger one of bytes and inodes."""
+    """The share of the file system, by bytes or by inodes, whichever is larger, from 0 to 1."""
     size, entries = sum(one.size for one in owned), sum(one.entries for one in owned)
     return max(size / space.size if space.size else 0, entries / space.inodes if space.inodes else 0)
 
 
 def _share(uid: int, parts: Mapping[int, float]) -> float:
-    """The file system divided by the number of owners, or twice what the others have on average if that is more."""
+    """The file system divided by the number of owners, or twice the average of the other owners if this is more."""
     others = [part for other, part in parts.items() if other != uid]
     return max(1 / len(parts), 2 * sum(others) / len(others) if others else 0)
 
 
 def is_gone(used: float, now: float, *, known: bool, at_work: bool) -> bool:
-    """``known``: the owner is an account, and an agent or named in the policy. ``at_work``: it has a process."""
+    """``known``: the owner is an agent, or named in the policy. ``at_work``: the owner has a process."""
     return not at_work and (not known or now - used >= IDLE)

@@ -1,10 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which target folders of the configured workspaces are removed: those that are too large, and, if a file system has
-too little free, the least recently used ones.
+"""Remove target folders of the configured workspaces: those that are too large, and, if a file system has too little
+free space, the least recently used ones.
 
-Each folder is measured and emptied by a child that has the rights of the folder's owner and that the owner can't stop.
-Whatever is in the folders of one owner, the others' turn comes: all folders of an owner together have OWNER_SECONDS.
+A child with the rights of the folder's owner measures and empties each folder. The owner can't stop this child. All
+folders of one owner together have OWNER_SECONDS, so no owner can use up the time of the others.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.sizes import reada
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
 
 OWNER_SECONDS = 600.0
-MOST_TARGETS = 200  # of a place
+MOST_TARGETS = 200  # in one place
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Where a target folder is, and which one it was."""
+    """The place and the identity of a target folder."""
 
     workspace: str
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ class Folder:
 @dataclass
 class Swept:
     """One folder. ``outcome`` is ``kept``, ``cleaned``, ``over`` (a dry run would clean it), ``skipped`` or ``failed``.
-    ``size`` is what it was measured with, None if it was not; ``freed`` what of that is gone."""
+    ``size`` is its measured size, None if it was not measured; ``freed`` is the removed part of it. Both are bytes."""
 
     path: str
     outcome: str = "skipped"
@@ -95,23 +95,23 @@ class Swept:
     size: Optional[int] = None
     freed: int = 0
     reason: str = ""
-    on_disk: int = 0  # bytes that its files take there
+    on_disk: int = 0  # bytes on the disk
     entries: int = 0
-    used: float = 0.0  # when something was made in it, in seconds since the epoch
+    used: float = 0.0  # time of its last use, in seconds since the epoch
     folder: Optional[Folder] = None
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> Swept:
-        """From what a child sent."""
+        """From the answer of a child."""
         folder = found["folder"]
         where = Folder(**{**folder, "names": tuple(folder["names"])}) if folder else None
         return cls(**{**found, "folder": where})
 
     def line(self, limit: int) -> str:
-        """``limit`` 0: it was swept for free space."""
+        """``limit`` is 0 in a sweep for free space."""
         freed = f"freed {readable_size(self.freed)} ({self.freed} bytes)"
         why = f" ({self.reason})" if self.reason else ""
-        told = {
+        result = {
             "kept": "kept",
             "cleaned": f"cleaned{why}, {freed}",
             "over": f"would be cleaned{why}",
@@ -120,18 +120,18 @@ class Swept:
         }[self.outcome]
         of_limit = f" of {readable_size(limit)}" if limit else ""
         size = "" if self.size is None else f"{readable_size(self.size)}{of_limit}; "
-        return f"{safe_text(self.path, LONGEST_PATH)}: {size}{told}"
+        return f"{safe_text(self.path, LONGEST_PATH)}: {size}{result}"
 
 
 @dataclass
 class Sweep:
-    """One sweep. ``known`` are the folders as the last one left them, by path."""
+    """One sweep. ``known`` has the folders by path, as the last sweep left them."""
 
     policy: HygienePolicy
     dry_run: bool = False
     known: Mapping[str, Swept] = field(default_factory=dict)
-    disks: dict[int, Disk] = field(default_factory=dict)  # by device, as they were at the beginning
-    spaces: dict[int, Space] = field(default_factory=dict)  # by device, as they are now
+    disks: dict[int, Disk] = field(default_factory=dict)  # by device, at the start
+    spaces: dict[int, Space] = field(default_factory=dict)  # by device, now
     kept: dict[str, Swept] = field(default_factory=dict)  # by path
     looks: list[Look] = field(default_factory=list)
     failures: list[Swept] = field(default_factory=list)  # patterns that could not be looked at
@@ -143,7 +143,7 @@ class Sweep:
             try:
                 self.looks += look(workspaces, self.policy.group)
             except ChildError as error:
-                self.failures.append(Swept(workspaces.path, reason=f"root's folders in it: the look {error}"))
+                self.failures.append(Swept(workspaces.path, reason=f"the search in root's folders {error}"))
         self.looks += look_at(self._left_behind())
         for found in self.looks:
             for device, (path, space) in found.disks.items():
@@ -152,7 +152,7 @@ class Sweep:
                     self.disks[device] = Disk(path, space, self.policy.free_min, self.policy.free_goal)
 
     def _left_behind(self) -> list[Place]:
-        """Workspaces of the last sweep in homes that ``~`` no longer names, because their agents are gone."""
+        """Workspaces of the last sweep in homes of accounts that are no longer agents."""
         tails = [one.path[1:] for one in self.policy.workspaces if one.path.startswith("~") and not one.users]
         found = {path for one in self.looks for path in one.workspaces}
         left = {
@@ -167,17 +167,17 @@ class Sweep:
         ]
 
     def by_size(self, limit: int) -> Iterator[Swept]:
-        """Clean the folders of ``limit`` bytes or more. One result a folder, as soon as it is known; a folder that
-        several patterns name is swept once."""
+        """Clean the folders of ``limit`` bytes or more. Yields one result for each folder, as soon as it is known. A
+        folder that several patterns match is swept once."""
         yield from self._survey(limit, None)
 
     def short(self) -> list[int]:
-        """The devices of file systems that have too little free."""
+        """The devices of file systems with too little free space."""
         return [device for device, disk in self.disks.items() if disk.is_short()]
 
     def by_free_space(self, surveyed: bool) -> Iterator[Swept]:
-        """On each file system that has too little free, clean folders until it has enough. ``surveyed``: by_size went
-        before."""
+        """Clean folders on each file system with too little free space until it has enough. ``surveyed``: by_size was
+        called before."""
         short = [device for device in self.short() if replace(self.disks[device], space=self.spaces[device]).is_short()]
         if short and not surveyed:
             for swept in self._survey(None, short):
@@ -210,7 +210,7 @@ class Sweep:
             for swept, space in self._clean(folders[candidate.key]):
                 if swept.outcome in ("cleaned", "over"):
                     swept.reason = TURNS[turn]
-                    # Some file systems count what was freed as free later.
+                    # Some file systems show freed space only later.
                     freed_bytes += candidate.size
                     freed_entries += candidate.entries
                 expected = start.with_freed(freed_bytes, freed_entries)
@@ -224,8 +224,8 @@ class Sweep:
         return swept.owner in named or swept.owner in agents
 
     def _survey(self, limit: int | None, devices: Collection[int] | None) -> Iterator[Swept]:
-        """All target folders, or those of ``devices``. With a ``limit``, they are measured, and cleaned if they have so
-        much."""
+        """All target folders, or those on ``devices``. With a ``limit`` they are measured, and cleaned if they are that
+        large."""
         yield from self.failures
         for found in self.looks:
             yield from (Swept(path, reason=why) for path, why in found.problems)
@@ -246,12 +246,14 @@ class Sweep:
             yield from self._in_child(folder.uid, swept.path, lambda: _clean(swept, folder, self.dry_run))
 
     def _in_child(self, uid: int, path: str, work: Any) -> Iterator[tuple[Swept, Space | None]]:
-        """What became of each folder of an owner. ``work`` sends (state, whether that is all, space)."""
+        """The result for each folder of an owner. ``work`` yields (state, whether it is the last state, space)."""
         left = OWNER_SECONDS - self._spent.get(uid, 0)
         owner = account_name(uid)
         if left <= 0:
             yield (
-                Swept(path, owner=owner, reason=f"{owner}'s folders took more than {OWNER_SECONDS:g} s of this sweep"),
+                Swept(
+                    path, owner=owner, reason=f"all folders of {owner} took more than {OWNER_SECONDS:g} s in this sweep"
+                ),
                 None,
             )
             return
@@ -265,7 +267,7 @@ class Sweep:
                     yield swept, Space(*space) if space else None
         except ChildError as error:
             failed = begun or Swept(path, owner=owner)
-            failed.outcome, failed.reason = "failed", f"it {error}; the next sweep goes on"
+            failed.outcome, failed.reason = "failed", f"it {error}; the next sweep continues"
             yield failed, None
         finally:
             self._spent[uid] = self._spent.get(uid, 0) + time.monotonic() - started
@@ -276,25 +278,25 @@ State = tuple[dict[str, Any], bool, Optional[Space]]
 
 def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int] | None) -> Iterator[State]:
     """In the child."""
-    told = targets = 0
+    others = targets = 0
     for path in found.workspaces:
         for swept, whole in _survey_workspace(path, found.place, sweep, limit, devices):
             targets += whole and swept.size is not None
-            told += swept.size is None
-            if told <= MOST or swept.size is not None:
+            others += swept.size is None
+            if others <= MOST or swept.size is not None:
                 yield asdict(swept), whole, None
             if targets > MOST_TARGETS:
-                text = f"it has more than {MOST_TARGETS} target folders: the rest is left out"
+                text = f"it has more than {MOST_TARGETS} target folders; the others are skipped"
                 yield asdict(Swept(found.place.path, owner=swept.owner, reason=text)), True, None
                 return
-    if told > MOST:
-        yield asdict(Swept(found.place.path, reason=f"{told - MOST:,} more folders in it")), True, None
+    if others > MOST:
+        yield asdict(Swept(found.place.path, reason=f"{others - MOST:,} more folders in it")), True, None
 
 
 def _survey_workspace(
     path: str, place: Place, sweep: Sweep, limit: int | None, devices: Collection[int] | None
 ) -> Iterator[tuple[Swept, bool]]:
-    """Each folder as it is, and whether that is its end."""
+    """Each folder, and whether this is its last state."""
     swept = Swept(path)
     try:
         with ExitStack() as stack:
@@ -366,18 +368,18 @@ def _clean(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
             workspace = open_folder(folder.workspace)
             stack.callback(os.close, workspace)
             if os.fstat(workspace).st_uid != folder.uid:
-                raise SkipError("its workspace belongs to another account by now")
+                raise SkipError("its workspace belongs to another account now")
             stack.enter_context(acting_as(Rights.of(folder.uid)))
             opened = _Opened.enter(stack, workspace, folder.names, folder.tagged, folder.uid)
             itself = os.fstat(opened.target)
             if (itself.st_dev, itself.st_ino) != (folder.device, folder.inode):
-                raise SkipError("it is another folder by now")
+                raise SkipError("it is another folder now")
             measured = _measure(swept, opened)
             yield asdict(swept), False, None
             opened.clean(swept, measured, dry_run)
             space = space_at(workspace)
     except (MissingError, FileNotFoundError):
-        swept.reason = "it is gone by now"
+        swept.reason = "it does not exist any more"
     except (SkipError, BusyError, UnmeasurableError, RefusedError) as error:
         swept.reason = str(error)
     except OSError as error:
@@ -401,7 +403,7 @@ class _Opened:
     workspace: int
     parent: int
     target: int
-    name: str  # in its parent; empty: it is the workspace
+    name: str  # in its parent; empty if it is the workspace itself
 
     @classmethod
     def enter(cls, stack: ExitStack, workspace: int, names: tuple[str, ...], tagged: bool, uid: int) -> _Opened:
@@ -422,7 +424,7 @@ class _Opened:
             if dry_run:
                 swept.outcome = "over"
                 return
-            # Cargo makes its tag with the folder only. So a folder that is known by its tag alone stays, with the tag.
+            # cargo writes its tag only into a new folder, so a folder that only the tag identifies is not removed.
             _refuse_mounts(self.target)
             if self.name == "target" and exists(self.parent, "Cargo.toml"):
                 swept.reason = remove_target(self.target, self.parent, self.name)
@@ -436,7 +438,7 @@ class _Opened:
             release(held)
 
     def _freed(self, measured: Measure) -> int:
-        """Bytes that came free, without a second walk."""
+        """The freed bytes, without a second walk."""
         before = os.fstat(self.target)
         if self.name:
             try:
@@ -444,7 +446,7 @@ class _Opened:
             except FileNotFoundError:
                 return measured.size
             if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
-                return measured.size  # the next build is at it already
+                return measured.size  # the next build has created a new folder
         left = set(os.listdir(self.target))
         return sum(size for name, size in measured.parts.items() if name not in left)
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
+# (runs without AnsibleModule)
 """The command line of agent-sweep."""
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy imp
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep, Swept
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, outgoing, safe_text
 
-DESCRIPTION = """Remove the target folders of the configured workspaces that are too large, and, on a file system that
-has too little free, the least recently used ones. It is done with the rights of each folder's owner, if no build is
-running there. TARGET_MAX_GB in the environment overrides the host's policy."""
+DESCRIPTION = """Remove target folders of the configured workspaces: those that are too large, and, if a file system
+has too little free space, the least recently used ones. Folders in which a build runs are skipped. The rights of each
+folder's owner are used. TARGET_MAX_GB in the environment overrides the host's policy."""
 
 
 def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
-    """Gives 0; 1 where a folder could not be cleaned; 2 where nothing was tried."""
+    """Return 0; 1 if a folder could not be cleaned; 2 if nothing was tried."""
     parser = argparse.ArgumentParser(prog="agent-sweep", description=DESCRIPTION)
-    parser.add_argument("-n", "--dry-run", action="store_true", help="measure, and tell what would be cleaned")
-    parser.add_argument("--json", action="store_true", help="one JSON document at the end instead of a line a folder")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only measure and report what would be cleaned")
+    parser.add_argument("--json", action="store_true", help="print one JSON document at the end instead of lines")
     parser.add_argument(
         "--free-space",
         action="store_true",
-        help="look at free space alone: quick if there is enough; waits for a sweep that is running",
+        help="check only free space, and wait for a sweep that is running",
     )
     options = parser.parse_args(arguments)
     try:
@@ -69,7 +69,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
 
 
 def _results(sweep: Sweep, limit: int, only_free_space: bool) -> Iterator[tuple[Swept, int]]:
-    """Each folder, with the limit that it was measured against."""
+    """Each folder, with its limit."""
     if not only_free_space:
         yield from ((swept, limit) for swept in sweep.by_size(limit))
     yield from ((swept, 0) for swept in sweep.by_free_space(surveyed=not only_free_space))
@@ -105,12 +105,16 @@ def _disk_lines(sweep: Sweep) -> Iterator[str]:
             yield f"{path}: not swept for free space: {disk.problem()}"
         elif disk.is_short():
             now = replace(disk, space=sweep.spaces[device])
-            end = "" if now.is_served() else f", and not {disk.goal}: what is left is in use, or in no target folder"
+            end = (
+                ""
+                if now.is_served()
+                else f", and not {disk.goal}: the remaining files are in use, or in no target folder"
+            )
             yield f"{path}: {disk.space.described()}, less than {disk.least}; now {now.space.described()}{end}"
 
 
 def _take_turn(policy_file: str, wait: bool) -> int:
-    # Only root can read the file, so nobody else can hold this lock.
+    # Only root can read the file, so no other account can take this lock.
     turn = os.open(policy_file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(turn, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

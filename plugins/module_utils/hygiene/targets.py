@@ -1,10 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Cargo's target folders below a workspace, whatever they are called: `target`, `fuzz/target`, and the folders of
-CARGO_TARGET_DIR and build-dir.
+"""Find cargo's target folders below a workspace: `target`, `fuzz/target`, and the folders of CARGO_TARGET_DIR and
+build-dir.
 
-No configuration and no environment of an agent's is read. Cargo marks each folder that it makes with a CACHEDIR.TAG,
-and that is what is looked for. Everything here is done with the rights of the workspace's owner.
+The agents' configuration and environment are not read. cargo writes a CACHEDIR.TAG into each folder that it creates,
+and this module searches for the tag. All work is done with the rights of the workspace's owner.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders im
 
 TAG = "CACHEDIR.TAG"
 TAG_BEGINS = b"Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by cargo.\n"
-DEFAULT = "target"  # with a Cargo.toml beside it, it needs no tag: somebody may have made it before cargo did
+DEFAULT = "target"  # needs no tag if there is a Cargo.toml beside it, because it can be older than the first build
 DEEPEST_TARGET = 4  # folders below the workspace, as in nova/crates/parser/fuzz/target
-MOST_FOLDERS = 20_000  # that are searched in a workspace
+MOST_FOLDERS = 20_000  # searched in one workspace
 MOST_ENTRIES = 500_000
-MOST_TARGETS = 200  # of a workspace
+MOST_TARGETS = 200  # in one workspace
 USED_DEPTH = 3  # such as target/TRIPLE/debug/deps
 USED_ENTRIES = 50_000
 
 
 class SkipError(ValueError):
-    """A folder that is not swept; the message says why."""
+    """A folder is not swept. The message has the reason."""
 
 
 class BoundError(ValueError):
-    """A search was not finished; the message says where it ended."""
+    """A search reached a limit. The message names the limit."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target folder by its names below the workspace; no names: it is the workspace itself. ``tagged``: cargo's tag
-    is why it is one."""
+    """A target folder, by its names below the workspace. Without names it is the workspace itself. ``tagged``: it was
+    found by cargo's tag."""
 
     names: tuple[str, ...]
     tagged: bool
 
 
 def find_targets(workspace: int) -> Iterator[Target]:
-    """What looks like a target folder, the nearest first. Raises BoundError."""
+    """The candidates for target folders, those of the highest levels first. Raises BoundError."""
     waiting: deque[tuple[str, ...]] = deque([()])
     read = iter(range(MOST_ENTRIES))
     device = os.fstat(workspace).st_dev
@@ -61,12 +61,12 @@ def find_targets(workspace: int) -> Iterator[Target]:
             raise BoundError(
                 f"it has more than {MOST_TARGETS:,} target folders"
                 if found > MOST_TARGETS
-                else f"it has more than {MOST_FOLDERS:,} folders: the rest was not searched for target folders"
+                else f"it has more than {MOST_FOLDERS:,} folders; the others were not searched for target folders"
             )
         try:
             folder = open_below(workspace, names)
         except OSError:
-            continue  # gone, a link by now, or closed to its owner
+            continue  # removed, replaced by a link, or not readable for its owner
         try:
             if names and os.fstat(folder).st_dev != device:
                 continue
@@ -85,7 +85,9 @@ def find_targets(workspace: int) -> Iterator[Target]:
         finally:
             os.close(folder)
         if next(read, None) is None:
-            raise BoundError(f"it has more than {MOST_ENTRIES:,} entries: the rest was not searched for target folders")
+            raise BoundError(
+                f"it has more than {MOST_ENTRIES:,} entries; the others were not searched for target folders"
+            )
 
 
 def _listed(folder: int, read: Iterator[int]) -> tuple[list[str], set[str]]:
@@ -106,7 +108,7 @@ def _is_tagged_below(folder: int, name: str) -> bool:
 
 
 def is_tagged(folder: int) -> bool:
-    """Whether cargo made the open folder for a build: it tags the folders of its registry, too, which have no lock."""
+    """Whether cargo created the open folder for a build. Its registry also has tags, but no files of a build."""
     try:
         tag = os.open(TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:
@@ -134,7 +136,7 @@ def _is_for_builds(folder: int, depth: int) -> bool:
 
 
 def exists(folder: int, name: str) -> bool:
-    """In an open folder, also as a link that leads nowhere."""
+    """Whether an open folder has the entry ``name``, also a broken link."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
@@ -143,15 +145,15 @@ def exists(folder: int, name: str) -> bool:
 
 
 def owner_of(workspace: int, users: Sequence[str]) -> tuple[int, str]:
-    """Uid and name of the workspace's owner, whose rights are used. Raises SkipError if nobody lent them."""
+    """Uid and name of the workspace's owner, whose rights are used. Raises SkipError if the policy excludes it."""
     place = os.fstat(workspace)
     name = account_name(place.st_uid)
     if place.st_mode & stat.S_IWOTH:
-        raise SkipError("anybody may write in its workspace: chmod o-w")
+        raise SkipError("all accounts may write in its workspace: chmod o-w")
     if users and name not in users:
-        raise SkipError(f"it belongs to {name}, and is swept for {', '.join(users)} only")
+        raise SkipError(f"it belongs to {name}, but only folders of {', '.join(users)} are swept")
     if place.st_uid == 0 and not users:
-        raise SkipError("it belongs to root: name root in the users of the workspace")
+        raise SkipError("it belongs to root: add root to the users of the workspace")
     return place.st_uid, name
 
 
@@ -172,26 +174,26 @@ def open_target(parent: int, name: str, tagged: bool, uid: int) -> int:
         try:
             manifest = os.stat("Cargo.toml", dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError as error:
-            raise SkipError("there is no Cargo.toml beside it, and no tag of cargo's in it") from error
+            raise SkipError("it has no Cargo.toml beside it, and no tag of cargo in it") from error
         if not stat.S_ISREG(manifest.st_mode):
-            raise SkipError("the Cargo.toml beside it is no plain file")
+            raise SkipError("the Cargo.toml beside it is not a regular file")
         owners.add(manifest.st_uid)
     try:
         target = os.open(name, FOLDER, dir_fd=parent)
     except NotADirectoryError as error:
-        raise SkipError("it is no folder") from error
+        raise SkipError("it is not a folder") from error
     if len(owners) > 1:
         os.close(target)
         raise SkipError("it, its workspace and Cargo.toml belong to different accounts")
     if tagged and found.st_mode & stat.S_IWOTH:
         os.close(target)
-        raise SkipError("anybody may write in it, also cargo's tag: chmod o-w")
+        raise SkipError("all accounts may write in it, also cargo's tag: chmod o-w")
     return target
 
 
 def last_used(target: int) -> float:
-    """When something was made in a target folder, by the time of change of its folders, which only the kernel sets. An
-    agent can set it to now, and to no other time."""
+    """The newest change time (ctime) of a target folder and its subfolders. Only the kernel sets it: an agent can make
+    it the current time, but no other time."""
     return _last_used(target, 0, iter(range(USED_ENTRIES)))
 
 
@@ -208,6 +210,6 @@ def _last_used(folder: int, depth: int, read: Iterator[int]) -> float:
 
 
 def running_in(target: int) -> int:
-    """A process whose program is in the folder, such as a test of the last build; 0: none that may be seen."""
+    """The pid of a process whose program is in the folder, such as a test of the last build; 0 if there is none."""
     place = os.readlink(f"/proc/self/fd/{target}") + "/"
     return next((pid for pid, path in programs() if path.startswith(place)), 0)

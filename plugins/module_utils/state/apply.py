@@ -289,7 +289,7 @@ class _Run:
                 why = f"{path}: {state_change.reason(path, error)}"
             self.outcome.changed = bool(self.outcome.changed_paths or self.outcome.changed_units)
             raise ApplyError(
-                f"{why}; {done} of {len(self.steps)} steps were done, and the next apply continues", self.outcome
+                f"{why}; {done} of {len(self.steps)} steps were done, the next apply continues there", self.outcome
             ) from error
         problems = self._load(plan)
         self.outcome.changed = bool(self.steps or plan or self.conditions.settings)

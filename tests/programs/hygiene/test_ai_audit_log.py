@@ -38,14 +38,17 @@ def log(request: pytest.FixtureRequest, home: Path) -> Path:
     return home / "audit.log"
 
 
-def findings(log: Path, repair: bool = True) -> list[tuple[str, str, str]]:
-    return [(Path(one.path).name, one.kind, one.text) for one in hold_audit_logs([AuditLog(str(log), OWNER)], repair)]
+def findings(log: Path, repair: bool = True, words: str = "") -> list[tuple[str, str]]:
+    """File name and kind of each finding, whose text must have all ``words``."""
+    found = hold_audit_logs([AuditLog(str(log), OWNER)], repair)
+    assert all(word in one.text for one in found for word in words.split())
+    return [(Path(one.path).name, one.kind) for one in found]
 
 
 def test_a_missing_log_is_made_for_its_owner_alone(log: Path) -> None:
-    assert findings(log, repair=False) == [("audit.log", "missing", "is missing")]
+    assert findings(log, repair=False) == [("audit.log", "missing")]
     assert not log.exists()
-    assert findings(log) == [("audit.log", "missing", "is missing")]
+    assert findings(log) == [("audit.log", "missing")]
     assert shown(log) == CLOSED
     assert findings(log) == []
 
@@ -55,10 +58,9 @@ def test_wider_permissions_are_told_and_narrowed_and_the_text_stays(log: Path, m
     log.write_text("prompt")
     give(log, OWNER)
     log.chmod(mode)
-    wide = [("audit.log", "wide", f"has mode {mode:04o}, wider than 0600")]
-    assert findings(log, repair=False) == wide
+    assert findings(log, repair=False, words=f"{mode:04o} 0600") == [("audit.log", "wide")]
     assert stat.S_IMODE(log.stat().st_mode) == mode
-    assert findings(log) == wide
+    assert findings(log) == [("audit.log", "wide")]
     assert shown(log)[1] == OWNER and stat.S_IMODE(log.stat().st_mode) == mode & 0o600
     assert log.read_text() == "prompt"
     assert findings(log) == []
@@ -80,7 +82,7 @@ def test_rotations_are_narrowed_too_and_the_new_log_is_made(log: Path) -> None:
         (log.parent / name).chmod(0o644)
     for path in log.parent.iterdir():
         give(path, OWNER)
-    assert [(name, kind) for name, kind, _ in findings(log)] == [
+    assert findings(log) == [
         ("audit.log", "missing"),
         ("audit.log-20261123.gz", "wide"),
         ("audit.log.1", "wide"),
@@ -96,15 +98,13 @@ def test_a_link_is_neither_followed_nor_changed(log: Path) -> None:
     victim.write_text("theirs")
     victim.chmod(0o644)
     log.symlink_to(victim)
-    assert findings(log) == [
-        ("audit.log", "refused", "is a symbolic link, and is neither followed nor changed: remove it")
-    ]
+    assert findings(log, words="link") == [("audit.log", "refused")]
     assert shown(victim) == ("-rw-r--r--", "root")
 
 
 def test_a_dangling_link_makes_no_file(log: Path) -> None:
     log.symlink_to(log.parent / "made")
-    assert [kind for _, kind, _ in findings(log)] == ["refused"]
+    assert [kind for _, kind in findings(log)] == ["refused"]
     assert not (log.parent / "made").exists()
 
 
@@ -114,9 +114,7 @@ def test_a_dangling_link_makes_no_file(log: Path) -> None:
 def test_what_is_no_file_is_refused_and_holds_nobody_up(log: Path, make) -> None:
     make(log)
     before = shown(log)
-    assert findings(log) == [
-        ("audit.log", "refused", "is no plain file, and is neither followed nor changed: remove it")
-    ]
+    assert findings(log) == [("audit.log", "refused")]
     assert shown(log) == before
 
 
@@ -133,24 +131,24 @@ def test_a_file_of_somebody_else_in_the_owner_s_folder_is_not_given_away(home: P
     (home / "audit.log").write_text("secret")
     give(home / "audit.log", OTHER)
     os.link(home / "audit.log", home / "audit.log.1")
-    told = f"belongs to {OTHER} and not to {OWNER}, and so does not become theirs: remove it, or name its owner"
-    assert findings(home / "audit.log") == [("audit.log", "refused", told), ("audit.log.1", "refused", told)]
+    found = findings(home / "audit.log", words=f"{OTHER} {OWNER}")
+    assert found == [("audit.log", "refused"), ("audit.log.1", "refused")]
     assert shown(home / "audit.log") == ("-rw-r--r--", OTHER)
 
 
 def test_a_log_that_root_s_rotation_made_is_given_to_its_owner(home: Path) -> None:
     (home / "audit.log").touch()
     (home / "audit.log").chmod(0o640)
-    assert findings(home / "audit.log") == [("audit.log", "foreign", f"belongs to root and not to {OWNER}")]
+    assert findings(home / "audit.log", words=f"root {OWNER}") == [("audit.log", "foreign")]
     assert shown(home / "audit.log") == CLOSED
 
 
 def test_a_folder_where_others_may_write_is_not_trusted_because_it_is_root_s(home: Path) -> None:
     home.chmod(0o1777)
     (home / "audit.log").touch()
-    assert [kind for _, kind, _ in findings(home / "audit.log")] == ["refused"]
+    assert [kind for _, kind in findings(home / "audit.log")] == ["refused"]
     assert shown(home / "audit.log")[1] == "root"
-    assert findings(home / "new.log") == [("new.log", "missing", "is missing")]
+    assert findings(home / "new.log") == [("new.log", "missing")]
     assert shown(home / "new.log") == CLOSED
 
 
@@ -185,9 +183,9 @@ def test_our_rights_come_back(log: Path) -> None:
 
 def test_a_missing_folder_and_an_unknown_owner_are_told(home: Path) -> None:
     gone = home / "gone"
-    assert findings(gone / "audit.log") == [("audit.log", "refused", f"{gone} is no folder")]
+    assert findings(gone / "audit.log", words=str(gone)) == [("audit.log", "refused")]
     (finding,) = hold_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
-    assert finding.text == "its owner no-such-account is no account of this host: create it, or name another"
+    assert finding.kind == "ownerless" and "no-such-account" in finding.text
     shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -197,9 +195,9 @@ def test_many_rotations_are_a_few_findings_and_their_number(log: Path) -> None:
         (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
     give(log.parent, OWNER) if log.parent.stat().st_uid else give(log, OWNER)
     log.chmod(0o600)
-    found = findings(log)
+    found = hold_audit_logs([AuditLog(str(log), OWNER)])
     assert len(found) == MOST + 1
-    assert found[-1] == ("audit.log", "refused", f"and {3000 - MOST:,} more of its rotations")
+    assert f"{3000 - MOST:,}" in found[-1].text
 
 
 def test_a_folder_that_does_not_answer_costs_seconds_and_no_other_log(home: Path, monkeypatch) -> None:
@@ -226,7 +224,7 @@ def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) 
     (home / "logs").mkdir()
     (home / "logs" / "audit.log").write_text("secret")
     os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)
-    assert [kind for _, kind, _ in findings(home / "logs" / "audit.log")] == ["refused"]
+    assert [kind for _, kind in findings(home / "logs" / "audit.log")] == ["refused"]
     assert shown(home / "logs" / "audit.log")[1] == "root"
 
 

@@ -35,7 +35,7 @@ def test_a_folder_is_opened_and_a_link_on_the_way_is_not(tree):
         with pytest.raises(RefusedError) as error:
             open_folder(str(path))
         assert str(error.value) == (
-            f"{tree}/link is a symbolic link to a, and links are not followed: write the path without it"
+            f"{tree}/link is a symbolic link to a, and links are not followed: use the real path"
         )
     for path in (tree / "gone", tree / "file", tree / "file" / "x"):
         with pytest.raises(MissingError, match=" is no folder$"):
