@@ -82,7 +82,7 @@ sanity: $(READY)  ## ansible-test sanity
 hosts: $(READY)  ## The test hosts' own tests: they compare the whole machine before and after, so nothing else runs
 	pytest -rs tests/tools
 
-integration: $(READY)  ## Plays against real systemd hosts
+integration: $(COMMUNITY)/.ready  ## Plays against real systemd hosts
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
