@@ -22,6 +22,11 @@ class Mount(NamedTuple):
     filesystem: str
     options: list[str]  #: Of the file system, not of the mount.
 
+    @property
+    def by_account(self) -> bool:
+        """Whether an account other than root has mounted it, as a FUSE file system."""
+        return any(word.startswith("user_id=") and word != "user_id=0" for word in self.options)
+
 
 def read_mounts(path: str = MOUNTINFO) -> Iterator[Mount]:
     """Raises OSError, and ValueError with a line that is none of the kernel's."""
@@ -39,5 +44,4 @@ def read_mounts(path: str = MOUNTINFO) -> Iterator[Mount]:
 def mounted_by_user(device: int, mountinfo: str = MOUNTINFO) -> bool:
     """Whether ``device`` is a FUSE file system that an account other than root has mounted."""
     number = f"{os.major(device)}:{os.minor(device)}"
-    words = [word for one in read_mounts(mountinfo) if one.device == number for word in one.options]
-    return any(word.startswith("user_id=") and word != "user_id=0" for word in words)
+    return any(one.by_account for one in read_mounts(mountinfo) if one.device == number)

@@ -101,7 +101,8 @@ def _places(workspaces: Workspaces, group: str) -> Iterator[tuple[Any, ...]]:
 
 def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Through folders of root's, in which root alone decides about the names that a wildcard finds."""
-    if not parts or path in _mounts_of_accounts():
+    # Only a place's own look waits for a file system that an account mounted.
+    if not parts or any(one.by_account and one.point == path for one in read_mounts()):
         yield path, parts
         return
     try:
@@ -120,13 +121,6 @@ def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[
         os.close(folder)
     for name in names:
         yield from _below_root(posixpath.join(path, name), parts[1:])
-
-
-def _mounts_of_accounts() -> set[str]:
-    """Mount points of FUSE file systems that an account mounted: only a place's own look waits for them."""
-    return {
-        one.point for one in read_mounts() if any(re.fullmatch("user_id=[1-9][0-9]*", word) for word in one.options)
-    }
 
 
 def matching(folder: int, pattern: str, read: Iterator[int]) -> Iterator[str]:
