@@ -7,7 +7,6 @@ Nothing here touches what is in use: a run that is killed leaves a folder beside
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -32,6 +31,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch im
     fetch,
     sha256_file,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.forbid import run_nothing_below
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import Plan, toolchain_path
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     TRIPLES,
@@ -51,8 +51,6 @@ TAIL = 15  # lines of a failed command that an error shows
 CHECKER = 65534  # nobody: what was downloaded runs with no more rights than that, until it is in place
 CHECK_MEMORY = 16 << 30  # address space
 CHECK_SECONDS = 120
-NEW_MOUNTS = 0x20000  # CLONE_NEWNS
-BIND, REMOUNT, PRIVATE, RECURSIVE, NOEXEC = 0x1000, 0x20, 0x40000, 0x4000, 0x8
 MOST_OUTPUT = 1 << 16  # bytes of a program's output that are read
 SHIM_ENVIRONMENT = """\
 # SPDX-License-Identifier: Apache-2.0
@@ -61,9 +59,6 @@ RUSTUP_HOME={home}
 _toolchain_triple={triple}
 _toolchain_channel={channel}
 """
-
-
-LIBC = ctypes.CDLL(None)  # before a fork
 
 
 class InstallError(Exception):
@@ -276,7 +271,8 @@ class Generation:
                 done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
                     command, env=dict(environment), cwd=cwd or self.scratch, stdin=subprocess.DEVNULL, stdout=output,
                     stderr=errors, timeout=seconds, check=False, pass_fds=() if unprivileged else (self.lock,),
-                    preexec_fn=_drop_rights if unprivileged else partial(_run_nothing_below, self.home),
+                    # rustup would run the new rustc as root, to show its version. It accepts that this fails.
+                    preexec_fn=_drop_rights if unprivileged else partial(run_nothing_below, self.home),
                 )  # fmt: skip
             except OSError as error:
                 hint = " (is its file system noexec?)" if isinstance(error, PermissionError) else ""
@@ -312,16 +308,6 @@ def _text(file: BinaryIO) -> str:
     """The end of what was written."""
     file.seek(-min(file.seek(0, os.SEEK_END), MOST_OUTPUT), os.SEEK_END)
     return file.read(MOST_OUTPUT).decode(errors="replace")
-
-
-def _run_nothing_below(folder: str) -> None:
-    """In rustup's process: it would run the rustc that it downloaded, as root, to show its version. It takes it well if
-    that fails. A container may forbid the mount; then rustc runs."""
-    place = folder.encode()
-    os.makedirs(place, exist_ok=True)
-    if LIBC.unshare(NEW_MOUNTS) == 0 and LIBC.mount(None, b"/", None, PRIVATE | RECURSIVE, None) == 0:
-        LIBC.mount(place, place, None, BIND, None)
-        LIBC.mount(None, place, None, BIND | REMOUNT | NOEXEC, None)
 
 
 def _drop_rights() -> None:

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import forbid
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Generation, InstallError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
@@ -117,7 +118,12 @@ def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, ser
     assert not tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
 
 
-def test_what_was_downloaded_is_checked_without_root_s_rights(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("may_mount", [True, False])  # most containers may not
+def test_what_was_downloaded_is_checked_without_root_s_rights(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, may_mount: bool
+) -> None:
+    if not may_mount:
+        monkeypatch.setattr(forbid, "_mount_noexec", lambda place: False)
     told = []
     check = Generation._check
 
