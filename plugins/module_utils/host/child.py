@@ -133,13 +133,13 @@ def each(
             for value in answers(lambda rest=rest: map(work, rest), total=left, silence=silence):  # type: ignore[misc]
                 done.append(value)
         except ChildError as error:
-            silence = _shorter(silence) if isinstance(error, SilentError) else silence
+            silence = shorter(silence) if isinstance(error, SilentError) else silence
             if len(done) < len(items):  # else only the end of the child is missing
                 done.append(failed(items[len(done)], str(error)))
     return done
 
 
-def _shorter(silence: float) -> float:
+def shorter(silence: float) -> float:
     """The limit after an item that did not answer within ``silence`` seconds."""
     return max(silence / 2, min(silence, LEAST_SILENCE))
 

@@ -11,7 +11,14 @@ import os
 import pwd
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, each
+from ansible_collections.nova.agent_host.plugins.module_utils.host.child import (
+    ChildError,
+    Rights,
+    SilentError,
+    acting_as,
+    each,
+    shorter,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
@@ -19,7 +26,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import se
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
 
 TRIED_BY = "runuser"
-LOGIN_SECONDS = 10  # PAM may wait for a directory service that does not answer
+LOGIN_SECONDS = 10.0  # PAM may wait for a directory service that does not answer
 HOME_SECONDS = 5
 HOMES_SECONDS = 60
 OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
@@ -28,19 +35,28 @@ OWN_RUSTUP = (".cargo/bin/cargo", ".cargo/bin/rustup", ".rustup")
 def observe_deep(users: Iterable[str]) -> Deep:
     names = list(users)
     ledger = read_ledger(user_ids(names))
-    logins = {user: observe_login(user) for user in names}
-    return Deep(logins, observe_own_rustups(names), ledger["waits"] if ledger else None)
+    return Deep(observe_logins(names), observe_own_rustups(names), ledger["waits"] if ledger else None)
 
 
-def observe_login(user: str, root: str = "/") -> Login:
-    """The limits that PAM sets for a new session of ``user``. runuser's service has few other PAM modules."""
+def observe_logins(users: Iterable[str], root: str = "/") -> dict[str, Login]:
+    """The limits that PAM sets for a new session of each account. runuser's service has few other PAM modules.
+    Each session that does not open halves the time for those after it."""
+    seconds = LOGIN_SECONDS
+    logins = {}
+    for user in users:
+        try:
+            logins[user] = _login(user, root, seconds)
+        except ChildError as error:
+            logins[user] = Login(error=f"{TRIED_BY} for {user}: {error}")
+            seconds = shorter(seconds) if isinstance(error, SilentError) else seconds
+    return logins
+
+
+def _login(user: str, root: str, seconds: float) -> Login:
     if missing := why_without_limits(TRIED_BY, root):  # else all limits would seem to be missing
         return Login(error=missing)
-    try:
-        folder = None if root == "/" else os.path.join(root, "etc/pam.d")
-        return Login(session_limits(user, TRIED_BY, LOGIN_SECONDS, folder))
-    except ChildError as error:
-        return Login(error=f"{TRIED_BY} for {user}: {error}")
+    folder = None if root == "/" else os.path.join(root, "etc/pam.d")
+    return Login(session_limits(user, TRIED_BY, seconds, folder))
 
 
 def observe_own_rustups(users: Iterable[str]) -> dict[str, list[str]]:
