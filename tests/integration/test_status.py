@@ -76,6 +76,18 @@ def test_who_holds_the_slot_and_who_waits_is_named(lab):
     assert sorted(logged_in) == ["agent1", "agent2"]
 
 
+def test_what_an_agent_does_to_the_pool_does_not_outlive_its_process(lab):
+    before = facts(lab)
+    numbers = (
+        "open F, q(/run/nova-agent/pool); ($s) = split / /, <F>; semctl $s, $_, 16, 0 or die $! for 0, 1, 2, 3, 4, 1006"
+    )
+    lab.run("host1", f"su agent1 -c \"perl -e '{numbers.replace('$', chr(92) + '$')}'\"")
+    assert facts(lab)["slots"]["total"] == 0
+    lab.run("host1", "systemctl is-active nova-agent-pool-check.timer && systemctl start nova-agent-pool-check.service")
+    after = facts(lab)
+    assert (after["pool"], after["slots"]) == (before["pool"], before["slots"])
+
+
 # An agent that writes records by itself: of long waits, and in the name of others.
 LIES = """import socket
 fields = {"COMMAND": "cargo build", "SLOT_MS": 0, "MEMORY_MS": 10**8, "RAN_MS": 1, "CAP_BYTES": 1, "ENDED": "exit 0"}

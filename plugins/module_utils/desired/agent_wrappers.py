@@ -25,12 +25,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER, timer_entries
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 
 ROLE = "agent_wrappers"
 POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
 POOL_UNIT = "nova-agent-pool.service"
+POOL_CHECK = "nova-agent-pool-check"  #: A service and its timer.
 JOURNAL = "/run/systemd/journal/socket"  #: Where wrapped commands send their records.
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
 # The parts of the wrappers below libexec/, and the command that validates each.
@@ -41,6 +42,7 @@ FILES = {
     "cargo-command": "perl -c %s",
     "cargo_command.pl": "perl -c %s",
     "memory-pool": "perl -c %s",
+    "pool-check": "perl -c %s",
     "nested/cargo": "sh -n %s",
 }
 GATES = ("rustdoc", "miri", "runner", "program")  #: Further names of memory-gate.
@@ -92,7 +94,11 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             *(_environment(policy, host) if ours.nova_memory_total else ()),
         ),
         # A restart would remove the pool while builds use it.
-        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),),
+        units=(
+            Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),
+            Unit(f"{POOL_CHECK}.service", own=True),
+            Unit(f"{POOL_CHECK}.timer", own=True, active=True),
+        ),
     )
 
 
@@ -161,7 +167,7 @@ def _guide(policy: Policy, host: Host) -> dict[str, object]:
 
 
 def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
-    """The numbers of the host, and the unit that creates the memory pool at boot."""
+    """The numbers of the host, and the units that create the memory pool at boot and check it each minute."""
     context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
     numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
     unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
@@ -169,6 +175,11 @@ def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
     yield Entry("/run/nova-agent", "directory", mode="0755")
     yield Entry(f"{FOLDER}/{POOL_UNIT}", content=unit, mode="0644")
     yield Entry(f"{FOLDER}/multi-user.target.wants/{POOL_UNIT}", "link", target=f"{FOLDER}/{POOL_UNIT}")
+    yield from timer_entries(
+        POOL_CHECK,
+        Template(context=context, file=f"{ROLE}/templates/pool-check.service.j2"),
+        Template(context=context, file=f"{ROLE}/templates/pool-check.timer.j2"),
+    )
 
 
 def _checkouts(policy: Policy) -> Iterator[Entry]:

@@ -53,13 +53,23 @@ sub queue_for_permit {
   $units = $total if $units > $total;
   # Memory that the pool does not know of. Only the head looks, and one process always goes on.
   select undef, undef, undef, 1 while host_is_short() && value($FREE) < value($TOTAL);
-  wait_until($FREE, -$units, $UNDO);
+  wait_for_memory();
   wait_until($TURN, 1, $UNDO, $own, 1, $UNDO);
   semop $set, pack 's!*', $SERVED, 1, 0 or semop $set, pack 's!*', $SERVED, -30000, 0;    # a semaphore ends at 32767
 }
 
 # wait_until OPERATIONS: a pool that is gone (EIDRM, EINVAL) keeps nobody.
 sub wait_until { 1 until semop $set, pack 's!*', @_ or $! != 4 }    # EINTR
+
+# wait_for_memory: a place that another process has is left to it.
+sub wait_for_memory {
+  for (my $number = $$; $number < $$ + $accounts;) {
+    my $place = $HELD + $number % $accounts;
+    return if semop $set, pack 's!*', $place, 0, $NOWAIT, $FREE, -$units, $UNDO, $place, $units, $UNDO;
+    if ($! == 11) { $number++ }    # EAGAIN
+    elsif ($! != 4) { return }
+  }
+}
 
 sub value { return 0 + (semctl($set, $_[0], $GETVAL, 0) // 0) }
 sub count_waiting { return 0 + (semctl($set, $_[0], 14, 0) // 0) }    # GETNCNT

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .host import Host, pools, remove_pools, render
+from .bench import Bench, bench, pool
+from .host import GUARD, Host, pools, remove_pools, render
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,36 @@ def no_pool_is_left(shared_host: Host) -> Iterator[None]:
 def host(tmp_path: Path) -> Host:
     """A host with slots of its own."""
     return render(tmp_path)
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Bench]:
+    """A host with memory for one process."""
+    with bench(pool(tmp_path, 4)) as made:
+        yield made
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[Bench]:
+    """A host with memory for four processes."""
+    with bench(pool(tmp_path, 16)) as made:
+        yield made
+
+
+@pytest.fixture
+def shared() -> Iterator[Bench]:
+    """A host with memory for one process, that several users may use."""
+    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+        os.chmod(folder, 0o777)
+        host = pool(Path(folder), 4)
+        host.checkout.chmod(0o777)
+        # Each account has itself as its group, so here the group does not matter: all may write.
+        subprocess.run(["perl", "-e", CHMOD, str(host.set)], check=True, timeout=GUARD)
+        with bench(host) as made:
+            yield made
+
+
+# IPC_STAT, the mode of struct semid64_ds, IPC_SET.
+CHMOD = (
+    'my $s = ""; semctl $ARGV[0], 0, 2, $s or die; substr($s, 20, 4) = pack "L", 0666; semctl $ARGV[0], 0, 1, $s or die'
+)

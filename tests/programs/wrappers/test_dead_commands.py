@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from .bench import COMPILE, Bench, bench
 from .host import GIB, GUARD, Host, eventually, render
-from .test_gate import COMPILE, Bench, bench
 
 NOTE = 'echo "$$" >"$TEST_ROOT/holding.$TEST_NAME"; '
 DEAD = f"{NOTE}exec sleep infinity"

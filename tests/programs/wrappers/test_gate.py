@@ -10,142 +10,15 @@ import random
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .host import ACCOUNTS, ALL_SLOTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, program, render
+from .bench import COMPILE, HOLD, REFUSED, Bench, Process, bench, pool
+from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, render
 
-Process = subprocess.Popen[str]
-GETNCNT = 14
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
-
-# A STAND-IN for rustc. For each GiB that it may map it takes a token, which dies with it: who finds too few runs beside others
-# that together hold more than the pool. Then it does what the test wants.
-UNIT = """#!/bin/bash
-umask 0
-for ((gib = $(ulimit -v) >> 20; gib; gib--)); do
-  for ((i = 1; i <= TEST_GIB; i++)); do
-    exec {token}<>"$TEST_ROOT/token.$i"
-    flock -n "$token" && continue 2
-    exec {token}<&-
-  done
-  echo "$TEST_NAME" >>"$TEST_ROOT/violations"
-done
-echo "$TEST_NAME" >>"$TEST_ROOT/started"
-eval "$TEST_UNIT"
-"""
-# Runs until the test removes the file `hold`.
-HOLD = 'echo "$$" >"$TEST_ROOT/holding.$TEST_NAME"; while [[ -e $TEST_ROOT/hold ]]; do sleep 0.02; done'
-COMPILE = '"$RUSTC_WRAPPER" "$TEST_ROOT/unit" --crate-name "$TEST_NAME" --crate-type lib || exit "$?"'
-
-
-class Bench:
-    """A host and the commands that a test has started on it."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.processes: list[Process] = []
-        program(host.root / "unit", UNIT)
-        (host.root / "hold").touch()
-        self.env = {"TEST_ROOT": str(host.root), "TEST_GIB": str(host.value(TOTAL) >> 4)}
-
-    def start(
-        self, unit: str = "", name: str = "x", do: str = COMPILE, user: int = 0, words: str = "build", **env: str
-    ) -> Process:
-        """Start a wrapped command whose stand-in for cargo does ``do``, in which each unit does ``unit``."""
-        become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"] if user else []
-        environment = {**self.env, "TEST_NAME": name, "TEST_UNIT": unit, "STANDIN_DO": do, **env}
-        process = self.host.start(*become, "bash", self.host.cargo_agent, *words.split(), **environment)
-        self.processes.append(process)
-        return process
-
-    def hold(self, name: str = "holder", **env: str) -> int:
-        """Start a command whose unit holds its permit until `release`; give the unit's process."""
-        self.start(HOLD, name, **env)
-        note = self.host.root / f"holding.{name}"
-        return int(eventually(lambda: note.exists() and note.read_text()))
-
-    def release(self) -> None:
-        (self.host.root / "hold").unlink()
-
-    def waiting(self, place: int) -> int:
-        return int(LIBC.semctl(self.host.set, place, GETNCNT))
-
-    def queue(self, user: int = 0) -> int:
-        """How many processes wait: for memory, for the host's turn, and of this account for its own."""
-        return self.waiting(FREE) + self.waiting(TURN) + self.waiting(ACCOUNTS + user % 30000)
-
-    def lines(self, name: str) -> list[str]:
-        file = self.host.root / name
-        return file.read_text().splitlines() if file.exists() else []
-
-    def finish(self) -> list[int]:
-        for process in self.processes:
-            process.communicate(timeout=GUARD)
-        return [process.returncode for process in self.processes]
-
-    def is_whole(self) -> bool:
-        """Whether all that was taken has come back."""
-        value = self.host.value
-        return (value(FREE), value(SLOTS), value(TURN)) == (value(TOTAL), value(ALL_SLOTS), 1)
-
-
-@contextlib.contextmanager
-def bench(host: Host) -> Iterator[Bench]:
-    made = Bench(host)
-    try:
-        yield made
-    finally:
-        (host.root / "hold").unlink(missing_ok=True)
-        for process in made.processes:
-            process.kill()
-            process.communicate(timeout=GUARD)
-
-
-def pool(root: Path, gib: int, **changed: object) -> Host:
-    return render(
-        root,
-        pool_bytes=gib * GIB,
-        low_memory=0,
-        **{"slots": 300, **changed},
-    )
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[Bench]:
-    """A host with memory for one process."""
-    with bench(pool(tmp_path, 4)) as made:
-        yield made
-
-
-@pytest.fixture
-def four(tmp_path: Path) -> Iterator[Bench]:
-    """A host with memory for four processes."""
-    with bench(pool(tmp_path, 16)) as made:
-        yield made
-
-
-@pytest.fixture
-def shared() -> Iterator[Bench]:
-    """A host with memory for one process, that several users may use."""
-    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
-        os.chmod(folder, 0o777)
-        host = pool(Path(folder), 4)
-        host.checkout.chmod(0o777)
-        # Each account has itself as its group, so here the group does not matter: all may write.
-        subprocess.run(["perl", "-e", CHMOD, str(host.set)], check=True, timeout=GUARD)
-        with bench(host) as made:
-            yield made
-
-
-# IPC_STAT, the mode of struct semid64_ds, IPC_SET.
-CHMOD = (
-    'my $s = ""; semctl $ARGV[0], 0, 2, $s or die; substr($s, 20, 4) = pack "L", 0666; semctl $ARGV[0], 0, 1, $s or die'
-)
-
 
 # ---- the sum ----
 
@@ -272,7 +145,7 @@ def test_two_accounts_with_many_take_turns(shared: Bench) -> None:
         for number in range(10):
             shared.start(name=str(user), user=user)
             eventually(lambda user=user, number=number: shared.queue(user) >= number + 1)
-    eventually(lambda: shared.waiting(ACCOUNTS + 54001 % 30000) == 9 and shared.waiting(ACCOUNTS + 54002 % 30000) == 9)
+    eventually(lambda: shared.waiting(ACCOUNTS + 54001 % 8000) == 9 and shared.waiting(ACCOUNTS + 54002 % 8000) == 9)
     shared.release()
     assert set(shared.finish()) == {0}
     order = shared.lines("started")[1:]
@@ -544,9 +417,6 @@ def closing(process: Process) -> list[str]:
     _, err = process.communicate(timeout=GUARD)
     assert process.returncode != 0
     return [line for line in err.splitlines() if line.startswith("cargo_agent: ")]
-
-
-REFUSED = "echo 'memory allocation of 5 bytes failed' >&2; kill -ABRT $$"
 
 
 def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:

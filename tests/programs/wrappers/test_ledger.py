@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from .bench import COMPILE, REFUSED, Bench, bench
 from .host import ALL_SLOTS, FREE, GIB, GUARD, SLOTS, TOTAL, TURN, eventually, render
-from .test_gate import COMPILE, REFUSED, Bench, bench
 
 
 @dataclass

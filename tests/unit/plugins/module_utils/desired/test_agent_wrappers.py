@@ -31,7 +31,10 @@ def test_the_variables_hold_unless_they_leave_it_to_the_budget(slots, jobs, expe
 
 def test_the_pool_is_made_at_boot_and_no_restart_takes_it_from_builds():
     role = wanted(agent_wrappers)
-    (unit,) = role.units
+    unit, check, timer = role.units
+    assert [check.name, timer.name] == [
+        f"nova-agent-pool-check.{kind}" for kind in ("service", "timer")
+    ] and timer.active
     assert unit.own and unit.active and not unit.restart and unit.reload_on == ("/opt/nova-agent/etc/policy.env",)
     links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
     folder = "/etc/systemd/system"
