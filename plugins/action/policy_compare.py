@@ -176,6 +176,7 @@ def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
         "running": agent_policy.running_agents(policy.of(agent_policy.Variables), observed),
         "counted_by": policy.of(agent_policy.Variables).count_agents,
         "pressure": observed.pressure,
+        "disks": encode(observed.disks),
         "waits": observed.deep.waits if observed.deep else None,
         "toolchains": encode(observed.toolchains),
     }

@@ -138,6 +138,13 @@ pressure:
   returned: success
   type: dict
   sample: {cpu: 1250, io: 0, memory: 25}
+disks:
+  description:
+    - The host's own file systems, by where they are mounted - bytes, free bytes, and the free share of bytes or inodes
+      in hundredths of a percent.
+  returned: success
+  type: dict
+  sample: {/: {size: 105089261568, free: 52544630784, free_share: 5000}}
 programs:
   description: How many processes of agents run each of O(programs).
   returned: success

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
+from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import observe_disks
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
@@ -88,6 +89,7 @@ def look(asked: Question) -> Observation:
         units=observe_units(sorted({*recorded_units(manifest), *asked.units})),
         audit_logs=observe_audit_logs(asked.audit_logs),
         pressure=waited(observe_pressure()),
+        disks=observe_disks(),
         programs=count_programs(accounts.members, asked.programs),
         capacity=observe_capacity(),
         warm=observe_seeds(manifest, asked.deep),

@@ -211,6 +211,15 @@ class ToolchainTree:
 
 
 @dataclass(frozen=True)
+class FileSystem:
+    """What accounts other than root have of it."""
+
+    size: int
+    free: int
+    free_share: int  #: Hundredths of a percent, of bytes or inodes: the smaller one.
+
+
+@dataclass(frozen=True)
 class AuditLogFinding:
     path: str
     kind: str
@@ -258,6 +267,7 @@ class Observation:
     audit_logs: list[AuditLogFinding]
     #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
     pressure: dict[str, int] = field(default_factory=dict)
+    disks: dict[str, FileSystem] = field(default_factory=dict)  #: By where they are mounted.
     #: Number of agents' processes, by the name of the program.
     programs: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)

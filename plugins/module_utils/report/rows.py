@@ -31,6 +31,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """A file system of a host."""
+
+    path: str
+    free: int
+    free_percent: int  #: Of bytes or inodes: the smaller one.
+
+
+@dataclass(frozen=True)
 class AuditedHost:
     """What the page needs of one host. None and "" if not known."""
 
@@ -51,6 +60,7 @@ class AuditedHost:
     counted_by: str = "accounts"
     pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
     waits: Waits | None = None  #: How long agents wait for slots and memory.
+    disks: tuple[Disk, ...] = ()  #: The fullest first.
     channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
     damaged: bool = False  #: Whether a toolchain is damaged.
 
@@ -106,11 +116,17 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
         counted_by=observed.get("counted_by", "accounts"),
         pressure=observed.get("pressure") or {},
         waits=observed.get("waits"),
+        disks=tuple(sorted(map(_disk, (observed.get("disks") or {}).items()), key=lambda disk: disk.free_percent)),
         channels=None
         if trees is None
         else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),
         damaged=any(tree["problems"] or not tree["present"] for tree in (trees or {}).values()),
     )
+
+
+def _disk(found: tuple[str, Mapping[str, int]]) -> Disk:
+    path, space = found
+    return Disk(path, space["free"], space["free_share"] // 100)
 
 
 def fleet_rows(hosts: Sequence[AuditedHost]) -> list[Row]:

@@ -42,6 +42,7 @@ def observation(memory: int = 768 * GIB, cpus: int = 96, taken: int | None = 0, 
         "parallelism": {"slots": budget["slots"], "jobs": budget["jobs"]},
         "ceiling": {"users": None if taken is None else {"in_use": taken}},
         "toolchains": {"/opt/nova-agent/toolchain": toolchain},
+        "disks": {"/": {"size": 100 * GIB, "free": 40 * GIB, "free_share": 4000}},
     }
 
 
@@ -62,6 +63,8 @@ def _host(name: str, place: int) -> Host:
     memory = nominal * GIB * 984 // 1000
     seen = observation(memory, cpus, taken=memory * (place * 37 % 80) // 100)
     seen["looked_at"] = f"2026-01-02T03:04:{place // 8 % 60:02}Z"
+    share = place * 41 % 97
+    seen["disks"]["/home"] = {"size": 4096 * GIB, "free": 4096 * GIB * share // 100, "free_share": 100 * share}
     if place % 60 == 1:
         changed = item("drifted", "file", "/opt/nova-agent/GUIDE.md", "other content")
         opened = item("drifted", "file", "/opt/nova-agent/bin/run_limited.sh", "mode 0777, not 0755")

@@ -74,9 +74,9 @@ def page(text) -> Page:
 def test_a_row_a_host_and_a_cell_a_head(page):
     assert len(page.all("tr")) == 31
     heads = [element for element in page.all("th") if element.attributes["scope"] == "col"]
-    names = ["Host", "Drift", "Budget", "Memory", "Agents", "At most", "Slots", "Toolchain"]
+    names = ["Host", "Drift", "Budget", "Memory", "Agents", "At most", "Slots", "Disk free", "Toolchain"]
     assert [head.text for head in heads] == names
-    assert [head.attributes.get("aria-sort") for head in heads] == [None, "descending", *[None] * 6]
+    assert [head.attributes.get("aria-sort") for head in heads] == [None, "descending", *[None] * 7]
     labels = [cell.attributes["data-label"] for cell in page.all("td")]
     assert labels == names[1:] * 30
     assert len(page.all("caption")) == 1 and page.all("html")[0].attributes["lang"] == "en"
@@ -149,6 +149,17 @@ def test_how_long_agents_wait_in_words():
     assert " ".join(slots.text.split()).endswith(
         "a command waits 0.0 s for a slot (p95 1.5 s), 0.1 s for memory (p95 40.0 s)"
     )
+
+
+def test_the_fullest_disk_is_first():
+    disks = {
+        "/": {"size": 100 << 30, "free": 60 << 30, "free_share": 6012},
+        "/home": {"size": 4 << 40, "free": 1 << 40, "free_share": 899},
+    }
+    shown = Page(report_page([audited_host(record("h"), {**observation(), "disks": disks})], WRITTEN_AT))
+    (cell,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Disk free"]
+    assert cell.attributes["data-sort"] == "8"
+    assert re.fullmatch(r"8 %\s*1,024 GiB in /home\s*60 GiB in /", cell.text.strip())
 
 
 def test_drift_in_words(page):

@@ -1,0 +1,35 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+"""Which file systems a look asks how much is free."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import observe_disks
+
+LINE = "{number} 1 {device} / {point} rw - {kind} source rw\n"
+
+
+def test_each_of_the_hosts_own_file_systems_is_asked_once_and_no_other(tmp_path):
+    here = os.path.realpath(tmp_path)
+    seen_twice, remote, gone = (f"{here}/{name}" for name in ("seen-twice", "remote", "gone"))
+    os.mkdir(seen_twice)
+    os.mkdir(remote)
+    mounts = [
+        ("0:30", "/", "overlay"),
+        ("0:40", remote, "fuse.sshfs"),
+        ("0:41", remote, "nfs4"),
+        ("8:1", here, "ext4"),
+        ("8:1", seen_twice, "ext4"),
+        ("8:2", gone, "xfs"),
+        ("8:3", "/boot", "ext4"),
+    ]
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "".join(LINE.format(number=9, device=device, point=point, kind=kind) for device, point, kind in mounts)
+    )
+    found = observe_disks(str(table))
+    assert list(found) == ["/", here]
+    assert 0 < found[here].free <= found[here].size
+    assert 0 < found[here].free_share <= 10_000
