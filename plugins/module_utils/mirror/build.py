@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Building a folder that serves rustup as the official servers do, for hosts without internet.
+"""Build a folder that serves rustup like the official servers, for hosts without internet.
 
 Layout, below the mirror's root: ``dist/channel-rust-1.92.0.toml`` (and ``.sha256``), ``dist/2025-12-11/*.tar.xz``,
-``rustup/archive/1.29.0/TRIPLE/rustup-init``. Any static web server serves it, and ``file://`` does.
+``rustup/archive/1.29.0/TRIPLE/rustup-init``. It works with any static web server, and with ``file://``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ STEP = 25  # percent of a file between two lines of progress
 
 @dataclass
 class Built:
-    """``fetched`` and ``kept`` are paths below the root, ``toolchains`` what the mirror offers, ``size`` in bytes;
-    ``channel_checksums`` are the sums of their manifests, for the policy of the hosts."""
+    """``fetched`` and ``kept`` are paths below the root. ``toolchains`` are the channels of the mirror. ``size`` is in
+    bytes. ``channel_checksums`` has the sha256 of their manifests, for the policy of the hosts."""
 
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Built:
 def mirror_upstream(
     root: str, request: Request, architectures: Sequence[str], dist_server: str, say: Say, check_mode: bool = False
 ) -> Built:
-    """Mirror the toolchains of ``request`` into ``root``. What is there and has the right sum is not fetched again.
+    """Mirror the toolchains of ``request`` into ``root``. Files with the right checksum are not downloaded again.
 
     Raises ChannelError, FetchError, OSError.
     """
@@ -82,7 +82,7 @@ def mirror_rustup(
     built: Built,
     check_mode: bool = False,
 ) -> None:
-    """Put rustup-init into the mirror, from ``update_root``; its sum is the pinned one.
+    """Download rustup-init from ``update_root`` into the mirror, and verify its pinned checksum.
 
     Raises FetchError, RequestError, OSError.
     """
@@ -101,7 +101,7 @@ def mirror_rustup(
 
 
 def write_manifest(root: str, path: str, content: bytes) -> list[str]:
-    """Place a manifest and its sum. It comes last: what a mirror offers, it has."""
+    """Write a manifest and its checksum. It is written last, when all of its files are complete."""
     target = os.path.join(root, path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(f"{target}.part", "wb") as file:
@@ -113,7 +113,7 @@ def write_manifest(root: str, path: str, content: bytes) -> list[str]:
 
 
 def _manifest(server: str, path: str, toolchain: Toolchain) -> bytes:
-    """Compared with the policy's sum, or, without one, with the sum beside it."""
+    """A manifest, verified with the checksum of the policy, or without one with the server's checksum."""
     url = f"{server}/{path}"
     content = fetch(url)
     wanted, named_by = toolchain.sha256, f"channel_checksums.{toolchain.channel}"

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Channel manifests, the files by which rustup learns what a distribution server has."""
+"""Channel manifests: the files that list what a distribution server has."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 try:
     import tomllib
-except ImportError:  # Python before 3.11; only hosts have that, and only controllers build mirrors
+except ImportError:  # Python before 3.11, which only hosts have; mirrors are built on controllers
     tomllib = None  # type: ignore[assignment]
 
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Toolchain
 
 
 class ChannelError(Exception):
-    """A manifest that does not have what was asked for; the message says what and where."""
+    """A manifest lacks something that was requested. The message names it."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ def parse(text: str, url: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ChannelError(f"{url} is not a channel manifest: {error}") from error
     if manifest.get("manifest-version") != "2":
-        raise ChannelError(f"{url} has manifest-version {manifest.get('manifest-version')!r}; only '2' is understood")
+        raise ChannelError(f"{url} has manifest-version {manifest.get('manifest-version')!r}; supported is only '2'")
     return manifest
 
 
 def artifacts(manifest: Mapping[str, Any], toolchain: Toolchain, triple: str) -> list[Artifact]:
-    """The files that rustup fetches to install ``toolchain`` on a ``triple`` host. Raises ChannelError."""
+    """The files that rustup downloads to install ``toolchain`` on a ``triple`` host. Raises ChannelError."""
     there = manifest["pkg"]["rust"]["target"].get(triple, {})
     offered = {(item["pkg"], item["target"]) for part in ("components", "extensions") for item in there.get(part, [])}
     wanted = [(name, triple) for name in manifest["profiles"][toolchain.profile] if (name, triple) in offered]
@@ -65,5 +65,5 @@ def _artifact(manifest: Mapping[str, Any], name: str, target: str) -> Artifact:
     url: str = entry[f"{form}url"]
     path = re.sub(r"^https?://[^/]+/", "", url)
     if not re.fullmatch(r"dist/[A-Za-z0-9._/+-]+", path) or ".." in path:
-        raise ChannelError(f"{name} for {target} lies at {url!r}, which is not below a server's dist/ folder")
+        raise ChannelError(f"{name} for {target} has the URL {url!r}, which is not below a server's dist/ folder")
     return Artifact(path, entry[f"{form}hash"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Sentences for agent-status that say what to do."""
+"""Advice in agent-status."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Hit, Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
 
-STALLED = 10.0  # percent of the last minute in which everything waited for memory
+STALLED = 10.0  # percent of the last minute in which all processes waited for memory
 LONG_WAIT = 30_000  # milliseconds, at p95
-ENOUGH_COMMANDS = 20  # for advice: fewer say little
-OFTEN = 10  # of a thousand commands
+ENOUGH_COMMANDS = 20  # fewer commands give no reliable numbers
+OFTEN = 10  # per thousand commands
 SITE = "ansible-playbook nova.agent_host.site"
 
 
 def advice(facts: Facts) -> list[str]:
-    """One sentence for each thing that asks for somebody to act; the most urgent first."""
+    """One sentence for each problem that somebody has to solve, the most urgent first."""
     found = []
     trouble, budget, agents = facts["trouble"], facts["budget"], facts["agents"]
     if trouble["pressure"] and trouble["pressure"].get("full", {}).get("avg60", 0) >= STALLED:
-        found.append("agents wait because memory is short: end the largest, see: systemd-cgtop -m user.slice")
+        found.append("agents wait because memory is short: end the largest one, see: systemd-cgtop -m user.slice")
     if trouble["killed"]:
         found.append(
-            "find what was killed with: journalctl -k -g 'Killed process'. Then start fewer agents, or fewer jobs (-j)."
+            "processes were killed: see journalctl -k -g 'Killed process'. Start fewer agents, or use fewer jobs (-j)"
         )
     if agents["running"] > budget["recommended_agents"]:
-        found.append("more agents run than recommended: do not start more, or lower agent_policy_memory_per_agent")
+        found.append("more agents run than recommended: start no more, or lower agent_policy_memory_per_agent")
     for one in facts["disk"]["file_systems"] if facts["disk"] else ():
         if one["free_share"] < one["free_min"]:
-            found.append(f"{one['path']} is full: see what the sweep says: journalctl -u nova-agent-free-space")
+            found.append(f"{one['path']} has too little free space: see journalctl -u nova-agent-free-space")
     if facts["toolchain"] and facts["toolchain"]["problems"]:
-        found.append(f"the toolchain is damaged; an operator repairs it with: {SITE}")
+        found.append(f"the toolchain is damaged: an operator repairs it with {SITE}")
     if facts["drift"] and facts["drift"]["changed"]:
-        found.append(f"files differ from the last apply; {SITE} --check --diff shows how; without --check it repairs")
+        found.append(f"files differ from the last apply: see {SITE} --check --diff; without --check it repairs them")
     if facts["ledger"]:
         found += [*_waits(facts["ledger"]["waits"]), *_hits(facts["ledger"]["hits"], facts["memory_hard_limit"])]
     return found
@@ -65,7 +65,7 @@ def _hits(hits: Sequence[Hit], most: int) -> Iterator[str]:
 
 
 def _cap(size: int) -> str:
-    """As NOVA_CARGO_LIMIT_AS takes it."""
+    """A size in the form of NOVA_CARGO_LIMIT_AS."""
     return f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 20}M"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
+# (runs without AnsibleModule)
 """The program agent-status: options, output, and redrawing."""
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.facts impor
 from ansible_collections.nova.agent_host.plugins.module_utils.status.metrics import metrics
 from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
 
-SHORTEST, LONGEST = 0.2, 86400.0  # seconds between two looks
-# A screen of its own, without a cursor, and back.
+SHORTEST, LONGEST = 0.2, 86400.0  # seconds between two updates
+# The alternate screen of a terminal, without a cursor, and back.
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
 HOME, REST_OF_LINE, REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
 
 
 def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
-    """Returns the exit status: 0, or 1 where the program's own file can't be read. Wrong options end it with 2."""
+    """Return the exit status: 0, or 1 if a file can't be read or written. Wrong options: 2."""
     options = _parse(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not take all of Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not support Unicode
     try:
         with open(policy_file, encoding="utf-8") as file:
             policy: Policy = json.load(file)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], policy_file: str, root: str = "/") -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="agent-status",
-        description="Memory, agents, builds, toolchain, drift and disk of a host. Without root it shows less.",
+        description="Show memory, agents, builds, toolchain, drift and disk of this host. Without root it shows less.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object; with --watch one per line")
     parser.add_argument(
@@ -61,7 +61,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         nargs="?",
         const="-",
         metavar="FILE",
-        help="OpenMetrics, for the textfile collector of node_exporter; FILE is replaced as a whole",
+        help="print OpenMetrics, or replace FILE, for the textfile collector of node_exporter",
     )
     parser.add_argument(
         "--watch",
@@ -93,7 +93,7 @@ def _show(facts: Facts, as_json: bool) -> None:
 
 
 def _write_metrics(text: str, path: str) -> int:
-    """To a file whose folder is the caller's: a reader finds the old text or the new one."""
+    """Replace a file in a folder of the caller. A reader sees the old or the new text."""
     if path == "-":
         print(text, end="", flush=True)
         return 0
@@ -115,8 +115,8 @@ def _colours() -> bool:
 
 
 def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
-    # What ends other programs by a signal ends this one as Ctrl-C does, so that the terminal is itself again. SIGINT,
-    # too: a script's background commands are started with it ignored.
+    # SIGTERM works like Ctrl-C, so that the terminal is restored. SIGINT is set too, because a shell starts background
+    # commands with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     on_screen = sys.stdout.isatty() and not options.json
@@ -140,8 +140,8 @@ def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
 
 
 def _redraw(lines: list[str]) -> None:
-    """Over the last picture, in one write: nothing is wiped first, so nothing flickers."""
-    height = os.get_terminal_size(sys.stdout.fileno()).lines or len(lines)  # 0: the terminal doesn't say
+    """Overwrite the screen in one write, without clearing it first, so that it does not flicker."""
+    height = os.get_terminal_size(sys.stdout.fileno()).lines or len(lines)  # 0: the terminal has no size
     if len(lines) > height:
         lines = [*lines[: height - 1], f"({len(lines) - height + 1} more lines)"]
     sys.stdout.write(HOME + f"{REST_OF_LINE}\r\n".join(lines) + REST_OF_LINE + REST_OF_SCREEN)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What changed on a host since the last apply: the manifest's record of each path against what stands there."""
+"""What changed on a host since the last apply: each path of the manifest, compared with the host."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 class Change(TypedDict):
     path: str
     role: str
-    what: str  #: For people: "is missing", "mode 0777, not 0755", "other content".
+    what: str  #: A text such as "is missing", "mode 0777, not 0755", "other content".
 
 
 class Drift(TypedDict):
-    recorded: int  #: Paths that applies wrote and still want.
+    recorded: int  #: Number of paths in the manifest that are still wanted.
     changed: list[Change]
-    unreadable: list[str]  #: Paths that only root may compare.
+    unreadable: list[str]  #: Paths that only root may read.
 
 
 def observe_drift(manifest: Manifest, root: str = "/") -> Drift:
-    """Compare the host below ``root`` with what the last apply recorded, without paths that it no longer wanted."""
+    """Compare the host below ``root`` with the manifest, except paths that are no longer wanted."""
 
-    # Of links in folders of others, no content is read: a file that is there now is one of theirs.
+    # In folders of others the collection has only links, so a file there belongs to others and is not read.
     read = {path for path, record in manifest.records() if record.state.sha256}
 
     def look(path: str) -> PathState:

@@ -41,19 +41,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import 
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
 TARGETS = "/var/lib/nova-agent/targets.json"
-LEDGER_SECONDS = 60  # between two readings, when watching
+LEDGER_SECONDS = 60  # between two reads of the ledger with --watch
 
 
 class Policy(TypedDict):
-    """What role agent_status wrote for the program."""
+    """The file of role agent_status for this program."""
 
     group: str
     channel: str
     toolchain: str  #: Folder of the toolchain tree.
-    pool: str  #: File that names the memory pool.
+    pool: str  #: The file with the id of the memory pool.
     count_agents: str  #: accounts, sessions or processes.
-    agent_programs: list[str]  #: Whose processes are counted.
-    memory_hard_limit: int  #: The largest cap that may be asked for, in bytes.
+    agent_programs: list[str]  #: Names of programs whose processes count as agents.
+    memory_hard_limit: int  #: The largest cap that a command can request, in bytes.
     budget: HostBudget
 
 
@@ -75,16 +75,16 @@ class HostBudget(TypedDict):
 
 class Agent(TypedDict):
     user: str
-    sessions: int  #: Logins and services in which they run.
+    sessions: int  #: Number of logins and services with its processes.
     processes: int
-    memory: int  #: Bytes that its processes hold; pages that they share count for each.
+    memory: int  #: Bytes of all its processes; shared pages count for each process.
 
 
 class Agents(TypedDict):
     accounts: int  #: Members of the agents' group.
-    logged_in: list[Agent]  #: Those with processes, who takes most first.
+    logged_in: list[Agent]  #: Accounts with processes, the one with most memory first.
     counted_by: str  #: agent_policy_count_agents.
-    running: int  #: Agents that run, counted so.
+    running: int  #: Number of running agents, counted in this way.
 
 
 class Toolchain(TypedDict):
@@ -95,18 +95,18 @@ class Toolchain(TypedDict):
 
 
 class FileSystem(TypedDict):
-    """One with workspaces, against its water marks."""
+    """A file system with workspaces, and its limits."""
 
     path: str
     size: int  #: Bytes for accounts other than root.
     free: int
-    free_share: float  #: The smaller one of bytes and inodes, from 0 to 1.
-    free_min: float  #: Less is free: target folders are removed.
+    free_share: float  #: Of bytes or of inodes, whichever is smaller, from 0 to 1.
+    free_min: float  #: If less is free, target folders are removed.
     free_goal: float
 
 
 class Disk(TypedDict):
-    measured_at: Optional[float]  #: None: the folders were not measured yet.
+    measured_at: Optional[float]  #: None if the folders were not measured yet.
     folders: list[dict[str, Any]]  #: {"path", "bytes", "owner"}, the largest first.
     file_systems: list[FileSystem]
     last: Optional[dict[str, float]]  #: The last sweep that freed something: {"at", "freed", "folders"}.
@@ -117,14 +117,14 @@ class SeedView(TypedDict):
 
     name: str
     dependencies: int
-    locked: int  #: Crates that Cargo.lock names.
+    locked: int  #: Number of crates in Cargo.lock.
     bytes: int
     created: int
     problem: str
 
 
 class Facts(TypedDict):
-    """The keys of ``agent-status --json``. What could not be read is null, and ``notes`` say why."""
+    """The keys of ``agent-status --json``. A value that could not be read is null, and ``notes`` has the reason."""
 
     host: str
     time: float
@@ -132,11 +132,11 @@ class Facts(TypedDict):
     memory_hard_limit: int
     memory: Memory
     trouble: Trouble
-    pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty: not measured.
+    pressure: dict[str, Pressure]  #: Of the host, by cpu, io and memory; empty if not measured.
     agents: Agents
     pool: Pool
     slots: Slots
-    ledger: Ledger | None  #: What wrapped commands waited for, took and ended by.
+    ledger: Ledger | None  #: Waiting times, run times and caps that were hit.
     toolchain: Toolchain | None
     drift: Drift | None
     disk: Disk | None
@@ -145,17 +145,17 @@ class Facts(TypedDict):
 
 
 def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Facts:
-    """Look at the host whose files lie below ``root``. Raises nothing for what may not be read.
+    """Look at the host whose files are below ``root``. A file that can't be read is a note, not an error.
 
-    The ledger of an earlier look, ``before``, is good for a minute: to read it takes longer than all of the rest.
+    The ledger of ``before``, an earlier result, is used for one minute, because reading it takes longest.
     """
     notes: list[str] = []
     members = group_members(policy["group"])
     if members is None:
         members = []
-        notes.append(f"there is no group {policy['group']}, so nobody counts as an agent")
+        notes.append(f"there is no group {policy['group']}, so no account counts as an agent")
     if others_are_hidden(root):
-        notes.append("/proc hides the processes of other users: without root, only your own are counted")
+        notes.append("/proc hides the processes of other accounts: without root, only your own are counted")
     agents = _agents(members, policy, root)
     sessions = memory_of_sessions(observe_ceiling(members, "root", root))
     manifest = _manifest(root, notes)
@@ -193,7 +193,7 @@ def _agents(members: list[str], policy: Policy, root: str) -> Agents:
             agent["processes"] += 1
             agent["memory"] += process.rss
     for session in observe_sessions(found, root):
-        # Each login also starts a user manager, which is no login.
+        # A user manager is not a login.
         found[session.user]["sessions"] += not session.unit.startswith("user@")
     ordered = sorted(found.values(), key=lambda agent: (-agent["memory"], agent["user"]))
     running = {
@@ -223,7 +223,7 @@ def _manifest(root: str, notes: list[str]) -> Manifest | None:
     except ManifestError as error:
         notes.append(safe_text(str(error), 2000))
     except OSError as error:
-        notes.append(f"{DEFAULT_PATH} can't be read ({error.strerror}), so drift and toolchain are not known")
+        notes.append(f"{DEFAULT_PATH} can't be read ({error.strerror}), so drift and toolchain are unknown")
     return None
 
 
@@ -235,7 +235,7 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
     channels = [toolchain.channel for toolchain in seen.toolchains]
     problems = [safe_text(problem) for problem in seen.problems]
     if policy["channel"] not in channels:
-        problems.insert(0, f"Rust {policy['channel']} is pinned and is not installed")
+        problems.insert(0, f"Rust {policy['channel']} is pinned, but not installed")
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
 
 
@@ -246,12 +246,12 @@ def _seeds(manifest: Manifest | None, root: str) -> list[SeedView]:
 
 
 def _disk(path: str, notes: list[str]) -> Disk | None:
-    """What the last sweep measured. Its folders' names are agents' texts."""
+    """The measurements of the last sweep. Agents choose the names of folders."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
         if not text:
-            return None  # the role made it; no sweep has run
+            return None  # created by the role; no sweep has run yet
         measured = json.loads(text)
         folders: list[dict[str, Any]] = [
             {"path": safe_text(folder["path"]), "bytes": int(folder["bytes"]), "owner": safe_text(folder["owner"])}
@@ -275,7 +275,7 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
 
 
 def _file_system(marks: dict[str, Any]) -> FileSystem:
-    """As it is now."""
+    """The free space now."""
     space = space_at(marks["path"])
     return {
         "path": safe_text(marks["path"]),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""How much memory all sessions take, how long they wait for it, and what was killed for lack of it."""
+"""How much memory all sessions use, how long they wait for it, and how many processes were killed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 
 
 class Memory(TypedDict):
-    """``scope`` says of what: ``sessions`` (user.slice, counted by the kernel), or ``processes``, the sum of what the
-    agents' processes hold, where pages that they share count for each."""
+    """``scope``: ``sessions`` (user.slice, counted by the kernel), or ``processes`` (the sum of all agents' processes;
+    shared pages count for each process)."""
 
     scope: str
-    in_use: int  #: Bytes, of sessions without what the kernel can take back.
-    ceiling: int | None  #: Bytes that all sessions may take; None where no ceiling is set.
+    in_use: int  #: Bytes; for sessions without memory that the kernel can reclaim.
+    ceiling: int | None  #: Bytes that all sessions may use; None without a ceiling.
 
 
 class Trouble(TypedDict):
-    """``scope`` says of what: ``sessions``, or ``host`` where the kernel doesn't count for sessions."""
+    """``scope``: ``sessions``, or ``host`` if the kernel does not count for sessions."""
 
     scope: str
-    pressure: Pressure | None  #: Of memory; None: not measured.
-    killed: int | None  #: Processes killed for lack of memory since the boot.
+    pressure: Pressure | None  #: Of memory; None if not measured.
+    killed: int | None  #: Processes that the OOM killer ended since the boot.
 
 
 def memory_of_sessions(ceiling: Ceiling) -> Memory | None:
-    """From what ``observe_ceiling`` saw; None where the kernel doesn't count memory for sessions."""
+    """The memory of all sessions; None if the kernel does not count it."""
     users = ceiling.users
     return {"scope": "sessions", "in_use": users.in_use, "ceiling": users.memory_max} if users else None
 
 
 def observe_trouble(counted: bool, root: str = "/") -> Trouble:
-    """``counted`` says whether the kernel counts memory for sessions."""
+    """``counted``: whether the kernel counts memory for sessions."""
     users = os.path.join(root, CGROUPS, USERS)
     proc = os.path.join(root, "proc")
     return {

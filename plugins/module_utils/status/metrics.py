@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The facts of agent-status as OpenMetrics: gauges alone, which Prometheus' own text format can read as well. Pure."""
+"""The facts of agent-status as OpenMetrics. Only gauges, which are also valid in Prometheus' text format. Pure."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ Number = Union[int, float, None]
 Samples = Iterable[tuple[Mapping[str, str], Number]]
 BYTES_HELP = {
     "memory_in_use_bytes": "Memory in use by agents.",
-    "memory_available_bytes": "Memory that the budget has for agents.",
-    "memory_ceiling_bytes": "The most that all sessions can take; absent without a ceiling.",
+    "memory_available_bytes": "Memory for agents in the budget.",
+    "memory_ceiling_bytes": "Maximum of all sessions; absent without a ceiling.",
 }
 
 
 DISK: list[tuple[str, str, Callable[[FileSystem], Number]]] = [
-    ("disk_free_bytes", "What accounts other than root have free.", lambda one: one["free"]),
-    ("disk_free_ratio", "The smaller one of bytes and inodes.", lambda one: one["free_share"]),
-    ("disk_free_min_ratio", "Less is free: target folders are removed.", lambda one: one["free_min"]),
-    ("disk_free_goal_ratio", "So much is free: the removal ends.", lambda one: one["free_goal"]),
+    ("disk_free_bytes", "Free space for accounts other than root.", lambda one: one["free"]),
+    ("disk_free_ratio", "Free share of bytes or of inodes, whichever is smaller.", lambda one: one["free_share"]),
+    ("disk_free_min_ratio", "If less is free, target folders are removed.", lambda one: one["free_min"]),
+    ("disk_free_goal_ratio", "The removal ends if so much is free.", lambda one: one["free_goal"]),
 ]
 
 
 def metrics(facts: Facts) -> str:
-    """What is not known is absent."""
+    """A value that is not known is absent."""
     budget, memory, drift = facts["budget"], facts["memory"], facts["drift"]
     agents, pool, slots = facts["agents"], facts["pool"], facts["slots"]
     families: list[tuple[str, str, Samples]] = [
         ("time_seconds", "When this was measured.", _one(round(facts["time"], 3))),
-        ("agents_running", "Agents that run.", [({"counted_by": agents["counted_by"]}, agents["running"])]),
+        ("agents_running", "Running agents.", [({"counted_by": agents["counted_by"]}, agents["running"])]),
         ("agents_recommended", "Agents that the budget recommends.", _one(budget["recommended_agents"])),
-        ("agents_max", "Agents that fit at most.", _one(budget["max_agents"])),
+        ("agents_max", "Maximum number of agents that fit.", _one(budget["max_agents"])),
         ("memory_in_use_bytes", BYTES_HELP["memory_in_use_bytes"], [({"scope": memory["scope"]}, memory["in_use"])]),
         ("memory_available_bytes", BYTES_HELP["memory_available_bytes"], _one(budget["available"])),
         ("memory_ceiling_bytes", BYTES_HELP["memory_ceiling_bytes"], _one(memory["ceiling"])),
-        ("oom_kills", "Processes killed for lack of memory since the boot.", _one(facts["trouble"]["killed"])),
+        ("oom_kills", "Processes that the OOM killer ended since the boot.", _one(facts["trouble"]["killed"])),
         (
             "pressure_waiting_ratio",
-            "Share of the last minute in which processes of the host waited: some of them, or all (full).",
+            "Share of the last minute in which some or all (full) processes of the host waited.",
             [
                 ({"resource": resource, "kind": kind}, round(row["avg60"] / 100, 6))
                 for resource, kinds in sorted(facts["pressure"].items())
@@ -51,10 +51,10 @@ def metrics(facts: Facts) -> str:
             ],
         ),
         ("pool_bytes", "Memory that wrapped commands share.", _one(pool["total"])),
-        ("pool_held_bytes", "Memory that they hold.", _of(pool, pool["held"])),
+        ("pool_held_bytes", "Memory of all permits that are in use.", _of(pool, pool["held"])),
         ("pool_waiting", "Processes that wait for memory.", _of(pool, len(pool["waiting"]))),
-        ("slots", "Cargo commands that may run at once.", _one(slots["total"])),
-        ("slots_held", "Slots that are held.", _of(slots, slots["held"])),
+        ("slots", "Cargo commands that may compile at once.", _one(slots["total"])),
+        ("slots_held", "Slots in use.", _of(slots, slots["held"])),
         ("slots_waiting", "Commands that wait for a slot.", _of(slots, len(slots["waiting"]))),
         *_of_ledger(facts["ledger"]),
         (
@@ -83,11 +83,15 @@ def _of_ledger(ledger: Ledger | None) -> list[tuple[str, str, Samples]]:
     ]
     ran = [({"quantile": "0.5"}, waits["ran"]["p50"] / 1000), ({"quantile": "0.95"}, waits["ran"]["p95"] / 1000)]
     return [
-        ("commands_seen", "Wrapped commands that the next figures are of, of the last day.", _one(waits["commands"])),
-        ("command_wait_seconds", "What so many of the commands waited at most.", waited),
-        ("command_run_seconds", "What so many of the commands ran at most.", ran),
-        ("commands_seeded", "Those that filled their target folder from a seed.", _one(waits["seeded"])),
-        ("command_cap_hit_ratio", "Share of them in which a process died at its cap.", _one(waits["hit_share"] / 1000)),
+        ("commands_seen", "Wrapped commands of the last day, for the next values.", _one(waits["commands"])),
+        ("command_wait_seconds", "Quantiles of the time that commands waited.", waited),
+        ("command_run_seconds", "Quantiles of the time that commands ran.", ran),
+        ("commands_seeded", "Commands that copied a seed.", _one(waits["seeded"])),
+        (
+            "command_cap_hit_ratio",
+            "Share of commands in which a process died at its cap.",
+            _one(waits["hit_share"] / 1000),
+        ),
     ]
 
 
@@ -96,7 +100,7 @@ def _one(value: Number) -> Samples:
 
 
 def _of(part: Pool | Slots, value: Number) -> Samples:
-    """Not known without the pool."""
+    """None without the pool."""
     return _one(None if part["total"] is None else value)
 
 
@@ -109,7 +113,7 @@ def _family(name: str, text: str, samples: Samples) -> list[str]:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    """Values are the program's own words, or came out of ``_label``."""
+    """The values need no quoting: they are constants, or results of ``_label``."""
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""
 
 

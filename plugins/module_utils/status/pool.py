@@ -2,10 +2,10 @@
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
 # (a bar is what is drawn, and _ what is not used)
-"""How much of the host's memory pool is held, how many slots, by whom, and who waits.
+"""How much memory of the host's pool and how many slots are in use, and which processes hold them or wait.
 
-The sums are values of semaphores in the kernel. It has no list of who holds and who waits: that is what the processes
-that watch say in their titles. An agent may give its own process any title, so these lines are for people.
+The sums are values of kernel semaphores. The kernel has no list of the processes, so the lists come from the titles of
+processes. An agent can give its own process any title, so the lists are only information.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TITLE = re.compile(
 )
 TITLES_SECONDS = 5.0
 _GETVAL = 12
-_FREE, _TOTAL, _FREE_SLOTS, _SLOTS = 0, 1, 3, 4  # places in the set
+_FREE, _TOTAL, _FREE_SLOTS, _SLOTS = 0, 1, 3, 4  # numbers of the semaphores
 
 
 class Caller(TypedDict):
@@ -45,10 +45,10 @@ class Caller(TypedDict):
 
 class Pool(TypedDict):
     path: str
-    total: int | None  #: Bytes; None where there is no pool.
+    total: int | None  #: Bytes; None without a pool.
     held: int
-    holders: list[Caller]  #: Who holds most first.
-    waiting: list[Caller]  #: Who waits longest first.
+    holders: list[Caller]  #: The largest permit first.
+    waiting: list[Caller]  #: The longest wait first.
     problem: str | None
 
 
@@ -60,7 +60,7 @@ class Slots(TypedDict):
 
 
 class Commands(NamedTuple):
-    """What wrapped commands share."""
+    """The pool and the slots of all wrapped commands."""
 
     pool: Pool
     slots: Slots
@@ -68,30 +68,29 @@ class Commands(NamedTuple):
 
 
 def observe_pool(path: str, root: str = "/") -> Commands:
-    """The pool whose number stands in the file ``path`` of the host below ``root``."""
+    """The pool whose id is in the file ``path`` of the host below ``root``."""
     pool: Pool = {"path": path, "total": None, "held": 0, "holders": [], "waiting": [], "problem": None}
     slots: Slots = {"total": None, "held": 0, "holders": [], "waiting": []}
     try:
         with open(below(root, path), encoding="ascii", errors="replace") as file:
             match = _POOL.match(file.read(100))
     except OSError as error:
-        pool["problem"] = f"{path}: {error.strerror}; nova-agent-pool.service makes it"
+        pool["problem"] = f"{path}: {error.strerror}; start nova-agent-pool.service"
         return Commands(pool, slots)
     free, total, free_slots, all_slots = (
         _value(int(match[1]), place) if match else None for place in (_FREE, _TOTAL, _FREE_SLOTS, _SLOTS)
     )
     if match is None or free is None or total is None or free_slots is None or all_slots is None:
-        pool["problem"] = f"what {path} names is not there: restart nova-agent-pool.service"
+        pool["problem"] = f"the pool of {path} does not exist: restart nova-agent-pool.service"
         return Commands(pool, slots)
     unit = int(match[2])
     pool["total"], pool["held"] = total * unit, (total - free) * unit
     slots["total"], slots["held"] = all_slots, all_slots - free_slots
     try:
-        # The kernel reads a title from the memory of its process, which may be a file system of an account's that never
-        # answers: so a child waits for it.
+        # In a child: the kernel reads a title from the memory of its process, which can hang in a file system.
         callers = answer(lambda: list(_callers(root)), seconds=TITLES_SECONDS)
     except ChildError as error:
-        return Commands(pool, slots, f"who holds and who waits is not known: the look at the processes' titles {error}")
+        return Commands(pool, slots, f"the holders and the waiting processes are unknown: reading the titles {error}")
     for holds, caller in callers:
         listed = pool if caller["memory"] else slots
         listed["holders" if holds else "waiting"].append(caller)

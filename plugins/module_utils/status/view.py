@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
 # (a bar is what is drawn, and _ what is not used)
-"""What agent-status prints on a terminal: lines of at most 80 columns, in ASCII. Pure."""
+"""The text view of agent-status: ASCII lines of at most 80 columns. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import
 
 WIDTH = 80
 LABEL = 10
-ROWS = 8  # of a list; --json has all
+ROWS = 8  # lines of a list; --json has all
 BAR = WIDTH - LABEL - 8
 GREEN, YELLOW, RED, BOLD, PLAIN = "\033[32m", "\033[33m", "\033[31m", "\033[1m", "\033[0m"
 
 
 def render(facts: Facts, colour: bool = False) -> list[str]:
-    """The view as lines. ``facts`` hold no character that a terminal would obey."""
+    """The view as lines. ``facts`` have no control characters."""
     view = _View(colour)
     moment = _clock(facts["time"], facts["time"], whole=True)
     view.heading(f"{facts['host'][: WIDTH - len(moment) - 2]}  {moment}")
@@ -57,7 +57,7 @@ class _View:
         self.lines += [" " * LABEL + line for line in more]
 
     def row(self, text: str) -> None:
-        """One line of a list, cut where it is too long."""
+        """One line of a list, cut if it is too long."""
         room = WIDTH - LABEL
         self.lines.append(" " * LABEL + (text if len(text) <= room else f"{text[: room - 3]}..."))
 
@@ -88,7 +88,7 @@ def _memory(view: _View, facts: Facts) -> None:
         view.say(
             "memory",
             f"{in_use} in agents' processes, shared pages counted for each{of_budget}. The host has no cgroup v2 with "
-            "the memory controller, so pressure and kills are the host's",
+            "the memory controller, so pressure and kills are those of the whole host",
         )
     view.bar(memory["in_use"], memory["ceiling"] or available)
     pressure, killed = trouble["pressure"], trouble["killed"]
@@ -96,13 +96,11 @@ def _memory(view: _View, facts: Facts) -> None:
         some, full = (pressure.get(kind, {}).get("avg60", 0.0) for kind in ("some", "full"))
         view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
     else:
-        view.say("pressure", "is not measured: the kernel was started without psi=1")
+        view.say("pressure", "not measured: the kernel was started without psi=1")
     if facts["pressure"]:
         cpu, disk = (facts["pressure"].get(name, {}).get("some", {}).get("avg60", 0.0) for name in ("cpu", "io"))
         view.say("cpu, disk", f"some waited for a CPU {cpu:g} % of the last minute, for the disk {disk:g} %")
-    view.say(
-        "killed", "is not counted here" if killed is None else f"{killed} processes for lack of memory since the boot"
-    )
+    view.say("killed", "not counted" if killed is None else f"{killed} processes for lack of memory since the boot")
 
 
 def _agents(view: _View, facts: Facts) -> None:
@@ -183,7 +181,7 @@ def _upkeep(view: _View, facts: Facts) -> None:
         view.say("toolchain", f"Rust {', '.join(toolchain['installed']) or 'none'}: {state}")
         view.rows(toolchain["problems"], "problems")
     if drift is None:
-        view.say("drift", "not known")
+        view.say("drift", "unknown")
     else:
         hidden = f"; {len(drift['unreadable'])} can be read by root only" if drift["unreadable"] else ""
         changed = _count(len(drift["changed"]), "path")
@@ -228,7 +226,7 @@ def _count(number: int, what: str, plural: str = "s") -> str:
 
 
 def _clock(moment: float, now: float, whole: bool = False) -> str:
-    """Local time, with the day where it is another one."""
+    """Local time, with the date if it is another day."""
     shown, today = time.localtime(moment), time.localtime(now)
     same_day = shown[:3] == today[:3] and not whole
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S", shown)

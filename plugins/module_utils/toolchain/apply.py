@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a toolchain tree to the desired state: lock, look, build a new generation, switch by one rename, clean up."""
+"""Bring a toolchain tree to the desired state: lock, look, build a new generation, rename one link, remove the old."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
 
 @dataclass
 class Outcome:
-    """What was (or in check mode would be) done; ``in_use`` are old generations kept for programs that run in them."""
+    """The changes, or in check mode the planned ones. ``in_use``: old generations in which programs still run."""
 
     changed: bool = False
     installed: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def preview(tree: str, request: Request, architecture: str, displaced: bool = False) -> Outcome:
-    """What ``apply`` would do, told from files alone. ``displaced``: the folder above will be made anew first."""
+    """What ``apply`` would do. ``displaced``: a folder above the tree will be created again first."""
     found = Inspection(tree) if displaced else inspect(tree)
     return _outcome(found, request, TRIPLES[architecture])[1]
 
@@ -50,7 +50,7 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
     """Bring ``tree`` to ``request``. Raises InstallError, FetchError, RequestError, StateError and
     OSError.
 
-    Whatever is raised, ``tree`` is the old toolchain or the new one, whole.
+    After any error, ``tree`` is completely the old or completely the new toolchain.
     """
     folder = generations_folder(tree)
     with opened_own_folder(os.path.dirname(tree)):
@@ -60,8 +60,8 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
         steps, outcome = _outcome(found, request, TRIPLES[architecture])
         if steps.generation:
             if os.path.lexists(tree) and not os.path.islink(tree):
-                raise InstallError(f"{tree} is not a link of this collection: move it away, or choose another prefix")
-            root = tempfile.mkdtemp(prefix="", dir=folder)  # 0700 until it is whole
+                raise InstallError(f"{tree} is not a link of this collection: move it away, or set another prefix")
+            root = tempfile.mkdtemp(prefix="", dir=folder)  # 0700 until it is complete
             try:
                 Generation(root, architecture, source, lock).build(request, steps, found)
                 _switch(tree, root)
@@ -74,7 +74,7 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
 
 
 def remove(tree: str, patience: float) -> Outcome:
-    """Take ``tree`` out with all its generations. Raises StateError and OSError."""
+    """Remove ``tree`` with all its generations. Raises StateError and OSError."""
     folder = generations_folder(tree)
     outcome = preview_removal(tree)
     _remove_link(folder)
@@ -92,7 +92,7 @@ def remove(tree: str, patience: float) -> Outcome:
 
 
 def abandon(tree: str, patience: float) -> list[str]:
-    """Take out a tree that is at another path now; returns generations in which programs still run, which stay.
+    """Remove a tree whose path has changed. Returns the generations that stay, because programs still run in them.
 
     Raises StateError and OSError.
     """
@@ -109,7 +109,7 @@ def abandon(tree: str, patience: float) -> list[str]:
 
 
 def preview_removal(tree: str) -> Outcome:
-    """What ``remove`` would do. A tree that is not a link of ours is left alone."""
+    """What ``remove`` would do. A tree that is not a link of the collection stays."""
     found = inspect(tree)
     ours = os.path.isdir(generations_folder(tree)) or os.path.islink(generations_folder(tree))
     was = toolchain_plan.before(found)
@@ -149,27 +149,27 @@ def _ensure_folder(folder: str) -> None:
 
 
 def _remove_link(path: str) -> None:
-    """A link in the place of our folder goes; what it leads to is not ours."""
+    """Remove a link that replaced a folder of the collection. Its target stays."""
     if os.path.islink(path):
         os.unlink(path)
 
 
 def _dissolve(folder: str) -> None:
-    """Remove the folder of a tree that has no generation; the caller holds the lock in it."""
+    """Remove the folder of a tree without generations. The caller has its lock."""
     if os.listdir(folder) == [LOCK]:
         os.unlink(os.path.join(folder, LOCK))
         os.rmdir(folder)
 
 
 def _switch(tree: str, root: str) -> None:
-    """One rename(2): whoever looks sees the old link or the new one."""
+    """One rename(2), so that a reader sees the old or the new link."""
     link = f"{root}.link"
     os.symlink(os.path.join(os.path.basename(os.path.dirname(root)), os.path.basename(root)), link)
     os.replace(link, tree)
 
 
 def _clear(tree: str, folder: str) -> list[str]:
-    """Remove generations that nothing needs; returns those in which programs still run."""
+    """Remove unused generations, and return those in which programs still run."""
     found = inspect(tree, own_lock=True)
     for path in found.leftovers:
         _discard(path)
@@ -177,7 +177,7 @@ def _clear(tree: str, folder: str) -> list[str]:
 
 
 def _discard(path: str) -> None:
-    """Remove a generation, or the link that a killed run left beside it."""
+    """Remove a generation, or a link that a killed run left."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How a host's toolchain tree differs from what is wanted. Pure: the controller calls it with what a host observed."""
+"""Compare a host's toolchain tree with the desired one. Pure: the controller calls it with the observed tree."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
 
 @dataclass(frozen=True)
 class Difference:
-    """``name``: ``missing``, ``damaged``, ``other`` (installed in another way), ``unwanted`` or ``unrecorded``."""
+    """``name``: ``missing``, ``damaged``, ``other`` (installed with other options), ``unwanted`` or ``unrecorded``."""
 
     name: str
     why: str
 
 
 def differences(request: Request, tree: str, observed: ToolchainTree | None, trees: Sequence[str]) -> list[Difference]:
-    """Compare ``request`` with what is at ``tree``. Empty if the module rustup_toolchain would change nothing.
+    """Compare ``request`` with the tree at ``tree``. Empty if the module rustup_toolchain would change nothing.
 
-    ``trees`` are those that the manifest has for the role.
+    ``trees`` are the trees of the role in the manifest.
     """
     observed = observed or ToolchainTree(False, "", [], [], [])
     try:
         toolchains = installed({"toolchains": [asdict(one) for one in observed.toolchains]})
     except RequestError as error:
-        return [Difference("damaged", f"its receipt names what no policy can: {error}")]
+        return [Difference("damaged", f"its receipt has an impossible toolchain: {error}")]
     there = {toolchain.channel: toolchain for toolchain in toolchains}
     wanted = {toolchain.channel: toolchain for toolchain in request.toolchains}
     found = [Difference("damaged", problem) for problem in observed.problems]
@@ -47,7 +47,7 @@ def differences(request: Request, tree: str, observed: ToolchainTree | None, tre
     if not observed.present and not found:
         found.append(Difference("missing", f"{tree} is missing"))
     if observed.present and not found and observed.request != json.dumps(request.to_dict(), sort_keys=True):
-        found.append(Difference("other", "was installed for another request"))
+        found.append(Difference("other", "was installed with other options"))
     found += [Difference("unwanted", f"the tree {other} is no longer wanted") for other in trees if other != tree]
     if observed.present and tree not in trees:
         found.append(Difference("unrecorded", f"{tree} is not in the manifest"))

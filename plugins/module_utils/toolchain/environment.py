@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import RequestError
 
-# Settings of rustup that an operator's network or disk may need. All others are the module's to set.
+# Settings of rustup that depend on the network or the disk. The module sets all others.
 SETTINGS = (
     "RUSTUP_CONCURRENT_DOWNLOADS",
     "RUSTUP_DOWNLOAD_TIMEOUT",
@@ -25,21 +25,21 @@ PUBLIC = (*SETTINGS, "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "C
 
 
 def check_environment(given: Mapping[str, object], name: str) -> dict[str, str]:
-    """``given`` as text. Raises RequestError, which shows no value, for what the module would have to ignore."""
+    """``given`` as text. Raises RequestError, without values, for variables that the module would ignore."""
     refused = sorted(key for key in given if key.startswith(OURS) and key not in SETTINGS)
     if refused:
         raise RequestError(
-            f"{name} holds {', '.join(refused)}; of such names allowed are {', '.join(SETTINGS)}, beside proxies and "
-            "certificates such as https_proxy and SSL_CERT_FILE"
+            f"{name} has {', '.join(refused)}; allowed are {', '.join(SETTINGS)}, and proxies and certificates such as "
+            "https_proxy and SSL_CERT_FILE"
         )
     return {key: str(value) for key, value in given.items()}
 
 
 def network_environment(given: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of everything that uses the network: ``inherited`` without what steers programs, and ``given``.
+    """The environment of rustup and of downloads: ``given``, and ``inherited`` without variables that change programs.
 
-    rustup knows ALL_PROXY and Python does not, so it is spelled out. Raises RequestError for a proxy that Python can't
-    use.
+    rustup supports ALL_PROXY and Python does not, so it sets http_proxy and https_proxy. Raises RequestError for a
+    proxy that Python can't use.
     """
     kept = {name: value for name, value in inherited.items() if name in SETTINGS or not name.startswith(OURS)}
     found = {**kept, **given}

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Download files whose sha256 is known before. Proxies come from the environment."""
+"""Download files and verify their sha256. Proxies come from the environment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ansible.module_utils.urls import open_url
 
 TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
-Progress = Callable[[int, Optional[int]], None]  # (bytes so far, bytes in all where the server says so)
+Progress = Callable[[int, Optional[int]], None]  # (downloaded bytes, size of the file if the server sends it)
 
 
 class FetchError(Exception):
-    """A download failed or has another checksum. The message names the URL, and both checksums."""
+    """A download failed, or has another checksum. The message has the URL and both checksums."""
 
 
 def sha256_file(path: str) -> str:
@@ -33,22 +33,22 @@ def sha256_file(path: str) -> str:
 
 
 def fetch(url: str, limit: int = 64 << 20) -> bytes:
-    """The content at ``url``, which may have ``limit`` bytes. Raises FetchError."""
+    """The content of ``url``, at most ``limit`` bytes. Raises FetchError."""
     try:
         with open_url(url, timeout=TIMEOUT, use_netrc=False) as answer:
             content: bytes = answer.read(limit + 1)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     if len(content) > limit:
-        raise FetchError(f"{url}: it has more than {limit:,} bytes, and no such file has: is it the right server?")
+        raise FetchError(f"{url}: it has more than {limit:,} bytes, so it can't be a manifest: check the URL")
     return content
 
 
 def download(url: str, path: str, sha256: str, named_by: str, progress: Progress | None = None) -> int:
-    """Fetch ``url`` to ``path``; returns the bytes fetched. ``named_by`` says where ``sha256`` was taken from.
+    """Download ``url`` to ``path``, and return the number of bytes. ``named_by`` is the source of ``sha256``.
 
-    The file is written as ``path.part``, from where an interrupted download goes on, and takes its name once its sum
-    is right. With a wrong sum nothing is left behind. Raises FetchError.
+    The file is written as ``path.part``, so that an interrupted download can continue, and renamed if its checksum is
+    right. With a wrong checksum it is removed. Raises FetchError.
     """
     part = f"{path}.part"
     fetched = 0
@@ -73,11 +73,11 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
         answer: Any = open_url(url, headers=headers, timeout=TIMEOUT, use_netrc=False)
     except urllib.error.HTTPError as error:
         error.close()
-        if have and error.code == 416:  # all of it was there already; the sum decides
+        if have and error.code == 416:  # the part is already complete; its checksum decides
             return 0
         raise
     with answer:
-        if getattr(answer, "status", None) != 206:  # a server, or file://, that sends the whole
+        if getattr(answer, "status", None) != 206:  # the server (or file://) sends the whole file
             have = 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
@@ -94,7 +94,7 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
 
 
 def _proxy(url: str) -> str:
-    """By which variable's proxy ``url`` was asked for. Never its value, which may hold a password."""
+    """The variable of the proxy for ``url``. Its value is not shown, because it can have a password."""
     parts = urlsplit(url)
     if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
         return ""
@@ -102,13 +102,13 @@ def _proxy(url: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why a fetch failed, in a few words."""
+    """The reason of a failed download, as a short text."""
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answers {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         return reason(error.reason) if isinstance(error.reason, BaseException) else str(error.reason)
     if isinstance(error, http.client.IncompleteRead):
-        return "the connection ended before the whole file was there"
+        return "the connection ended before the file was complete"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Building a generation: rustup and its toolchains are installed beside the old ones, checked, and made read-only.
+"""Build a generation: install rustup and toolchains in a new folder, check them, and make them read-only.
 
-Nothing here touches what is in use: a run that is killed leaves a folder beside, which the next one removes.
+The generation in use does not change. If a run is killed, the next run removes its folder.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
 )
 
 TAIL = 15  # lines of a failed command that an error shows
-CHECKER = 65534  # nobody: what was downloaded runs with no more rights than that, until it is in place
+CHECKER = 65534  # nobody: downloaded programs are checked with these rights only
 CHECK_MEMORY = 16 << 30  # address space
 CHECK_SECONDS = 120
 MOST_OUTPUT = 1 << 16  # bytes of a program's output that are read
 SHIM_ENVIRONMENT = """\
 # SPDX-License-Identifier: Apache-2.0
-# Read by the shims. It names this generation, not the link to it: a build goes on in the one it began with.
+# Read by the shims. It has the path of this generation, so that a running build does not change its toolchain.
 RUSTUP_HOME={home}
 _toolchain_triple={triple}
 _toolchain_channel={channel}
@@ -67,8 +67,8 @@ class InstallError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """``dist_server`` has the toolchains, ``update_root`` rustup itself; ``timeout`` (s) bounds one rustup command.
-    ``environment`` is what they and the downloads need of the network, see environment.py."""
+    """``dist_server`` has the toolchains, ``update_root`` has rustup. ``timeout`` (s) is for one rustup command.
+    ``environment`` is for rustup and the downloads, see environment.py."""
 
     dist_server: str
     update_root: str
@@ -77,7 +77,7 @@ class Source:
 
 
 class Generation:
-    """One generation while it is built. ``lock`` is a descriptor that rustup inherits."""
+    """A generation that is being built. ``lock`` is a descriptor that rustup inherits."""
 
     def __init__(self, root: str, architecture: str, source: Source, lock: int) -> None:
         self.root = root
@@ -89,7 +89,7 @@ class Generation:
         self.lock = lock
 
     def build(self, request: Request, steps: Plan, old: Inspection) -> None:
-        """Install everything that ``request`` and ``steps`` ask for. Raises InstallError, FetchError, OSError."""
+        """Install everything in ``request`` and ``steps``. Raises InstallError, FetchError and OSError."""
         os.mkdir(self.scratch, 0o755)
         self._install_rustup(request, old)
         for toolchain in steps.keep:
@@ -130,14 +130,14 @@ class Generation:
             installer, "-y", "--no-modify-path", "--default-toolchain", "none", "--profile", "minimal",
             "--default-host", self.triple, environment=self._environment(self.source.dist_server),
         )  # fmt: skip
-        # before any toolchain: rustup replaces itself without a checksum, and installs what a checkout's file names
+        # before any toolchain: else rustup replaces itself without a checksum, and installs a checkout's toolchain
         self._rustup("set", "auto-self-update", "disable")
         self._rustup("set", "auto-install", "disable")
 
     def _take_over(self, toolchain: Toolchain, old: Inspection) -> None:
-        """Hard links: a toolchain that is as it should be is neither fetched nor copied again."""
+        """Use a compliant toolchain of the old generation, as hard links."""
         if old.generation is None:
-            raise InstallError(f"{toolchain.channel} was to be taken over, and no generation is there: apply again")
+            raise InstallError(f"the old generation with {toolchain.channel} is missing: apply again")
         path = toolchain_path(toolchain.channel, self.triple)
         shutil.copytree(
             os.path.join(old.generation, path),
@@ -163,22 +163,22 @@ class Generation:
                 ) from error
             raise InstallError(
                 f"{self.source.dist_server} ({_variable('dist_server')}) has no toolchain {toolchain.channel} for "
-                f"{self.triple}: change the channel, or build a mirror that has it"
+                f"{self.triple}: change the channel, or add it to the mirror"
             ) from error
 
     def _unpinned_server(self, toolchain: Toolchain) -> str:
         server = self.source.dist_server
         if server.startswith("file://") and not is_roots(server[len("file://") :]):
             raise InstallError(
-                f"{server} ({_variable('dist_server')}) is a folder that accounts other than root may change, and "
-                f"channel_checksums has no sha256 for {toolchain.channel}: add the sum that nova.agent_host.mirror "
-                "prints"
+                f"{server} ({_variable('dist_server')}) is a folder that other accounts may change, and "
+                f"channel_checksums has no sha256 for {toolchain.channel}: add the checksum that "
+                "nova.agent_host.mirror prints"
             )
         return server
 
     def _pinned_channel(self, toolchain: Toolchain) -> str:
-        """A server of one manifest, for rustup: the one whose sum the policy names. All else comes from where it did,
-        and rustup compares it with the sums in the manifest."""
+        """A file:// server for rustup that has only the verified manifest. rustup downloads all other files from the
+        original server, and compares them with the checksums in the manifest."""
         path = manifest_path(toolchain.channel)
         url = f"{self.source.dist_server}/{path}"
         with _named(f"the manifest of {toolchain.channel}", "dist_server"):
@@ -200,17 +200,16 @@ class Generation:
         return f"file://{server}"
 
     def check(self, toolchain: Toolchain) -> str:
-        """Run what was installed, as nobody; returns rustc's version line. Raises InstallError."""
+        """Run the installed programs as nobody, and return rustc's version line. Raises InstallError."""
         sysroot = self._sysroot(toolchain)
         rustc = os.path.join(sysroot, "bin/rustc")
-        os.chmod(self.root, 0o711)  # nobody must get to rustc; set_modes comes later
+        os.chmod(self.root, 0o711)  # the account nobody must reach rustc; set_modes comes later
         place = tempfile.mkdtemp(prefix="check-", dir=self.scratch)
         os.chown(place, CHECKER, CHECKER)
         try:
-            told = self._check(place, rustc, "-vV")
-            version = told.split("\n")[0]
+            version = self._check(place, rustc, "-vV").split("\n")[0]
             if not matches(toolchain.channel, version):
-                raise InstallError(f"{rustc} -vV says {version!r}, which is not {toolchain.channel}")
+                raise InstallError(f"{rustc} -vV prints {version!r}, which is not {toolchain.channel}")
             self._check(place, os.path.join(sysroot, "bin/cargo"), "-V")
             missing = missing_components(sysroot, toolchain, self.triple)
             if missing:
@@ -220,24 +219,24 @@ class Generation:
             return version
         finally:
             with suppress(OSError), acting_as(Rights(CHECKER, CHECKER)):
-                shutil.rmtree(place)  # all but the folder itself, which goes with the scratch folder
+                shutil.rmtree(place)  # the folder itself is removed with the scratch folder
 
     def _compile(self, place: str, rustc: str) -> None:
         crate, program = os.path.join(self.scratch, "check.rs"), os.path.join(place, "check")
         with open(crate, "w", encoding="utf-8") as file:
             file.write('fn main() { print!("compiled") }\n')
         self._check(place, rustc, "--edition", "2021", "-o", program, crate)
-        said = self._check(place, program)
-        if said != "compiled":
-            raise InstallError(f"a program that {rustc} compiled says {said!r}, not 'compiled'")
+        output = self._check(place, program)
+        if output != "compiled":
+            raise InstallError(f"a program that {rustc} compiled prints {output!r}, not 'compiled'")
 
     def _check(self, place: str, *command: str) -> str:
-        """The output of a program that was just downloaded."""
+        """Run a downloaded program without rights, and return its output."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": place, "TMPDIR": place, "LC_ALL": "C"}
         return self._run(*command, environment=environment, cwd=place, unprivileged=True)
 
     def _finish(self, request: Request, installed: Sequence[Mapping[str, Any]]) -> None:
-        """Leave only what belongs here, root's and read-only, and write down how it looks."""
+        """Remove temporary files, make the generation read-only, and write its receipt."""
         shutil.rmtree(self.scratch)
         for name in os.listdir(self.root):
             if name.startswith("env"):  # rustup-init's scripts for shell profiles, which no shim needs
@@ -262,10 +261,10 @@ class Generation:
     def _run(
         self, *command: str, environment: Mapping[str, str], cwd: str | None = None, unprivileged: bool = False
     ) -> str:
-        """The output of ``command``. Raises InstallError with the last lines that it printed."""
+        """Run ``command``, and return its output. Raises InstallError with its last lines."""
         shown = " ".join([os.path.basename(command[0]), *command[1:]])
         seconds = CHECK_SECONDS if unprivileged else self.source.timeout
-        # Files, not pipes: what a program left behind can't hold us up, nor fill our memory.
+        # Files instead of pipes: a process left behind can't block this module or fill its memory.
         with tempfile.TemporaryFile(dir=self.scratch) as output, tempfile.TemporaryFile(dir=self.scratch) as errors:
             try:
                 done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
@@ -279,24 +278,24 @@ class Generation:
                 raise InstallError(f"{command[0]} can't be run: {error.strerror}{hint}") from error
             except subprocess.TimeoutExpired as error:
                 hint = "is the host overloaded?" if unprivileged else "raise timeout"
-                raise InstallError(f"`{shown}` was ended after {seconds:g} s: {hint}") from error
+                raise InstallError(f"`{shown}` was killed after {seconds:g} s: {hint}") from error
             except subprocess.SubprocessError as error:
-                raise InstallError(f"`{shown}` can't be run without root's rights: {error}") from error
-            said, told = _text(output), _text(errors)
+                raise InstallError(f"`{shown}` can't be run as nobody: {error}") from error
+            text, problems = _text(output), _text(errors)
         if done.returncode:
-            lines = [line.strip() for line in (told + said).strip().split("\n")]
+            lines = [line.strip() for line in (problems + text).strip().split("\n")]
             tail = "; ".join(line for line in lines[-TAIL:] if line)
             raise InstallError(f"`{shown}` ended with status {done.returncode}: {tail}")
-        return said
+        return text
 
     def _environment(self, server: str) -> dict[str, str]:
         return {
             **self.source.environment,
             "RUSTUP_HOME": self.home,
-            "CARGO_HOME": self.root,  # where rustup-init puts bin/
+            "CARGO_HOME": self.root,  # rustup-init creates bin/ here
             "RUSTUP_DIST_SERVER": server,
             "RUSTUP_UPDATE_ROOT": self.source.update_root,
-            "RUSTUP_IO_THREADS": "1",  # a third of the address space, and no slower
+            "RUSTUP_IO_THREADS": "1",  # uses a third of the address space, and is not slower
             "RUSTUP_INIT_SKIP_PATH_CHECK": "yes",
             "RUSTUP_INIT_SKIP_SUDO_CHECK": "yes",
             "RUSTUP_TERM_COLOR": "never",
@@ -305,13 +304,13 @@ class Generation:
 
 
 def _text(file: BinaryIO) -> str:
-    """The end of what was written."""
+    """The end of the file."""
     file.seek(-min(file.seek(0, os.SEEK_END), MOST_OUTPUT), os.SEEK_END)
     return file.read(MOST_OUTPUT).decode(errors="replace")
 
 
 def _drop_rights() -> None:
-    """In the child: limits first, then the rights, for good."""
+    """In the child: set limits, then drop all rights."""
     for item, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, CHECK_MEMORY), (resource.RLIMIT_FSIZE, 1 << 30)):
         hard = resource.getrlimit(item)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -326,13 +325,13 @@ def _variable(option: str) -> str:
 
 
 def _unaltered(server: str) -> str:
-    """``server`` as rustup leaves it: where a manifest names the official one, rustup puts RUSTUP_DIST_SERVER."""
+    """``server`` in a form that rustup does not replace: it replaces the official server by RUSTUP_DIST_SERVER."""
     return f"https://{UPSTREAM[len('https://') :].upper()}" if server == UPSTREAM else server
 
 
 @contextmanager
 def _named(what: str, option: str) -> Iterator[None]:
-    """Say what a failed download was for, and which option names the server."""
+    """Add to a download error what was downloaded, and the option of the server."""
     try:
         yield
     except FetchError as error:
@@ -340,7 +339,7 @@ def _named(what: str, option: str) -> Iterator[None]:
 
 
 def matches(channel: str, version: str) -> bool:
-    """Whether rustc's version line, ``rustc 1.92.0 (ded5c06cf 2025-12-08)``, is one of ``channel``."""
+    """Whether rustc's version line, such as ``rustc 1.92.0 (ded5c06cf 2025-12-08)``, fits ``channel``."""
     words = version.split()
     release = words[1] if len(words) > 1 and words[0] == "rustc" else ""
     name = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", channel)
@@ -353,7 +352,7 @@ def matches(channel: str, version: str) -> bool:
 
 
 def missing_components(sysroot: str, toolchain: Toolchain, triple: str) -> list[str]:
-    """What was asked for and is not in the sysroot's own list. Raises OSError where it has none."""
+    """The requested components and targets that are not in the sysroot's list. Raises OSError without a list."""
     with open(os.path.join(sysroot, "lib/rustlib/components"), encoding="utf-8") as file:
         have = set(file.read().split())
     wanted = {name: (name, f"{name}-preview") for name in ("rustc", "cargo", *toolchain.components)}
@@ -366,7 +365,7 @@ def missing_components(sysroot: str, toolchain: Toolchain, triple: str) -> list[
 
 
 def set_modes(root: str) -> None:
-    """Give everything below ``root`` to whoever runs this (root), writable by nobody else, whatever the umask was."""
+    """Give everything below ``root`` to this account (root), writable only for it, independent of the umask."""
     owner, group = os.geteuid(), os.getegid()
     for folder, folders, files in os.walk(root):
         os.chown(folder, owner, group)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which trees a role has put on this host, in the collection's manifest."""
+"""Record the toolchain trees of a role in the manifest."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 
 
 def displaced(manifest: Manifest, tree: str, kind: Callable[[str], str]) -> list[str]:
-    """The folders above ``tree`` that an apply made and in whose place something else stands, a link perhaps: what is
-    seen through it goes when the folder is put back. ``kind`` gives what a path is."""
+    """The folders above ``tree`` that an apply created and that are something else now, such as a link. The next apply
+    creates them again, and then the tree behind the link is not visible. ``kind`` returns the kind of a path."""
     made = {path for path, record in manifest.records() if record.implied}
     return [folder for folder in _above(tree) if folder in made and kind(folder) not in ("directory", "absent")]
 
 
 def is_displaced(tree: str, path: str) -> bool:
-    """Whether ``tree`` is seen through what stands in the place of a folder of ours."""
+    """Whether a folder above ``tree`` was replaced, for example by a link."""
     return bool(displaced(Manifest.load(path), tree, _kind))
 
 
@@ -32,7 +32,7 @@ def _kind(path: str) -> str:
 
 
 def claim(role: str, tree: str, path: str) -> None:
-    """Record ``tree`` before anything is written, and make the folders above it that are missing."""
+    """Record ``tree`` before anything is written, and create missing folders above it."""
     with locked():
         manifest = Manifest.load(path)
         trees = manifest.role(role).trees
@@ -49,12 +49,12 @@ def claim(role: str, tree: str, path: str) -> None:
 
 
 def others(role: str, tree: str, path: str) -> list[str]:
-    """Trees of ``role`` other than ``tree``: the prefix was changed."""
+    """Other trees of ``role``: they exist if the prefix was changed."""
     return [other for other in Manifest.load(path).role(role).trees if other != tree]
 
 
 def release(role: str, tree: str, path: str) -> None:
-    """Forget ``tree``, and remove the folders above it that were made for it and are empty."""
+    """Remove ``tree`` from the manifest, and remove empty folders above it that were created for it."""
     with locked():
         manifest = Manifest.load(path)
         ours = manifest.role(role)
@@ -63,13 +63,13 @@ def release(role: str, tree: str, path: str) -> None:
         for folder in _above(tree):
             if folder in paths and paths[folder].implied and manifest.holders(folder) == [role]:
                 remove(folder)
-                if not os.path.lexists(folder):  # else not empty: it goes with the last thing in it
+                if not os.path.lexists(folder):  # else it is not empty, and is removed later
                     del paths[folder]
         manifest.save(path)
 
 
 def _above(tree: str) -> list[str]:
-    """The folders above ``tree``, nearest first, without the root."""
+    """The folders above ``tree`` without ``/``, the nearest first."""
     folders = []
     folder = os.path.dirname(tree)
     while folder != "/":

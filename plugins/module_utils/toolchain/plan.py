@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What an apply has to do: which toolchains stay, which are installed, which go. Pure."""
+"""Plan an apply: which toolchains stay, which are installed, and which are removed. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
 
 @dataclass(frozen=True)
 class Plan:
-    """``keep`` moves into the new generation as it is, ``install`` is fetched, ``remove`` is not in it any more.
+    """``keep`` is linked into the new generation, ``install`` is downloaded, ``remove`` is left out.
 
-    ``generation`` tells whether a new generation is needed, ``repairs`` what was found damaged or left over.
+    ``generation``: whether a new generation is needed. ``repairs``: what is damaged or left over.
     """
 
     generation: bool
@@ -31,7 +31,7 @@ class Plan:
 
 
 def plan(request: Request, found: Inspection, triple: str) -> Plan:
-    """Compare what is asked for with what was found."""
+    """Compare the request with the observed tree."""
     there = installed(found.receipt)
     intact = {toolchain for toolchain in there if found.intact(toolchain_path(toolchain.channel, triple))}
     wanted = {toolchain.channel for toolchain in request.toolchains}
@@ -50,7 +50,7 @@ def plan(request: Request, found: Inspection, triple: str) -> Plan:
 
 
 def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
-    """The toolchains that a receipt says were installed."""
+    """The installed toolchains according to a receipt."""
     names = ("channel", "profile", "components", "targets")
     return [
         Toolchain.from_options({name: entry[name] for name in names}, sums={entry["channel"]: entry.get("sha256", "")})
@@ -59,12 +59,12 @@ def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
 
 
 def toolchain_path(channel: str, triple: str) -> str:
-    """Where a toolchain lies below a generation."""
+    """The path of a toolchain below a generation."""
     return f"rustup/toolchains/{channel}-{triple}"
 
 
 def before(found: Inspection) -> str:
-    """What stands there, for a diff."""
+    """The observed state, for a diff."""
     receipt = found.receipt or {}
     lines = [f"rustup {receipt['request']['rustup_version']}"] if receipt else []
     lines += [toolchain.describe() for toolchain in installed(receipt)]
@@ -72,7 +72,7 @@ def before(found: Inspection) -> str:
 
 
 def after(request: Request, steps: Plan) -> str:
-    """What will stand there, for a diff."""
+    """The planned state, for a diff."""
     wanted = list(request.toolchains) + [spare for spare in steps.keep if spare not in request.toolchains]
     lines = [f"rustup {request.rustup_version}", *(toolchain.describe() for toolchain in wanted)]
     return "".join(f"{line}\n" for line in lines)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of a host's Rust toolchain: names, versions, checksums, sources. Pure."""
+"""The desired toolchains of a host: names, versions, checksums, sources. Pure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RequestError(ValueError):
-    """A value that can't be meant; the message names the option, what it held and what is allowed."""
+    """A wrong value. The message has the option, its value and what is allowed."""
 
 
 @dataclass(frozen=True)
 class Toolchain:
     """One toolchain: a channel (``1.92.0``, ``nightly-2026-05-19``) with its profile, components and targets.
 
-    ``sha256`` is that of the channel's manifest, which has the sums of all else; empty if the policy names none.
+    ``sha256`` is that of the channel's manifest, which has the checksums of all other files; empty if not set.
     """
 
     channel: str
@@ -44,8 +44,8 @@ class Toolchain:
     def from_options(
         cls, options: Mapping[str, Any], where: str = "", sums: Mapping[str, str] | None = None
     ) -> Toolchain:
-        """``options`` has ``channel`` and optionally ``profile``, ``components``, ``targets``; ``sums`` are those of
-        manifests by channel. Raises RequestError."""
+        """``options`` has ``channel``, and optionally ``profile``, ``components``, ``targets``. ``sums`` has the sha256
+        of manifests by channel. Raises RequestError."""
         if not isinstance(options, Mapping):
             raise RequestError(
                 f"{where.rstrip('.')} is {options!r}; allowed is a dictionary such as {{channel: 1.93.0}}"
@@ -53,7 +53,7 @@ class Toolchain:
         unknown = set(options) - {"channel", "profile", "components", "targets"}
         if unknown:
             raise RequestError(
-                f"{where or 'the toolchain'} holds {', '.join(sorted(map(str, unknown)))}; "
+                f"{where or 'the toolchain'} has {', '.join(sorted(map(str, unknown)))}; "
                 "allowed are channel, profile, components, targets"
             )
         channel = _text(options.get("channel"), CHANNEL, f"{where}channel", "1.92.0, stable or nightly-2026-05-19")
@@ -83,7 +83,7 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Request:
-    """All toolchains of a host (the first is the default), the rustup that installs them, and whether others go."""
+    """All toolchains of a host (the first is the default), the version of rustup, and whether others are removed."""
 
     toolchains: tuple[Toolchain, ...]
     rustup_version: str
@@ -92,7 +92,7 @@ class Request:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: str = "") -> Request:
-        """``options`` as the module ``rustup_toolchain`` takes them; messages name them with ``where`` before. Raises
+        """``options`` are those of the module ``rustup_toolchain``. Messages have ``where`` before the name. Raises
         RequestError."""
         sums = _channel_checksums(options.get("channel_checksums") or {}, f"{where}channel_checksums")
         first = Toolchain.from_options(
@@ -105,9 +105,7 @@ class Request:
         channels = [toolchain.channel for toolchain in toolchains]
         twice = sorted({channel for channel in channels if channels.count(channel) > 1})
         if twice:
-            raise RequestError(
-                f"{where}extra names {', '.join(twice)} twice: list each channel once, with all it needs"
-            )
+            raise RequestError(f"{where}extra names {', '.join(twice)} twice: list each channel once")
         return cls(
             tuple(toolchains),
             _text(options.get("rustup_version"), VERSION, f"{where}rustup_version", "1.29.0"),
@@ -116,7 +114,7 @@ class Request:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The form in which a host records what it was asked for."""
+        """The form that is stored in the receipt."""
         first, *extra = self.toolchains
         return {
             **first.to_dict(),
@@ -141,28 +139,28 @@ class Request:
 
 
 def check_source(request: Request, dist_server: str, where: str = "") -> None:
-    """Raise RequestError if what ``dist_server`` sends can be exchanged on the way: root would install it."""
+    """Raise RequestError if the network can change what root installs: plain http without checksums."""
     unpinned = [toolchain.channel for toolchain in request.toolchains if not toolchain.sha256]
     if dist_server.startswith("http://") and unpinned:
         raise RequestError(
             f"{where}dist_server is {dist_server}, plain http, and {where}channel_checksums has no sha256 for "
-            f"{', '.join(unpinned)}: add the sum that nova.agent_host.mirror prints, or use https://"
+            f"{', '.join(unpinned)}: add the checksum that nova.agent_host.mirror prints, or use https://"
         )
 
 
 def manifest_path(channel: str) -> str:
-    """Where rustup looks for a channel's manifest below a distribution server."""
+    """The path of a channel's manifest below a distribution server."""
     dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)
     return f"dist/{dated[2]}/channel-rust-{dated[1]}.toml" if dated else f"dist/channel-rust-{channel}.toml"
 
 
 def architecture(machine: str) -> str:
-    """``x86_64`` or ``aarch64`` for what the kernel calls the machine. Raises RequestError."""
+    """``x86_64`` or ``aarch64`` for the kernel's name of the machine. Raises RequestError."""
     try:
         return MACHINES[machine]
     except KeyError:
         raise RequestError(
-            f"this host is a {machine}; toolchains are installed on {' and '.join(sorted(TRIPLES))} only"
+            f"the architecture of this host is {machine}; supported are {' and '.join(sorted(TRIPLES))}"
         ) from None
 
 
@@ -177,8 +175,8 @@ def source_url(value: Any, name: str) -> str:
         raise RequestError(f"{name} can't be read as a URL; {allowed}") from None
     if secret:
         raise RequestError(
-            f"{name} has a user name or password, which logs and process lists would show: use a server that this "
-            "host may read without one, or a file:// mirror"
+            f"{name} has a user name or password, which logs and process lists would show: use a server without "
+            "authentication, or a file:// mirror"
         )
     if parts.scheme not in ("http", "https", "file") or re.search(r"[\s?#]", text) or not (parts.netloc or parts.path):
         raise RequestError(f"{name} is {value!r}; {allowed}")

@@ -1,10 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a toolchain tree, by reading alone: nothing is executed, nothing fetched.
+"""Read the state of a toolchain tree. Nothing is executed or downloaded.
 
 A tree ``/opt/nova-agent/toolchain`` is a link to one *generation* in the folder ``/opt/nova-agent/.toolchain`` beside
-it. A generation is installed whole and never changed afterwards; its ``receipt.json`` says what was asked for and how
-every file looked (kind, mode, owner, size, time), so that looking again costs one lstat a file.
+it. A generation never changes after the installation. Its ``receipt.json`` has the request, and kind, mode, owner, size
+and time of every file, so that a look needs one lstat for each file.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import and_mo
 
 RECEIPT = "receipt.json"
 LOCK = "lock"
-PYTHON_CACHE = "__pycache__"  # written where root runs rust-gdb; harmless, and not ours
+PYTHON_CACHE = "__pycache__"  # created if root runs rust-gdb; ignored
 
 
 @dataclass
 class Inspection:
-    """``damaged`` maps a path below the generation to what is wrong with it; ``broken`` is wrong with the tree itself.
+    """``damaged``: path below the generation to its problem. ``broken``: problems of the tree itself.
 
-    ``leftovers`` are generations that nothing needs any more, ``in_use`` old ones in which programs still run.
+    ``leftovers``: unused generations. ``in_use``: old generations in which programs still run.
     """
 
     tree: str
@@ -44,16 +44,16 @@ class Inspection:
 
     @property
     def problems(self) -> list[str]:
-        """One line a problem, worst first; empty where all is right."""
+        """One line for each problem, the worst first; empty if there are none."""
         lines = self.broken + [
             f"{os.path.join(self.generation or '', path)}: {what}"
             for path, what in sorted(self.damaged.items())
-            if self.damaged.get(os.path.dirname(path)) != what  # a folder that is missing says it for its files
+            if self.damaged.get(os.path.dirname(path)) != what  # a missing folder stands for its files
         ]
         return and_more(lines) + [f"{path}: left by an earlier or interrupted run" for path in self.leftovers]
 
     def intact(self, path: str) -> bool:
-        """Whether the generation holds ``path`` and everything below it as it was installed."""
+        """Whether ``path`` and everything below it are unchanged since the installation."""
         if self.receipt is None or path not in self.receipt["files"]:
             return False
         return not any(bad == path or bad.startswith(f"{path}/") or path.startswith(f"{bad}/") for bad in self.damaged)
@@ -64,7 +64,7 @@ def generations_folder(tree: str) -> str:
 
 
 def observe_toolchain(tree: str) -> ToolchainTree:
-    """What is at ``tree``. Never raises for what a damaged tree holds: what can't be read is a problem."""
+    """The state of ``tree``. A file that can't be read is a problem, not an error."""
     found = inspect(tree)
     receipt = found.receipt or {}
     names = [item.name for item in fields(InstalledToolchain)]
@@ -82,7 +82,7 @@ def observe_toolchain(tree: str) -> ToolchainTree:
 
 
 def inspect(tree: str, own_lock: bool = False) -> Inspection:
-    """Look at ``tree`` and compare it with its receipt; ``own_lock`` says that the caller holds the lock itself."""
+    """Compare ``tree`` with its receipt. ``own_lock``: the caller itself has the lock."""
     found = Inspection(tree)
     folder = generations_folder(tree)
     if os.path.islink(folder):
@@ -103,7 +103,7 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
 
 
 def fingerprint(root: str) -> dict[str, str]:
-    """One line for every path below ``root``, and ``.`` for itself: kind, mode, owner, and size and time or target."""
+    """One line for each path below ``root`` and for ``root`` (``.``): kind, owner, mode, size and time or target."""
     return dict(_lines(root))
 
 
@@ -131,25 +131,25 @@ def _line(path: str) -> str:
     if stat.S_ISDIR(found.st_mode):
         return f"directory {owner} {mode}"
     if stat.S_ISREG(found.st_mode):
-        return f"file {owner} {mode} {found.st_size} {int(found.st_mtime)}"  # archives and images keep no more
+        return f"file {owner} {mode} {found.st_size} {int(found.st_mtime)}"  # archives have whole seconds
     return f"special {owner} {mode}"
 
 
 def _whole_seconds(line: str) -> str:
-    """A receipt's line, which has nanoseconds if an older version wrote it."""
+    """A line of a receipt, with nanoseconds if an older version wrote it."""
     kind, *_middle, last = line.split(" ")
     return f"{line[: -len(last)]}{int(last) // 10**9}" if kind == "file" and len(last) > 12 else line
 
 
 def difference(wanted: str, found: str) -> str:
-    """In words, how a fingerprint's line differs from the wanted one."""
+    """The difference of two lines of a fingerprint, as text."""
     kind = wanted.split(" ", 1)[0]
     names = ("kind", "owner", "target") if kind == "link" else ("kind", "owner", "mode", "size", "time")
     was, now = (line.split(" ", len(names) - 1) for line in (wanted, found))
     if was[0] != now[0]:
         return f"is a {now[0]}, not a {was[0]}"
     differs = [
-        "written to since it was installed" if name == "time" else f"{name} {is_now}, not {should}"
+        "changed since the installation" if name == "time" else f"{name} {is_now}, not {should}"
         for name, should, is_now in zip(names, was, now)
         if should != is_now
     ]
@@ -183,17 +183,17 @@ def _compare(found: Inspection, generation: str) -> None:
 
 
 def _check_owners(found: Inspection, folder: str) -> None:
-    """Who owns the link, or the folder of generations, can put another toolchain into their place."""
+    """The owner of the link or of the folder of generations can replace the toolchain, so it must be root."""
     owner = ((found.receipt or {}).get("files") or {}).get(".", "").split()[1:2]
     for path in (found.tree, folder, os.path.join(folder, LOCK)) if owner else ():
         if os.path.lexists(path):
-            stands = os.lstat(path)
-            if f"{stands.st_uid}:{stands.st_gid}" != owner[0]:
-                found.broken.append(f"{path}: owner {stands.st_uid}:{stands.st_gid}, not {owner[0]}")
+            now = os.lstat(path)
+            if f"{now.st_uid}:{now.st_gid}" != owner[0]:
+                found.broken.append(f"{path}: owner {now.st_uid}:{now.st_gid}, not {owner[0]}")
 
 
 def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:
-    """Generations other than the one in place, and whether an installation runs right now."""
+    """Find other generations, and whether an installation is running."""
     try:
         names = sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -213,12 +213,12 @@ def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:
     for path in others:
         if any(program.startswith(f"{os.path.realpath(path)}/") for program in running):
             found.in_use.append(path)
-        elif not found.busy:  # what a run in progress has staged is not a leftover
+        elif not found.busy:  # the new generation of a running installation is not a leftover
             found.leftovers.append(path)
 
 
 def generations_in_use(tree: str) -> list[str]:
-    """The generations of ``tree``, also the one in place, in which programs run now."""
+    """The generations of ``tree``, including the current one, in which programs run now."""
     folder = generations_folder(tree)
     if not os.path.isdir(folder):
         return []
@@ -227,7 +227,7 @@ def generations_in_use(tree: str) -> list[str]:
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock file ``path`` now."""
+    """Whether a process has the lock ``path`` now."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -242,6 +242,6 @@ def is_locked(path: str) -> bool:
 
 
 def programs_below(folder: str) -> set[str]:
-    """The programs below ``folder`` that run now. A cargo that runs keeps its generation: it starts rustc from it."""
+    """The running programs below ``folder``. A running cargo needs its generation, because it starts rustc from it."""
     real = f"{os.path.realpath(folder)}/"
     return {path for _pid, path in programs() if path.startswith(real)}

@@ -206,7 +206,7 @@ DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("truncated rustup", "bin/rustup", truncate, "bin/rustup: size 100, not 20838840"),
     ("deleted proxy", "bin/cargo", os.unlink, "bin/cargo: is missing"),
     ("deleted rustc", "{sysroot}/bin/rustc", os.unlink, "bin/rustc: is missing"),
-    ("edited rustc", "{sysroot}/bin/rustc", edit, "bin/rustc: written to since it was installed"),
+    ("edited rustc", "{sysroot}/bin/rustc", edit, "bin/rustc: changed since the installation"),
     ("missing component", "{sysroot}/bin/rustfmt", os.unlink, "bin/rustfmt: is missing"),
     ("missing library", "{sysroot}/lib", shutil.rmtree, "/lib: is missing"),
     ("wrong mode", "{sysroot}/bin/cargo", lambda path: os.chmod(path, 0o777), "bin/cargo: mode 0777, not 0755"),
@@ -214,7 +214,7 @@ DAMAGES: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("open folder", "{sysroot}/bin", lambda path: os.chmod(path, 0o777), "/bin: mode 0777, not 0755"),
     ("link", "{sysroot}/bin/cargo", link, "bin/cargo: is a link, not a file"),
     ("foreign file", "{sysroot}/bin/x", Path.touch, "bin/x: does not belong here"),
-    ("changed setting", "rustup/settings.toml", edit, "settings.toml: written to since it was installed"),
+    ("changed setting", "rustup/settings.toml", edit, "settings.toml: changed since the installation"),
     ("broken receipt", "receipt.json", truncate, "receipt.json: can't be read (JSONDecodeError)"),
     ("missing receipt", "receipt.json", os.unlink, "receipt.json: can't be read (No such file or directory)"),
 ]
@@ -318,7 +318,7 @@ def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
     (tree.path / "mine").write_text("")
     with pytest.raises(InstallError) as error:
         tree.apply()
-    assert str(error.value) == (f"{tree.path} is not a link of this collection: move it away, or choose another prefix")
+    assert str(error.value).startswith(f"{tree.path} is not a link of this collection")
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
 
 

@@ -155,29 +155,16 @@ def test_a_link_of_somebody_else_on_the_way_is_an_error_in_one_line(run: Any, fo
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "shown"),
     [
-        (
-            {"dist_server": "https://me:secret@mirror.example"},
-            "dist_server has a user name or password, which logs and process lists would show: use a server that "
-            "this host may read without one, or a file:// mirror",
-        ),
-        (
-            {"path": "/toolchain"},
-            "path is '/toolchain'; allowed is an absolute path below a folder, such as /opt/nova-agent/toolchain",
-        ),
-        (
-            {"path": "/opt/../x/y"},
-            "path is '/opt/../x/y'; allowed is an absolute path below a folder, such as /opt/nova-agent/toolchain",
-        ),
-        (
-            {"channel": "1.92.0; id"},
-            "channel is '1.92.0; id'; allowed is a name such as 1.92.0, stable or nightly-2026-05-19 (quoted in YAML)",
-        ),
+        ({"dist_server": "https://me:secret@mirror.example"}, "dist_server has a user name or password"),
+        ({"path": "/toolchain"}, "path is '/toolchain'"),
+        ({"path": "/opt/../x/y"}, "path is '/opt/../x/y'"),
+        ({"channel": "1.92.0; id"}, "channel is '1.92.0; id'"),
     ],
 )
-def test_refusals(run: Any, folder: Path, options: dict[str, Any], message: str) -> None:
+def test_refusals(run: Any, folder: Path, options: dict[str, Any], shown: str) -> None:
     result = run(**options)
-    assert result["msg"] == message
+    assert result["msg"].startswith(shown)
     assert "secret" not in result["msg"]
     assert list(folder.iterdir()) == []

@@ -105,7 +105,7 @@ def test_a_manifest_cannot_lead_out_of_the_mirror(url: str):
     ("text", "message"),
     [
         ("<html>", "http://m/x is not a channel manifest: Invalid statement (at line 1, column 1)"),
-        ("manifest-version = '3'", "http://m/x has manifest-version '3'; only '2' is understood"),
+        ("manifest-version = '3'", "http://m/x has manifest-version '3'; supported is only '2'"),
     ],
 )
 def test_what_is_no_manifest(text: str, message: str):

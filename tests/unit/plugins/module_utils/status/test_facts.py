@@ -192,10 +192,8 @@ def test_what_is_missing_is_said_and_nothing_is_raised(root):
     starts = (
         "there is no group no-such-group",
         "/proc hides",
-        "/var/lib/nova-agent/manifest.json can't be read",
+        "/var/lib/nova-agent/manifest.json",
     )
-    for note in told["notes"]:
-        print(note)
     assert len(told["notes"]) == len(starts)
     assert all(any(start in note for note in told["notes"]) for start in starts)
     assert told["drift"] is None and told["toolchain"] is None
@@ -205,4 +203,4 @@ def test_a_toolchain_that_is_recorded_and_gone_is_a_problem(root):
     manifest = {"collection": "nova.agent_host", "version": "0", "roles": {"agent_toolchain": {"paths": {}, "trees": ["/opt/nova-agent/toolchain"]}}}  # fmt: skip
     write(root / "var/lib/nova-agent/manifest.json", json.dumps(manifest))
     toolchain = gather(POLICY, str(root))["toolchain"]
-    assert toolchain["problems"] == ["Rust 1.92.0 is pinned and is not installed"]
+    assert toolchain["problems"] == ["Rust 1.92.0 is pinned, but not installed"]

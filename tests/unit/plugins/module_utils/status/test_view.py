@@ -56,9 +56,7 @@ def test_memory_without_a_ceiling_is_compared_with_the_budget():
 def test_memory_where_the_kernel_does_not_count_it():
     memory = {"scope": "processes", "in_use": 3 * GIB, "ceiling": None}
     assert "3 GiB in agents' processes, shared pages counted for each" in said("memory", memory=memory)
-    assert "no cgroup v2 with the memory controller, so pressure and kills are the host's" in said(
-        "memory", memory=memory
-    )
+    assert "no cgroup v2 with the memory controller" in said("memory", memory=memory)
 
 
 def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
@@ -92,14 +90,14 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
 def test_what_may_not_be_read_or_is_not_there_is_said():
     assert said("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
     assert said("toolchain", toolchain=None) == "not installed by role agent_toolchain"
-    assert said("drift", drift=None) == "not known"
+    assert said("drift", drift=None) == "unknown"
     assert said("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
         "2 can be read by root only"
     )
     assert said("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
     trouble = {"scope": "host", "pressure": None, "killed": None}
-    assert said("pressure", trouble=trouble).startswith("is not measured: the kernel was started without psi=1")
-    assert said("killed", trouble=trouble) == "is not counted here"
+    assert said("pressure", trouble=trouble).startswith("not measured")
+    assert said("killed", trouble=trouble) == "not counted"
     assert not any(line.startswith("waits") for line in render(facts(ledger=None)))
     assert not any(line.startswith("cpu, disk") for line in render(facts(pressure={})))
     assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
@@ -142,21 +140,21 @@ def test_a_host_that_is_right_needs_nobody():
 
 
 @pytest.mark.parametrize(
-    ("changed", "start"),
+    ("changed", "shown"),
     [
-        ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "agents wait because memory is short: end the largest, see: systemd-cgtop"),
-        ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "find what was killed with: journalctl -k -g 'Killed process'."),
-        ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "more agents run than recommended"),
-        ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "the toolchain is damaged; an operator repairs it with: ansible-playbook"),
-        ({"ledger": ledger(memory=40_000)}, "agents wait 40 s for memory at p95: memory is short"),
-        ({"ledger": ledger(slot=40_000)}, "agents wait 40 s for a slot at p95: slots are short. Raise agent_wrappers_slots"),
-        ({"ledger": ledger(HIT)}, "link nova-lsp dies at its cap of 4G in 3 % of cargo build: NOVA_CARGO_LIMIT_AS=6G was enough"),
-        ({"ledger": ledger({**HIT, "enough": None})}, "link nova-lsp dies at its cap of 4G in 3 % of cargo build: try NOVA_CARGO_LIMIT_AS=8G"),
-        ({"ledger": ledger({**HIT, "cap": 16 * GIB, "enough": None})}, "link nova-lsp dies at its cap of 16G in 3 % of cargo build, which is the most"),
-        ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "files differ from the last apply; ansible-playbook"),
+        ({"trouble": {"scope": "sessions", "pressure": {"full": {"avg10": 0, "avg60": 10.0}}, "killed": 0}}, "systemd-cgtop"),
+        ({"trouble": {"scope": "sessions", "pressure": None, "killed": 1}}, "journalctl -k -g 'Killed process'"),
+        ({"budget": {**facts()["budget"], "recommended_agents": 0}}, "agent_policy_memory_per_agent"),
+        ({"toolchain": {**facts()["toolchain"], "problems": ["x"]}}, "ansible-playbook nova.agent_host.site"),
+        ({"ledger": ledger(memory=40_000)}, "40 s for memory"),
+        ({"ledger": ledger(slot=40_000)}, "agent_wrappers_slots"),
+        ({"ledger": ledger(HIT)}, "NOVA_CARGO_LIMIT_AS=6G"),
+        ({"ledger": ledger({**HIT, "enough": None})}, "NOVA_CARGO_LIMIT_AS=8G"),
+        ({"ledger": ledger({**HIT, "cap": 16 * GIB, "enough": None})}, "agent_policy_memory_hard_limit"),
+        ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "ansible-playbook nova.agent_host.site --check --diff"),
     ],
 )  # fmt: skip
-def test_each_trouble_has_its_advice(changed, start):
+def test_each_trouble_has_its_advice(changed, shown):
     (sentence,) = advice(facts(**changed))
-    assert sentence.startswith(start)
-    assert said("to do", **changed).startswith(start[:40])
+    assert shown in sentence
+    assert shown in said("to do", **changed)

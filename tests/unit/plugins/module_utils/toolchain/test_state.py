@@ -121,7 +121,7 @@ def test_only_readable_content_counts(tree: Path):
     ("wanted", "found", "words"),
     [
         ("file 0:0 0755 10 1", "file 0:0 0755 9 1", "size 9, not 10"),
-        ("file 0:0 0755 10 1", "file 0:0 0755 10 2", "written to since it was installed"),
+        ("file 0:0 0755 10 1", "file 0:0 0755 10 2", "changed since the installation"),
         ("file 0:0 0755 10 1", "file 7:0 0777 10 1", "owner 7:0, not 0:0, mode 0777, not 0755"),
         ("link 0:0 rustup", "link 0:0 a b", "target a b, not rustup"),
         ("directory 0:0 0755", "link 0:0 /tmp", "is a link, not a directory"),
