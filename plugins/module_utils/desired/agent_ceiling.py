@@ -16,7 +16,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER, drop_in
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import (
+    DROP_IN,
+    FOLDER,
+    drop_in,
+    how_to_remove,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
@@ -118,15 +123,15 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     scheduler = Template("agent_ceiling_scheduler_template", {"slice": SLICE})
     service = Template("agent_ceiling_service_template", {"slice": SLICE, "oom_policy": oom_policy})
     entries = [
-        drop_in("user.slice", "90-nova-agent.conf", Template("agent_ceiling_users_template", users)),
-        drop_in("user@.service", "90-nova-agent.conf", Template("agent_ceiling_manager_template")),
-        *(drop_in(name, "90-nova-agent.conf", administrator) for name in slices),
+        drop_in("user.slice", DROP_IN, Template("agent_ceiling_users_template", users)),
+        drop_in("user@.service", DROP_IN, Template("agent_ceiling_manager_template")),
+        *(drop_in(name, DROP_IN, administrator) for name in slices),
         *(drop_in(name, "90-nova-agent-scheduler.conf", scheduler) for name in schedulers),
         *(drop_in(f"{name}.service", "90-nova-agent-ceiling.conf", service) for name in ours.services),
     ]
     if ours.kill == "session":
         session = Template("agent_ceiling_session_template")
-        entries.append(Entry(f"{FOLDER}/session-.scope.d/90-nova-agent.conf", content=session, mode="0644"))
+        entries.append(Entry(f"{FOLDER}/session-.scope.d/{DROP_IN}", content=session, mode="0644"))
     units = [
         Unit("user.slice"),
         *(Unit(name) for name in slices),
@@ -149,7 +154,7 @@ def _conditions(ours: Variables, ceiling: Ceiling, top: int, overrides: list[str
     holds = bool(users and users.memory_max == top and users.swap_max in (0, None))
     why = f"the maximum of {format_size(top)} is not in force, or swap is allowed in addition"
     if overrides:  # a reload does not remove these
-        why = f"{why}: {', '.join(overrides)} can be the reason; remove it with `systemctl revert user.slice`"
+        why = f"{why}: {', '.join(overrides)} can be the reason: {how_to_remove('user.slice', overrides)}"
     yield Condition("ceiling", "user.slice", True, holds, why, "memory", reload=not overrides)
     for name in ours.schedulers:
         unit = f"{name}.service"

@@ -15,6 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import how_to_remove
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Accounts,
@@ -263,8 +264,7 @@ def fence_notes(observed: Observation) -> list[str]:
             "stop it with `systemctl disable --now systemd-oomd`"
         )
     notes += [
-        f"{unit} has values of `systemctl set-property`, which override this collection's ({', '.join(paths)}): remove "
-        f"them with `systemctl revert {unit}`, and apply the policy again"
+        f"{', '.join(paths)} overrides values of this collection for {unit}: {how_to_remove(unit, paths)}"
         for unit, paths in sorted(fences.overrides.items())
     ]
     return notes

@@ -18,6 +18,8 @@ FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  #: What systemctl set-property writes.
+DROP_IN = "90-nova-agent.conf"
 KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
 #: Folders of drop-ins that are no unit's, and the service that reads them.
 READERS = {"/etc/ssh/sshd_config.d": "ssh.service", "/etc/systemd/logind.conf.d": "systemd-logind.service"}
@@ -31,6 +33,15 @@ STARTED = (".path", ".socket", ".timer")  #: Kinds that run by themselves; they 
 
 def drop_in(unit: str, name: str, content: Template) -> Entry:
     return Entry(f"{FOLDER}/{unit}.d/{name}", content=content, mode="0644")
+
+
+def how_to_remove(unit: str, paths: list[str]) -> str:
+    """What to do about files that override a drop-in of ours."""
+    found = []
+    if any(path.startswith(CONTROL) for path in paths):
+        found.append(f"remove what `systemctl set-property` wrote with `systemctl revert {unit}`")
+    found += [f"remove {path}, or give it a name before {DROP_IN}" for path in paths if not path.startswith(CONTROL)]
+    return f"{'; '.join(found)}, and apply the policy again"
 
 
 def try_calendar(variable: str, schedule: str) -> str:

@@ -8,14 +8,14 @@ import glob
 import os
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import CONTROL, DROP_IN, FOLDERS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 
-CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  # systemctl set-property writes here
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
 OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service")
 
 _KILL = re.compile(r"^\s*ManagedOOM(?:Swap|MemoryPressure)\s*=\s*kill\s*$", re.MULTILINE)
+_LIMIT = re.compile(r"^\s*(?:Memory(?:Max|High|SwapMax|Min)|TasksMax)\s*=", re.MULTILINE)
 
 
 def observe_oomd(root: str = "/") -> list[str]:
@@ -31,16 +31,25 @@ def observe_oomd(root: str = "/") -> list[str]:
 
 
 def observe_overrides(root: str = "/") -> dict[str, list[str]]:
-    """Files of `systemctl set-property` for slices and managers of users, by unit. They override all drop-ins."""
+    """Files that override this collection's drop-ins, for slices and managers of users, by unit.
+
+    Those of `systemctl set-property`, and drop-ins of user.slice with limits whose name comes after ours.
+    """
     found: dict[str, list[str]] = {}
     for folder in CONTROL:
         for path in _files(folder, "user*.d/*.conf", root):
             unit = os.path.basename(os.path.dirname(path))[: -len(".d")]
             if re.fullmatch(r"user(-.*)?\.slice|user@.*\.service", unit):
                 found.setdefault(unit, []).append(path)
+    for folder in FOLDERS:
+        for path in _files(folder, "user.slice.d/*.conf", root):
+            if os.path.basename(path) > DROP_IN and _LIMIT.search(_text(path, root)):
+                found.setdefault("user.slice", []).append(path)
     return found
 
 
 def _files(folder: str, pattern: str, root: str) -> list[str]:
+    if folder.startswith("/lib/") and os.path.islink(below(root, "/lib")):
+        return []  # they are in /usr/lib as well
     found = sorted(glob.glob(os.path.join(below(root, folder), pattern)))
     return [f"/{os.path.relpath(path, root)}" for path in found]

@@ -80,7 +80,7 @@ class Fences:
     shm_used: int  #: Bytes in /dev/shm.
     container_users: list[str]  #: Agents that may start containers, as "agent1 (docker)".
     oomd: list[str] = field(default_factory=list)  #: Files with which systemd-oomd kills sessions of users.
-    #: Files of `systemctl set-property`, by unit. They override drop-ins.
+    #: Files that override drop-ins of ours, by unit.
     overrides: dict[str, list[str]] = field(default_factory=dict)
 
 

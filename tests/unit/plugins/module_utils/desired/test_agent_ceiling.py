@@ -152,9 +152,15 @@ def test_it_is_offered_where_a_host_could_have_it_and_has_none(observed, given, 
     assert agent_ceiling.offered(policy(**given), host(observed, **given)) is offered
 
 
-def test_a_value_of_set_property_is_named_and_no_reload_is_tried():
-    path = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf", "`systemctl revert user.slice`"),
+        ("/etc/systemd/system/user.slice.d/99-local.conf", "give it a name before 90-nova-agent.conf"),
+    ],
+)
+def test_a_file_of_others_that_overrides_the_ceiling_is_named_and_no_reload_is_tried(path, advice):
     observed = changed(using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
     found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}["user.slice"]
     assert found.found is False and found.reload is False
-    assert path in found.why and "systemctl revert user.slice" in found.why
+    assert path in found.why and advice in found.why

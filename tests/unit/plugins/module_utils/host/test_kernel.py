@@ -70,3 +70,18 @@ def test_values_of_set_property_are_found_by_unit(tmp_path, write):
     write(path, "[Slice]\nMemoryMax=1G\n")
     write("/etc/systemd/system.control/cron.service.d/50-CPUWeight.conf", "[Service]\nCPUWeight=1\n")
     assert observe_overrides(str(tmp_path)) == {"user.slice": [path]}
+
+
+def test_drop_ins_with_limits_that_come_after_ours_are_found(tmp_path, write):
+    later = "/etc/systemd/system/user.slice.d/99-local.conf"
+    write(later, "[Slice]\nMemoryMax=1G\n")
+    write("/etc/systemd/system/user.slice.d/10-local.conf", "[Slice]\nMemoryMax=2G\n")
+    write("/etc/systemd/system/user.slice.d/90-nova-agent.conf", "[Slice]\nMemoryMax=3G\n")
+    write("/etc/systemd/system/user.slice.d/99-other.conf", "[Slice]\n# MemoryMax=1G\nCPUWeight=50\n")
+    assert observe_overrides(str(tmp_path)) == {"user.slice": [later]}
+
+
+def test_a_file_that_two_names_lead_to_is_found_once(tmp_path, write):
+    write("/usr/lib/systemd/system/user.slice.d/99-local.conf", "[Slice]\nTasksMax=5\n")
+    (tmp_path / "lib").symlink_to("usr/lib")
+    assert observe_overrides(str(tmp_path)) == {"user.slice": ["/usr/lib/systemd/system/user.slice.d/99-local.conf"]}

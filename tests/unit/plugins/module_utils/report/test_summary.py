@@ -20,6 +20,9 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example
 )
 
 
+CONTROLLED = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
+
+
 def lines(observed=RIGHT, **variables):
     return summary_lines(policy(**variables), host(observed, **variables))
 
@@ -42,8 +45,8 @@ def test_slots_and_jobs_are_those_of_the_policy():
         (changed(RIGHT, "fences", container_users=["a1 (docker)"]), "a1 (docker)"),
         (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "/x/10-oomd.conf"),
         (changed(RIGHT, "fences", oomd=["/x/10-oomd.conf"]), "`systemctl disable --now systemd-oomd`"),
-        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "/x/50-MemoryMax.conf"),
-        (changed(RIGHT, "fences", overrides={"user.slice": ["/x/50-MemoryMax.conf"]}), "`systemctl revert user.slice`"),
+        (changed(RIGHT, "fences", overrides={"user.slice": [CONTROLLED]}), CONTROLLED),
+        (changed(RIGHT, "fences", overrides={"user.slice": [CONTROLLED]}), "`systemctl revert user.slice`"),
         (changed(RIGHT, "login_paths", sshd_without_pam=True), "UsePAM yes"),
         (changed(RIGHT, "login_paths", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
     ],
