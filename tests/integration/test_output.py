@@ -150,7 +150,9 @@ def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, 
 def test_retiring_all_hosts_asks_for_a_variable_unless_limited(lab):
     lab.site().succeeded()
     refused = lab.play("nova.agent_host.retire").failed()
-    assert "agent_retire_all_hosts" in refused.told and refused.changed == {}
+    assert refused.changed == {}
+    for part in ("all hosts of the inventory (1)", "--limit", "-e agent_retire_all_hosts=true"):
+        assert part in refused.told
     lab.play("nova.agent_host.retire", "--check").succeeded()
     lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
     lab.run("host1", "! ls /var/lib/nova-agent/manifest.json")

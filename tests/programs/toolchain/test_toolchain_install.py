@@ -82,6 +82,30 @@ def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
     assert list(tree.path.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("missing", "what", "variable"),
+    [
+        ("rustup/archive/1.29.0/*/rustup-init", "rustup-init 1.29.0 can't be downloaded: ", "update_root"),
+        ("dist/channel-rust-1.92.0.toml", "the manifest of 1.92.0 can't be downloaded: ", "dist_server"),
+        ("dist/*/rustc-1.92.0-*", "toolchain 1.92.0 can't be installed from ", "dist_server"),
+    ],
+)
+def test_a_download_that_fails_says_what_from_where_and_the_variable(
+    tree: Tree, mirror: Path, folder: Path, missing: str, what: str, variable: str
+) -> None:
+    copy = folder / "mirror"
+    shutil.copytree(mirror, copy)
+    before, tree.url = list(folder.iterdir()), f"file://{copy}"
+    for path in copy.glob(missing):
+        path.unlink()
+    with pytest.raises((FetchError, InstallError)) as error:
+        tree.apply()
+    said = str(error.value)
+    assert said.startswith(what) and tree.url in said and f"agent_toolchain_{variable} of the role" in said
+    assert "\n" not in said
+    assert list(folder.iterdir()) == before
+
+
 def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
     tree.apply()
     with pytest.raises(FetchError):

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login, Session
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
     RIGHT,
     changed,
+    host,
     policy,
     wanted,
 )
@@ -53,6 +55,22 @@ def test_units_of_limits_conf_are_converted_for_the_others():
 def test_every_item_that_is_allowed_is_accepted():
     extra = dict.fromkeys(set(agent_limits.PROCESS_ITEMS) - set(agent_limits.OWN_VARIABLE), 8)
     policy(agent_limits_extra={**extra, "nice": -5, "maxlogins": "4"})
+
+
+@pytest.mark.parametrize(
+    ("nofile", "works"),
+    [("65536:1048576", "65536:524288"), ("1048576", "524288:524288"), ("524289", "524288:524288")],
+)
+def test_more_open_files_than_the_host_can_give_are_refused_with_the_number_that_works(nofile, works):
+    observed = changed(RIGHT, "capacity", open_files=524288)
+    with pytest.raises(HostProblems) as refused:
+        host(observed, agent_limits_nofile=nofile)
+    assert str(refused.value) == (
+        f"agent_limits_nofile is {nofile}, but root can set at most 524288 open files on this host, so no agent could "
+        f"log in: set it to {works}, or to auto"
+    )
+    for possible in (works, "auto", "1024"):
+        assert host(observed, agent_limits_nofile=possible)
 
 
 def test_each_service_has_a_drop_in_and_is_restarted_only_if_that_is_wanted():
