@@ -19,7 +19,6 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example
     policy,
 )
 
-
 CONTROLLED = "/etc/systemd/system.control/user.slice.d/50-MemoryMax.conf"
 
 
