@@ -43,7 +43,7 @@ def observe_overrides(root: str = "/") -> dict[str, list[str]]:
                 found.setdefault(unit, []).append(path)
     for folder in FOLDERS:
         for path in _files(folder, "user.slice.d/*.conf", root):
-            if os.path.basename(path) > DROP_IN and _LIMIT.search(_text(path, root)):
+            if os.path.basename(path) > DROP_IN and _LIMIT.search(read_text(path, root)):
                 found.setdefault("user.slice", []).append(path)
     return found
 
