@@ -85,6 +85,7 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
+    changes = (f"{prefix}/etc/policy.env", f"{prefix}/libexec/memory-pool")
     return Wanted(
         ROLE,
         entries=(
@@ -93,9 +94,9 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             *_checkouts(policy),
             *(_environment(policy, host) if ours.nova_memory_total else ()),
         ),
-        # A restart would remove the pool while builds use it.
+        # A restart would remove the pool while builds use it; another version may have other places in the set.
         units=(
-            Unit(POOL_UNIT, own=True, active=True, reload_on=(f"{prefix}/etc/policy.env",)),
+            Unit(POOL_UNIT, own=True, active=True, reload_on=changes),
             Unit(f"{POOL_CHECK}.service", own=True),
             Unit(f"{POOL_CHECK}.timer", own=True, active=True),
         ),

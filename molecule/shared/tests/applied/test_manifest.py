@@ -45,6 +45,7 @@ def test_nothing_of_ours_stands_unlisted(host: Host, listed: dict[str, Any], man
         " -o '(' -path '*nova-agent*' -o -lname '*nova-agent*' ')' -print"
     )
     record = {"/var/lib/nova-agent", "/var/lib/nova-agent/manifest.json"}
-    # What the unit of the pool, and systemd for it, keep while it runs.
-    record |= {"/run/nova-agent/pool", "/run/systemd/units/invocation:nova-agent-pool.service"}
+    # What the units of the pool, and systemd for them, keep while they run.
+    running = {f"/run/systemd/units/invocation:nova-agent-pool{name}.service" for name in ("", "-check")}
+    record |= {"/run/nova-agent/pool", *running}
     assert set(found.splitlines()) - record == set(listed) - record

@@ -245,6 +245,62 @@ def test_the_answer_of_each_module_of_ours_passes_the_border(inventory, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# What such a host answers to builtin modules (group, user, apt), which ansible-core reads. The first look was honest, and had
+# accounts and packages to add.
+BUILTIN = {
+    "changed": True,
+    "rc": 0,
+    "msg": EXPLOIT,
+    "stdout": EXPLOIT,
+    "name": EXPLOIT,
+    "invocation": {"module_args": {"name": EXPLOIT}},
+    "diff": {"before": EXPLOIT, "after": EXPLOIT},
+    "ansible_facts": {
+        "agent_policy_prefix": OUTSIDE, "agent_report_path": OUTSIDE, "agent_wrappers_guide_template": "/etc/passwd",
+        "ansible_connection": "local", "ansible_check_mode": False, INTERPRETER: f"/bin/sh -c 'touch {OUTSIDE}' #",
+    },
+    "add_host": {"host_name": HONEST, "groups": ["agent_hosts"], "host_vars": {"agent_policy_prefix": OUTSIDE}},
+    "add_group": "evil",
+    "ansible_stats": {"data": {"x": EXPLOIT}, "aggregate": True, "per_host": False},
+    "results": [{"ansible_facts": {"agent_report_path": OUTSIDE}, "item": EXPLOIT}],
+    "_ansible_delegated_vars": {HONEST: {"ansible_host": "evil"}},
+    "_ansible_item_label": EXPLOIT,
+    "_ansible_verbose_override": True,
+}  # fmt: skip
+APPLIED = {"changed": True, "changed_paths": [], "changed_units": [], "kept": [], "pending": []}
+
+
+def test_the_answers_of_builtin_modules_run_nothing_and_set_nothing(inventory, tmp_path):
+    nobody = {name: {"exists": False, "groups": []} for name in ANSWER["accounts"]["users"]}
+    none = dict.fromkeys(ANSWER["packages"], False)
+    for name, given in {
+        "look": answer(accounts__group_id=None, accounts__users=nobody, accounts__members=[], packages=none),
+        "host_state": json.dumps(APPLIED),
+        "builtin": json.dumps(BUILTIN),
+    }.items():
+        (tmp_path / name).write_text(given)
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!/bin/sh\ncd {tmp_path}\ncase $1 in *agent_host_info*) cat look ;; *host_state*) cat host_state ;; "
+        "*) echo ${1##*/} >>asked; cat builtin ;; esac\n"
+    )
+    python.chmod(0o755)
+    hosts = json.loads(inventory.read_text())
+    hosts["all"]["children"]["agent_hosts"]["hosts"] = {
+        HONEST: hosts["all"]["children"]["agent_hosts"]["hosts"][HONEST],
+        "later": {"ansible_python_interpreter": str(python)},
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps(hosts))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    done = run("site", tmp_path / "hosts.json", folder, "-e", "agent_policy_create_users=true")
+    output = done.stdout + done.stderr
+    assert {"AnsiballZ_group.py", "AnsiballZ_user.py"} <= set((tmp_path / "asked").read_text().split()), output
+    assert list(folder.iterdir()) == []
+    assert "root:x:0:0" not in output
+    assert re.search(rf"^{HONEST}\s*: ok=", output, re.MULTILINE)
+
+
 def test_no_file_of_the_controller_is_shown(audited):
     output, _records, folder = audited
     for text in (output, (folder / "audit.json").read_text(), (folder / "audit.xml").read_text()):
