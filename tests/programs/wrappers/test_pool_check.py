@@ -206,3 +206,15 @@ def test_a_process_in_a_pid_namespace_of_its_own_is_known(shared: Bench) -> None
     shared.start(HOLD, "inside", do=f"unshare --pid --fork --mount-proc bash -c {shlex.quote(COMPILE)}")
     shared.hold_process("inside")
     assert (shared.host.free(), check(shared.host)) == (0, "")
+
+
+def test_a_pool_of_an_earlier_version_is_left_to_its_processes(shared: Bench) -> None:
+    old = shared.host.set
+    number, unit, _accounts, *rest = shared.host.pool.read_text().split()
+    shared.host.pool.write_text(" ".join([number, unit, "30000", *rest[:2]]) + "\n")
+    assert check(shared.host) == ""
+    shared.host.make_pool()
+    assert shared.host.set != old and LIBC.semctl(old, TOTAL, 12) == 64
+    LIBC.semctl(old, 0, RMID)
+    shared.start(user=0)
+    assert shared.finish() == [0] and shared.is_whole()
