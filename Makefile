@@ -37,7 +37,7 @@ demo-down: $(READY)  ## Remove the demo's host
 # Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside
 # other work, so its target runs alone.
 test: hosts container  ## Everything that CI runs
-	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs aws sanity oldest newest molecule
+	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs ceiling aws sanity oldest newest molecule
 
 test-fast: lint unit  ## Lint and unit tests
 

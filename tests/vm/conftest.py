@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from experiment import prepare
+from experiment import for_agents, prepare
 from machine import Machine
 
 
@@ -20,3 +20,9 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         yield started
     finally:
         started.down()
+
+
+@pytest.fixture(scope="module")
+def height(machine: Machine) -> int:
+    """MiB that the budget has for agents."""
+    return for_agents(machine)

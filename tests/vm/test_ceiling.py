@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from experiment import INNOCENTS, survived
+from experiment import INNOCENTS, for_agents, survived
 from sessions import open_session, take_memory
 
 SUITE = None
 PLAYED = ("nova.agent_host.site", "--tags", "agent_ceiling,agent_wrappers")
 CEILING = {"agent_ceiling_enabled": True}
 USERS = "/sys/fs/cgroup/user.slice"
-HEIGHT = 588 << 20
 FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where it can't wait
 ROUNDS = 3
 
@@ -24,8 +23,8 @@ def test_agents_that_ask_for_more_die_at_the_ceiling_and_the_host_does_not_notic
     log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint'")
     machine.run(f"touch /tmp/stop; kill {session.idle}")
     session.connection.wait()
-    assert int(most) == HEIGHT
-    assert int(peak) <= HEIGHT + FORCED
+    assert int(most) == for_agents(machine) << 20
+    assert int(peak) <= int(most) + FORCED
     assert "constraint=CONSTRAINT_MEMCG" in log and "constraint=CONSTRAINT_NONE" not in log
     assert machine.run(INNOCENTS) == before
 
@@ -35,4 +34,4 @@ def test_an_agent_survives_what_its_compilers_ask_for(machine):
 
 
 def test_without_a_score_of_their_own_the_agent_dies(machine):
-    assert survived(machine, ROUNDS, equal=True) < ROUNDS
+    assert survived(machine, 1, equal=True) == 0

@@ -3,7 +3,8 @@
 """The experiment: agents ask for many times the host's memory, by every way into it, with and without the ceiling.
 
 `python tools/vm/experiment.py` runs both and prints the table of docs/reliability.md; `experiment.py ROW ...` runs some of
-`without`, `with` and `guests`. `experiment.py rounds` counts how often an agent survives its compilers (half an hour).
+`without`, `with` and `guests`. `experiment.py rounds` counts how often an agent survives its compilers (half an hour), and
+`experiment.py cpus` how the CPUs are divided between accounts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 from machine import HERE, Machine
 
-# A host of 1 GiB: 972 MiB - 256 - 128 leave 588 MiB for agents.
+# A host of 1 GiB, of which the kernel takes some 50 MiB: about 590 MiB are left for agents.
 VARIABLES = {
     "agent_policy_users": ["agent1", "agent2", "agent3"],
     "agent_policy_create_users": True,
@@ -95,6 +96,12 @@ def prepare(machine: Machine, *play: str, **ceiling: object) -> None:
         "loginctl enable-linger ubuntu\n"
         "systemd-run --quiet --unit heartbeat-ubuntu --uid ubuntu --slice user-1000.slice python3 /opt/heartbeat.py /tmp/heartbeat\n"
     )
+
+
+def for_agents(machine: Machine) -> int:
+    """MiB that the variables leave for agents."""
+    total = int(machine.run("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) >> 10
+    return total - 256 - 128
 
 
 def here(machine: Machine) -> int:
@@ -237,6 +244,30 @@ def who_dies(rounds: int = 20) -> None:
             machine.down()
 
 
+BUSY = """#!/bin/sh
+for number in $(seq $1); do timeout 60 sh -c 'while :; do :; done' & done
+wait
+"""
+# The CPU seconds of each busy process of an account.
+USED = "ps -u $user -o cputimes=,args= | sed -n 's/^ *\\([0-9]*\\) sh -c while.*/\\1/p' | xargs"
+
+
+def who_gets_cpus() -> None:
+    """How the kernel divides two CPUs between an account with one busy process and one with six, with and without the ceiling."""
+    for ceiling in (True, False):
+        machine = Machine("experiment-cpus")
+        try:
+            prepare(machine, agent_ceiling_enabled=ceiling)
+            machine.run(f"cat >/opt/busy <<'END_OF_FILE'\n{BUSY}END_OF_FILE\nchmod 755 /opt/busy")
+            logins = [machine.start("agent1", "/opt/busy 1"), machine.start("conductor", "/opt/busy 6")]
+            one, six = machine.run(f"sleep 40; for user in agent1 conductor; do {USED}; done").splitlines()
+            print(f"ceiling {ceiling}: {one} CPU seconds for the one, {six} for the six", flush=True)
+            for login in logins:
+                login.wait()
+        finally:
+            machine.down()
+
+
 def main(names: list[str]) -> None:
     print(
         "| | killed | ssh, connection kept | ssh, new connection | longest pause, root | administrator |\n|---|---|---|---|---|---|"
@@ -254,5 +285,7 @@ def main(names: list[str]) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["rounds"]:
         who_dies()
+    elif sys.argv[1:] == ["cpus"]:
+        who_gets_cpus()
     else:
         main(sys.argv[1:])
