@@ -8,17 +8,17 @@ import fcntl
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from conftest import HOSTS, Lab
+from conftest import HOSTS, Lab, Played
 
 ACCOUNTS = 300
-ROLES = ("agent_policy", "agent_wrappers", "agent_limits", "agent_capacity", "agent_status")
-# What an agent does first: a wrapped command. It prints its cap, in KiB.
-FIRST_COMMAND = "/opt/nova-agent/bin/run_limited.sh bash -c 'ulimit -v'"
-CAP = 4 << 20
+ROLES = ("agent_policy", "agent_toolchain", "agent_wrappers", "agent_limits", "agent_capacity", "agent_status")
+AGENT = Path(__file__).with_name("agent.py").read_text()
 CREATE = f"""
 groupadd --force nova-agents
 for number in $(seq {ACCOUNTS}); do echo "agent$number:x:::FIXTURE agent:/home/agent$number:/bin/bash"; done | newusers
@@ -51,7 +51,9 @@ def house(hosts: Lab) -> Iterator[Lab]:
     hosts.play("nova.agent_host.retire", "--limit", "host1").succeeded()
     hosts.run(
         "host1",
-        f"loginctl kill-user {' '.join(accounts())} 2>/dev/null; {REMOVE} 2>/dev/null; groupdel nova-agents || true",
+        f"loginctl kill-user {' '.join(accounts())} 2>/dev/null; {REMOVE} 2>/dev/null; groupdel nova-agents; "
+        "rm -f /srv/agent.py",
+        check=False,
     )
 
 
@@ -60,7 +62,7 @@ def accounts() -> list[str]:
 
 
 def log_in_all(lab: Lab, command: str, folder) -> list[Login]:
-    """Every account runs a command by an ssh of its own. All of them start when a lock is given free."""
+    """Every account runs a command, with its number, by an ssh of its own. All of them start when a lock is given free."""
     (host,) = json.loads(subprocess.run([str(HOSTS), "describe", lab.name], check=True, text=True, stdout=subprocess.PIPE).stdout)["hosts"]  # fmt: skip
     options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"]
     with (folder / "start").open("w") as start:
@@ -69,8 +71,8 @@ def log_in_all(lab: Lab, command: str, folder) -> list[Login]:
         ssh = [*wait, "ssh", "-i", host["identity_file"], *(f"-o{option}" for option in options)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         clients = {
-            account: subprocess.Popen([*ssh, f"{account}@{host['address']}", command], **pipes)
-            for account in accounts()
+            account: subprocess.Popen([*ssh, f"{account}@{host['address']}", f"{command} {number}"], **pipes)
+            for number, account in enumerate(accounts(), 1)
         }
     found = []
     for account, client in clients.items():
@@ -91,36 +93,60 @@ def test_without_the_role_sshd_refuses_many(house, tmp_path, record_property):
     assert without
 
 
-def test_all_log_in_and_the_host_stays_in_reach(house, tmp_path):
+def records(lab: Lab) -> list[dict[str, str]]:
+    """What the ledger has of all wrapped commands."""
+    lines = lab.run("host1", "journalctl --sync; journalctl -q -t cargo_agent -o json").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_all_log_in_and_build_and_the_host_stays_in_reach(house, tmp_path):
+    house.variables = house.serve_toolchain("toolchain")
     tags = ["--tags", ",".join(ROLES)]
     house.site(*tags).succeeded()
-    answers: dict[str, list[int]] = {"root": [], "status": [], "audit": [], "site": []}
+    house.run("host1", f"cat >/srv/agent.py <<'END_OF_FILE'\n{AGENT}END_OF_FILE\n")
+    answers: list[int] = []  # to root
+    plays: dict[str, Played] = {}
+    seconds: list[float] = []  # of root's logins
+    pools: list[dict] = []
     done = threading.Event()
 
     def root() -> None:
         while not done.is_set():
-            answers["root"].append(
-                subprocess.run(house.ssh("host1", "id"), check=False, capture_output=True).returncode
-            )
+            start = time.monotonic()
+            answers.append(subprocess.run(house.ssh("host1", "id"), check=False, capture_output=True).returncode)
+            seconds.append(time.monotonic() - start)
 
     def operator() -> None:
-        status = house.ssh("host1", "agent-status --json")
-        answers["status"].append(subprocess.run(status, check=False, capture_output=True).returncode)
-        answers["audit"].append(house.play("nova.agent_host.audit", *tags).status)
-        answers["site"].append(house.site(*tags).status)
+        plays["audit"] = house.play("nova.agent_host.audit", *tags)
+        plays["site"] = house.site(*tags)
 
-    people = [threading.Thread(target=root), threading.Thread(target=operator)]
+    def status() -> None:
+        while not done.is_set():
+            pools.append(json.loads(house.run("host1", "agent-status --json"))["pool"])
+            done.wait(5)
+
+    people = [threading.Thread(target=person) for person in (root, operator, status)]
     for person in people:
         person.start()
-    logins = log_in_all(house, FIRST_COMMAND, tmp_path)
+    start = time.monotonic()
+    logins = log_in_all(house, "python3 /srv/agent.py", tmp_path)
+    took = time.monotonic() - start
     done.set()
     for person in people:
         person.join()
+    found = records(house)
+    waited = sorted(int(record["NOVA_CARGO_SLOT_MS"]) + int(record["NOVA_CARGO_MEMORY_MS"]) for record in found)
     print(
-        f"with the role: {len(refused(logins))} of {ACCOUNTS} logins refused; {len(answers['root'])} of root's meanwhile"
+        f"with the role: {len(refused(logins))} of {ACCOUNTS} logins refused; all had built after {took:.0f} s, half of them waited "
+        f"{waited[len(waited) // 2] / 1000:.0f} s or less for slot and memory; root's {len(seconds)} logins took "
+        f"{sorted(seconds)[len(seconds) // 2]:.1f} s, at most {max(seconds):.1f} s; most of the pool held: "
+        f"{max(pool['held'] for pool in pools) >> 30} of {pools[0]['total'] >> 30} GiB"
     )
-    assert [login for login in logins if login.status != 0 or login.out != str(CAP)] == []
-    assert set(answers["root"]) == {0}
-    assert answers["status"] == [0]
-    assert answers["site"] == [0]
-    assert answers["audit"][0] in (0, 2)  # other roles of the policy were not applied
+    assert [login for login in logins if login.status != 0] == []
+    assert len({record["_UID"] for record in found}) == len(found) == ACCOUNTS
+    assert {record["NOVA_CARGO_ENDED"] for record in found} == {"exit 0"}
+    assert all(pool["held"] <= pool["total"] for pool in pools)
+    assert json.loads(house.run("host1", "agent-status --json"))["pool"]["held"] == 0
+    assert set(answers) == {0}
+    plays["site"].succeeded()
+    assert plays["audit"].status in (0, 2), plays["audit"].text  # other roles of the policy were not applied
