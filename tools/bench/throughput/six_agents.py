@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Six agents build and test real crates at once: by the gate, with slots as they were before it, without a rule, and one after
+another. Prints seconds as ratios, commands that failed, processes that the kernel killed, and the most memory that they had.
+
+    systemd-run --scope -p MemoryMax=3G -p MemorySwapMax=0 python tools/bench/throughput/six_agents.py [--rounds 3] [CRATE ...]
+
+The crates are Debian's packaged ones. The toolchain is this machine's own, and each agent is an account without a name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[3] / "tests/programs"))
+
+from wrappers.host import CHANNEL, GIB, TRIPLE, Host, render
+
+from throughput.record import fetch
+
+AGENTS, GROUP = range(56000, 56006), 55999
+FOR_AGENTS = 3  # GiB
+CAP = 1  # GiB, of a process
+SLOTS = 1  # before the gate: available memory / that of an agent, by the jobs of a command
+MANIFEST = '[package]\nname = "work"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
+CONFIG = '[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{}"\n'
+TEST = "#[test]\nfn passes() {}\n"
+CARGO = "cargo --offline test --quiet"
+COMMANDS = {
+    "one after another": f"ulimit -v {CAP << 20}; {CARGO}",
+    "without a rule": f"ulimit -v {CAP << 20}; {CARGO}",
+    "slots, as before": f"ulimit -v {CAP << 20}; exec 9<../slot; flock 9; {CARGO}",
+    "the gate": 'exec bash "$AGENT" --offline test --quiet -p work',
+}
+
+
+def checkout(host: Host, agent: int, crates: list[str], registry: Path) -> Path:
+    place = host.root / str(agent)
+    for name, text in {
+        "Cargo.toml": MANIFEST + "".join(f'{crate} = "*"\n' for crate in crates),
+        ".cargo/config.toml": CONFIG.format(registry),
+        "src/lib.rs": TEST,
+        "tests/all.rs": TEST,
+    }.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    subprocess.run(["chown", "-R", f"{agent}:{GROUP}", place], check=True)
+    return place
+
+
+def run(host: Host, agent: int, command: str) -> subprocess.Popen[bytes]:
+    place = host.root / str(agent)
+    env = host.environment(
+        PATH=f"{host.home}/toolchains/{CHANNEL}-{TRIPLE}/bin:/usr/bin:/bin",
+        HOME=str(place),
+        AGENT=str(host.cargo_agent),
+        NOVA_CARGO_LIMIT_AS=f"{CAP}G",
+    )
+    become = ["setpriv", f"--reuid={agent}", f"--regid={GROUP}", "--clear-groups", "--"]
+    return subprocess.Popen(
+        [*become, "bash", "-c", command], cwd=place, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+
+
+def killed() -> int:
+    return int(re.findall(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)[0])
+
+
+def resident() -> int:
+    """Bytes of all processes of the agents, shared pages divided among those that share them."""
+    total = 0
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{process}").st_uid in AGENTS:
+                total += int(re.findall(r"^Pss: *(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text(), re.M)[0])
+        except (OSError, IndexError):
+            continue
+    return total << 10
+
+
+def measure(host: Host, name: str) -> tuple[float, int, int, int]:
+    """Seconds, failed commands, killed processes, and the most memory."""
+    for agent in AGENTS:
+        shutil.rmtree(host.root / str(agent) / "target", ignore_errors=True)
+    most, failed, before, done = 0, 0, killed(), threading.Event()
+
+    def sample() -> None:
+        nonlocal most
+        while not done.wait(0.5):
+            most = max(most, resident())
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    start = time.monotonic()
+    if name == "one after another":
+        failed = sum(run(host, agent, COMMANDS[name]).wait() != 0 for agent in AGENTS)
+    else:
+        running = [run(host, agent, COMMANDS[name]) for agent in AGENTS]
+        failed = sum(process.wait() != 0 for process in running)
+    seconds = time.monotonic() - start
+    done.set()
+    watcher.join()
+    return seconds, failed, killed() - before, most
+
+
+def main(crates: list[str], rounds: int) -> None:
+    sysroot = Path(subprocess.check_output(["rustc", "--print", "sysroot"], text=True, cwd="/").strip())
+    with tempfile.TemporaryDirectory(prefix="six-agents-") as folder:
+        os.chmod(folder, 0o755)
+        root = Path(folder)
+        host = render(root, slots=len(AGENTS), pool_bytes=FOR_AGENTS * GIB, memory_per_agent=CAP * GIB)
+        subprocess.run([host.libexec / "memory-pool", host.policy, "--remove"], check=True)
+        host.change_policy(POOL_GROUP=GROUP)
+        host.make_pool()
+        toolchain = host.toolchain(f"{CHANNEL}-{TRIPLE}").parents[1]
+        shutil.rmtree(toolchain)
+        subprocess.run(["cp", "-a", "--link", sysroot, toolchain], check=True)
+        shutil.copytree(fetch(), root / "registry", symlinks=True)
+        (root / "slot").touch()
+        for agent in AGENTS:
+            checkout(host, agent, crates, root / "registry")
+            run(host, agent, "cargo --offline generate-lockfile --quiet").wait()
+        taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+        told: dict[str, list[tuple[int, int, int]]] = {name: [] for name in COMMANDS}
+        for _ in range(rounds):
+            for name in COMMANDS:
+                seconds, *rest = measure(host, name)
+                taken[name].append(seconds)
+                told[name].append(tuple(rest))
+                print(f"{name}: {seconds:.0f} s {rest}", file=sys.stderr, flush=True)
+    print(
+        f"{len(AGENTS)} agents, {', '.join(crates)}; {FOR_AGENTS} GiB for agents, {CAP} GiB for a process; {rounds} rounds"
+    )
+    print(f"load of the machine: {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs\n")
+    print(
+        "| | seconds | of one after another | of without a rule | failed | killed | most memory |\n|---|--:|--:|--:|--:|--:|--:|"
+    )
+    for name in COMMANDS:
+        ratios = [
+            statistics.median(one / other for one, other in zip(taken[name], taken[base]))
+            for base in ("one after another", "without a rule")
+        ]
+        print(
+            f"| {name} | {statistics.median(taken[name]):.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} | {sum(one[0] for one in told[name])} | "
+            f"{sum(one[1] for one in told[name])} | {max(one[2] for one in told[name]) / GIB:.1f} GiB |"
+        )
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("crates", nargs="*", default=["grep", "clap", "serde_json", "ignore"], metavar="CRATE")
+    options.add_argument("--rounds", type=int, default=3)
+    asked = options.parse_args()
+    main(asked.crates, asked.rounds)
