@@ -100,7 +100,9 @@ def test_the_policy_arrives_and_others_are_served(attacked):
 def test_nothing_became_root_s_in_its_folders_and_nothing_its_own_elsewhere(attacked):
     found = attacked.run("host1", "find /home/agent1 -xdev -user root ! -name attack.py")
     assert found == ""
-    assert attacked.run("host1", "find /etc /opt /usr /srv /var/lib -xdev ! -user root ! -user ubuntu -user agent1") == ""
+    assert (
+        attacked.run("host1", "find /etc /opt /usr /srv /var/lib -xdev ! -user root ! -user ubuntu -user agent1") == ""
+    )
     assert attacked.run("host1", "ls -A /srv/other /srv/other/scripts").split() == [
         "/srv/other:", "scripts", "/srv/other/scripts:", "run_limited.sh",
     ]  # fmt: skip
@@ -122,5 +124,7 @@ def test_agent_status_and_the_sweep_end(attacked):
     assert "\x1b" not in said and "Traceback" not in said
     attacked.run("host1", "systemctl start nova-agent-sweep.service")
     # It fails, because there are logs that it can't protect, and names them.
-    told = attacked.run("host1", "systemctl start nova-agent-audit-log.service; journalctl -o cat -u nova-agent-audit-log.service")
+    told = attacked.run(
+        "host1", "systemctl start nova-agent-audit-log.service; journalctl -o cat -u nova-agent-audit-log.service"
+    )
     assert "/home/agent1/audit.log.4" in told and "agent2" not in told and "\x1b" not in told

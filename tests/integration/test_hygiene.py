@@ -25,7 +25,9 @@ VARIABLES = {
     "agent_hygiene_free_schedule": "yearly",
     "agent_hygiene_audit_schedule": "yearly",
 }
-TIMERS = "systemctl list-units --all --plain --no-legend 'nova-agent-[^p]*.timer' | awk '{print $1, $3}'"  # not the pool's
+TIMERS = (
+    "systemctl list-units --all --plain --no-legend 'nova-agent-[^p]*.timer' | awk '{print $1, $3}'"  # not the pool's
+)
 ALL = [f"nova-agent-{name}.timer active" for name in ("audit-log", "free-space", "sweep")]
 
 

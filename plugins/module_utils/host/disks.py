@@ -16,7 +16,12 @@ MOST = 20
 def observe_disks(mountinfo: str = MOUNTINFO) -> dict[str, FileSystem]:
     """By where they are mounted, each once. The root's is there whatever it is, as in a container."""
     places: dict[str, str] = {}  # by device
-    for mount in read_mounts(mountinfo):
+    mounts = list(read_mounts(mountinfo))
+    # An account can mount over a folder of its own, and what is below: that may never answer.
+    covered = tuple(f"{mount.point}/" for mount in mounts if mount.by_account)
+    for mount in mounts:
+        if f"{mount.point}/".startswith(covered):
+            continue
         if mount.filesystem in KINDS and not (mount.point + "/").startswith("/boot/"):
             places.setdefault(mount.device, mount.point)
     found = {}

@@ -35,9 +35,15 @@ def test_the_pool_is_made_at_boot_and_no_restart_takes_it_from_builds():
     assert [check.name, timer.name] == [
         f"nova-agent-pool-check.{kind}" for kind in ("service", "timer")
     ] and timer.active
-    assert unit.own and unit.active and not unit.restart and unit.reload_on == (
-        "/opt/nova-agent/etc/policy.env",
-        "/opt/nova-agent/libexec/memory-pool",
+    assert (
+        unit.own
+        and unit.active
+        and not unit.restart
+        and unit.reload_on
+        == (
+            "/opt/nova-agent/etc/policy.env",
+            "/opt/nova-agent/libexec/memory-pool",
+        )
     )
     links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
     folder = "/etc/systemd/system"

@@ -8,14 +8,14 @@ import os
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import observe_disks
 
-LINE = "{number} 1 {device} / {point} rw - {kind} source rw\n"
+LINE = "{number} 1 {device} / {point} rw - {kind} source {options}\n"
 
 
 def test_each_of_the_hosts_own_file_systems_is_asked_once_and_no_other(tmp_path):
     here = os.path.realpath(tmp_path)
-    seen_twice, remote, gone = (f"{here}/{name}" for name in ("seen-twice", "remote", "gone"))
-    os.mkdir(seen_twice)
-    os.mkdir(remote)
+    seen_twice, remote, gone, covered = (f"{here}/{name}" for name in ("seen-twice", "remote", "gone", "covered"))
+    for folder in (seen_twice, remote, covered):
+        os.mkdir(folder)
     mounts = [
         ("0:30", "/", "overlay"),
         ("0:40", remote, "fuse.sshfs"),
@@ -24,10 +24,17 @@ def test_each_of_the_hosts_own_file_systems_is_asked_once_and_no_other(tmp_path)
         ("8:1", seen_twice, "ext4"),
         ("8:2", gone, "xfs"),
         ("8:3", "/boot", "ext4"),
+        ("8:4", covered, "ext4"),
+        ("0:42", covered, "fuse"),  # an account mounted this over its own folder
     ]
     table = tmp_path / "mountinfo"
     table.write_text(
-        "".join(LINE.format(number=9, device=device, point=point, kind=kind) for device, point, kind in mounts)
+        "".join(
+            LINE.format(
+                number=9, device=device, point=point, kind=kind, options="rw,user_id=1000" if kind == "fuse" else "rw"
+            )
+            for device, point, kind in mounts
+        )
     )
     found = observe_disks(str(table))
     assert list(found) == ["/", here]
