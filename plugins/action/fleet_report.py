@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action of fleet_report: what is known of all hosts of the play as one HTML page."""
+"""Action of fleet_report: one HTML page about all hosts of the play."""
 
 from __future__ import annotations
 

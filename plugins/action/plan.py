@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action of plan: what hosts can hold, before there is one."""
+"""Action of plan: how many agents fit on hosts that may not exist yet."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def _budget(policy: BudgetPolicy, host: HostSize) -> str:
 def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ModuleNotFoundError:  # the parent package is missing, too
+    except ModuleNotFoundError:  # the parent package is missing too
         return False

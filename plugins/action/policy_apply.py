@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Action of policy_apply: look, compare, and if files or units differ, one call that puts them right."""
+"""Action of policy_apply: look, compare, and if files or units differ, correct them with one call."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ActionModule(PolicyAction):
         return self._ask(arguments, variables)
 
     def _remove(self, variables: dict[str, Any]) -> dict[str, Any]:
-        """Everything of the roles that the host's manifest has."""
+        """Remove everything that the host's manifest has for the roles."""
         given = self._task.args.get("roles")
         observed = self.ask(Observation, INFO, {}, variables)
         names = [name for name in reversed(list(observed.manifest.roles)) if given is None or name in given]
@@ -64,5 +64,5 @@ class ActionModule(PolicyAction):
         if not answer["diff"]:
             del answer["diff"]
         lists = [name for name, value in answer.items() if isinstance(value, list) and name != "diff"]
-        # A new host has more than a hundred paths, and each result is an event somewhere.
+        # A new host has more than a hundred paths, and callbacks can store each result.
         return {"contacted": True, **answer, **{name: and_more(answer[name], SHOWN) for name in lists}}

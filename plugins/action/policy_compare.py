@@ -61,7 +61,7 @@ class ActionModule(PolicyAction):
         return {"roles": roles, **self._compared(policy, compared, roles)}
 
     def _compared(self, policy: Policy, compared: Compared, roles: Iterable[str]) -> dict[str, Any]:
-        """What site and the roles decide on."""
+        """The result for site and the roles."""
         result, host = compared.result, compared.host
         plan = agent_policy.plan_of(policy, host.observed)
         pending = plan.pending and agent_policy.ROLE in roles
@@ -85,7 +85,7 @@ class ActionModule(PolicyAction):
         }
 
     def _recorded(self, variables: dict[str, Any]) -> dict[str, Any]:
-        """What retire has to remove, whatever the variables say."""
+        """What retire has to remove. It does not depend on variables."""
         observed = self.ask(Observation, INFO, {}, variables)
         accounts = observed.accounts
         plan = agent_policy.account_plan(accounts, None, ())
@@ -102,7 +102,7 @@ class ActionModule(PolicyAction):
         }
 
     def _audit(self, policy: Policy, roles: Iterable[str], variables: dict[str, Any]) -> dict[str, Any]:
-        """Every item, as a record in a file. Whatever is wrong with a host is in its record."""
+        """Every item, as a record in a file. An error of the host is in its record."""
         host = variables["inventory_hostname"]
         observed: Observation | None = None
         try:
@@ -126,7 +126,7 @@ class ActionModule(PolicyAction):
     def _looked_closer(
         self, policy: Policy, compared: Compared, roles: Iterable[str], variables: dict[str, Any]
     ) -> Compared:
-        """Compare again, with every path and unit that is wanted and that the manifest does not have."""
+        """Compare again, with wanted paths and units that are not in the manifest."""
         paths = {entry.path for role in compared.wanted for entry in role.entries}
         paths |= {step.path for steps in compared.result.steps.values() for step in steps}
         units = {unit.name for role in compared.wanted for unit in role.units}
@@ -134,7 +134,7 @@ class ActionModule(PolicyAction):
         return self.compare(policy, observed, roles, variables)
 
     def _with_diffs(self, compared: Compared, variables: dict[str, Any]) -> list[Item]:
-        """The items, with the diffs that an apply in check mode shows. A host that refuses has none."""
+        """The items, with the diffs of an apply in check mode. A host that refuses has none."""
         items = list(compared.result.items)
         if not any(item.status == DRIFTED and item.kind in ("file", "link", "directory") for item in items):
             return items
@@ -165,7 +165,7 @@ def _broken(host: str, status: str, observed: Observation | None, roles: Iterabl
 
 
 def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
-    """What the report page shows beside the items."""
+    """Values for the report page in addition to the items."""
     if observed is None:
         return {}
     view = {

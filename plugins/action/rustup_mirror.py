@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Action of rustup_mirror: builds the mirror on the controller, and says how far it is while it does."""
+"""Action of rustup_mirror: build the mirror on the controller, and print the progress."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(SPEC)
-        was = os.umask(0o022)  # a web server reads it as another user
+        was = os.umask(0o022)  # the web server is another user
         try:
             built = self._build(options)
         except (RequestError, ChannelError, FetchError, OSError) as error:
-            raise AnsibleActionFail(str(error)) from None  # the chain would repeat the message
+            raise AnsibleActionFail(str(error)) from None  # a chained error would repeat the message
         finally:
             os.umask(was)
         return {"changed": bool(built.fetched), "path": options["path"], **asdict(built)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Action of site_report: what the hosts can take, and how the run ended."""
+"""Action of site_report: how many agents fit on the hosts, and how the run ended."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 memory:
-  description: What bounds the host's memory, in bytes.
+  description: Memory of the host and its limits, in bytes.
   returned: success
   type: dict
   contains:
@@ -96,7 +96,7 @@ memory:
     hugepages: {description: Reserved huge pages of all sizes., type: int}
     swap: {description: SwapTotal., type: int}
     cgroup_limit: {description: The container's limit; null without one., type: int}
-    cgroup_limit_file: {description: The file that holds it; null without one., type: str}
+    cgroup_limit_file: {description: The file of this limit; null without one., type: str}
 cpus:
   description: CPUs that are online and that PID 1 may use.
   returned: success
@@ -116,7 +116,7 @@ packages:
   type: dict
   sample: {build-essential: true}
 fences:
-  description: What can defeat a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
+  description: Facts that weaken a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
   returned: success
   type: dict
 login_paths:
@@ -134,7 +134,7 @@ ceiling:
   returned: success
   type: dict
 pressure:
-  description: How long some process waited in the last minute, by cpu, io and memory, in hundredths of a percent.
+  description: Share of the last minute in which a process waited, by cpu, io and memory, in hundredths of a percent.
   returned: success
   type: dict
   sample: {cpu: 1250, io: 0, memory: 25}
@@ -150,7 +150,7 @@ programs:
   returned: success
   type: dict
 capacity:
-  description: What bounds how many agents can work at once - kernel settings, open files, tasks, sessions, sshd.
+  description: Limits on the number of agents - kernel settings, open files, tasks, sessions, sshd.
   returned: success
   type: dict
 manifest:
@@ -162,20 +162,20 @@ record:
   returned: success
   type: dict
 files:
-  description: What is at every path of the manifest and of O(paths).
+  description: State of every path of the manifest and of O(paths).
   returned: success
   type: dict
 toolchains:
-  description: What is in every toolchain tree of the manifest, by path.
+  description: State of every toolchain tree of the manifest, by path.
   returned: success
   type: dict
 units:
-  description: Units of systemd that files of the manifest bring or change, and O(units), as systemd has them.
+  description: State of systemd units that files of the manifest create or change, and of O(units).
   returned: success
   type: dict
   sample: {nova-agent-sweep.timer: {load: loaded, enabled: enabled, active: active, result: success, stale: false}}
 audit_logs:
-  description: What is wrong with O(audit_logs).
+  description: Problems of O(audit_logs).
   returned: success
   type: list
   elements: dict
@@ -185,7 +185,7 @@ warm:
   type: list
   elements: dict
 deep:
-  description: Limits of a new login by account, toolchains of agents, how long agents wait; null without O(deep).
+  description: Limits of a new login by account, toolchains of agents, waiting times; null without O(deep).
   returned: success
   type: dict
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: AI audit logs that nobody but their owner reads."""
+"""Ansible module: AI audit logs that only their owners can read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ module: ai_audit_log
 short_description: Ensure that AI audit logs have mode 0600 and belong to their owner
 version_added: 0.1.0
 description:
-  - Makes each log that is missing, and narrows it and its rotations (C(NAME.1), C(NAME-20261123.gz)) to C(0600).
-  - What can't be held so is left as it is, and does not fail the task.
-  - What was wider or belonged to somebody else is told as a warning.
-  - Nothing is followed, and in a folder that is not root's alone the module acts with the rights of the log's owner,
-    for some seconds.
+  - Creates missing logs, and changes logs and their rotations (C(NAME.1), C(NAME-20261123.gz)) to mode C(0600).
+  - A log that can't be corrected does not change, and the task does not fail.
+  - Each log with a wrong mode or owner is a warning.
+  - Links are not followed. If accounts other than root can change the folder, the module has only the rights of the
+    log's owner, and ten seconds for each log.
 options:
   logs:
     description: The logs.
@@ -33,16 +33,16 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Tells what is wrong without changing it.
+    description: Reports problems without changing anything.
   diff_mode:
     support: full
-    description: Names each path that is wrong, and what is done about it.
+    description: Shows each wrong path and its correction.
 author:
   - Contributors to nova.agent_host (@nova)
 """
 
 EXAMPLES = r"""
-- name: Hold the audit log of an account
+- name: Ensure that only the account can read its audit log
   nova.agent_host.ai_audit_log:
     logs:
       - {path: /var/log/nova-audit.log, owner: games}
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What was not as it should be. Those of kind C(refused) and C(ownerless) are left as they are.
+  description: Problems. Those of the kinds C(refused) and C(ownerless) are not corrected.
   returned: always
   type: list
   elements: dict
@@ -91,8 +91,8 @@ def main() -> None:
         "before": "".join(f"{finding.path} {finding.text}\n" for finding in changes),
         "after": "".join(f"{finding.path} mode 0600 of its owner\n" for finding in changes),
     }
-    findings_told = [asdict(finding) for finding in findings]
-    module.exit_json(changed=bool(changes), **outgoing({"findings": findings_told, "diff": diff}))
+    answer = {"findings": [asdict(finding) for finding in findings], "diff": diff}
+    module.exit_json(changed=bool(changes), **outgoing(answer))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: audit_report
-short_description: "Internal: report what an audit found on all hosts of a play, for people and for machines"
+short_description: "Internal: report the results of an audit of all hosts of a play, as a table, JSON and JUnit XML"
 version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet_report
-short_description: "Internal: write what is known of all hosts of a play as one HTML page"
+short_description: "Internal: write an HTML page about all hosts of a play"
 version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
     C(nova.agent_host.report).
-  - The page is one file and loads nothing from a network. It is replaced as a whole.
+  - The page is one file and loads nothing from a network. A reader sees the old or the new page.
 options:
   path:
     description: Path on the controller for the page.
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was written, in one line.
+  description: The path of the page and a summary, in one line.
   returned: success
   type: list
   elements: str

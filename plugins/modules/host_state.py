@@ -104,12 +104,12 @@ changed_units:
   elements: str
   sample: [daemon-reload, start nova-agent-sweep.timer]
 kept:
-  description: Paths no longer wanted that were left, because they were edited or something is in them.
+  description: Paths that are no longer wanted but stay, because they were edited or are not empty.
   returned: always
   type: list
   elements: str
 pending:
-  description: In check mode, accounts that a run would have to create before the files that they are to own.
+  description: In check mode, owners of files that do not exist yet, and that a run would have to create first.
   returned: always
   type: list
   elements: str
@@ -184,7 +184,7 @@ def main() -> None:
 
 
 def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
-    """What is returned of an apply, whole or broken off; its warnings are given to Ansible."""
+    """The answer of the module, also after a failure. Passes warnings to Ansible."""
     answer = asdict(outcome)
     if not module._diff:
         del answer["diff"]

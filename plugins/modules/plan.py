@@ -23,10 +23,10 @@ options:
     description: An EC2 instance type. If the table lacks it, EC2 is asked, with the collection C(amazon.aws).
     type: raw
   agents:
-    description: Number of agents. Prints how many hosts of each known instance type hold them.
+    description: Number of agents. Prints how many hosts of each known instance type they need.
     type: raw
   group:
-    description: Group of the inventory. Its hosts need C(instance_type), and count with their own policy.
+    description: Group of the inventory. Its hosts need C(instance_type); each is planned with its own policy.
     type: raw
 extends_documentation_fragment: [nova.agent_host.read_only]
 author:

@@ -10,12 +10,13 @@ module: rustup_mirror
 short_description: Build a rustup mirror on the controller, for hosts without internet
 version_added: 0.1.0
 description:
-  - Fills a folder that serves rustup as the official servers do, from any static web server or as a C(file://) URL.
-  - Takes pinned toolchains from upstream. The channel's manifest is compared with O(channel_checksums), or without one
-    with the sum beside it; every other file with the manifest, and the installer with its pinned sum.
-  - What is there and has the right sum is not fetched again, and an interrupted download goes on where it stopped. A
-    channel is offered only once all of its files are there.
-  - Runs on the controller, as the user who runs Ansible, and prints how far it is.
+  - Fills a folder that rustup can use like the official servers, through any static web server or a C(file://) URL.
+  - Downloads pinned toolchains from upstream, and verifies every file. The manifest of a channel is compared with
+    O(channel_checksums), or without one with the checksum on the server. All other files are compared with the
+    manifest, and the installer with its pinned checksum.
+  - Files with the right checksum are not downloaded again, and an interrupted download continues. The manifest of a
+    channel is written after all of its files.
+  - Runs on the controller, as the user who runs Ansible, and prints its progress.
 options:
   path:
     description: The folder to fill.
@@ -27,8 +28,8 @@ options:
     required: true
   channel_checksums:
     description: >-
-      The sha256 of channel manifests by channel, as in M(nova.agent_host.rustup_toolchain). RV(channel_checksums) gives
-      those of the mirror.
+      The sha256 of channel manifests by channel, as in M(nova.agent_host.rustup_toolchain). RV(channel_checksums)
+      has those of the mirror.
     type: dict
     default: {}
   profile:
@@ -65,17 +66,17 @@ options:
     type: dict
     required: true
   dist_server:
-    description: Where toolchains come from. With V(http://) each channel needs its sum in O(channel_checksums).
+    description: The server of toolchains. With V(http://) each channel needs its checksum in O(channel_checksums).
     type: str
     default: https://static.rust-lang.org
   update_root:
-    description: Where rustup comes from.
+    description: The server of rustup.
     type: str
     default: https://static.rust-lang.org/rustup
 attributes:
   check_mode:
     support: full
-    description: Reads manifests and tells which files would be fetched.
+    description: Reads manifests, and reports the files that would be downloaded.
   diff_mode:
     support: none
     description: The return values list the files.
@@ -86,7 +87,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Mirror what the hosts pin
+- name: Mirror the pinned toolchain of the hosts
   nova.agent_host.rustup_mirror:
     path: /srv/rustup
     channel: 1.92.0
@@ -103,7 +104,7 @@ path:
   returned: success
   type: str
 toolchains:
-  description: The channels that the mirror now offers.
+  description: The channels of the mirror.
   returned: success
   type: list
   elements: str
@@ -112,12 +113,12 @@ channel_checksums:
   returned: success
   type: dict
 fetched:
-  description: Files that were placed, or in check mode would be, below O(path).
+  description: Files that were downloaded, or in check mode would be, below O(path).
   returned: success
   type: list
   elements: str
 kept:
-  description: Files that were there with the right sum.
+  description: Files that already existed with the right checksum.
   returned: success
   type: list
   elements: str

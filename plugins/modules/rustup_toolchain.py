@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: the pinned Rust toolchains of a host, whole or not at all."""
+"""Ansible module: the pinned Rust toolchains of a host, completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ module: rustup_toolchain
 short_description: Install pinned Rust toolchains for all users of a host, read-only
 version_added: 0.1.0
 description:
-  - Installs rustup and Rust toolchains that root owns and nobody else can change. The installer is verified by its
-    sha256 before it runs, never replaces itself, and never installs what a checkout's C(rust-toolchain.toml) names.
-  - Everything is installed beside what is there, checked (C(rustc -vV) says the version, the components are present,
-    a program of one line compiles where there is a C(cc)), and takes its place by one rename. A run that fails or is
-    killed leaves the old toolchain as it was; the next one removes what it left.
-  - A toolchain that is right is recognized by reading alone, without network. A damaged one is installed again.
-  - Old toolchains stay on the disk for as long as programs run in them.
-  - What was downloaded is checked without root's rights, as C(nobody).
+  - Installs rustup and Rust toolchains that belong to root, so that no other account can change them. The installer is
+    verified by its sha256 before it runs. It never replaces itself, and never installs the toolchain of a checkout's
+    C(rust-toolchain.toml).
+  - Everything is installed in a new folder and checked there - C(rustc -vV) prints the version, the components are
+    present, and if there is a C(cc), a small program compiles. Then one rename activates it. If a run fails or is
+    killed, the old toolchain does not change, and the next run removes the new folder.
+  - A compliant toolchain is recognized by reading its files, without network. A damaged one is installed again.
+  - Old toolchains stay on the disk until no program runs in them.
+  - Downloaded programs are checked without root's rights, as C(nobody).
 options:
   path:
     description: >-
-      The tree, such as C(/opt/nova-agent/toolchain). It becomes a link to a folder in C(.toolchain) beside it;
-      C(bin/) below it holds rustup and its proxies, C(rustup/) is the RUSTUP_HOME.
+      The tree, such as C(/opt/nova-agent/toolchain). It becomes a link to a folder in C(.toolchain) beside it. Its
+      folder C(bin/) has rustup and its proxies, C(rustup/) is the RUSTUP_HOME.
     type: path
     required: true
   state:
-    description: Whether the tree is to be there. V(absent) removes it with everything in it.
+    description: Whether the tree should exist. V(absent) removes it with everything in it.
     type: str
     choices: [present, absent]
     default: present
   channel:
     description: >-
-      The default toolchain, best a full version such as V(1.92.0) or a dated nightly. V(stable), V(beta) and V(nightly)
-      are installed once as they are that day, and not moved afterwards. Required with O(state=present).
+      The default toolchain, preferably a full version such as V(1.92.0) or a dated nightly. V(stable), V(beta) and
+      V(nightly) are installed once, and not updated later. Required with O(state=present).
     type: str
   profile:
-    description: Which components rustup adds by itself.
+    description: Which components rustup installs by default.
     type: str
     choices: [minimal, default, complete]
     default: minimal
@@ -46,12 +47,12 @@ options:
     elements: str
     default: []
   targets:
-    description: Targets beside the host's own for which the standard library is installed.
+    description: Further targets for which the standard library is installed.
     type: list
     elements: str
     default: []
   extra:
-    description: Further toolchains, reached by C(cargo +channel).
+    description: Further toolchains, for C(cargo +channel).
     type: list
     elements: dict
     default: []
@@ -85,31 +86,30 @@ options:
     type: dict
   channel_checksums:
     description:
-      - The sha256 of channel manifests (C(channel-rust-1.92.0.toml)) by channel. A manifest has the sums of all else
-        that rustup fetches; rustup gets one that was compared. M(nova.agent_host.rustup_mirror) returns those of a
-        mirror.
-      - A toolchain that was installed under another sum, or none, is installed again.
+      - The sha256 of channel manifests (C(channel-rust-1.92.0.toml)) by channel. A manifest has the checksums of all
+        other files that rustup downloads. M(nova.agent_host.rustup_mirror) returns those of a mirror.
+      - A toolchain that was installed with another checksum, or without one, is installed again.
     type: dict
     default: {}
   dist_server:
     description: >-
-      Where toolchains come from, V(http://), V(https://) or V(file://), without a password. With V(http://) each
-      channel needs its sum in O(channel_checksums).
+      The server of toolchains, V(http://), V(https://) or V(file://), without a password. With V(http://) each
+      channel needs its checksum in O(channel_checksums).
     type: str
     default: https://static.rust-lang.org
   update_root:
-    description: Where rustup comes from; below it lie C(archive/VERSION/TRIPLE/rustup-init).
+    description: The server of rustup, which has C(archive/VERSION/TRIPLE/rustup-init).
     type: str
     default: https://static.rust-lang.org/rustup
   environment:
     description:
-      - What rustup and the downloads need of the network, such as C(https_proxy), C(SSL_CERT_FILE) and rustup's own
+      - Variables for rustup and the downloads, such as C(https_proxy), C(SSL_CERT_FILE) and rustup's own
         C(RUSTUP_MAX_RETRIES), C(RUSTUP_DOWNLOAD_TIMEOUT), C(RUSTUP_USE_RUSTLS) and C(RUSTUP_PERMIT_COPY_RENAME).
-      - Unlike the task's C(environment), it is on no command line and in no log.
+      - Unlike the task's C(environment), they are on no command line and in no log.
     type: dict
     default: {}
   purge:
-    description: Whether toolchains of earlier applies that are no longer listed are removed.
+    description: Whether to remove toolchains of earlier applies that are no longer listed.
     type: bool
     default: false
   lock_timeout:
@@ -117,11 +117,11 @@ options:
     type: int
     default: 1800
   timeout:
-    description: Seconds after which one rustup command is ended.
+    description: Seconds after which a rustup command is killed.
     type: int
     default: 1800
   role:
-    description: The owner of the tree in the manifest. A tree that the same owner had at another path is removed.
+    description: The role of the tree in the manifest. A tree of the same role at another path is removed.
     type: str
     default: agent_toolchain
   manifest:
@@ -131,10 +131,10 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Tells what would be installed, removed and repaired, without network.
+    description: Reports what would be installed, removed and repaired, without network.
   diff_mode:
     support: full
-    description: Shows the toolchains and the problems before, and the toolchains after.
+    description: Shows toolchains and problems before, and toolchains after.
 notes:
   - Must run as root.
 seealso:
@@ -145,7 +145,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Pin Rust 1.92.0 for everyone, with a nightly for fuzzing
+- name: Install Rust 1.92.0 for all accounts, and a nightly for fuzzing
   nova.agent_host.rustup_toolchain:
     path: /opt/nova-agent/toolchain
     channel: 1.92.0
@@ -158,7 +158,7 @@ EXAMPLES = r"""
       x86_64: 4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10
       aarch64: 9732d6c5e2a098d3521fca8145d826ae0aaa067ef2385ead08e6feac88fa5792
 
-- name: Take it out again
+- name: Remove it
   nova.agent_host.rustup_toolchain:
     path: /opt/nova-agent/toolchain
     state: absent
@@ -177,7 +177,7 @@ removed:
   type: list
   elements: str
 repaired:
-  description: What was found damaged or left over by an interrupted run, and was put right.
+  description: Damaged files, and leftovers of interrupted runs, that were corrected.
   returned: success
   type: list
   elements: str
@@ -222,7 +222,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
     generations_in_use,
 )
 
-SHOWN = 10  # damaged paths in a result, which is an event somewhere
+SHOWN = 10  # damaged paths in a result
 
 TOOLCHAIN: dict[str, Any] = {
     "profile": {"type": "str", "choices": list(PROFILES), "default": "minimal"},
@@ -243,7 +243,7 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
         environment,
     )
     check_source(request, source.dist_server)
-    os.environ.update(environment)  # for the downloads, which are Python's
+    os.environ.update(environment)  # for downloads by Python
     tree, role, manifest = options["path"], options["role"], options["manifest"]
     moved = toolchain_manifest.others(role, tree, manifest)
     if check_mode:
@@ -253,7 +253,7 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
         try:
             outcome = toolchain_apply.apply(tree, request, machine, source, options["lock_timeout"])
         finally:
-            if not os.path.lexists(generations_folder(tree)):  # a first install failed, and left nothing behind
+            if not os.path.lexists(generations_folder(tree)):  # a first installation failed and left nothing
                 toolchain_manifest.release(role, tree, manifest)
     for other in moved:
         _move_out(options, other, outcome, check_mode)
@@ -261,7 +261,7 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
 
 
 def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outcome, check_mode: bool) -> None:
-    """Remove the tree that the prefix pointed to before, as far as no program runs in it."""
+    """Remove the tree of the old prefix. Generations in which programs still run stay."""
     if os.path.islink(other):
         outcome.removed.append(f"the tree {other}")
         outcome.changed = True
@@ -310,14 +310,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     shown = {str(value) for name, value in module.params["environment"].items() if is_public(name, str(value))}
-    module.no_log_values -= shown  # else Ansible would mask each 5 in an answer because of RUSTUP_MAX_RETRIES=5
+    module.no_log_values -= shown  # else RUSTUP_MAX_RETRIES=5 would mask each 5 in an answer
     tree = module.params["path"]
     if not os.path.isabs(tree) or os.path.normpath(tree) != tree or os.path.dirname(tree) == "/":
         module.fail_json(
             msg=f"path is {tree!r}; allowed is an absolute path below a folder, such as /opt/nova-agent/toolchain"
         )
     if os.geteuid() != 0 and not module.check_mode:
-        module.fail_json(msg="rustup_toolchain writes what root owns: run it as root (become: true)")
+        module.fail_json(msg="rustup_toolchain writes files of root: run it as root (become: true)")
     act = present if module.params["state"] == "present" else absent
     try:
         outcome = act(module.params, module.check_mode)

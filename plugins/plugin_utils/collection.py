@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collection's own files on the controller: argument specs, defaults and templates of the roles.
 
-Read when an action plugin is loaded, which Ansible does before it forks a process for each host.
+They are read when an action plugin is loaded, before Ansible forks a process for each host.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _ENVIRONMENT = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     autoescape=False,  # shell scripts and unit files
 )
-# Under the names that Ansible has for them, so that a copy of a template works as a user's own.
+# With Ansible's names, so that users can use a copy of a template.
 _ENVIRONMENT.filters.update(
     {
         "ansible.builtin.quote": lambda value: shlex.quote(str(value)),

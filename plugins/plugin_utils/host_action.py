@@ -1,8 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The border between hosts and the controller: actions that call a module of ours on a host.
+"""The border between hosts and the controller: actions that call a module of the collection on a host.
 
-Nothing of a host's answer becomes an Ansible variable, or reaches a terminal, except through typed records.
+An answer of a host becomes a result, and reaches a terminal, only as typed records.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode im
 from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST, outgoing, safe_lines, safe_text
 
 INTERPRETER = "discovered_interpreter_python"
-MOST_BYTES = 16 << 20  # of one answer; that of a host with thousands of paths has less than one
-MEMORY = 1 << 30  # that this process may take while a host answers: Ansible reads all that comes
-PRIVATE = "/run"  # for temporary files: agents can fill /tmp, and no module would start
+MOST_BYTES = 16 << 20  # of one answer; a host with thousands of paths needs less than 1 MiB
+MEMORY = 1 << 30  # limit while a host answers, because Ansible reads an answer of any size
+PRIVATE = "/run"  # for temporary files, because agents can fill /tmp
 T = TypeVar("T")
 # Keys that ansible-core itself adds to a module's answer.
 CORE_KEYS = {
@@ -48,7 +48,7 @@ class HostAction(ActionBase):
             with _bounded_memory():
                 given = self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars)
         except MemoryError:
-            raise NotCheckable("the host's answer has no end: it is not used") from None
+            raise NotCheckable("the host's answer is too large: it is not used") from None
         finally:
             self._task.environment = own
         answer = dict(given)
@@ -63,22 +63,22 @@ class HostAction(ActionBase):
             raise NotCheckable(f"{error}: its answer is not used") from None
 
     def _parse_returned_data(self, res: dict[str, Any], *more: Any) -> Any:
-        """Before ansible-core reads an answer: it prints warnings and what is no JSON by itself, as they are."""
+        """Called before ansible-core reads an answer, because it prints warnings and text around the JSON unchanged."""
         clean = {"stdout": _harmless(str(res["stdout"])), "stderr": safe_lines(res["stderr"])}
         return super()._parse_returned_data({**res, **clean}, *more)
 
     def _keep_interpreter(self, facts: object) -> None:
-        """Ansible finds a host's Python by a trip of its own and keeps it as a fact. Raises NotCheckable for others."""
+        """Ansible finds the Python of a host with an extra trip, and stores it as a fact. Other facts: NotCheckable."""
         if not facts:
             return
         python = facts.get(INTERPRETER) if isinstance(facts, Mapping) and len(facts) == 1 else None
         if not isinstance(python, str) or not re.fullmatch(r"[\w./+-]{1,200}", python):
             raise NotCheckable("the host's answer has ansible_facts, which this module does not give: it is not used")
-        self.facts = {INTERPRETER: str(python)}  # without what a tagged text has beside it
+        self.facts = {INTERPRETER: str(python)}  # without the tags of ansible-core
 
 
 class ModuleAction(HostAction):
-    """The action of a module of ours: its answer passes the border, and so the terminal gets no host's own text."""
+    """The action of a module: only the typed records of its answer reach the terminal."""
 
     shape: ClassVar[type]
 
@@ -94,7 +94,7 @@ class ModuleAction(HostAction):
 
 @contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Each action is a process of its own, so only this host's answer ends here."""
+    """Each action is a separate process, so the limit affects only this host."""
     was, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as file:
         most = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
@@ -108,13 +108,12 @@ def _bounded_memory() -> Iterator[None]:
 
 
 def _harmless(answer: str) -> str:
-    """The answer of a module without lines around it, and without what ansible-core would print of it. Raises
-    NotCheckable."""
+    """The JSON of a module's answer, with safe texts in the keys that ansible-core prints. Raises NotCheckable."""
     if len(answer) > MOST_BYTES:
         raise NotCheckable(f"the host's answer has more than {MOST_BYTES >> 20} MiB: it is not used")
     try:
         data = json.loads(_filter_non_json_lines(answer, objects_only=True)[0])
-        # Keys with an underscore are for ansible-core alone: they mask texts, for example.
+        # Keys with an underscore change ansible-core itself, for example which texts it masks.
         told = {key: value for key, value in data.items() if not key.startswith("_")}
         return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in told.items()})
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The collection's own logic as files for a host, for programs that run there without Ansible."""
+"""Modules of the collection as files, for programs that run on a host without Ansible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = "ansible_collections.nova.agent_host.plugins.module_utils"
 MODULE_UTILS = Path(__file__).parents[1] / "module_utils"
-# Not by parsing: every play does this for every host.
+# A regular expression instead of a parser, because every play does this for every host.
 IMPORT = re.compile(rf"^\s*from {re.escape(PACKAGE)}(?:\.([\w.]+))? import (\([^)]*|.*)", re.MULTILINE)
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What policy_compare and policy_apply share: read the variables, look at the host, compare."""
+"""Common code of policy_compare and policy_apply: read the variables, look at the host, compare."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INFO = "nova.agent_host.agent_host_info"
 
 @dataclass(frozen=True)
 class Compared:
-    """A host, what is wanted of it, and how the two differ."""
+    """A host, its desired state, and the differences."""
 
     host: Host
     wanted: Sequence[Wanted]
@@ -107,14 +107,14 @@ class PolicyAction(HostAction):
         return Compared(host, wanted, compare(wanted, seen(policy, observed)))
 
     def _own_file(self, variable: str, value: str, context: Mapping[str, object], task_vars: Mapping[str, Any]) -> str:
-        """A user's own file in the place of ours, found and rendered as Ansible's lookups do."""
+        """A user's file instead of the collection's, found and rendered as by Ansible's lookups."""
         kind = "template" if variable.endswith("_template") else "file"
         variables = {**task_vars, **context, "ansible_search_path": self._task.get_search_path()}
         options: dict[str, Any] = {"template_vars": dict(context)} if kind == "template" else {"rstrip": False}
         lookup = lookup_loader.get(f"ansible.builtin.{kind}", loader=self._loader, templar=self._templar)
         try:
             return str(lookup.run([value], variables, **options)[0])
-        except Exception as error:  # whatever a user's template raises
+        except Exception as error:  # a template can raise any error
             raise AnsibleActionFail(f"{variable} is {value}, which can't be used: {safe_text(error, 1000)}") from None
 
 

@@ -21,7 +21,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.items impo
 
 class Kept(TypedDict):
     record: Record
-    view: dict[str, Any]  # what the report page shows beside the items, from typed records
+    view: dict[str, Any]  # further values for the report page, from typed records
 
 
 def keep(record: Record, view: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """The report as one HTML page without other files.
 
-Host names, paths and messages come from elsewhere. Jinja escapes each value, characters that hide or reverse text are
+Host names, paths and messages are not trusted. Jinja escapes each value, characters that hide or reverse text are
 written as escapes, and the page's Content-Security-Policy runs no script but the page's own.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What cargo-command needs only where it waits or has failed, and after half a minute.
+# Functions of cargo-command for commands that wait, fail, or run for more than half a minute.
 
-# ---- what is said ----
+# ---- messages ----
 
 sub note { print STDERR "cargo_agent: $_[0]\n" }
 
@@ -13,7 +13,7 @@ sub tell_of_slot {
   tell_once("waiting for $seconds s for one of $all slots, $behind. agent-status shows who holds them");
 }
 
-# tell_once TEXT: at most one line a minute, however many processes of this command wait.
+# tell_once TEXT: at most one line in a minute for all processes of this command.
 sub tell_once {
   return if $told_at && time - $told_at < 55;
   $told_at = time;
@@ -32,11 +32,11 @@ sub tell_of_dead {
   my ($most, $program) = split / /, $advice, 2;
   my $next = 2 * $cap < $most ? 2 * $cap : $most;
   my $help = $next > $cap ? 'try NOVA_CARGO_LIMIT_AS=' . size($next) . " bash $program ..."
-    : 'that is the most that there is: try fewer jobs, NOVA_CARGO_JOBS=1, or ask an operator';
+    : 'this is the maximum: try fewer jobs (NOVA_CARGO_JOBS=1), or ask an operator';
   note("$process$more $how under the address space cap of " . size($cap) . " (NOVA_CARGO_LIMIT_AS): $help");
 }
 
-# is_noexec FOLDER: of the file systems above it the nearest counts, and of several in one place the last.
+# is_noexec FOLDER: the nearest mount point above it decides, and there the last mount.
 sub is_noexec {
   my ($nearest, $noexec) = ('', 0);
   open my $file, '<', '/proc/self/mounts' or return 0;
@@ -57,30 +57,30 @@ sub size {
   return int($count) . $letter;
 }
 
-# ---- a command that is dead ----
+# ---- dead commands ----
 
 our ($window, $cpu_before, $seen_before, @starters, $orphan_for, @condemned) = (0, 0, '');
 
-# look_for_life: ends the command where its processes used no CPU time, read and wrote nothing and did not change for $idle
-# seconds; and where what started it has been gone for $orphan seconds. Called while it holds memory.
+# look_for_life: ends the command if for $idle seconds its processes used no CPU time, read and wrote nothing, and were the same;
+# or if one of its ancestors ended $orphan seconds ago. Called while the command holds memory.
 sub look_for_life {
   my $now = now();
-  my $was_stopped = $now - $next_look > $every;    # this process, too, as by Ctrl-Z
+  my $was_stopped = $now - $next_look > $every;    # this process was stopped too, for example by Ctrl-Z
   $next_look = $now + $every;
   delete @queued{grep { !-d "/proc/$_" } keys %queued};
   return end_what_is_left() if $ended_for;
   my ($cpu, $seen) = use_of(descendants());
-  # cargo itself looks around twice a second. A thousandth of one CPU is nothing.
+  # cargo itself polls twice a second, so less than a thousandth of a CPU counts as idle.
   if ($progress || $was_stopped || !$seen || $seen ne $seen_before || 10 * ($cpu - $cpu_before) > ($now - $window) / 1000) {
     ($window, $cpu_before, $seen_before, $progress) = ($now, $cpu, $seen, 0);
   } elsif ($idle && $now - $window >= 1000 * $idle) {
     return end_command('idle', "used no CPU time for $idle s", 'IDLE');
   }
   $orphan_for = is_orphan() ? $orphan_for + $every / 1000 : 0;
-  end_command('orphan', "is still running $orphan s after what started it has ended", 'ORPHAN') if $orphan && $orphan_for >= $orphan;
+  end_command('orphan', "is still running $orphan s after the process that started it has ended", 'ORPHAN') if $orphan && $orphan_for >= $orphan;
 }
 
-# end_command HOW WHY NAME: asks all of its processes to end. What is there at the next look is killed.
+# end_command HOW WHY NAME: sends SIGTERM to all processes of the command. The next check kills the remaining ones.
 sub end_command {
   my ($how, $why, $name) = @_;
   $ended_for = $how;
@@ -90,7 +90,7 @@ sub end_command {
 }
 
 sub end_what_is_left {
-  # Some clean up; cargo is gone before they have.
+  # Wait a little, because some processes clean up after cargo has ended.
   for (1 .. 10) {
     last unless grep { begin_of($_->[0]) eq $_->[1] } @condemned;
     select undef, undef, undef, $every / 10000;
@@ -98,20 +98,20 @@ sub end_what_is_left {
   begin_of($_->[0]) eq $_->[1] && kill 'KILL', $_->[0] for @condemned;
 }
 
-# fields_of PROCESS: of /proc/PROCESS/stat behind the name, which can hold anything: state, parent, ...
+# fields_of PROCESS: the fields of /proc/PROCESS/stat after the name, which can have any character: state, parent, ...
 sub fields_of {
   open my $file, '<', "/proc/$_[0]/stat" or return;
   sysread $file, my $text, 1024;
   return split ' ', $text =~ s/.*\) //sr;
 }
 
-# begin_of PROCESS: when it started; empty where it has ended. A number may be another process's by now.
+# begin_of PROCESS: its start time; empty if it has ended. It shows whether a pid belongs to another process now.
 sub begin_of {
   my @fields = fields_of($_[0]);
   return @fields && $fields[0] ne 'Z' ? $fields[19] : '';
 }
 
-# descendants: cargo and all below it. Each thread has children of its own.
+# descendants: cargo and all its descendants. Each thread has its own children.
 sub descendants {
   my @found = $child;
   for (my $i = 0; $i < @found; $i++) {
@@ -124,8 +124,8 @@ sub descendants {
   return @found;
 }
 
-# use_of PROCESS...: CPU time in hundredths of a second; and a text that changes with what is read, written and started. The text
-# is empty where that can't be known, and where a debugger holds a process.
+# use_of PROCESS...: CPU time in hundredths of a second, and a text that changes if the processes read, write, start or end. The
+# text is empty if this is not known, or if a debugger has stopped a process.
 sub use_of {
   my ($cpu, $bytes) = (0, 0);
   return (0, '') unless -e "/proc/$child/task/$child/children";
@@ -140,7 +140,7 @@ sub use_of {
   return ($cpu, "@_ $bytes");
 }
 
-# is_orphan: true where one of those above this process has ended, such as an agent, or an ssh session's sshd.
+# is_orphan: true if one of the ancestors has ended, such as an agent, or the sshd of a session.
 sub is_orphan {
   return 1 if getppid != $starter;
   my @above = my $pid = $starter;

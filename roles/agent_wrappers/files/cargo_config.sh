@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
-# What the files of cargo's and rustup's configuration say. cargo_agent.sh sources this file where they matter.
+# Reads the configuration files of cargo and rustup. cargo_agent.sh sources this file if a command needs it.
 
-# find_configuration: sets `found` to the files of cargo's configuration, nearest first, each before those that it includes.
+# find_configuration: sets `found` to cargo's configuration files, the nearest first, each before the files that it includes.
 find_configuration() {
   local file known
   local -a files read_folders=()
@@ -10,14 +10,14 @@ find_configuration() {
   files=("${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}"/config{,.toml}) found=()
   for file in "${files[@]}"; do
     [[ $file == */config?(.toml) && -f $file ]] || continue
-    # Cargo reads one file of a folder, and each folder once.
+    # cargo reads one file in each folder, and each folder once.
     for known in "${read_folders[@]}"; do [[ ! ${file%/*} -ef $known ]] || continue 2; done
     read_folders+=("${file%/*}")
     add_configuration "$file"
   done
 }
 
-# add_configuration FILE: adds FILE and what it includes to `found`. Of several the last counts most.
+# add_configuration FILE: adds FILE and its included files to `found`. The last included file has priority.
 add_configuration() {
   local file=$1 value='' known text=''
   local quote="[\"']" blanks='[[:space:]]*'
@@ -38,13 +38,13 @@ add_configuration() {
   for known in "${included[@]}"; do add_configuration "$known"; done
 }
 
-# read_setting FILE TABLE KEY: sets `value` to what stands on the line behind KEY = in TABLE; false where it isn't there.
+# read_setting FILE TABLE KEY: sets `value` to the text after KEY = in TABLE. False if there is none.
 read_setting() {
   local LC_ALL=C line table='' is='[[:space:]]*=[[:space:]]*' quote="[\"']?"
   local key="^($quote$2${quote}[[:space:]]*\\.[[:space:]]*)?$quote$3$quote$is(.*)$"
   local inline="^$2$is\\{(.*[^A-Za-z0-9_-])?$3$quote$is(.*)$"
   while read -r line || [[ $line ]]; do
-    line=${line#$'\xef\xbb\xbf'} line=${line%$'\r'} # a mark of UTF-8, and line ends of Windows
+    line=${line#$'\xef\xbb\xbf'} line=${line%$'\r'} # a byte order mark, and line ends of Windows
     if [[ $line =~ ^\[([^]]*)\] ]]; then table=${BASH_REMATCH[1]//[[:space:]\"\']/}
     elif [[ ($line =~ $key && $table${BASH_REMATCH[1]:+$2} == "$2") || (! $table && $line =~ $inline) ]]; then
       value=${BASH_REMATCH[2]}
@@ -58,7 +58,7 @@ read_setting() {
   return 1
 }
 
-# read_words VALUE: sets `expansion` to the words of a string or array that ends on its line, else to nothing.
+# read_words VALUE: sets `expansion` to the words of a string or array, or to nothing if it can't be parsed.
 read_words() {
   local value=$1 text='' array='' item="^[[,[:space:]]*[\"']([^\"'\\]*)[\"'](.*)$" end='^[[:space:]]*(#.*)?$'
   expansion=()
@@ -73,7 +73,7 @@ read_words() {
   fi
 }
 
-# find_alias NAME: sets `expansion` to what CARGO_ALIAS_NAME or cargo's configuration makes of NAME, or to nothing.
+# find_alias NAME: sets `expansion` to the alias NAME from CARGO_ALIAS_NAME or cargo's configuration, or to nothing.
 find_alias() {
   local LC_ALL=C file value variable found
   local -a nearer=()
@@ -84,9 +84,9 @@ find_alias() {
   find_configuration
   for file in "${found[@]}"; do
     read_setting "$file" alias "$1" || continue
-    [[ $value == \[* || ! ${nearer[*]-} ]] || break # of strings the nearest counts
+    [[ $value == \[* || ! ${nearer[*]-} ]] || break # the nearest string has priority
     read_words "$value"
-    # Cargo joins arrays, the nearest last. One that isn't understood makes the whole unknown.
+    # cargo joins arrays, the nearest last. If one of them can't be parsed, the alias is unknown.
     if ((${#expansion[@]})); then nearer=("${expansion[@]}" "${nearer[@]}"); else nearer=(); break; fi
     [[ $value == \[* ]] || break
   done
@@ -111,25 +111,25 @@ read_pin() {
       channel=${lines[0]} pin_file=$1
       return
     fi
-    # Without a channel, as where it only lists components, the host's own holds.
+    # A file without a channel, for example with components only, selects the host's channel.
     [[ ${lines[*]-} && (${lines[*]} != *toolchain* || ${lines[*]} == *channel*) ]] || return 0
   fi
-  fail "${1@Q} names no channel that can be read here; write channel = \"$channel\" on a line of its own below [toolchain]"
+  fail "${1@Q} has no channel that the wrapper can parse; write channel = \"$channel\" on a line of its own below [toolchain]"
 }
 
-# ---- what cargo starts tests and programs by ----
+# ---- runners of tests and programs ----
 
-# set_runner FOLDER: makes memory-gate the runner of this machine's targets, with the repository's own behind it.
+# set_runner FOLDER: sets memory-gate as the runner of this machine's targets. memory-gate then starts the repository's runner.
 set_runner() {
   local machine=${HOSTTYPE:-x86_64} target name file own='' runner=$1/runner
   local -a targets=("$machine-unknown-linux-gnu" "$machine-unknown-linux-musl")
-  [[ ! ${options[runner]+set} ]] || return 0 # --config goes before all else
+  [[ ! ${options[runner]+set} ]] || return 0 # --config has priority
   [[ $command != run ]] || runner=$1/program
   [[ ${options[--target]-} != *-linux-* ]] || targets=("${options[--target]}")
   find_configuration
   for target in "${targets[@]}"; do
     name=${target^^} name=CARGO_TARGET_${name//[-.]/_}_RUNNER
-    # A value of cargo's is split at blanks.
+    # cargo splits the value at blanks.
     if [[ ${!name-} && ${!name} != "$1"/@(runner|program) ]]; then
       read -ra expansion <<<"${!name}"
     else find_runner "$target" || return 0
@@ -143,8 +143,8 @@ set_runner() {
   [[ $command != run ]] || export NOVA_CARGO_PATH_ENTRY=$path_entry NOVA_CARGO_OWN_TOOLCHAIN=$own_toolchain
 }
 
-# find_runner TARGET: sets `expansion` to the runner that the files of cargo's configuration have for it. False where one is not
-# understood: it is left as it is.
+# find_runner TARGET: sets `expansion` to the runner of TARGET in cargo's configuration. False if a runner can't be parsed; then it
+# is not changed.
 find_runner() {
   local file line table rule value quoted="^target\\.[\"']([^\"']*(\"[^\"]*\"[^\"']*)*)[\"']" plain='^target\.([a-z0-9_.-]+)()'
   local key="\\.[\"']?runner[\"']?[[:space:]]*=[[:space:]]*(.*)\$"
@@ -159,7 +159,7 @@ find_runner() {
       [[ $line != \#* && $line =~ runner[\"\']?[[:space:]]*= ]] || continue
       [[ $table${table:+.}$line =~ $quoted$key || $table${table:+.}$line =~ $plain$key ]] || return 1
       value=${BASH_REMATCH[3]} rule=${BASH_REMATCH[1]}
-      [[ $rule == cfg\(*\) ]] || continue # another target's
+      [[ $rule == cfg\(*\) ]] || continue # of another target
       rule=${rule#cfg(}
       cfg_holds "$1" "${rule%)}" || continue
       take_runner
@@ -168,14 +168,14 @@ find_runner() {
   done
 }
 
-# take_runner: reads `value`; a path is relative to the folder that has the configuration.
+# take_runner: parses `value`. A path is relative to the folder of the configuration.
 take_runner() {
   read_words "$value"
   ((${#expansion[@]})) || return 1
   [[ ${expansion[0]} != */* || ${expansion[0]} == /* ]] || expansion[0]=${file%/*/*}/${expansion[0]}
 }
 
-# cfg_holds TARGET EXPRESSION: what stands in cfg(...), for a Linux target. What is unknown doesn't hold.
+# cfg_holds TARGET EXPRESSION: whether cfg(EXPRESSION) is true for a Linux target. Unknown expressions are false.
 cfg_holds() {
   local rest=${2//[[:space:]]/} part depth=0 i char word=''
   local -a parts=()

@@ -43,8 +43,8 @@ def test_takes_another_cap(host: Host, text: str, value: str) -> None:
     [
         ("64G:64G", None, "4G", ""),
         ("2G:64G", None, "4G", ""),
-        ("64G:64G", "unlimited", "64G", "NOVA_CARGO_LIMIT_AS: address space is lifted to the session's hard limit, 64G"),
-        ("2G:2G", None, "2G", "this session's hard limit on address space, 2G, is lower than the default (4G): 2G holds"),
+        ("64G:64G", "unlimited", "64G", "NOVA_CARGO_LIMIT_AS: address space is raised to the session's hard limit, 64G"),
+        ("2G:2G", None, "2G", "this session's hard limit on address space, 2G, is lower than the default (4G): 2G applies"),
         ("2G:2G", "1G", "1G", ""),
         ("2G:2G", "8G", None, "NOVA_CARGO_LIMIT_AS is 8G, above this session's hard limit on address space; ask for at most 2G"),
     ],
@@ -82,7 +82,7 @@ def closing(host: Host, script: Path | None = None, session: str = "unlimited", 
 
 def test_the_closing_line_advises_what_can_help(host: Host) -> None:
     retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash {host.cargo_agent} ..."
-    most = "that is the most that there is: try fewer jobs, NOVA_CARGO_JOBS=1, or ask an operator"
+    most = "this is the maximum: try fewer jobs (NOVA_CARGO_JOBS=1), or ask an operator"
     assert closing(host) == retry.format("8G")
     assert closing(host, NOVA_CARGO_LIMIT_AS="3G") == retry.format("6G")
     assert closing(host, NOVA_CARGO_LIMIT_AS="12G") == retry.format("16G")  # the policy's most
@@ -401,7 +401,7 @@ def test_a_pin_that_is_not_understood_is_refused_and_not_ignored(host: Host, fil
     result = host.cargo("build")
     assert (result.status, result.ran) == (2, False)
     assert result.err == (
-        f"cargo_agent: '{host.checkout / file}' names no channel that can be read here; "
+        f"cargo_agent: '{host.checkout / file}' has no channel that the wrapper can parse; "
         f'write channel = "{CHANNEL}" on a line of its own below [toolchain]\n'
     )
 
@@ -579,7 +579,7 @@ def test_two_scripts_alone_keep_the_cap_and_say_what_is_missing(host: Host) -> N
     result = host.cargo("build", script=copy, PATH=path)
     assert (result.status, result.limit(AS)) == (0, (str(4 * GIB),) * 2)
     (line,) = result.lines
-    assert line.startswith("cargo_agent: without cargo_rules.sh") and line.endswith("only the cap holds")
+    assert line.startswith("cargo_agent: without cargo_rules.sh") and line.endswith("only the cap applies")
 
 
 def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
@@ -594,7 +594,7 @@ def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
 def test_one_script_alone_says_what_it_needs(host: Host) -> None:
     copy = copied(host, "cargo_agent.sh")
     result = host.cargo("build", script=copy)
-    assert (result.status, result.err) == (2, f"cargo_agent: run_limited.sh must lie beside {copy}\n")
+    assert (result.status, result.err) == (2, f"cargo_agent: run_limited.sh must be in the same folder as {copy}\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")

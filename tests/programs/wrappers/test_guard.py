@@ -34,7 +34,7 @@ def test_a_bare_cargo_is_refused_with_the_way_to_go(refusing: Host) -> None:
         result = refusing.cargo(*words, script=refusing.guard)
         assert (result.status, result.ran) == (2, False)
         assert result.err == (
-            f"cargo_agent: a bare cargo is switched off on this host. Instead: bash {refusing.prefix}/bin/cargo_agent.sh ...\n"
+            f"cargo_agent: cargo without the wrapper is refused on this host. Use: bash {refusing.prefix}/bin/cargo_agent.sh ...\n"
         )
 
 

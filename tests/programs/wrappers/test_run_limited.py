@@ -89,7 +89,7 @@ def test_lifts_a_limit_no_further_than_the_session_s(host: Host) -> None:
     )  # fmt: skip
     result = Result(process.returncode, process.stdout, process.stderr, True, limits=process.stdout)
     assert result.limit(AS) == (str(2 * GIB),) * 2
-    assert result.err == "run_limited: --as: address space is lifted to the session's hard limit, 2G\n"
+    assert result.err == "run_limited: --as: address space is raised to the session's hard limit, 2G\n"
 
 
 def under(host: Host, hard: int, *args: str, **env: str) -> Result:
@@ -104,9 +104,9 @@ def test_a_lower_session_limit_goes_before_the_default(host: Host) -> None:
     result = under(host, 2 * GIB)
     assert result.limit(AS) == (str(2 * GIB),) * 2
     assert result.err == (
-        "run_limited: this session's hard limit on address space, 2G, is lower than the default (4G): 2G holds\n"
+        "run_limited: this session's hard limit on address space, 2G, is lower than the default (4G): 2G applies\n"
     )
-    assert "lower than LIMIT_AS (8G): 2G holds" in under(host, 2 * GIB, LIMIT_AS="8G").err
+    assert "lower than LIMIT_AS (8G): 2G applies" in under(host, 2 * GIB, LIMIT_AS="8G").err
 
 
 def test_a_lower_session_limit_refuses_an_explicit_request(host: Host) -> None:
@@ -235,7 +235,7 @@ def test_reads_the_session_s_limits_where_proc_can_not_be_read(host: Host) -> No
     out, err = process.communicate(timeout=GUARD)
     result = Result(process.returncode, out, err, True, limits=out)
     assert (result.limit(AS), result.limit(CPU)) == ((str(2 * GIB),) * 2, ("60", "60"))
-    assert err == "run_limited: --as: address space is lifted to the session's hard limit, 2G\n"
+    assert err == "run_limited: --as: address space is raised to the session's hard limit, 2G\n"
 
 
 def test_the_tests_start_without_a_limit() -> None:
