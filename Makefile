@@ -51,10 +51,10 @@ lint: $(READY)  ## Formatting, types, YAML, Ansible, documentation, shell
 	antsibull-changelog lint
 	shellcheck $(SHELL_SCRIPTS)
 
-unit: $(READY)  ## Unit tests, and what the collection says of itself
+unit: $(READY)  ## Unit tests, and tests of versions, tables and links
 	pytest -rs -n 2 --dist loadfile tests/unit tests/test_collection.py tests/test_execution_environment.py
 
-programs: $(READY)  ## The rendered wrappers and the real rustup, driven without a host
+programs: $(READY)  ## The programs of hosts, in temporary folders
 	pytest -rs -n 2 --dist loadfile tests/programs
 
 # Virtual environments beside the first, for what can't be in one with it.
@@ -73,32 +73,32 @@ CORES := 2.16 2.17 2.18 2.19 2.20 2.22
 	@python=$$(tools/python.sh $(PYTHONS_$*)) && tools/environment.sh .cache/core-$* $< "$$python"
 .PRECIOUS: .cache/%/.ready .cache/core-%/.ready
 
-aws: $(COMMUNITY)/.ready  ## What asks EC2, against a stand-in on loopback
+aws: $(COMMUNITY)/.ready  ## EC2 inventories and instance types, with a STAND-IN on loopback
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" pytest -rs tests/aws
 
 sanity: $(READY)  ## ansible-test sanity
 	tools/ansible-test.sh
 
-hosts: $(READY)  ## The test hosts' own tests: they compare the whole machine before and after, so nothing else runs
+hosts: $(READY)  ## Tests of the test hosts: they compare the whole machine before and after, so nothing else may run
 	pytest -rs tests/tools
 
 integration: $(COMMUNITY)/.ready  ## Plays against real systemd hosts
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
-test-full-house: $(READY)  ## 300 accounts log in at the same moment, with and without role agent_capacity (about five minutes; not part of test)
+test-full-house: $(READY)  ## 300 accounts log in at the same time, with and without role agent_capacity (about five minutes; not part of test)
 	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
 	pytest -rs -s tests/integration/faults
 
-oldest: core-2.16  ## The oldest ansible-core that is supported: unit tests, and a host's life
+oldest: core-2.16  ## The oldest supported ansible-core: unit tests, and apply to retire of a host
 
-newest:  ## The newest (pre-)release of ansible-core: the same (skipped if no Python is here that it runs on)
+newest:  ## The newest (pre-)release of ansible-core: the same (skipped without a Python for it)
 	+@if tools/python.sh $(PYTHONS_2.22) >/dev/null; then $(MAKE) --no-print-directory core-2.22; \
 		else echo "newest: skipped, ansible-core 2.22 runs on Python $(PYTHONS_2.22)"; fi
 
-matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All supported cores beside that of make test: units, sanity, a host's life
+matrix: $(CORES:%=core-%) $(CORES:%=sanity-%)  ## All other supported cores: unit tests, sanity, and apply to retire of a host
 
 # core-2.17: one core. Its environment is first on PATH, so that all programs are of that core.
 core-%: .cache/core-%/.ready
@@ -107,10 +107,10 @@ core-%: .cache/core-%/.ready
 molecule: $(READY)  ## Scenarios on real systemd hosts (SCENARIOS=forky: those alone; V=1: all output)
 	@V=$(V) tools/molecule.sh $(SCENARIOS)
 
-container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped, and said so, if podman does not run)
+container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped with a message if podman does not run)
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" tools/container.sh
 
-ceiling: $(READY)  ## The ceiling in one virtual machine (skipped, and said so, where no virtual machine can run)
+ceiling: $(READY)  ## The ceiling in one virtual machine (skipped with a message if no virtual machine can run)
 	@if tools/vm/vm.sh can; then pytest -rs tests/vm/test_ceiling.py; else echo "ceiling: skipped, for the reason above"; fi
 
 test-vm: $(READY)  ## The ceiling under load, in virtual machines (about twenty minutes; not part of test)
@@ -127,7 +127,7 @@ bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a pin
 bench-warm: $(READY)  ## A first build in a new checkout, cold and from a seed (minutes)
 	python tools/bench/warm/measure.py
 
-bench-throughput: $(READY)  ## How many commands a host finishes: simulated, and 300 accounts at once (minutes)
+bench-throughput: $(READY)  ## How many commands a host completes: simulated, and 300 accounts at once (minutes)
 	python tools/bench/throughput/simulate.py
 	python tools/bench/throughput/full_size.py
 
@@ -140,7 +140,7 @@ docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 sanity-%: .cache/core-%/.ready
 	tools/ansible-test.sh .cache/core-$*
 
-docs-site: .cache/docs/.ready $(COMMUNITY)/.ready  ## Build the docs site in .cache/docs-site/html, and do what its pages for tasks say
+docs-site: .cache/docs/.ready $(COMMUNITY)/.ready  ## Build the docs site in .cache/docs-site/html, and run the commands of its how-to pages
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" pytest -rs tests/integration/how_to
 
@@ -158,5 +158,5 @@ format: $(READY)  ## Format the Python files
 	ruff format --quiet .
 	ruff check --quiet --fix .
 
-clean:  ## Remove what the targets made in this checkout
+clean:  ## Remove files that the targets created in this checkout
 	rm -rf $(VENV) .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output nova-agent_host-*.tar.gz

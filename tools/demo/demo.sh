@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # demo.sh up | down: one throwaway host on this machine, provisioned by nova.agent_host.site, and a build on it.
-# V=1 shows all that Ansible and the helpers print.
+# V=1 shows all output.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
@@ -18,7 +18,7 @@ fi
 
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 
-# quietly COMMAND...: its output goes to the log, and to the terminal only with V=1 or when it fails.
+# quietly COMMAND...: writes the output to the log, and to the terminal with V=1 or after a failure.
 quietly() {
   if [[ ${V-0} == 1 ]]; then "$@" 2>&1 | tee -a "$log"; return; fi
   "$@" >"$log" 2>&1 || { status=$?; cat "$log" >&2; exit "$status"; }
@@ -29,7 +29,7 @@ from_mirror() { python -c 'import json, sys; print(json.load(open(sys.argv[1]))[
 
 mkdir -p "$state"
 export ANSIBLE_PIPELINING=1 ANSIBLE_INJECT_FACT_VARS=false ANSIBLE_HOME=$state/ansible ANSIBLE_LOCALHOST_WARNING=0
-unset ANSIBLE_CONFIG TEST_HOSTS_OWNER  # the host stays when this script has ended
+unset ANSIBLE_CONFIG TEST_HOSTS_OWNER  # the host stays after this script has ended
 
 [[ $("$hosts" list) != *"$run:"* ]] || "$hosts" down "$run"
 say "booting a host: its own systemd, sshd and address on this machine (the first time an image is built)"
@@ -41,7 +41,7 @@ choose_mirror() { python "$checkout/tools/rust_mirror/demo_mirror.py" >"$state/m
 quietly choose_mirror
 say "  $(from_mirror label)"
 
-# The mirror is needed while the site is applied, and ends with this script.
+# site needs the mirror. It ends with this script.
 : >"$state/http"
 python -u -m http.server --bind "$controller" --directory "$(from_mirror path)" 0 >"$state/http" 2>&1 &
 trap 'kill %1' EXIT
@@ -50,7 +50,7 @@ python "$here/variables.py" "$state/mirror.json" "http://$controller:$port" >"$s
 
 say "provisioning it: ansible-playbook nova.agent_host.site"
 quietly ansible-playbook -i "$inventory" -e "@$state/variables.json" nova.agent_host.site
-say "what the host holds:"
+say "the budget of the host:"
 ansible-playbook -i "$inventory" -e "@$state/variables.json" "$here/budget.yml" | sed -nE 's/^ *"((Total|Usable|System|Headroom|Available|Per agent|Maximum|Recommended|Slots|Jobs|---)[^"]*)",?$/          \1/p'
 
 say "building on the host as agent1: bash /opt/nova-agent/bin/cargo_agent.sh test --locked -p demo"

@@ -34,7 +34,7 @@ FILE = "/etc/security/limits.d/90-nova-agent.conf"
 UNLIMITED = "unlimited"
 MINUTE = 60
 AUTO = "auto"
-OPEN_FILES = SoftHard(65_536, 1_048_576)  # what auto gives, if the host can
+OPEN_FILES = SoftHard(65_536, 1_048_576)  # the value of auto, if the host allows it
 
 # Items of limits.conf that limit a process, with the kernel's units in one of limits.conf. systemd calls them Limit and
 # the item in capitals, prlimit the item itself.

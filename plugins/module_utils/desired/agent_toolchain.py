@@ -61,7 +61,7 @@ def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
 
 
 def _packages_of(name: str, value: Any) -> tuple[str, ...]:
-    """apt knows more forms, such as make/bookworm, of which can't be said whether they are there already."""
+    """Only forms for which dpkg's status file shows whether they are installed. apt also accepts make/bookworm."""
     for package in value:
         if not PACKAGE.fullmatch(str(package)):
             raise PolicyError(
@@ -164,7 +164,7 @@ def _toolchain(policy: Policy, observed: Observation) -> Condition:
     path, held = tree(policy), observed.manifest.roles.get(ROLE)
     there = observed.toolchains.get(path)
     if displaced(observed.manifest, path, lambda folder: observed.files.get(folder, ABSENT).kind):
-        there = None  # what is seen through a link goes when the folder is put back
+        there = None  # an apply creates the folder again, and then the tree behind the link is not visible
     found = differences(_request(policy), path, there, held.trees if held else [])
     why = "; ".join(and_more([one.why for one in found]))
     return Condition("toolchain", path, True, not found, why, " ".join(dict.fromkeys(one.name for one in found)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
-# (a bar is what is drawn, and _ what is not used)
+# ("bar" is a bar on the screen, "_" an unused value)
 """How much memory of the host's pool and how many slots are in use, and which processes hold them or wait.
 
 The sums are values of kernel semaphores. The kernel has no list of the processes, so the lists come from the titles of

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 # pylint: disable=disallowed-name
-# (a bar is what is drawn, and _ what is not used)
+# ("bar" is a bar on the screen, "_" an unused value)
 """The text view of agent-status: ASCII lines of at most 80 columns. Pure."""
 
 from __future__ import annotations
