@@ -153,7 +153,7 @@ def test_what_the_kernel_does_not_count_here_is_said(lab):
     if "memory" in lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers"):
         pytest.skip("this machine gives its containers the memory controller")
     said = " ".join(lab.run("host1", "agent-status").split())
-    assert "The host has no cgroup v2 with the memory controller, so pressure and kills are the host's" in said
+    assert "no cgroup v2 with the memory controller" in said
 
 
 def test_processes_that_proc_hides_are_said_to_be_missing(lab):
@@ -164,7 +164,7 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
         seen = facts(lab, "agent1")
     finally:
         lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
-    assert "/proc hides the processes of other users: without root, only your own are counted" in seen["notes"]
+    assert any(note.startswith("/proc hides") for note in seen["notes"])
 
 
 def test_a_timer_writes_metrics_that_prometheus_reads(lab):
