@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Role agent_warm on a host with the real cargo: its service builds, an agent takes the seed, and retire leaves nothing."""
+"""Role agent_warm on a host with the real cargo: its service builds, an agent takes the seed, and retire leaves nothing.
+
+The crates come from a STAND-IN for crates.io on the host's loopback, which is gone when agents build."""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from conftest import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "tests/programs"))
 
-from warm.workspace import registry, workspace
+from warm.workspace import crates_io, workspace
 
 ROLES = ("agent_toolchain", "agent_wrappers", "agent_warm", "agent_status")
 SEEDS = "/opt/nova-agent/warm/seeds"
@@ -27,8 +29,10 @@ VARIABLES = {
     "agent_warm_schedule": "yearly",
     "agent_warm_jitter": "5h",  # so that no timer does what a test is about to
 }
-FILES = {f"registry/{path}": text for path, text in registry().items()}
-FILES |= {f"nova/{path}": text for path, text in workspace("/srv/registry").items()}
+CRATES = "http://127.0.0.1:8123"
+FILES = {f"registry/{path}": data for path, data in crates_io(CRATES).items()}
+FILES |= {f"nova/{path}": text.encode() for path, text in workspace(CRATES).items()}
+SERVE = "python3 -m http.server 8123 --bind 127.0.0.1 --directory /srv/registry"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,10 +41,10 @@ def before(lab):
     lab.variables.update(lab.serve_toolchain("toolchain"))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, text in FILES.items():
+        for name, data in FILES.items():
             entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
     snapshot = lab.snapshot("host1")
     lab.run("host1", f"echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | tar -x -C /srv")
     play(lab).succeeded()
@@ -64,8 +68,12 @@ def seeds(lab):
 
 
 def test_the_service_builds_as_an_account_of_its_own_and_agents_take_the_seed(lab):
-    lab.run("host1", f"systemctl start {SERVICE} || {{ journalctl -u {SERVICE} --no-pager; false; }}")
+    lab.run("host1", f"systemd-run -q --unit=crates {SERVE}")
+    lab.run(
+        "host1", f"systemctl start {SERVICE} || {{ journalctl -u {SERVICE} --no-pager; false; }}; systemctl stop crates"
+    )
     (seed,) = seeds(lab)
+    assert lab.run("host1", "find /opt/nova-agent/warm -perm /022 ! -type l") == ""
     assert lab.run("host1", f"find {SEEDS} ! -user root -o -perm /022 ! -type l") == ""
     assert lab.run("host1", f"systemctl show -P Slice {SERVICE}").strip() == "user.slice"
     assert lab.run("host1", "find /var/lib/private/nova-agent-warm/nova -mindepth 1") == ""
@@ -74,6 +82,7 @@ def test_the_service_builds_as_an_account_of_its_own_and_agents_take_the_seed(la
         assert f"3 of 3 dependencies from seed {seed}" in said
         assert [line.split()[1] for line in said.splitlines() if "Compiling" in line] == ["nova-core"]
         assert "seed" not in cargo(lab, user, "test -p nova-core")
+        assert lab.run("host1", f"ls -A ~{user}/.cargo 2>/dev/null || true") == ""
     assert play(lab).succeeded().changed == {}
     checked = play(lab, "--check", "--diff").succeeded()
     assert checked.changed == {}, checked.text
@@ -92,7 +101,8 @@ def test_an_audit_finds_damage_that_the_service_repairs(lab, tmp_path):
     lab.run("host1", f"echo more >>{file}")
     (found,) = audited(lab, tmp_path, "seed")
     assert (found["item"], found["status"]) == (seed, "drifted") and "CACHEDIR.TAG" in found["why"]
-    lab.run("host1", f"systemctl start {SERVICE}")
+    lab.run("host1", f"systemd-run -q --unit=crates {SERVE}")
+    lab.run("host1", f"systemctl start {SERVICE}; systemctl stop crates")
     assert lab.run("host1", "/opt/nova-agent/bin/agent-warm verify").endswith("whole\n")
     assert [item["status"] for item in audited(lab, tmp_path, "seed")] == ["ok"]
 
@@ -123,7 +133,8 @@ def test_without_projects_nothing_of_the_role_is_left(lab):
 
 
 def test_retire_removes_all(lab, before):
-    lab.run("host1", f"systemctl start {SERVICE}")
+    lab.run("host1", f"systemd-run -q --unit=crates {SERVE}")
+    lab.run("host1", f"systemctl start {SERVICE}; systemctl stop crates")
     lab.retire("--check").succeeded()
     assert seeds(lab)
     lab.retire().succeeded()

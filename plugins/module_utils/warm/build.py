@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""The service account's part: fetch the source, and build what it depends on, through the wrapper.
+"""The service account's part: fetch the source and its crates, and build what it depends on, through the wrapper.
 
 ``libexec/warm-member`` lets each member of the workspace fail, so nothing of the source itself is compiled or run, and
 ``--keep-going`` builds all that the members need.
@@ -37,6 +37,9 @@ def fetch(project: Project, state: str) -> None:
         return
     source = f"{state}/src"
     environment = {**_environment(state), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    if project.source.startswith("file:"):  # of the operator's choice; git refuses those of other accounts
+        with open(f"{state}/.gitconfig", "w", encoding="ascii") as file:
+            file.write("[safe]\n\tdirectory = *\n")
     for words in (
         ["git", "init", "--quiet", source],
         ["git", "-C", source, "fetch", "--quiet", "--depth=1", "--no-tags", "--", project.source, project.revision],
@@ -46,25 +49,31 @@ def fetch(project: Project, state: str) -> None:
             raise WarmError(f"project {project.name}: {project.revision} of {project.source} can't be fetched by git")
 
 
-def build(policy: WarmPolicy, project: Project, state: str) -> None:
-    """Build the dependencies into ``state``/target. Members fail, as they shall, so no status counts."""
-    source = project.source if project.is_folder else f"{state}/src"
+def download(policy: WarmPolicy, project: Project, state: str) -> None:
+    """Get the crates that the source does not bring itself. No code of them runs. Raises WarmError."""
+    source, environment = _source(project, state), _cargo_environment(project, state)
+    words = ["bash", f"{policy.prefix}/bin/cargo_agent.sh", "fetch", "--locked", "--quiet"]
+    if _run(words, source, {**environment, "CARGO_HOME": f"{state}/cargo"}):
+        raise WarmError(f"project {project.name}: cargo can't fetch what {source}/Cargo.lock names")
+
+
+def build(policy: WarmPolicy, project: Project, state: str, published: bool) -> None:
+    """Build the dependencies into ``state``/target, from the ``published`` crates if there are any. Members fail, as
+    they shall, so no status counts."""
     environment = {
-        **_environment(state),
-        "CARGO_HOME": f"{state}/cargo",
+        **_cargo_environment(project, state),
+        "CARGO_HOME": policy.home(project.name) if published else f"{state}/cargo",
         "CARGO_TARGET_DIR": f"{state}/target",
         "CARGO_BUILD_BUILD_DIR": f"{state}/target",
         "RUSTC_WORKSPACE_WRAPPER": f"{policy.prefix}/libexec/warm-member",
         "RUSTC_WRAPPER": "",
         "NOVA_CARGO_KEEP_RUSTC_WRAPPER": "1",
-        "NOVA_CARGO_NO_SEED": "1",
     }
-    if project.toolchain:
-        environment.update(RUSTUP_TOOLCHAIN=project.toolchain, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
     if project.rustflags:
         environment["RUSTFLAGS"] = project.rustflags
     for words in commands(project):
-        _run(["bash", f"{policy.prefix}/bin/cargo_agent.sh", *words], source, environment, os.devnull)
+        words = ["bash", f"{policy.prefix}/bin/cargo_agent.sh", *words, "--offline"]
+        _run(words, _source(project, state), environment, subprocess.DEVNULL)
 
 
 def commands(project: Project) -> Iterator[list[str]]:
@@ -77,14 +86,24 @@ def commands(project: Project) -> Iterator[list[str]]:
                 yield [*command, "--locked", "--keep-going", "--quiet", "--profile", profile, *what, *features]
 
 
+def _source(project: Project, state: str) -> str:
+    return project.source if project.is_folder else f"{state}/src"
+
+
+def _cargo_environment(project: Project, state: str) -> dict[str, str]:
+    environment = {**_environment(state), "NOVA_CARGO_NO_SEED": "1"}
+    if project.toolchain:
+        environment.update(RUSTUP_TOOLCHAIN=project.toolchain, NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
+    return environment
+
+
 def _environment(state: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEAVE_OUT)}
     return {**kept, "HOME": state}
 
 
-def _run(words: Sequence[str], folder: str, environment: dict[str, str], errors: str = "") -> int:
-    with open(errors or "/proc/self/fd/2", "wb") as said:
-        try:
-            return subprocess.run(words, check=False, cwd=folder, env=environment, stderr=said).returncode
-        except OSError as error:
-            raise WarmError(f"{words[0]} can't be run in {folder}: {error.strerror}") from error
+def _run(words: Sequence[str], folder: str, environment: dict[str, str], errors: int | None = None) -> int:
+    try:
+        return subprocess.run(words, check=False, cwd=folder, env=environment, stderr=errors).returncode
+    except OSError as error:
+        raise WarmError(f"{words[0]} can't be run in {folder}: {error.strerror}") from error

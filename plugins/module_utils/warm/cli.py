@@ -12,7 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.build import build, empty, fetch
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.build import (
+    build,
+    download,
+    empty,
+    fetch,
+)
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.bundle import admit_bundle, fetch_bundle, pack
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import (
     Project,
     WarmError,
@@ -21,6 +27,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish import (
     admit,
+    admit_crates,
     check_source,
     decided,
     publish,
@@ -29,14 +36,16 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import 
 
 DESCRIPTION = """Build the dependencies of a project once for all agents of this host. The steps are those of
 nova-agent-warm-PROJECT.service, which runs them with the rights that each needs."""
-STEPS = ("check", "fetch", "admit", "build", "publish", "clean")
+STEP = """verify compares each file of each seed; pack writes the newest seed of a project with its crates to standard
+output, for other hosts"""
+STEPS = ("check", "fetch", "admit", "download", "crates", "build", "publish", "clean")
 
 
 def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     """Gives 0; 1 if a seed is damaged or a step fails."""
     parser = argparse.ArgumentParser(prog="agent-warm", description=DESCRIPTION)
-    parser.add_argument("step", choices=("list", "verify", *STEPS), help="verify compares each file of each seed")
-    parser.add_argument("project", nargs="?", default="", help="of a step")
+    parser.add_argument("step", choices=("list", "verify", "pack", *STEPS), help=STEP)
+    parser.add_argument("project", nargs="?", default="", help="of pack, or of a step")
     options = parser.parse_args(arguments)
     try:
         policy = load_policy(policy_file)
@@ -46,6 +55,8 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
                 raise WarmError("STATE_DIRECTORY is not set: start nova-agent-warm-PROJECT.service")
             _step(options.step, policy, policy.project(options.project), state)
             return 0
+        if options.step == "pack":
+            return _pack(policy, options.project)
         return _list(policy, options.step == "verify")
     except WarmError as error:
         print(f"agent-warm: {error}", file=sys.stderr)
@@ -55,19 +66,37 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
 
 
 def _step(step: str, policy: WarmPolicy, project: Project, state: str) -> None:
-    if step == "check":
+    if project.sha256 and step == "fetch":
+        fetch_bundle(policy, project, state)
+    elif project.sha256 and step == "admit":
+        admit_bundle(policy, project, state)
+    elif step == "check":
         check_source(project)
     elif step == "fetch":
         fetch(project, state)
     elif step == "admit":
         admit(policy, project, state)
-    elif step == "build":
+    elif step == "download":
         if decided(policy, project).build:
-            build(policy, project, state)
+            download(policy, project, state)
+    elif step == "crates":
+        admit_crates(policy, project, state)
+    elif step == "build":
+        decision = decided(policy, project)
+        if decision.build:
+            build(policy, project, state, bool(decision.crates))
     elif step == "publish":
         print(publish(policy, project, state))
     else:
         empty(state)
+
+
+def _pack(policy: WarmPolicy, project: str) -> int:
+    if sys.stdout.isatty():
+        raise WarmError(f"write it into a file: agent-warm pack {project or 'PROJECT'} >FILE")
+    digest = pack(policy, policy.project(project).name, sys.stdout.buffer)
+    print(f"sha256: {digest}", file=sys.stderr)
+    return 0
 
 
 def _list(policy: WarmPolicy, whole: bool) -> int:

@@ -16,6 +16,7 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}")  # no option of cargo's or git's, nothing that a shell knows
 FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){2,}")
 URL = re.compile(r"(https|ssh|file)://([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.:/~+%-]+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FLAGS = re.compile(r"[ -~]{0,1000}")
 LISTS = ("packages", "profiles", "features")
 EXAMPLE = "{name: nova, source: /srv/nova}"
@@ -30,13 +31,16 @@ class Project:
     """One workspace whose dependencies are built for all agents."""
 
     name: str
-    source: str  #: A folder of the host that is root's alone, or a URL for git.
+    source: (
+        str  #: A folder of the host that is root's alone, or a URL for git; with sha256 a bundle, as a file or a URL.
+    )
     revision: str = ""  #: Of git.
     packages: tuple[str, ...] = ()  #: Members, each built by itself as agents do; empty: the workspace as one.
     profiles: tuple[str, ...] = ("dev",)
     features: tuple[str, ...] = ()
     toolchain: str = ""  #: Empty: the host's pinned one.
     rustflags: str = ""
+    sha256: str = ""  #: Of a bundle.
 
     @property
     def is_folder(self) -> bool:
@@ -54,6 +58,10 @@ class WarmPolicy:
     @property
     def seeds(self) -> str:
         return f"{self.prefix}/warm/seeds"
+
+    def home(self, project: str) -> str:
+        """CARGO_HOME of a project's seeds: the crates. Cargo's fingerprints depend on this path."""
+        return f"{self.prefix}/warm/cargo/{project}"
 
     def project(self, name: str) -> Project:
         """Raises WarmError."""
@@ -102,7 +110,16 @@ def _project(name: str, item: Any) -> Project:
     project = Project(**given)
     if not project.profiles:
         raise WarmError(f"{name} has a project {project.name!r} with no profiles; leave them out for [dev]")
-    if project.is_folder == bool(project.revision):
+    if project.sha256:
+        plain = Project(project.name, project.source, sha256=project.sha256)
+        more = [key for key in given if getattr(project, key) != getattr(plain, key)]
+        if project.source.startswith("ssh:"):
+            more = ["ssh"]
+        if more:
+            raise WarmError(
+                f"{name} has a project {project.name!r} with sha256, a bundle, and {more[0]}: leave that out"
+            )
+    elif project.is_folder == bool(project.revision):
         need = "no revision, which only git has" if project.is_folder else "a revision, such as a commit's number"
         raise WarmError(f"{name} has the source {project.source!r}, and needs {need}")
     return project
@@ -113,6 +130,8 @@ def _fits(key: str, value: str) -> bool:
         return bool(NAME.fullmatch(value))
     if key == "source":
         return bool((FOLDER.fullmatch(value) and ".." not in value.split("/")) or URL.fullmatch(value))
+    if key == "sha256":
+        return not value or bool(SHA256.fullmatch(value))
     if key == "rustflags":
         return bool(FLAGS.fullmatch(value))
     return not value or bool(WORD.fullmatch(value))
@@ -122,6 +141,7 @@ def _allowed(key: str) -> str:
     return {
         "name": "a letter, and up to 19 lower-case letters and digits, such as nova",
         "source": "an absolute path, or a URL of https, ssh or file without a password, such as /srv/nova",
+        "sha256": "that of a bundle, 64 digits and letters from a to f",
         "rustflags": "printable text of at most 1,000 characters",
     }.get(key, "a name, such as main or 1.92.0")
 

@@ -3,25 +3,25 @@
 # pylint: disable=ansible-bad-function
 """The seeds of a host: folders of root's, each with what cargo built of a project's dependencies.
 
-A seed has a folder for each profile, ``manifest`` (lines of sha256sum) and ``info`` (numbers: dependencies, those that
-the lock names, bytes, seconds since the epoch). Who copies a seed holds a shared lock on its manifest.
+A seed has a folder for each profile, its ``Cargo.lock``, ``manifest`` and ``info`` (numbers: dependencies, those that
+the lock names, bytes, seconds since the epoch), and a file ``registry`` if it was built from crates that are published
+with it. While a seed is copied, there is a shared lock on its manifest.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.lock import Crate, dependencies
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import damages, read_manifest
 
 SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
-LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\]+)")
-BLOCK = 1 << 20
+LARGEST_LOCK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -61,41 +61,34 @@ def _read(path: str, name: str, whole: bool) -> Seed:
         with open(f"{path}/info", encoding="ascii") as file:
             numbers = [int(word) for word in file.read(200).split()]
         dependencies, locked, size, created = numbers
-        problem = next(damages(path), "") if whole else ""
+        problem = damage_of(os.path.dirname(path), name) if whole else ""
         return Seed(name, dependencies, locked, size, created, problem)
     except (OSError, ValueError) as error:
         return Seed(name, problem=f"info can't be read ({error})"[:200])
 
 
-def damages(path: str) -> Iterator[str]:
-    """What is not as the manifest of the seed has it. Raises OSError."""
-    with open(f"{path}/manifest", encoding="utf-8") as file:
-        lines = [LINE.fullmatch(line.rstrip("\n")) for line in file]
-    if not all(lines):
-        yield "manifest is damaged"
-        return
-    listed = {match[2]: match[1] for match in lines if match}
-    for top, folders, names in os.walk(path):
-        inside = os.path.relpath(top, path)
-        for name in [*names, *(one for one in folders if os.path.islink(os.path.join(top, one)))]:
-            file_name = os.path.normpath(os.path.join(inside, name))
-            found = os.lstat(os.path.join(top, name))
-            if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-                yield f"{file_name} may be written by others"
-            if file_name in ("manifest", "info"):
-                continue
-            wanted = listed.pop(file_name, "")
-            if os.path.islink(os.path.join(top, name)) or _sha256(os.path.join(top, name)) != wanted:
-                yield f"{file_name} has other content" if wanted else f"{file_name} does not belong there"
-    yield from (f"{name} is missing" for name in sorted(listed))
+def damage_of(folder: str, name: str) -> str:
+    """The first damage of a seed or of the crates that it was built from."""
+    path = f"{folder}/{name}"
+    try:
+        found = next(damages(path, read_manifest(f"{path}/manifest"), ("manifest", "info")), ())
+        if not found and os.path.exists(f"{path}/registry"):
+            home = f"{os.path.dirname(folder)}/cargo/{name.partition('-')[0]}"
+            found = next(damages(home, read_manifest(f"{home}.manifest")), ())
+        return " ".join(found)
+    except OSError as error:
+        return f"{error.filename} can't be read: {error.strerror}"[:300]
+    except ValueError as error:
+        return str(error)[:300]
 
 
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def locked(path: str) -> list[Crate]:
+    """The crates that a seed needs; none if its lock can't be read."""
+    try:
+        with open(f"{path}/Cargo.lock", "rb") as file:
+            return dependencies(file.read(LARGEST_LOCK))
+    except OSError:
+        return []
 
 
 def collect(folder: str, projects: set[str], keep: int, max_bytes: int) -> list[str]:

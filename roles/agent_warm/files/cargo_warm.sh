@@ -3,7 +3,7 @@
 # Fills a target folder that is not there yet from a seed of this host. cargo_agent.sh sources this file. Cargo's own
 # fingerprints decide what of it is used; the name of a seed only says which one is worth a copy.
 
-SEEDS=$PREFIX/warm/seeds
+SEEDS=$PREFIX/warm/seeds HOMES=$PREFIX/warm/cargo
 
 # find_profile: sets `profile` to the folder of what this call builds; false for calls that seeds do not have.
 find_profile() {
@@ -25,10 +25,9 @@ find_profile() {
 
 # find_workspace: sets `root` to the nearest folder with a Cargo.lock; false without one.
 find_workspace() {
-  local PWD=$PWD OLDPWD
-  root=${options[--manifest-path]-}
-  if [[ $root == */* ]]; then builtin cd -P -- "${root%/*}" 2>/dev/null || return 1; else builtin cd -P . || return 1; fi
-  root=$PWD
+  local manifest=${options[--manifest-path]-} PWD=$PWD OLDPWD
+  if [[ $manifest == */* ]]; then root=$(builtin cd -P -- "${manifest%/*}" 2>/dev/null && builtin pwd) || return 1
+  else builtin cd -P . && root=$PWD || return 1; fi
   until [[ -f $root/Cargo.lock ]]; do
     [[ $root ]] || return 1
     root=${root%/*}
@@ -67,27 +66,76 @@ name_of_seed() {
   key=${key:0:12}
 }
 
-# fill_target: a call that has a target folder ends at the first look for it.
-fill_target() {
-  local profile root target key seed found='' turn held units locked rest expansion=() started=${EPOCHREALTIME-}
+# home_fits: true if nothing is lost without the account's own CARGO_HOME. Cargo finds its configuration from below its folder, too.
+home_fits() {
+  local home=${CARGO_HOME:-${HOME-}/.cargo}
+  [[ ! -f $home/config && ! -f $home/config.toml ]] || [[ $home == */.cargo && $PWD/ == "${home%/.cargo}"/* ]]
+}
+
+# resolves NAME: true if cargo finds all that this workspace needs in the crates of project NAME.
+resolves() {
+  local locked=()
+  # Who may write there, such as root, would.
+  [[ -d $HOMES/$1 && ! -w $HOMES/$1 ]] && home_fits || return 1
+  [[ ! ${options[--locked]+set}${options[--frozen]+set} ]] || locked=(--locked)
+  CARGO_HOME=$HOMES/$1 "$cargo" "${spec[@]}" fetch -q --offline "${locked[@]}" \
+    --manifest-path "$root/Cargo.toml" 2>/dev/null
+}
+
+# find_crates: sets `crates` to the project from whose crates this target folder was filled. Cargo is asked again if a manifest, the
+# lock, its configuration or the crates changed. This holds for all calls: crates at another path would be built again.
+find_crates() {
+  local marker=$target/.nova-crates changed file
+  read -r crates <"$marker" || true
+  changed=$(find "$root" -mindepth 1 -type d \( -name '.*' -o -name node_modules -o -samefile "$target" \) -prune -o \
+    \( -name Cargo.toml -o -name Cargo.lock \) -cnewer "$marker" -print -quit) || true
+  if [[ $crates == [a-z]*([a-z0-9]) ]]; then
+    for file in "$root"/.cargo/config{,.toml} "$HOMES/$crates.manifest"; do [[ ! $file -nt $marker ]] || changed=$file; done
+    if [[ ! $changed ]] && home_fits; then return 0; fi
+    ! resolves "$crates" || { touch -- "$marker"; return 0; }
+  fi
+  crates=''
+  rm -f -- "$marker"
+  note "this host's crates lack something of Cargo.lock: cargo uses those of your CARGO_HOME, and builds the dependencies again"
+}
+
+# use_seed: fills a target folder that is not there yet, and lets cargo take the crates from where the seed's are. A call that has
+# a target folder ends at the first look for it.
+use_seed() {
+  local profile='' root='' target='' crates=''
   unset NOVA_CARGO_SEED
-  [[ ! ${NOVA_CARGO_NO_SEED-} ]] && find_profile && find_workspace && [[ ! -e $root/target/$profile ]] || return 0
-  find_target && [[ ! -e $target/$profile ]] && name_of_seed || return 0
+  [[ ! ${NOVA_CARGO_NO_SEED-} && $command != @(install|package|publish) ]] && find_workspace || return 0
+  find_profile || profile=''
+  [[ ! -e $root/target/$profile || -e $root/target/.nova-crates ]] && find_target || return 0
+  [[ ! -e $target/.nova-crates ]] || find_crates
+  [[ ! $profile || -e $target/$profile ]] || fill_target
+  [[ ! $crates ]] || export CARGO_HOME=$HOMES/$crates
+}
+
+fill_target() {
+  local key='' seed found='' name held turn units locked rest expansion=() started=${EPOCHREALTIME-}
+  name_of_seed || return 0
   for seed in "$SEEDS"/*-"$key"; do
     [[ ! -d $seed/$profile ]] || { found=$seed; break; }
   done
   [[ $found ]] || return 0
+  name=${found##*/} name=${name%-*}
+  [[ ! -e $found/registry || $crates == "$name" ]] || resolves "$name" || return 0
   # Root removes no seed that somebody holds.
   { exec {held}<"$found/manifest"; } 2>/dev/null || return 0
   # One copy at a time in this folder. What a killed one left is found under the lock, and removed.
   if flock -sn "$held" && [[ -d $found/$profile ]] && mkdir -p -- "$target" 2>/dev/null &&
      { exec {turn}<"$target"; } 2>/dev/null && flock "$turn"; then
     rm -rf -- "$target/.nova-seed"
-    if [[ -e $target/$profile ]]; then :
+    if [[ -e $target/$profile ]]; then
+      [[ ! -e $target/.nova-crates ]] || crates=$name # another call filled it
     elif ! (cd "$found" && shuf -n 8 manifest | sha256sum --status -c -); then
       note "seed ${found##*/} is damaged and is not used: have an operator run agent-warm verify"
     elif cp -R --preserve=timestamps --reflink=auto -- "$found/$profile" "$target/.nova-seed" 2>/dev/null &&
-      cp -- "$found/CACHEDIR.TAG" "$target/" && mv -T -- "$target/.nova-seed" "$target/$profile"; then
+      cp -- "$found/CACHEDIR.TAG" "$target/" &&
+      { [[ ! -e $found/registry ]] || printf '%s\n' "$name" >"$target/.nova-crates"; } &&
+      mv -T -- "$target/.nova-seed" "$target/$profile"; then
+      [[ ! -e $found/registry ]] || crates=$name
       read -r units locked rest <"$found/info"
       rest=$(((${EPOCHREALTIME/[.,]/} - ${started/[.,]/}) / 100000))
       export NOVA_CARGO_SEED=${found##*/} # for the ledger

@@ -7,117 +7,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmPolicy, dump_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import collect, damages, read_seeds
-from wrappers.host import CHANNEL, GUARD, TRIPLE, Result, eventually, render
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import collect, damage_of, read_seeds
+from wrappers.host import GUARD, TRIPLE, eventually
 from wrappers.test_real_cargo import REAL
 
-from .workspace import DEPENDENCIES, registry, workspace
+from .host import ACCOUNT, STEPS, Warm, compiled
+from .workspace import DEPENDENCIES
 
 pytestmark = [
     pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as publishing does"),
 ]
-CHECKOUT = Path(__file__).parents[3]
-FILES = CHECKOUT / "roles/agent_warm/files"
-ACCOUNT = 61234  # of the service, FIXTURE
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-
-
-class Warm:
-    """A rendered host with role agent_warm, a project, and checkouts of it."""
-
-    def __init__(self, root: Path) -> None:
-        self.host = render(root, slots=8)
-        place = self.host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
-        shutil.rmtree(place)
-        assert REAL
-        place.symlink_to(REAL)
-        self.prefix = self.host.prefix
-        for folder in ("warm", "lib/agent_warm"):
-            (self.prefix / folder).mkdir(parents=True)
-        for name, place_of in (("agent-warm", "bin"), ("warm-member", "libexec"), ("cargo_warm.sh", "libexec")):
-            shutil.copy(FILES / name, self.prefix / place_of / name)
-        library = self.prefix / "lib/agent_warm/ansible_collections/nova"
-        library.mkdir(parents=True)
-        (library / "agent_host").symlink_to(CHECKOUT)
-        self.registry = root / "registry"
-        write(self.registry, registry())
-        self.source = root / "source"
-        write(self.source, workspace(str(self.registry)))
-        self.state = root / "state"
-        self.configure()
-
-    def configure(self, keep: int = 2, max_bytes: int = 1 << 30, **changed: object) -> None:
-        project = Project("nova", **{"source": str(self.source), "packages": ("nova-core",), **changed})  # type: ignore[arg-type]
-        self.policy = WarmPolicy((project,), str(self.prefix), CHANNEL, keep, max_bytes)
-        (self.prefix / "etc/warm.json").write_text(dump_policy(self.policy))
-
-    def step(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = self.host.environment(STATE_DIRECTORY=str(self.state))
-        return subprocess.run(
-            [self.prefix / "bin/agent-warm", *words], capture_output=True, text=True, env=environment, timeout=600
-        )
-
-    def publish(self) -> str:
-        """The steps of the service. The account's folder is the account's when root reads it."""
-        self.state.mkdir(exist_ok=True)
-        os.chown(self.state, ACCOUNT, ACCOUNT)
-        for step in ("check", "fetch", "admit", "build"):
-            done = self.step(step, "nova")
-            assert done.returncode == 0, done.stderr
-        subprocess.run(["chown", "-R", f"{ACCOUNT}:{ACCOUNT}", self.state], check=True)
-        done = self.step("publish", "nova")
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def checkout(self, name: str) -> Path:
-        folder = self.host.root / name
-        write(folder, workspace(str(self.registry)))
-        return folder
-
-    def cargo(self, folder: Path, *words: str, **environment: str | None) -> Result:
-        return self.host.cargo(*words, "--locked", "--offline", cwd=folder, **environment)
-
-    @property
-    def seed(self) -> Path:
-        (seed,) = (self.prefix / "warm/seeds").glob("nova-*")
-        return seed
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    """One host with one seed; a test that changes the seed makes it again. Not below /tmp, where anybody may write."""
-    root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
-    root.chmod(0o755)
-    made = Warm(root)
-    made.publish()
-    yield made
-    shutil.rmtree(root)
-
-
-@pytest.fixture
-def checkout(warm: Warm, request: pytest.FixtureRequest) -> Iterator[Path]:
-    folder = warm.checkout(f"checkout-{request.node.name}".replace("[", "-").rstrip("]"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-def compiled(result: Result) -> set[str]:
-    """The crates that cargo compiled, or checked."""
-    assert result.status == 0, result.err
-    words = [line.split() for line in result.err.splitlines()]
-    return {line[1] for line in words if line and line[0] in ("Compiling", "Checking")}
 
 
 @pytest.mark.parametrize("words", ["test --no-run -p nova-core", "check -p nova-core", "clippy -p nova-core", "build"])
@@ -244,9 +147,9 @@ def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout:
     seed = warm.seed
     some = next((seed / "debug/deps").glob("libfix_plain-*.rlib"))
     assert not any(map(writes, [some, seed / "manifest", seed / "new", seed.parent / "new", some.parent / "new"]))
-    assert list(damages(str(seed))) == [] and warm.step("verify").returncode == 0
+    assert damage_of(warm.policy.seeds, seed.name) == "" and warm.step("verify").returncode == 0
     some.write_bytes(some.read_bytes() + b"x")
-    assert list(damages(str(seed))) == [f"{some.relative_to(seed)} has other content"]
+    assert damage_of(warm.policy.seeds, seed.name) == f"{some.relative_to(seed)} has other content"
     assert str(some.relative_to(seed)) in warm.step("verify").stdout
     for file in (seed / "debug").rglob("*.*"):
         if file.is_file():
@@ -254,7 +157,7 @@ def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout:
     result = warm.cargo(checkout, "build")
     assert "is damaged" in result.err and compiled(result) == {"nova-core", *DEPENDENCIES}
     warm.publish()  # replaces it
-    assert list(damages(str(warm.seed))) == []
+    assert damage_of(warm.policy.seeds, warm.seed.name) == ""
 
 
 def test_a_new_lock_makes_a_new_seed_and_keep_bounds_them(warm: Warm) -> None:
@@ -293,15 +196,14 @@ def test_what_the_account_leaves_in_its_folder_leads_root_nowhere(warm: Warm) ->
     secret.write_text("root's")
     secret.chmod(0o600)
     shutil.rmtree(warm.policy.seeds)
-    for step in ("fetch", "admit", "build"):
-        assert warm.step(step, "nova").returncode == 0
+    warm.publish(*STEPS[:-1])
     built = warm.state / "target/debug/build"
     (output,) = built.glob("fix-built-*/out/number.rs")
     output.unlink()
     output.symlink_to(secret)
     os.mkfifo(warm.state / "target/debug/deps/pipe")
     (warm.state / "target/debug/.fingerprint/away").symlink_to("/etc")
-    subprocess.run(["chown", "-hR", f"{ACCOUNT}:{ACCOUNT}", warm.state], check=True)
+    subprocess.run(["chown", "-hR", f"{ACCOUNT}:0", warm.state], check=True)
     done = warm.step("publish", "nova")
     assert done.returncode == 0, done.stderr
     files = list(warm.seed.rglob("*"))

@@ -24,7 +24,7 @@ sys.path[:0] = [str(HERE.parents[2] / "tests/programs"), str(HERE.parent / "thro
 
 import record  # noqa: E402
 
-from warm.test_warm import Warm, write  # noqa: E402
+from warm.host import Warm, write  # noqa: E402
 from warm.workspace import PACKAGE  # noqa: E402
 
 TEST = ("test", "--no-run", "-p", "nova-core")

@@ -29,6 +29,7 @@ ALLOWED = {
     "module_utils/desired/agent_limits.py": "the condition of a login's limits",
     "module_utils/desired/agent_toolchain.py": "the condition of the toolchain, by toolchain/compare.py",
     "plugin_utils/policy_action.py": "calls compare for every action",
+    "module_utils/warm/bundle.py": "a file that is taken or refused, and no state of a host",
 }
 FUNCTIONS = {
     "differences",

@@ -61,6 +61,8 @@ def test_a_damaged_seed_is_drift_and_a_missing_one_a_note():
         ({"packages": ["--config=x"]}, "--config=x"),
         ({"profiles": []}, "no profiles"),
         ({"flags": "x"}, "'flags'"),
+        ({"sha256": "0123"}, "'0123'"),
+        ({"sha256": "0" * 64}, "and packages"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_by_name(changed, named):

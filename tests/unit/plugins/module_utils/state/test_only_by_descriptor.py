@@ -36,9 +36,13 @@ ALLOWED = {
     "toolchain/fetch.py": "downloads into the scratch folder of a tree",
     "toolchain/forbid.py": "the home of a tree that is built",
     "toolchain/generation.py": "a tree that is built beside the one in use",
+    "warm/account.py": "writes copies of the account's files into root's folder",
     "warm/build.py": "runs as the account that builds seeds",
+    "warm/bundle.py": "runs as that account, and unpacks a bundle into root's folder",
     "warm/publish.py": "writes the seeds into root's folder",
+    "warm/registry.py": "writes the crates into root's folder",
     "warm/seeds.py": "removes seeds from root's folder",
+    "warm/tree.py": "writes manifests into root's folder",
 }
 # Builtin modules that change a file by name.
 FILE_MODULES = {

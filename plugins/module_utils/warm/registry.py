@@ -1,0 +1,160 @@
+# Copyright: Contributors to nova.agent_host
+# SPDX-License-Identifier: Apache-2.0
+# pylint: disable=ansible-bad-function
+"""The crates of a project as CARGO_HOME: root's, and at one path for all accounts.
+
+``warm/cargo/PROJECT`` has what cargo downloaded, ``PROJECT.manifest`` the sha256 of each file, ``PROJECT.json`` when a
+seed last needed each crate: checkouts with an older Cargo.lock find theirs for ``KEPT`` seconds more. Cargo needs no
+right to write there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.account import Account
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import WarmPolicy
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import locked, read_seeds
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import (
+    damages,
+    read_manifest,
+    write,
+    write_manifest,
+)
+
+Copy = Callable[[str, str, int], tuple[str, int]]
+KEPT = 14 * 24 * 3600
+PARTS = ("registry", "git")
+# Folders of cargo's that are published as a whole. The first two never change once they are there.
+FIXED = ("registry/src/", "git/checkouts/")
+DATABASES = "git/db/"
+
+
+def publish_crates(policy: WarmPolicy, project: str, paths: Iterable[str], copy: Copy) -> int:
+    """Publish the files at ``paths``, relative to CARGO_HOME, by ``copy(path, place, room)``; gives the bytes of all.
+
+    Raises WarmError and OSError.
+    """
+    home = policy.home(project)
+    units: dict[str, list[str]] = {}
+    for path in paths:
+        units.setdefault(_unit(path), []).append(path)
+    for folder in (os.path.dirname(home), home):
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o755)  # not what is above it, which a retire may have removed
+    shutil.rmtree(_new(home), ignore_errors=True)
+    listed = _listed(home)
+    try:
+        _remove(home, {_unit(path) for path, _why in damages(home, listed)}, listed)
+        room = policy.max_bytes - _size(home)
+        for unit, files in sorted(units.items()):
+            if unit.startswith(FIXED) and os.path.lexists(f"{home}/{unit}"):
+                continue
+            new = {}
+            for path in files:
+                new[path], count = copy(path, f"{_new(home)}/{path}", room)
+                room -= count
+            _remove(home, {unit}, listed)
+            os.makedirs(os.path.dirname(f"{home}/{unit}"), 0o755, exist_ok=True)
+            os.rename(f"{_new(home)}/{unit}", f"{home}/{unit}")
+            listed.update(new)
+    finally:
+        write_manifest(f"{home}.manifest", listed)
+        shutil.rmtree(_new(home), ignore_errors=True)
+    return _size(home)
+
+
+def downloaded(account: Account) -> list[str]:
+    """What the service account has in its CARGO_HOME of crates."""
+    return [path[len("cargo/") :] for part in PARTS for path in account.files(f"cargo/{part}")]
+
+
+def collect_crates(policy: WarmPolicy) -> None:
+    """Remove the crates of projects that are no longer wanted, and those that no seed needed for long."""
+    top = os.path.dirname(policy.home(""))
+    wanted = {project.name for project in policy.projects}
+    for name in os.listdir(top) if os.path.isdir(top) else ():
+        if name.partition(".")[0] not in wanted:
+            path = f"{top}/{name}"
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        elif os.path.isdir(f"{top}/{name}"):
+            seeds = [seed.name for seed in read_seeds(policy.seeds) if seed.project == name]
+            _remove_unused(
+                f"{top}/{name}", {crate.folder for seed in seeds for crate in locked(f"{policy.seeds}/{seed}")}
+            )
+
+
+def _remove_unused(home: str, needed: set[str]) -> None:
+    now, seen, old = int(time.time()), _needed_at(f"{home}.json"), set()
+    listed = _listed(home)
+    for unit in {_unit(path) for path in listed}:
+        crate = _crate(unit)
+        if crate in needed or any(len(crate) >= 7 and name.startswith(crate) for name in needed):
+            seen[crate] = now
+        elif crate and now - seen.setdefault(crate, now) > KEPT:
+            old.add(unit)
+    if old:
+        _remove(home, old, listed)
+        write_manifest(f"{home}.manifest", listed)
+    gone = {_crate(unit) for unit in old}
+    kept = {crate: seconds for crate, seconds in seen.items() if crate not in gone}
+    write(f"{home}.json", json.dumps(kept, sort_keys=True).encode())
+
+
+def _unit(path: str) -> str:
+    """What is published as a whole: registry/src/INDEX/CRATE, git/checkouts/NAME/REVISION, git/db/NAME, or a file."""
+    depth = 4 if path.startswith(FIXED) else 3 if path.startswith(DATABASES) else None
+    return "/".join(path.split("/")[:depth])
+
+
+def _crate(unit: str) -> str:
+    """The crate or revision that a unit belongs to; empty for what stays with the project."""
+    last = unit.rpartition("/")[2]
+    if unit.startswith("registry/cache/"):
+        return last[: -len(".crate")]
+    return last if unit.startswith(FIXED) else ""
+
+
+def _remove(home: str, units: set[str], listed: dict[str, str]) -> None:
+    """Remove units, each at once, and their files from ``listed``."""
+    for unit in units:
+        path, old = f"{home}/{unit}", f"{_new(home)}-old"
+        shutil.rmtree(old, ignore_errors=True)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rename(path, old)
+            shutil.rmtree(old)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    for path in [path for path in listed if _unit(path) in units]:
+        del listed[path]
+
+
+def _new(home: str) -> str:
+    """Where units are written before they get their place; beside ``home``, so nothing in it is half there."""
+    return f"{home}.new"
+
+
+def _listed(home: str) -> dict[str, str]:
+    """Without a manifest, all that is there is damaged."""
+    try:
+        return read_manifest(f"{home}.manifest")
+    except (OSError, ValueError):
+        return {}
+
+
+def _needed_at(path: str) -> dict[str, int]:
+    """Root's own notes; without them each crate is kept as if it was needed now."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return {str(name): int(seconds) for name, seconds in json.load(file).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _size(folder: str) -> int:
+    return sum(os.lstat(f"{top}/{name}").st_size for top, _folders, names in os.walk(folder) for name in names)

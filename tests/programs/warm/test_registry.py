@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright: Contributors to nova.agent_host
+"""Crates that come from a registry: the service publishes them at one path, and agents need neither the network nor a cache.
+
+The registry is a STAND-IN for crates.io on loopback, with cargo's own protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import damage_of
+from wrappers.host import GUARD, Result
+from wrappers.test_real_cargo import REAL
+
+from .host import ACCOUNT, Warm, as_account, compiled
+from .workspace import DEPENDENCIES, SPARE, crates_io
+
+pytestmark = [
+    pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as publishing does"),
+]
+WHOLE = DEPENDENCIES | {"nova-core"}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the files of the STAND-IN while it is ``up``."""
+
+    up = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.files = crates_io(self.url)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        body = self.server.files.get(self.path[1:]) if self.server.up else None
+        self.send_response(404 if body is None else 200)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield one
+        one.shutdown()
+
+
+@pytest.fixture(scope="module")
+def warm(server: Server) -> Iterator[Warm]:
+    root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
+    root.chmod(0o755)
+    made = Warm(root, server.url)
+    made.publish()
+    yield made
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def home(warm: Warm, server: Server) -> Iterator[Path]:
+    """Of an account with nothing in ~/.cargo, while the network is gone."""
+    server.up = False
+    folder = Path(tempfile.mkdtemp(dir=warm.host.root))
+    yield folder
+    server.up = True
+    shutil.rmtree(folder)
+
+
+def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCOUNT) -> Result:
+    for own in (folder, home):
+        subprocess.run(["chown", "-R", f"{account}:0", own], check=True)
+    environment = {"HOME": str(home), "PATH": f"{home}:{REAL}/bin:/usr/bin:/bin"}
+    cargo = as_account(account, "bash", warm.host.cargo_agent)
+    process = warm.host.start(*cargo, *(words or ("build",)), cwd=folder, **environment)
+    out, err = process.communicate(timeout=10 * GUARD)
+    return Result(process.returncode, out, err, ran=True)
+
+
+def require(checkout: Path, crate: str) -> None:
+    with (checkout / "nova-core/Cargo.toml").open("a") as manifest:
+        manifest.write(f'{crate} = "1"\n')
+
+
+def test_two_accounts_without_network_compile_their_own_crates_alone(warm: Warm, checkout: Path, home: Path) -> None:
+    for account in (ACCOUNT, ACCOUNT + 1):
+        result = build(warm, checkout, home, account=account)
+        assert compiled(result) == {"nova-core"} and "3 of 3 dependencies" in result.err
+        assert compiled(build(warm, checkout, home, account=account)) == set()
+        assert not (home / ".cargo").exists()
+        shutil.rmtree(checkout / "target")
+    other = warm.checkout("other")
+    (other / "Cargo.lock").write_text((other / "Cargo.lock").read_text() + "# fits no seed\n")
+    assert build(warm, other, home).status != 0  # so there was no network
+    shutil.rmtree(other)
+
+
+@pytest.mark.parametrize("words", ["clippy -p nova-core", "lint", "nextest run -p nova-core", "run-it"])
+def test_commands_of_other_programs_and_aliases_use_it_too(warm: Warm, checkout: Path, home: Path, words: str) -> None:
+    tool = "clippy" if words == "lint" else words.split()[0]
+    if tool == "nextest":
+        program = shutil.which("cargo-nextest")
+        assert program, "requirements-dev.txt brings it"
+        shutil.copy(program, home)
+    elif tool == "clippy" and not (REAL / "bin/cargo-clippy").exists():
+        pytest.skip("this machine's Rust has no clippy")
+    with (checkout / ".cargo/config.toml").open("a") as configuration:
+        configuration.write('[alias]\nlint = "clippy -p nova-core -- -Dwarnings"\nrun-it = "test -p nova-core --"\n')
+    result = build(warm, checkout, home, *words.split())
+    assert "3 of 3 dependencies" in result.err
+    assert compiled(result) == {"nova-core"}
+    assert compiled(build(warm, checkout, home, *words.split())) == set()
+
+
+def test_a_crate_that_the_registry_lacks_is_got_as_always(
+    warm: Warm, checkout: Path, home: Path, server: Server
+) -> None:
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}
+    (checkout / "nova-core/src/lib.rs").write_text("")
+    (checkout / "Cargo.toml").touch()
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}  # asked again, and it holds
+    server.up = True
+    require(checkout, SPARE)
+    result = build(warm, checkout, home)
+    assert compiled(result) == WHOLE | {SPARE}, result.err
+    assert "own" in result.err and SPARE in (checkout / "Cargo.lock").read_text()
+    again = build(warm, checkout, home)
+    assert compiled(again) == set() and "cargo_agent" not in again.err
+
+
+def test_a_manifest_that_needs_more_takes_no_seed(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
+    server.up = True
+    require(checkout, SPARE)
+    result = build(warm, checkout, home)
+    assert compiled(result) == WHOLE | {SPARE} and "from seed" not in result.err
+
+
+def test_crates_stay_while_they_are_needed_and_damaged_ones_are_replaced(
+    warm: Warm, checkout: Path, home: Path, server: Server
+) -> None:
+    server.up = True
+    crates = Path(warm.policy.home("nova"))
+    (index,) = (crates / "registry/src").iterdir()
+    manifest, notes = Path(f"{crates}.manifest"), Path(f"{crates}.json")
+    for name in ("new-1.0.0", "old-1.0.0"):
+        (index / name).mkdir()
+        (index / name / "lib.rs").touch()
+        with manifest.open("a") as file:
+            file.write(f"{hashlib.sha256().hexdigest()}  {(index / name / 'lib.rs').relative_to(crates)}\n")
+    notes.write_text(json.dumps({**json.loads(notes.read_text()), "old-1.0.0": 1}))
+    assert "is up to date" in warm.publish()
+    assert {path.name for path in index.iterdir()} == {f"{name}-1.0.0" for name in (*DEPENDENCIES, "new")}
+
+    source = index / "fix-plain-1.0.0/src/lib.rs"
+    source.write_text("pub fn three() -> u32 { 4 }")
+    assert "fix-plain-1.0.0/src/lib.rs has other content" in damage_of(warm.policy.seeds, warm.seed.name)
+    assert warm.step("verify").returncode == 1
+    assert "3 of 3" in warm.publish()
+    assert warm.step("verify").returncode == 0 and "3 }" in source.read_text()
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}
+
+
+def test_a_cargo_that_is_started_by_its_path_uses_it_too(warm: Warm, checkout: Path, home: Path) -> None:
+    """As trybuild and many an xtask do."""
+    main = 'fn main() { assert!(std::process::Command::new(env!("CARGO")).args(["build", "-p", "nova-core"]).status().unwrap().success()) }'
+    (checkout / "nova-core/examples").mkdir()
+    (checkout / "nova-core/examples/task.rs").write_text(main)
+    assert compiled(build(warm, checkout, home, "run", "--example", "task")) == {"nova-core"}
+    assert compiled(build(warm, checkout, home)) == set()
+
+
+def test_an_account_with_a_configuration_of_its_own_keeps_it(
+    warm: Warm, checkout: Path, home: Path, server: Server
+) -> None:
+    server.up = True
+    (home / ".cargo").mkdir()
+    (home / ".cargo/config.toml").write_text('[profile.dev.package."*"]\nopt-level = 1\n')
+    result = build(warm, checkout, home)
+    assert compiled(result) == WHOLE and "from seed" not in result.err
+
+
+def test_a_bundle_of_one_host_is_the_seed_of_another(warm: Warm, checkout: Path, home: Path) -> None:
+    """The same prefix: what the first host published is moved away, as if this were another host."""
+    with (warm.host.root / "nova.bundle").open("wb") as file:
+        pack = [warm.prefix / "bin/agent-warm", "pack", "nova"]
+        said = subprocess.run(pack, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr
+    digest = hashlib.sha256(Path(file.name).read_bytes()).hexdigest()
+    assert digest in said
+    published, first = warm.prefix / "warm", warm.host.root / "first"
+    published.rename(first)
+    published.mkdir()
+    data = Path(file.name).read_bytes()
+    try:
+        for source in (file.name, f"file://{file.name}"):
+            warm.configure(source=source, packages=(), sha256="0" * 64)
+            with pytest.raises(AssertionError, match=f"agent_warm_projects.*{digest}"):
+                warm.publish()
+            assert not (published / "seeds").exists() and not (published / ".bundle").exists()
+            warm.configure(source=source, packages=(), sha256=digest)
+            assert "is up to date" in warm.publish() and warm.step("verify").returncode == 0
+            inode = warm.seed.stat().st_ino
+            assert "is up to date" in warm.publish() and warm.seed.stat().st_ino == inode
+            assert compiled(build(warm, checkout, home)) == {"nova-core"}
+            for folder in (checkout / "target", published / "seeds", published / "cargo"):
+                shutil.rmtree(folder)
+        for part in (data[:-1000], data[:2000], b""):
+            Path(file.name).write_bytes(part)
+            warm.configure(source=file.name, packages=(), sha256=hashlib.sha256(part).hexdigest())
+            done = warm.step("admit", "nova")
+            assert done.returncode == 1 and done.stderr.startswith("agent-warm: project nova: "), done.stderr
+            assert not list(published.glob("seeds/*"))
+    finally:
+        shutil.rmtree(published)
+        first.rename(published)
+        warm.configure()
