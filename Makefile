@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -56,6 +56,9 @@ unit: $(READY)  ## Unit tests, and tests of versions, tables and links
 
 programs: $(READY)  ## The programs of hosts, in temporary folders
 	pytest -rs -n 2 --dist loadfile tests/programs
+
+programs-on-host:  ## The wrappers' tests on a test host (SUITE=forky: with its bash, uutils and sudo-rs)
+	tools/programs_on_host.sh
 
 # Virtual environments beside the first, for what can't be in one with it.
 .cache/%/.ready: tools/environments/%/requirements.txt $(READY)

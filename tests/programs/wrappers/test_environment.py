@@ -209,6 +209,7 @@ def test_many_cores_get_few_arenas_and_a_bounded_stack(host: Host) -> None:
     # A thread's stack has 2 MiB where there is no limit.
     assert host.shell(text.replace("65536", "unlimited"), STANDIN_DO="ulimit -Ss").out == "unlimited\n"
     assert host.cargo("build", MALLOC_ARENA_MAX="4").env["MALLOC_ARENA_MAX"] == "4"
+    assert host.cargo("build", MALLOC_ARENA_MAX="many").env["MALLOC_ARENA_MAX"] == "2"
     assert "MALLOC_ARENA_MAX" not in host.cargo("build", NOVA_CARGO_LIMIT_AS="unlimited").env
 
 

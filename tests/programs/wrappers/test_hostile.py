@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_variable_is_a_value_and_nothing_else(shared_host: Host, variable: str
     for value in VALUES:
         result = shared_host.cargo(*words, **{variable: value})
         assert result.status in (0, 2), (value, result.err)
-        assert "\x1b" not in result.err
+        # New versions of glibc warn about MALLOC_ARENA_MAX when bash starts, before the wrapper can change it.
+        assert "\x1b" not in re.sub("(?s)WARNING: ld.so: .*?: ignored\\.\n", "", result.err)
         assert ": line " not in result.err, result.err  # bash's own complaints
         assert not result.ran or result.args == words
     assert unharmed(shared_host, before)

@@ -129,8 +129,8 @@ def test_a_lower_session_limit_refuses_an_explicit_request(host: Host) -> None:
         (["-x\x1b[31m\n", "true"], "unknown option $'-x\\E[31m\\n'. Usage: "),
         (["--cpu", "1h", "true"], "--cpu is '1h'; write whole seconds from 1 to 999999999, as in 3600, or 0"),
         (["--cpu", "-1", "true"], "--cpu is '-1'; write"),
-        (["--as", "64K", "true"], "--as is 64K, too little to start a command; ask for at least 16M"),
-        (["--as", "16383K", "true"], "--as is 16383K, too little to start a command; ask for at least 16M"),
+        (["--as", "64K", "true"], "--as is 64K, too little to start a command; ask for at least 32M"),
+        (["--as", "32767K", "true"], "--as is 32767K, too little to start a command; ask for at least 32M"),
         (["--stack", "1K", "true"], "--stack is 1K, too little to start a command; ask for at least 128K"),
         (["--as", "17G", "true"], "--as is 17G, above this host's policy; ask for at most 16G"),
     ],
@@ -224,7 +224,7 @@ def test_runs_nothing_if_the_limit_cannot_be_set(host: Host) -> None:
     assert err == "run_limited: the limits could not be set, so the command was not run\n"
 
 
-@pytest.mark.parametrize("size", [["--as", "16M"], ["--stack", "128K"], ["--as", "16M", "--stack", "128K"]])
+@pytest.mark.parametrize("size", [["--as", "32M"], ["--stack", "128K"], ["--as", "32M", "--stack", "128K"]])
 def test_the_least_that_is_allowed_starts_a_command(host: Host, size: list[str]) -> None:
     assert limited(host, *size, "bash", "-c", "printf '%s' $(cat /proc/$$/stat) | wc -l").out == "0\n"
 
