@@ -74,7 +74,8 @@ print("ready", flush=True)
 
 
 @pytest.fixture(scope="module")
-def attacked(lab):
+def under_attack(lab):
+    """The host, and the run of the roles while the attack goes on."""
     lab.roles(*ROLES, **{**VARIABLES, "agent_wrappers_checkouts": []}).succeeded()
     folders = " ".join(f"{checkout}/scripts" for checkout in CHECKOUTS[:3])
     lab.run(
@@ -85,13 +86,18 @@ def attacked(lab):
         "su agent1 -c 'setsid -f python3 -W ignore ~/attack.py >~/said 2>&1 </dev/null'\n"
         "until grep ready /home/agent1/said; do sleep 0.1; done",
     )
-    yield lab
+    yield lab, lab.roles(*ROLES, **VARIABLES, agent_policy_memory_per_agent="3G")
     lab.run("host1", "pkill -KILL -u agent1; rm -rf /srv/other", check=False)
 
 
-def test_the_policy_arrives_and_others_are_served(attacked):
-    played = attacked.roles(*ROLES, **VARIABLES, agent_policy_memory_per_agent="3G").succeeded()
-    assert "\x1b" not in played.text
+@pytest.fixture
+def attacked(under_attack):
+    return under_attack[0]
+
+
+def test_the_policy_arrives_and_others_are_served(under_attack):
+    attacked, played = under_attack
+    assert "\x1b" not in played.succeeded().text
     assert f"MEMORY_PER_AGENT={3 << 30}" in attacked.run("host1", "cat /opt/nova-agent/etc/policy.env")
     assert attacked.run("host1", f"readlink {CHECKOUTS[3]}/scripts/cargo_agent.sh").strip() == TARGET
     assert attacked.run("host1", "stat -c '%U %a' /home/agent2/audit.log").strip() == "agent2 600"
