@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Debian's Chromium, driven by selenium: opens files, runs scripts in them, takes pictures, and notes what it asks for."""
+"""Debian's Chromium with selenium: opens files, runs scripts, takes screenshots, and records requested addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 
-# No sandbox: root may not have one, and the pages are ours. No background requests of the browser's own.
+# No sandbox, because root can't have one, and the pages are trusted. No background requests.
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--force-device-scale-factor=1"]
 
@@ -49,7 +49,7 @@ class Browser:
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press one of selenium's Keys in what has the focus."""
+        """Press one of selenium's Keys in the element with the focus."""
         ActionChains(self.driver).send_keys(key).perform()
 
     def picture(self, path: Path, whole: bool = False) -> None:
@@ -59,15 +59,15 @@ class Browser:
         self.driver.save_screenshot(str(path))
 
     def accessible(self) -> list[dict[str, Any]]:
-        """The nodes of the page that a screen reader is told of."""
+        """The nodes of the page that a screen reader gets."""
         nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         return [node for node in nodes if not node["ignored"]]
 
     def requests(self) -> list[str]:
-        """The addresses that pages have asked for since the last call."""
+        """The addresses that pages requested since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     def complaints(self) -> list[str]:
-        """What pages and the browser have written to the console since the last call."""
+        """The messages of pages and browser on the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]

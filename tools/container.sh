@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# container.sh: run the example scenario of docs/examples/molecule with podman, with default variables but for a mirror of
-# Rust on loopback, and a number of open files that every container may have. Called by `make container`. Where podman starts no container, that is said, and nothing is tested.
+# container.sh: run the example scenario of docs/examples/molecule with podman and default variables, except a mirror of Rust on
+# loopback, and a limit of open files that every container allows. Called by `make container`. If podman can't start a container,
+# it prints a message and tests nothing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -10,7 +11,7 @@ if ((EUID != 0)); then
   exit 0
 fi
 if [[ ! -e /sys/fs/cgroup/cgroup.controllers && ! -v NOVA_CONTAINER_NAMESPACE ]]; then
-  # A machine that has cgroup v1 as well: podman is shown version 2 alone, in a mount namespace of its own.
+  # If the machine also has cgroup v1, podman runs in a mount namespace with version 2 only.
   export NOVA_CONTAINER_NAMESPACE=1
   # shellcheck disable=SC2016 # for the inner shell
   exec unshare --mount bash -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$0"' "$0"
@@ -20,7 +21,7 @@ fi
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || :; rm -rf "$work"' EXIT
 
-# Limits that every machine can give: podman's own are refused where root may not raise limits.
+# Limits that every machine allows: podman's defaults fail if root may not raise limits.
 export CONTAINERS_CONF=$work/containers.conf
 printf '[containers]\npids_limit = 0\ndefault_ulimits = ["nofile=%s:%s", "nproc=16384:16384"]\n' \
   "$(ulimit -Sn)" "$(ulimit -Hn)" >"$CONTAINERS_CONF"
@@ -28,7 +29,7 @@ printf '[containers]\npids_limit = 0\ndefault_ulimits = ["nofile=%s:%s", "nproc=
 base=$("$here/hosts/hosts.sh" base)
 export AGENT_HOST_IMAGE=localhost/nova-agent-host:${base##*/}
 if ! podman image exists "$AGENT_HOST_IMAGE"; then
-  # The container shares this machine's network, so it may have no sshd.
+  # The container uses this machine's network, so it must not start sshd.
   mkdir -p "$work/more/etc/systemd/system"
   ln -s /dev/null "$work/more/etc/systemd/system/ssh.service"
   tar -c -C "$base" . -C "$work/more" ./etc/systemd/system/ssh.service | podman import -q - "$AGENT_HOST_IMAGE" >/dev/null
@@ -46,7 +47,7 @@ until port=$(sed -nE 's/.*port ([0-9]+).*/\1/p' "$work/http") && [[ $port ]]; do
   sleep 0.1
 done
 
-# As a user copies it.
+# A copy, as a user has it.
 mkdir -p "$work/project/molecule" "$work/project/group_vars/agent_hosts"
 cp -r "$here/../docs/examples/molecule" "$work/project/molecule/default"
 cat >"$work/variables.json" <<END
@@ -60,7 +61,7 @@ END
 cp "$work/variables.json" "$work/project/group_vars/agent_hosts/mirror.json"
 sed -i 's|group_vars:|links: {group_vars: ../../group_vars}|; /agent_hosts: {}/d' "$work/project/molecule/default/molecule.yml"
 cd "$work/project"
-# podman itself sometimes crashes in `podman exec` beside other work: it gets no thread, and ends with status 2.
+# `podman exec` sometimes crashes under load, because it can't create a thread. Then its status is 2.
 for attempt in 1 2 3; do
   ANSIBLE_HOME=$work/ansible NO_COLOR=1 molecule test 2>&1 | tee "$work/log" && exit
   grep -qE 'pthread_create failed|exited with result 2|No start of json char' "$work/log" || exit 1

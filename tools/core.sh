@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# core.sh: unit tests and a host's life with the ansible-core that is first on PATH. Called by `make core-2.17` and the like.
+# core.sh: unit tests, and apply to retire of a host, with the ansible-core that is first on PATH. Called by `make core-2.17`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""guides.py FOLDER: copy the pages of docs/ for the docs site. Links to files beside them become addresses of the repository."""
+"""guides.py FOLDER: copy the pages of docs/ for the docs site. Links to other files become addresses of the repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pages() -> list[Path]:
 
 
 def copied(page: Path, repository: str, known: set[Path]) -> str:
-    """The page's text, with links that lead to other pages of the site or to the repository."""
+    """The text of a page, with links to other pages of the site or to the repository."""
 
     def link(match: re.Match[str]) -> str:
         target = (page.parent / match[2]).resolve()
@@ -29,7 +29,7 @@ def copied(page: Path, repository: str, known: set[Path]) -> str:
             return match[0]
         return f"{match[1]}{repository}/blob/main/{target.relative_to(ROOT)}{match[3]}"
 
-    text = page.read_text(encoding="utf-8").replace("```mermaid", "```text")  # drawn where the repository is read
+    text = page.read_text(encoding="utf-8").replace("```mermaid", "```text")  # the site does not draw diagrams
     return LINK.sub(link, text)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh PROGRAM:PACKAGE ...: install Debian's packages of the programs that are missing, after saying so.
+# install.sh PROGRAM:PACKAGE ...: print a message, and install the Debian packages of missing programs.
 set -euo pipefail
 
 missing=()
@@ -21,12 +21,12 @@ if ((EUID != 0)); then
 fi
 echo "test tools: installing with apt-get: ${missing[*]}" >&2
 apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -o DPkg::Lock::Timeout=300)
-# One at a time: a second apt-get would find the package lists locked, and fail.
+# One at a time, because a second apt-get fails at the lock of the package lists.
 exec {lock}<"${BASH_SOURCE[0]}"
 flock "$lock"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-"${apt[@]}" update >"$log" 2>&1 || : # the lists that are here may do
+"${apt[@]}" update >"$log" 2>&1 || : # the old lists may be sufficient
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
   tail -n 5 "$log" >&2
   fail "apt-get could not install: ${missing[*]}"

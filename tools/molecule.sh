@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # molecule.sh SCENARIO...: test these scenarios of molecule/, two at a time. Called by `make molecule`.
-# Prints a line a step, and all that was said in a scenario that failed; V=1: all of everything.
+# Prints one line for each step, and all output of a failed scenario. V=1: all output.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 export home NO_COLOR=1 MOLECULE_GLOB='molecule/*/molecule.yml'
-export TEST_HOSTS_OWNER=$$ # however this ends, its hosts end with it
+export TEST_HOSTS_OWNER=$$ # its hosts end with this process
 
-# molecule keeps its state below ANSIBLE_HOME, in a folder that every checkout of this name shares.
+# molecule's state below ANSIBLE_HOME would be shared by all checkouts of this name.
 run() {
   set -o pipefail
   local show="s/.*\[($1) > (\w+)\] Executing$/\1: \2/p"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# python.sh VERSION...: print the first of these Pythons (3.12, ...) that is on this machine and has venv and pip.
-# Each is run: a version manager's shim may be on PATH and start nothing. Of a virtual environment it is the Python below.
+# python.sh VERSION...: print the path of the first of these Pythons (3.12, ...) that works and has venv and pip.
+# Each is started, because a shim of a version manager can fail. For a virtual environment it prints the base Python.
 set -euo pipefail
 
 for version in "$@"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# release_check.sh: build the tarball and use it as Galaxy and users do. GALAXY names the programs of galaxy-importer's
-# environment, REPOSITORY the address of the release. --draft: example.invalid is allowed, and no host is started.
+# release_check.sh: build the tarball, and use it as Galaxy and users do. GALAXY is the folder of galaxy-importer's programs,
+# REPOSITORY the address of the release. --draft: example.invalid is allowed, and no host is started.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 draft=${1-}
@@ -29,7 +29,7 @@ say "checking it as Galaxy does"
   cat "$work/importer.log"
   fail "the importer refuses it"
 }
-# What it says of itself, of machines without a container engine, and of slow ones (ansible-lint follows) is not about the collection.
+# Its messages about itself, container engines and slow machines are not about the collection. ansible-lint runs below.
 warnings=$(grep -E '^(WARNING|ERROR)' "$work/importer.log" | grep -vE 'ansible-test|sanity|EDA|eda|Unable to|Timeout on call to ansible-lint' || :)
 [[ -z $warnings ]] || fail "the importer warns:"$'\n'"$warnings"
 

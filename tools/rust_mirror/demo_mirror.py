@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The best rustup mirror that this machine can make: upstream's, else a toolchain that is installed here, else a FIXTURE.
+"""Build the best rustup mirror that is possible: from upstream, from an installed toolchain, or as a FIXTURE.
 
 Prints one JSON object: ``kind`` (upstream, toolchain, fixture), ``label`` (one line for people), ``path`` (the folder
 to serve), ``channel``, ``channel_checksums``, ``components``, ``rustup_version``, ``rustup_checksums``, ``upstream`` (why not, or null).
@@ -47,13 +47,13 @@ def from_upstream(root: Path, channel: str, server: str) -> None:
 
 
 def sysroots() -> list[Path]:
-    """Toolchains that a rustup of this user has installed, releases before nightlies."""
+    """Toolchains of this user's rustup, releases before nightlies."""
     home = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
     return sorted((home / "toolchains").glob("*/"), key=lambda path: (path.name.startswith("nightly"), path.name))
 
 
 def from_toolchain(base: Path) -> tuple[Path, str, str] | None:
-    """The folder, the channel and the toolchain's version, or None where no toolchain here can be mirrored."""
+    """Folder, channel and version of the mirror; None if no installed toolchain can be mirrored."""
     for sysroot in sysroots():
         try:
             toolchain, architecture = describe_installed(str(sysroot), COMPONENTS)
@@ -67,7 +67,7 @@ def from_toolchain(base: Path) -> tuple[Path, str, str] | None:
 
 
 def best(channel: str, base: Path, only: str | None = None, server: str = UPSTREAM) -> dict[str, Any]:
-    """The dictionary that the command prints."""
+    """The result that the command prints."""
     upstream = "not asked" if only else unreachable(channel, server)
     if only in (None, "upstream") and not (upstream and only is None):
         root = base / f"mirror-{channel}-upstream"
@@ -84,7 +84,7 @@ def best(channel: str, base: Path, only: str | None = None, server: str = UPSTRE
 
 
 def unreachable(channel: str, server: str) -> str | None:
-    """Why ``server`` can't serve ``channel``, or None where it can."""
+    """Why ``server`` can't serve ``channel``; None if it can."""
     rustup_fetch.TIMEOUT = 10.0
     try:
         rustup_fetch.fetch(f"{server}/{manifest_path(channel)}.sha256")

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A FIXTURE: toolchains of shell stubs that say so in their version and compile nothing, for rustup's real paths."""
+"""A FIXTURE for rustup: toolchains of shell stubs that compile nothing. Their version says so."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ fi
 
 
 def build(root: Path, installer: Path, versions: Sequence[str] = ("1.92.0",), padding: int = 0) -> None:
-    """A mirror at ``root``. ``padding`` bytes of noise make rustc's download as long as a test needs it."""
+    """Build a mirror at ``root``. ``padding`` is the number of random bytes in rustc, for a longer download."""
     triple = TRIPLES[platform.machine()]
     for version in versions:
         write_channel(
@@ -71,7 +71,7 @@ def components(version: str, triple: str, padding: int = 0) -> list[Component]:
     rustc: dict[str, Content] = {"bin/rustc": stub("rustc"), "bin/rustdoc": stub("rustdoc")}
     rustc["share/doc/rust/FIXTURE"] = os.urandom(padding)
     cargo: dict[str, Content] = {"bin/cargo": stub("cargo")}
-    with open("/usr/bin/sleep", "rb") as file:  # a program that can run in a generation for as long as a test needs
+    with open("/usr/bin/sleep", "rb") as file:  # a program that can run for a long time
         cargo["bin/cargo-sleep"] = file.read()
     return [
         Component("rustc", triple, rustc),

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A web server for a mirror's folder on loopback that can be told to misbehave at a given request."""
+"""A web server on loopback for a mirror's folder. It can fail at a given request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Server(ThreadingHTTPServer):
-    """``requests`` are the paths asked for. ``trouble`` happens from request ``at`` (counted from 0) on:
+    """``requests`` are the requested paths. ``trouble`` starts at request ``at`` (counted from 0):
 
     ``stall`` sends half of the file and then nothing, ``close`` half and ends, ``refuse`` answers 503, ``corrupt``
     sends all of it with one byte changed.
@@ -37,7 +37,7 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no news."""
+        """Ignore killed clients."""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -70,7 +70,7 @@ class Handler(SimpleHTTPRequestHandler):
         return None
 
     def answer(self) -> None:
-        """As a static web server does, Range included."""
+        """Serve a file like a static web server, also with Range."""
         path = Path(self.translate_path(self.path))
         if not path.is_file():
             self.send_error(404)

