@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for all tests."""
+"""Settings for all tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The collection as a whole: what it says of itself is true, and its tarball holds what users need and no more."""
+"""The whole collection: versions, tables and links agree with the tree, and the tarball has exactly the files for users."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What an execution environment is built from: the example, and what the collection asks for."""
+"""The example of an execution environment, and the requirements of the collection."""
 
 from __future__ import annotations
 

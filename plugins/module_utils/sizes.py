@@ -55,7 +55,7 @@ def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is not a size; write {allowed}")
-    # More than 19 digits are too large; int() refuses thousands of digits with an own error.
+    # More than 19 digits are too large; int() raises another error for thousands of digits.
     count = match["count"]
     size = int(count) * UNITS[match["unit"]] if len(count) <= 19 else LARGEST + 1
     if size > LARGEST:

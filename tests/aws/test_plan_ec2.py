@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What asks EC2, against moto: a stand-in for EC2 on this machine's loopback. Run by `make aws`."""
+"""Planning with EC2's answers, from moto: a STAND-IN for EC2 on loopback. Run by `make aws`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Plays against real hosts: a run of test hosts, a FIXTURE toolchain mirror beside it, and what a play did."""
+"""Plays on test hosts: starts hosts and a FIXTURE mirror of toolchains, runs plays, and reads their results."""
 
 from __future__ import annotations
 

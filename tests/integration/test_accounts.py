@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts that the policy puts into the agents' group leave it again, and no others."""
+"""Accounts that the policy added to the agents' group are removed from it, and no others."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What one account does on a provisioned host, all at once: the policy arrives, others are served, nothing becomes root's."""
+"""One hostile account on a provisioned host: the policy is still applied, other agents work, and nothing becomes root's."""
 
 from __future__ import annotations
 

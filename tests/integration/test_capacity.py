@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What a host must allow for all its agents at once: applied, looked at, and put back, on a host with a real sshd.
+"""Role agent_capacity on a host with a real sshd: apply, audit and retire.
 
 A container may not change the kernel's settings, so some are replaced there by files of the host's own: a STAND-IN
 for a kernel that takes them.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The ceiling where it can't be: a container without the memory controller. Where it can, see tests/vm."""
+"""The ceiling is refused on a host without the memory controller. tests/vm tests the ceiling itself."""
 
 from __future__ import annotations
 

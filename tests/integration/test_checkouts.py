@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Links in checkouts of agents: whatever an agent does in its folder, the policy reaches the host."""
+"""Links in checkouts: no content of an agent's folder stops the policy."""
 
 from __future__ import annotations
 

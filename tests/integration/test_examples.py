@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The examples that ansible-doc shows, run on a host as they stand there."""
+"""The examples of ansible-doc, run unchanged on a host."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The guide as it stands on a host: each of its commands is typed by an agent, in a crate that is really built."""
+"""The guide on a host: an agent runs each of its commands in a crate, which is really built."""
 
 from __future__ import annotations
 

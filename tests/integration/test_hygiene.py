@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Role agent_hygiene on a host: its timers really run, what drifts is repaired, and retire leaves nothing.
+"""Role agent_hygiene on a host: its timers run, drift is corrected, and retire leaves nothing.
 
 The host has no cargo. The sweep beside a build of the real one: tests/programs/hygiene.
 """

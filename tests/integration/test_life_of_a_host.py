@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""One host from nothing to retired: each step's changes, trips and traces."""
+"""One host from the first apply to retire: the changes, trips and leftovers of each step."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A role that is added as docs/adding-a-role.md says is applied, audited, shown by agent-status, and retired."""
+"""A role is added as docs/adding-a-role.md describes: it is applied, audited, shown by agent-status, and retired."""
 
 from __future__ import annotations
 

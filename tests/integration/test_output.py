@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What people and programs read of a play."""
+"""The output of a play for people and programs."""
 
 from __future__ import annotations
 

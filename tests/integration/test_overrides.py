@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What others' files make of ours: an audit looks at what holds in the end."""
+"""Files of others override the collection's: an audit reports the values in force."""
 
 from __future__ import annotations
 

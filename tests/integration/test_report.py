@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The report on real hosts, and on an address where nobody answers."""
+"""The report on test hosts, and on an address that does not answer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The page of a FIXTURE fleet in a headless Chromium: it sorts, searches, fits, and asks nothing of anybody."""
+"""The page of a FIXTURE fleet in a headless Chromium: sorting, searching, layout, and no network requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Roles in a play of somebody's own: alone, in pairs, all of them in a loop, and after site."""
+"""Roles in a user's own play: alone, in pairs, all in a loop, and after site."""
 
 from __future__ import annotations
 

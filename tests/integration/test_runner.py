@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""site, audit and report by ansible-runner, in a project that imports them: as AWX runs them."""
+"""site, audit and report with ansible-runner, in a project that imports them, as in AWX."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""agent-status on a host, for root, for agents and for everybody else."""
+"""agent-status on a host, for root, agents and other accounts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A host that the first version of this collection provisioned is taken over by this one."""
+"""Upgrade of a host that the first version of the collection provisioned."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong variables end the play before a host is contacted, wrong hosts before anything is changed."""
+"""Wrong variables end the play before any host is contacted, and unfit hosts end it before any change."""
 
 from __future__ import annotations
 

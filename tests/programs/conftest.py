@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Ansible's finder of collections: set up before anything of ours is imported, or it finds no plugins."""
+"""Set up Ansible's collection finder before the first import of the collection, or it finds no plugins."""
 
 from __future__ import annotations
 

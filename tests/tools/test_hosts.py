@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The test hosts themselves: they come up, stay apart, come back from a reboot, and leave nothing behind."""
+"""The test hosts: they start, are isolated, reboot, and leave nothing behind."""
 
 from __future__ import annotations
 

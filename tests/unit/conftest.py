@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for all unit tests."""
+"""Settings for all unit tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Output callback of the tests: each result as a line of JSON, and nothing else, as callbacks for machines print."""
+"""Output callback of the tests: prints each result as a line of JSON, and nothing else."""
 
 from __future__ import annotations
 

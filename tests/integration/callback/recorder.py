@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Callback of the tests: each result of each host as a line of JSON in the file that RECORDED_RESULTS names."""
+"""Callback of the tests: writes each result as a line of JSON into the file RECORDED_RESULTS."""
 
 from __future__ import annotations
 

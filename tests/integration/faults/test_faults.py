@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong in fleets: after each fault the next apply converges, and no reader ever saw half a file.
+"""Faults in fleets: after each of them the next apply corrects the host, and no reader sees an incomplete file.
 
 Takes minutes, so it is not part of `make test`: run `make test-faults`. Two policies are applied in turn; a reader on the
 host takes every content that it sees of a file that differs between the two.

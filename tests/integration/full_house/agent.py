@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""agent.py NUMBER: what an agent does after its login. Runs on the host, as the agent.
+"""agent.py NUMBER: the work of an agent after its login. Runs on the host as the agent.
 
 It watches files as a language server does, has the threads of a test pool, and then builds a real workspace by way of the wrapper:
 `cargo check` of one crate; each tenth account checks all crates, each thirtieth tests one. It ends as cargo does.

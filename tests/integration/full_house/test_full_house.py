@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""All agents of a host log in at the same moment: 300 accounts, from one machine, by ssh with a key."""
+"""All agents of a host log in at the same time: 300 accounts from one machine, by ssh with a key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A reader of docs/how-to: reads the steps of a page, and does them in a folder of his own, on a test host.
+"""Reads the steps of a page in docs/how-to, and runs them in a folder and on a test host.
 
 A file is a fenced block after a line that ends with its name in backticks and a colon. Commands are in blocks of the language
 `console`: `$ COMMAND` is for the controller, `USER@HOST$ COMMAND` and `root@HOST# COMMAND` for the host. The other lines of such a

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of docs/how-to, done as they say: files are written, commands run, and what they print is compared."""
+"""The pages of docs/how-to: their files are written, their commands run, and their output is compared."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The pages about hosts that configure themselves: a host with cloud-init and a seed (NoCloud), which runs ansible-pull."""
+"""The pages about ansible-pull: a test host with cloud-init and a NoCloud seed runs ansible-pull."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Workspaces of accounts that this machine has anyway, swept by the real program's code."""
+"""Workspaces of accounts that every machine has, swept by the code of the real program."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Audit logs: made and narrowed, in folders whose owners may mean harm."""
+"""AI audit logs: created and corrected, also in folders of hostile owners."""
 
 from __future__ import annotations
 

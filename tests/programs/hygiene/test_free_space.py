@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The sweep on a small file system of its own that is too full: who goes first, where it ends, and what stays."""
+"""The sweep on a small, full file system: the order of removal, the end, and what stays."""
 
 from __future__ import annotations
 

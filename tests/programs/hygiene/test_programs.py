@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""agent-sweep and agent-audit-log as people call them: status, text, JSON, and who may."""
+"""agent-sweep and agent-audit-log as commands: exit status, text, JSON, and permissions."""
 
 from __future__ import annotations
 

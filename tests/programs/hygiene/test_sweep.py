@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What is swept, also beside a build of the real cargo, and what never is."""
+"""Which folders the sweep cleans, also during a build of the real cargo, and which never."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Which folders are target folders: what cargo makes, by whatever setting, and nothing that only looks so."""
+"""Which folders are target folders: those that cargo creates with any setting, and no similar ones."""
 
 from __future__ import annotations
 

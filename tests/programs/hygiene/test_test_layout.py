@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The checker of the test layout, as people call it; against a real cargo, where the machine has one."""
+"""check-test-layout as a command, compared with a real cargo if the machine has one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The real agent-status with its library, as the role renders it, beside a host's real wrappers and slots."""
+"""agent-status with its library, as the role renders it, together with real wrappers and slots."""
 
 from __future__ import annotations
 

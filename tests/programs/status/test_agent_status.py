@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""agent-status as people call it: what it prints, how it ends, and who holds the slots of wrappers that really run."""
+"""agent-status as a command: output, exit status, and the slots of real wrappers."""
 
 from __future__ import annotations
 

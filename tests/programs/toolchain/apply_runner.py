@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""One apply in a process of its own: apply_runner.py TREE MIRROR REQUEST [KILL_AT]. Prints the outcome as JSON.
+"""apply_runner.py TREE MIRROR REQUEST [KILL_AT]: one apply in a separate process. Prints the outcome as JSON.
 
 With KILL_AT, the whole process group is ended by SIGKILL at that change of the file system, which Python's audit
 events count; with 0, it is printed how many there are, and which of them is the last rename.

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What the toolchain tests share: a FIXTURE mirror behind a web server, and a tree to install into."""
+"""Fixtures of the toolchain tests: a web server with a FIXTURE mirror, and a tree."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The real rustup installs FIXTURE toolchains: what ends up on the disk, and what a second look makes of it."""
+"""The real rustup installs FIXTURE toolchains: the files on the disk, and the next look at them."""
 
 from __future__ import annotations
 

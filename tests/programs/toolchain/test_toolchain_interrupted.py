@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Runs that are killed or fail midway: the host keeps the toolchain it had, and the next apply repairs and reports."""
+"""Killed and failed runs: the host keeps the old toolchain, and the next apply corrects and reports the rest."""
 
 from __future__ import annotations
 

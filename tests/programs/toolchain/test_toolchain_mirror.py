@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Building a mirror from a server that is laid out as upstream (a FIXTURE), and from an installed toolchain."""
+"""Building a mirror from a FIXTURE of the upstream server, and from an installed toolchain."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The module itself, run in this process as Ansible runs it on a host, with a manifest of the test's own."""
+"""The module in this process, as Ansible runs it on a host, with a separate manifest."""
 
 from __future__ import annotations
 

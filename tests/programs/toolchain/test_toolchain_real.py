@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A real toolchain of this machine, mirrored under its true version, installed and used by an unprivileged user."""
+"""A real toolchain of this machine: mirrored with its real version, installed, and used by an account without rights."""
 
 from __future__ import annotations
 

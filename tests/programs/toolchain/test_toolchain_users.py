@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What an agent sees of the host's toolchain, through the shims, and that he can't change any of it."""
+"""The toolchain for an agent: it works through the shims, and the agent can't change it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A toolchain tree under test: applying to it, looking at it, using it."""
+"""A toolchain tree in a test: apply, observe and use it."""
 
 from __future__ import annotations
 

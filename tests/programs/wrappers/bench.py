@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A host's memory pool, and commands that use it. Their stand-in for rustc notices if more is held than there is."""
+"""A host's memory pool, and commands that use it. Their STAND-IN for rustc detects if permits exceed the pool."""
 
 from __future__ import annotations
 

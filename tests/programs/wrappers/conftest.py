@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Hosts made of one folder: the real templates, rendered by Ansible, around a stand-in for cargo."""
+"""Hosts in a folder: the real templates, rendered by Ansible, with a STAND-IN for cargo."""
 
 from __future__ import annotations
 

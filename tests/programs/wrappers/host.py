@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Renders role agent_wrappers into a folder and runs what comes out of it."""
+"""Renders role agent_wrappers into a folder, and runs its programs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""cargo_agent.sh: which cargo runs, and under which cap and environment."""
+"""cargo_agent.sh: the cargo that it runs, the cap and the environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The guard: what a bare `cargo` gets, and who reaches the real one."""
+"""The guard: what `cargo` without a wrapper does, and which callers get the real cargo."""
 
 from __future__ import annotations
 

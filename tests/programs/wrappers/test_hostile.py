@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Every variable and argument can come from an agent: nothing is evaluated, split, followed or looped on."""
+"""Hostile variables and arguments: none of them is evaluated or split, followed as a link, or causes a loop."""
 
 from __future__ import annotations
 

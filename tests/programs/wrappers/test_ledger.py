@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The record that each wrapped command sends to the system's journal, here to a socket in its place."""
+"""The record that each wrapped command sends to the system's journal. Here a socket replaces the journal."""
 
 from __future__ import annotations
 

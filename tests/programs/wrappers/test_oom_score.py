@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What a wrapped command starts is killed before its agent when memory is short: oom_score_adj."""
+"""oom_score_adj of the processes of a wrapped command: they are killed before the agent."""
 
 from __future__ import annotations
 

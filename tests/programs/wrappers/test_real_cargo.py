@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The same with a real cargo, where the machine has one, under the name of the pinned toolchain."""
+"""The wrappers with a real cargo, if the machine has one, with the name of the pinned toolchain."""
 
 from __future__ import annotations
 

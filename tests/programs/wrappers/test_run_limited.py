@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""run_limited.sh: which limits it sets, what it refuses, and that it becomes its command."""
+"""run_limited.sh: the limits that it sets, the values that it refuses, and exec."""
 
 from __future__ import annotations
 

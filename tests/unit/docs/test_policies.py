@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The policies that the documentation offers can be used as they are."""
+"""The example policies of the documentation are valid."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Run ansible-playbook as a user would, with the collection that the tests import."""
+"""Run ansible-playbook with the collection that the tests import."""
 
 from __future__ import annotations
 

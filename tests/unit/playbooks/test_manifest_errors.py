@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What a module says of a manifest that it may not write, as a play shows it."""
+"""The error of a play if the manifest can't be written."""
 
 from __future__ import annotations
 

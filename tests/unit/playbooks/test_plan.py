@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The playbook plan, run as a user runs it."""
+"""The playbook plan."""
 
 from __future__ import annotations
 

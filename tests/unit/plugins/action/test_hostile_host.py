@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts whose root means harm to the controller or to other hosts, through the real playbooks.
+"""Hostile hosts that attack the controller or other hosts, with the real playbooks.
 
 Each host has a stand-in for its Python that gives an answer of its own, whatever module it gets. One host is honest.
 """

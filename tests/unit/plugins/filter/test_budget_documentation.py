@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The dictionaries have one schema each: what is documented is what is returned. The documented examples run."""
+"""The filters return the documented keys, and the documented examples run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The budget's filters: every form of input, and their errors."""
+"""The filters of the budget: every form of input, and the errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""A FIXTURE host that is as the defaults want it, without any file yet, and policies for tests."""
+"""A FIXTURE host that fits the default policy but has no files yet, and policies for tests."""
 
 from __future__ import annotations
 

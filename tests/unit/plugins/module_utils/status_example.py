@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Facts as agent-status gathers them on a host that is busy."""
+"""Facts of agent-status on a busy host."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The grammar of sizes, with the table of cases that tests the bash wrappers as well."""
+"""The grammar of sizes. The bash wrappers are tested with the same table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Text from elsewhere can't control a terminal, hide, or break an encoder."""
+"""Untrusted text can't control a terminal, be hidden, or break an encoder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The lists that a new role has to be entered in. Each failure says what is missing, and where."""
+"""The lists that must have each role. Each failure names the missing entry."""
 
 from __future__ import annotations
 

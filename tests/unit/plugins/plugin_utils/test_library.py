@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What library_files gives is all that a program needs, without Ansible."""
+"""library_files returns all files that a program needs without Ansible."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Every host of a play has a record, whatever became of it."""
+"""Every host of a play has a record, also after an error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Reports on the controller are the old ones or the new ones, and nothing is left beside them."""
+"""Reports on the controller are replaced completely or not at all, and leave no other files."""
 
 from __future__ import annotations
 

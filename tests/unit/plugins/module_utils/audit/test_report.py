@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The report for people and for machines, with what hostile hosts and files may bring."""
+"""The report as text and JSON, also with hostile names and texts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A whole host: what each part of the desired state and of the observation comes to."""
+"""The items of a whole host, for each part of the desired and the observed state."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Every way in which a path can differ; and on small trees, that the steps lead to a state that compares clean."""
+"""Every difference of a path. On small trees, the steps lead to a compliant state."""
 
 from __future__ import annotations
 

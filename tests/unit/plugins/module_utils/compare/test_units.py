@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Units of systemd against what the files of roles want of them."""
+"""Systemd units, compared with the desired state."""
 
 from __future__ import annotations
 

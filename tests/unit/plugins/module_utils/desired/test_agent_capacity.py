@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What a host must allow for its agents: computed from their number, only ever raised, and put back."""
+"""The limits for the number of agents: computed, never lowered, and restored."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""How high the ceiling is, whether it holds, and every reason why a host can't have it."""
+"""The height of the ceiling, whether it is in force, and every reason to refuse it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The timers are there only if they have something to do, and the programs read what the variables hold."""
+"""Timers exist only if they have work, and the programs read the values of the variables."""
 
 from __future__ import annotations
 

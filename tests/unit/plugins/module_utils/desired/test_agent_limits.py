@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""One set of numbers in three notations, and who is under others."""
+"""The same limits in three notations, and sessions with other limits."""
 
 from __future__ import annotations
 

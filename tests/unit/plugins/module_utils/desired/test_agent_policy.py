@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts that can't take the policy, and what is made of the agents' accounts over several applies."""
+"""Hosts that do not fit the policy, and changes of accounts over several applies."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What the program agent-status gets to know of the policy."""
+"""The policy file of agent-status."""
 
 from __future__ import annotations
 

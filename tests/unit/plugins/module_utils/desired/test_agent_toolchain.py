@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""When the toolchain and the packages are right, and in which words they are not."""
+"""Conditions of the toolchain and of packages, and their messages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How many builds run at once, and the entries for programs, slots and checkouts."""
+"""The number of parallel builds, and the entries for programs, slots and checkouts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong values of every variable: the message has the variable, what it held, and what is allowed."""
+"""Wrong values of every variable: the message has the variable, its value, and what is allowed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What is read of a host's cgroup tree, from FIXTURE trees."""
+"""Reading a host's cgroup tree, from FIXTURE trees."""
 
 from __future__ import annotations
 

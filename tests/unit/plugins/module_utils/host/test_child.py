@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A child that works for root: it ends, and the account whose rights it has can't touch it."""
+"""A child that works for root: it ends in time, and the account whose rights it has can't influence it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What only a running host knows, asked of the real PAM with a configuration of the test's own."""
+"""Limits of logins from the real PAM with a separate configuration, and toolchains in homes."""
 
 from __future__ import annotations
 

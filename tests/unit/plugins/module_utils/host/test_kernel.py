@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the kernel, sshd's configuration and what others set, read below a FIXTURE root."""
+"""Kernel settings, sshd's configuration and settings of others, read below a FIXTURE root."""
 
 from __future__ import annotations
 

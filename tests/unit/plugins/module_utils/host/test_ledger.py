@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What is computed from the records of wrapped commands, of which some may be lies."""
+"""The numbers from the records of wrapped commands, some of which are false."""
 
 from __future__ import annotations
 

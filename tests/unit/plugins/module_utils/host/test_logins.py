@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Configurations of sshd and PAM in which limits hold, and those in which they do not."""
+"""Configurations of sshd and PAM with and without limits."""
 
 from __future__ import annotations
 

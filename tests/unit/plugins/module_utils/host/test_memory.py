@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Reading a host: recorded and constructed ones, and files that hold what they can't hold."""
+"""Reading memory and CPUs of recorded and constructed hosts, and files with impossible values."""
 
 from __future__ import annotations
 

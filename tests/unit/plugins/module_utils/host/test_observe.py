@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The one look: what it reads of the manifest's paths, of accounts, of packages and of audit logs."""
+"""The look at a host: paths of the manifest, accounts, packages and audit logs."""
 
 from __future__ import annotations
 

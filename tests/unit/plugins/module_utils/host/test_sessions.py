@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Open sessions: read from a FIXTURE of /proc that belongs to this process's own account."""
+"""Open sessions, read from a FIXTURE of /proc that belongs to the account of this process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What is asked of a stand-in for systemctl that answers as the real one did on a host."""
+"""State of units, from a STAND-IN for systemctl with recorded answers."""
 
 from __future__ import annotations
 

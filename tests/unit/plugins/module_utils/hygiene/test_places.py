@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Patterns of workspaces: a shell's, without following links, and bounded for each place."""
+"""Patterns of workspaces: as in a shell, without following links, and with limits for each place."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Every way in which a setting can be wrong, with the exact sentence, and what the programs read of those that are right."""
+"""Every kind of wrong setting, and the policy that the programs read."""
 
 from __future__ import annotations
 

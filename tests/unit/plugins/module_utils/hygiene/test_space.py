@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Water marks, and which folders go first."""
+"""Limits of free space, and the order of removal."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The border: whatever a host answers becomes a typed value, or one error."""
+"""Every answer of a host becomes a typed value or one error."""
 
 from __future__ import annotations
 

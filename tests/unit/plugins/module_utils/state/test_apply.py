@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""host_state's engine on real files: compare, apply, apply again, take out, and every way in which that can go wrong."""
+"""Apply on real files: compare, apply, apply again, remove, and all failures."""
 
 from __future__ import annotations
 

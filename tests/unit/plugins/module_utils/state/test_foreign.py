@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Links in the checkouts of agents who mean harm: they get nothing that they did not have."""
+"""Links in checkouts of hostile agents: the agents gain no rights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Looking at paths in which users have a hand: nobody leads root elsewhere, holds it up or fills its memory."""
+"""Reading paths that users can change: they can't redirect root, block it, or fill its memory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A manifest is read as it was written; one that can't be read or written is named, with the way out."""
+"""Reading and writing the manifest. Errors have its path and a remedy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The manifest's own files are root's alone, and are given back to root."""
+"""Owner and mode of the manifest's own files are corrected."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A look at many paths, some of them in folders of accounts: what does not answer there costs seconds, and only itself."""
+"""A look at many paths: a folder that does not answer delays it by seconds, and affects no other path."""
 
 from __future__ import annotations
 

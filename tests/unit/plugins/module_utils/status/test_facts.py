@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What agent-status reads, from FIXTURES of /proc, /sys and the records of the roles."""
+"""The facts of agent-status, from FIXTURES of /proc, /sys and files of the roles."""
 
 from __future__ import annotations
 

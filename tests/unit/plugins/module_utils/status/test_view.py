@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The view of agent-status: what it tells of each part, that it fits, and what it advises."""
+"""The text view of agent-status: its parts, its width, and its advice."""
 
 from __future__ import annotations
 
