@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,7 @@ BUDGET = {
 
 @dataclass(frozen=True)
 class Status:
-    """The program, and the host whose slots it is told of."""
+    """The program, and the host whose slots it shows."""
 
     program: Path
     policy: Path
@@ -51,7 +53,20 @@ class Status:
         done = self.run("--json")
         assert (done.returncode, done.stderr) == (0, "")
         facts: dict[str, Any] = json.loads(done.stdout)
+        # It finds processes by their titles, so it also lists those of tests that run at the same time.
+        for part, kind in itertools.product(("pool", "slots"), ("holders", "waiting")):
+            facts[part][kind] = [caller for caller in facts[part][kind] if is_below(caller["pid"])]
         return facts
+
+
+def is_below(pid: int) -> bool:
+    """Whether a process is a descendant of this one."""
+    while pid not in (0, 1, os.getpid()):
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+    return pid == os.getpid()
 
 
 def install(root: Path) -> Status:

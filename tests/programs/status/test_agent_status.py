@@ -24,7 +24,7 @@ HOLD = '"$RUSTC_WRAPPER" bash -c "while [[ -e \\"$TEST_HOLD\\" ]]; do sleep 0.02
 
 @contextlib.contextmanager
 def builds(status: Status, count: int, name: str = "serde") -> Iterator[list[subprocess.Popen[str]]]:
-    """So many builds that started one after the other, and go on until this ends."""
+    """``count`` builds, started one after the other, that run until the end of the block."""
     hold = status.host.root / "hold"
     hold.touch()
     command = ["bash", status.host.cargo_agent, "build", "--locked"]
@@ -50,8 +50,7 @@ def test_an_idle_pool_is_free(status):
     assert (facts["pool"]["total"], facts["pool"]["held"], facts["pool"]["holders"]) == (16 << 30, 0, [])
     assert (facts["slots"]["total"], facts["slots"]["held"], facts["slots"]["waiting"]) == (2, 0, [])
     said = status.run().stdout
-    assert "pool      0 MiB of 16 GiB held by builds and tests, 0 processes waiting" in said
-    assert "slots     0 of 2 held, 0 commands waiting" in said
+    assert "pool      0 MiB of 16 GiB held by builds and tests" in said and "slots     0 of 2 held" in said
 
 
 def test_who_holds_and_who_waits_is_named(status):
@@ -63,7 +62,7 @@ def test_who_holds_and_who_waits_is_named(status):
     ] * 2
     assert facts["pool"]["held"] == 8 << 30
     assert [caller["command"] for caller in facts["slots"]["waiting"]] == ["cargo build"] * 3
-    assert "pool      8 GiB of 16 GiB held" in said and "slots     2 of 2 held, 3 commands waiting" in said
+    assert "pool      8 GiB of 16 GiB held" in said and "slots     2 of 2 held" in said
     assert status.facts()["pool"]["holders"] == []
 
 
