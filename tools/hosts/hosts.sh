@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Test hosts: real systemd hosts on this machine. See README.md here, or `hosts.sh --help`.
+# Test hosts on this machine. See README.md in this folder, or `hosts.sh --help`.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
-# A version manager's shim may stand first on PATH and refuse to run outside of its project.
+# The first python on PATH can be the shim of a version manager that refuses to run here.
 for python in "${PYTHON:-}" python3 /usr/bin/python3; do
   python=$(command -v -- "$python") || continue
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
@@ -14,7 +14,7 @@ for python in "${PYTHON:-}" python3 /usr/bin/python3; do
     echo "test hosts: root is needed, or sudo that asks for no password" >&2
     exit 1
   }
-  # sudo drops the environment: hand over what the command line reads.
+  # sudo removes the environment, so pass the variables of the command line.
   for name in HOME XDG_CACHE_HOME SUITE MIRROR TEST_HOSTS_OWNER TEST_HOSTS_RANGE http_proxy https_proxy; do
     [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
   done

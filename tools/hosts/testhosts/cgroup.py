@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The control groups of a run: what is started in one can be ended with it, exactly and whole.
+"""The control groups of a run: with a group, exactly its processes are killed.
 
     nova-agent-test-hosts/RUN/LEAF      one leaf for each host and for the proxy
 
@@ -35,7 +35,7 @@ def _hierarchies() -> list[Path]:
 
 
 def claim(run: str) -> None:
-    """Create the groups of a run. The registry must be locked, else the end of another run may remove TOP just now."""
+    """Create the groups of a run. The registry must be locked, or another run could remove TOP meanwhile."""
     kill = unified() / TOP / run / "cgroup.kill"
     try:
         for root in _hierarchies():
@@ -52,32 +52,32 @@ def create(run: str, leaf: str) -> list[Path]:
     leaves = [root / TOP / run / leaf for root in _hierarchies()]
     for directory in leaves:
         directory.mkdir(exist_ok=True)
-    for directory in (top, top / run):  # not the leaf: what is delegated further can hold no process
+    for directory in (top, top / run):  # not the leaf, because a delegated group can't have processes
         _delegate(directory)
     return leaves
 
 
 def _delegate(directory: Path) -> None:
-    """Pass on all controllers, so that a host's own systemd can set limits where the machine allows it."""
+    """Delegate all controllers, so that the host's systemd can set limits if the machine allows this."""
     for controller in (directory / "cgroup.controllers").read_text().split():
-        with contextlib.suppress(OSError):  # a machine may forbid one; the host works without
+        with contextlib.suppress(OSError):  # a machine may forbid a controller; the host works without it
             (directory / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def end(run: str) -> None:
-    """End all processes of a run and remove its control groups; nothing happens if it has none."""
+    """Kill all processes of a run and remove its control groups, if it has any."""
     deadline = time.monotonic() + _END_SECONDS
     while not _gone(run):
         if time.monotonic() > deadline:
             raise HostsError(f"processes of run {run} do not end: see {unified() / TOP / run}")
         time.sleep(0.02)
     for root in _hierarchies():
-        with contextlib.suppress(OSError):  # absent, or in use by another run
+        with contextlib.suppress(OSError):  # missing, or used by another run
             (root / TOP).rmdir()
 
 
 def _gone(run: str) -> bool:
-    # Kill and remove in turns: a process that was just being started may join in between.
+    # Kill and remove in turns, because a new process can start between both.
     kill = unified() / TOP / run / "cgroup.kill"
     with contextlib.suppress(FileNotFoundError):
         kill.write_text("1")

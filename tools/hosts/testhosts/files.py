@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A folder of this machine for the hosts of a run, over http on the run's bridge."""
+"""Serve a folder of this machine to the hosts of a run, with http on the run's bridge."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Processes of a run beside its hosts: each listens on the run's bridge, and ends with the run's other processes."""
+"""Helper processes of a run: each listens on the run's bridge, and ends with the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _START_SECONDS = 60.0
 
 
 def start(run: str, subnet: Subnet, name: str, command: Sequence[str], port: int, log: Path) -> None:
-    """Start a helper and return once it answers; `name` is its control group's."""
+    """Start a helper, and return when it answers. `name` is the name of its control group."""
     leaves = cgroup.create(run, name)
     join = 'set -e; for leaf in $LEAVES; do echo $$ >"$leaf/cgroup.procs"; done; exec "$@"'
     with log.open("w") as output:

@@ -17,13 +17,13 @@ from .shell import HostsError, run
 
 _BOOT_SECONDS = 300.0
 _KEEPER = Path(__file__).with_name("keeper.sh")
-# A new host at the same address has another key: nobody is to remember it.
+# Do not store the key: a new host at the same address has another one.
 SSH_OPTIONS = [
     "-oStrictHostKeyChecking=no",
     "-oUserKnownHostsFile=/dev/null",
     "-oIdentitiesOnly=yes",
     "-oLogLevel=ERROR",
-    # A host that does not answer ends the command instead of keeping it.
+    # If the host does not answer, the command ends.
     "-oConnectTimeout=15",
     "-oServerAliveInterval=15",
     "-oServerAliveCountMax=4",
@@ -32,7 +32,7 @@ SSH_OPTIONS = [
 
 @dataclass(frozen=True)
 class Host:
-    """A host of a run: everything that can be said before it is started."""
+    """A host of a run: everything that is known before its start."""
 
     run: str
     subnet: Subnet
@@ -52,7 +52,7 @@ class Host:
 
     @property
     def link(self) -> str:
-        """This machine's end of the host's network, as systemd-nspawn names it."""
+        """The name of this machine's end of the host's network link, as systemd-nspawn creates it."""
         return f"vb-{self.machine}"
 
     @property
@@ -64,11 +64,11 @@ class Host:
         return self.directory / "id_ed25519"
 
     def ssh(self, *command: str) -> list[str]:
-        """Return the command line that logs in, or runs a command there."""
+        """Return the command line that logs in, or runs a command on the host."""
         return ["ssh", "-i", str(self.identity), *SSH_OPTIONS, f"ubuntu@{self.address}", *command]
 
     def prepare(self, sources: list[str], proxy: str) -> None:
-        """Create the disk and write to it what is this host's alone."""
+        """Create the disk, and write the files that are specific to this host."""
         for part in ("upper", "work", "root"):
             (self.disk / part).mkdir(mode=0o755, parents=True)
         self._put("etc/hostname", f"{self.name}\n")
@@ -90,7 +90,7 @@ class Host:
     def _put(self, name: str, content: str, mode: int = 0o644) -> None:
         upper = self.disk / "upper"
         path = upper / name
-        # A folder of the overlay hides the mode and owner of the base's folder, so it must have the same.
+        # A folder of the overlay hides mode and owner of the base's folder, so both must be equal.
         for parent in reversed(path.relative_to(upper).parents[:-1]):
             if not (upper / parent).exists():
                 like = (self.base / parent).stat()
@@ -102,7 +102,7 @@ class Host:
         os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start the host and return its keeper at once; it ends with the run's processes."""
+        """Start the host, and return its keeper process at once. It ends with the run."""
         keeper = cgroup.create(self.run, f"{self.name}.keeper")
         container = cgroup.create(self.run, self.name)
         command = ["unshare", "--mount", "--propagation", "slave", "bash", str(_KEEPER)]
@@ -123,7 +123,7 @@ class Host:
         deadline = time.monotonic() + _BOOT_SECONDS
         login = self.ssh("true")
         login[1:1] = ["-oBatchMode=yes", "-oConnectTimeout=2"]
-        attempt = ["setpriv", "--pdeathsig", "KILL", *login]  # else it would outlive this process for a while
+        attempt = ["setpriv", "--pdeathsig", "KILL", *login]  # else it could continue after this process has ended
         while subprocess.run(attempt, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode != 0:
             if time.monotonic() > deadline or keeper.poll() is not None:
                 lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
@@ -132,7 +132,7 @@ class Host:
 
 
 def create_identity(directory: Path, uid: int, gid: int) -> None:
-    """Create the key pair of a run, readable for the user on whose behalf it is started."""
+    """Create the key pair of a run, readable for the user that started it with sudo."""
     key = directory / "id_ed25519"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test hosts", "-f", str(key)])
     for path in (key, key.with_suffix(".pub")):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""How others find the hosts of a run: an Ansible inventory, and the same as data."""
+"""The hosts of a run as an Ansible inventory, and as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(record: Record, hosts: list[Host]) -> None:
 
 
 def describe(record: Record, hosts: list[Host]) -> str:
-    """Return a run as JSON; `hosts` is what molecule calls an instance configuration."""
+    """Return a run as JSON. `hosts` is an instance configuration of molecule."""
     described = {
         "run": record.run,
         "suite": record.suite,

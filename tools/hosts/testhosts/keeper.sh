@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Keeps one host running, in a mount namespace of its own that holds the host's overlay: nothing is left to unmount.
+# Runs one host in its own mount namespace with the host's overlay, so that nothing has to be unmounted.
 set -euo pipefail
 machine=$1 hostname=$2 bridge=$3 base=$4 disk=$5 groups=$6
 keeper=("${@:7:groups}") container=("${@:7+groups}")
@@ -15,13 +15,13 @@ mount -t overlay overlay -o "lowerdir=$base,upperdir=$disk/upper,workdir=$disk/w
 mount -t tmpfs -o mode=755 tmpfs /run # systemd-nspawn leaves locks there
 
 while :; do
-  # What the previous boot left of its control groups.
+  # Leftover control groups of the previous boot.
   find "${container[@]}" -mindepth 1 -depth -type d -exec rmdir {} +
   status=0
   (
-    # systemd-nspawn hands on the group that it was started in, so no other process may be in there.
+    # systemd-nspawn delegates its own group, so no other process may be in it.
     join "${container[@]}"
-    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 # as on Ubuntu, whatever this machine has
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 # as on Ubuntu, also if this machine has another hierarchy
     exec systemd-nspawn --quiet --settings=no --directory="$disk/root" --boot --register=no --keep-unit \
       --machine="$machine" --hostname="$hostname" --network-bridge="$bridge" \
       --resolv-conf=off --timezone=off --link-journal=no --console=pipe

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What this machine must offer: root, a recent kernel, and a few programs, which are installed if they are missing."""
+"""Requirements of this machine: root, a recent kernel, and some programs, which are installed if they are missing."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _PROGRAMS = {
     "ip": "iproute2",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
-    "tinyproxy": "tinyproxy-bin",  # the program alone: the package tinyproxy would start a service
+    "tinyproxy": "tinyproxy-bin",  # only the program: the package tinyproxy starts a service
 }
 _DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
 
 def require() -> None:
-    """Raise a HostsError that says what is missing; install missing packages."""
+    """Install missing packages. Raises HostsError if something else is missing."""
     if os.geteuid() != 0:
         raise HostsError("root is needed, or sudo that asks for no password")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     _require_kernel()
     _require_ubuntu_keys()
-    with registry.locked():  # a second run waits here, and then finds everything
+    with registry.locked():  # a second run waits here
         _install(_missing())
 
 
@@ -51,7 +51,7 @@ def _missing() -> list[str]:
 
 
 def _require_ubuntu_keys() -> None:
-    # Not every Debian has a package of them, and a MIRROR may say "[signed-by=FILE] URL" itself.
+    # Not every Debian has such a package. MIRROR can have "[signed-by=FILE] URL".
     if suite.is_stand_in(suite.chosen()) or os.environ.get("MIRROR", "").startswith("["):
         return
     if not os.path.exists(_UBUNTU_KEYS):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The network of a run: one bridge with a /24 of its own, from which no packet leaves the machine."""
+"""The network of a run: a bridge with its own /24. No packet leaves the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .shell import HostsError, run
 
-DEFAULT_RANGE = "10.213"  # private addresses that hardly anyone uses
+DEFAULT_RANGE = "10.213"  # private addresses that are rarely used
 FIRST_HOST = 11
 MOST_HOSTS = 200
 
@@ -23,7 +23,7 @@ class Subnet:
 
     @property
     def bridge(self) -> str:
-        """The name of the bridge; the names of its links begin with it too."""
+        """The name of the bridge. The names of its links begin with it."""
         return f"nah{self.number}"
 
     @property
@@ -41,14 +41,14 @@ class Subnet:
 
 
 def is_free(subnet: Subnet) -> bool:
-    """Say whether neither a link nor a route of this machine uses the subnet."""
+    """Whether no link and no route of this machine uses the subnet."""
     links = {link["ifname"] for link in json.loads(run(["ip", "-json", "link", "show"]) or "[]")}
     routes = json.loads(run(["ip", "-json", "route", "show", "root", subnet.cidr]) or "[]")
     return subnet.bridge not in links and not routes
 
 
 def up(subnet: Subnet) -> None:
-    """Create the bridge. The unreachable route first: without the bridge, packets would go to the default gateway."""
+    """Create the bridge. The unreachable route comes first: without the bridge, packets would go to the default gateway."""
     run(["ip", "route", "replace", "unreachable", subnet.cidr, "metric", "4000000"])
     try:
         run(["ip", "link", "add", subnet.bridge, "type", "bridge"])
@@ -59,10 +59,10 @@ def up(subnet: Subnet) -> None:
 
 
 def down(subnet: Subnet) -> None:
-    """Remove whatever there is of the network."""
+    """Remove the network, also an incomplete one."""
     links = json.loads(run(["ip", "-json", "link", "show", "master", subnet.bridge], check=False) or "[]")
     for link in links:
-        # The kernel removes the link of a host that ended, only not at once.
+        # The kernel removes the link of an ended host, but not at once.
         run(["ip", "link", "delete", link["ifname"]], check=False)
     run(["ip", "link", "delete", subnet.bridge], check=False)
     run(["ip", "route", "delete", "unreachable", subnet.cidr, "metric", "4000000"], check=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The way out for apt, and for nothing else: a proxy on the run's bridge that knows a few servers by name."""
+"""Internet access only for apt: a proxy on the run's bridge that allows a few servers by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What runs there are on this machine, and whose they are.
+"""The runs on this machine, and their owners.
 
 /run/nova-agent-test-hosts/         locked (flock on the directory itself) while runs are claimed or ended
     RUN/run.json                    the record: written before anything else of the run exists, removed last
@@ -26,7 +26,7 @@ ROOT = Path("/run/nova-agent-test-hosts")
 
 @dataclasses.dataclass
 class Record:
-    """One run. It is abandoned once its owner has ended: the `up` that starts it, later whoever it was started for."""
+    """One run. It is abandoned if its owner has ended: first the process of `up`, later the process of --owner."""
 
     run: str
     subnet: int
@@ -35,7 +35,7 @@ class Record:
     base: str
     overlays: str
     boot: str
-    owner: tuple[int, str] | None = None  # process and its start time; none: the run stays until it is ended
+    owner: tuple[int, str] | None = None  # pid and start time; None: the run stays until `down`
     ready: bool = False
     range: str = DEFAULT_RANGE
 
@@ -48,10 +48,10 @@ class Record:
         return ROOT / self.run
 
     def save(self) -> None:
-        """Write the record so that it is there as a whole or not at all."""
+        """Write the record completely or not at all."""
         self.directory.mkdir(mode=0o755, exist_ok=True)
         partial = self.directory / "run.json.partial"
-        # Another checkout may read it that does not know the newest fields: a default is not written.
+        # Defaults are not written, so that other checkouts with an older version can read it.
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         content = {name: value for name, value in dataclasses.asdict(self).items() if value != defaults[name]}
         partial.write_text(json.dumps(content, indent=1))
@@ -61,7 +61,7 @@ class Record:
         return self.owner is not None and process(self.owner[0]) == tuple(self.owner)
 
     def abandoned(self) -> bool:
-        if self.boot != boot_id():  # the machine was restarted: no process and no link of the run is left
+        if self.boot != boot_id():  # the machine was restarted, so no process and no link of the run exists
             return True
         return self.owner is not None and not self.owner_lives()
 
@@ -72,18 +72,18 @@ def boot_id() -> str:
 
 
 def process(pid: int) -> tuple[int, str] | None:
-    """Return a process as (pid, start time), which no later process shares; None if there is none."""
+    """Return a process as (pid, start time), which is unique. None if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the command's name, in parentheses, may hold anything
+    fields = stat.rpartition(")")[2].split()  # the name in parentheses can have any character
     return None if fields[0] == "Z" else (pid, fields[19])
 
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Hold the registry; an empty one is removed at the end."""
+    """Lock the registry. An empty one is removed at the end."""
     descriptor = _lock()
     try:
         yield
@@ -101,7 +101,7 @@ def _lock() -> int:
         except FileNotFoundError:
             continue
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Whoever held it may have removed it: then this lock is on nothing.
+        # The last holder may have removed the file; then this lock has no effect.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), ROOT.stat()):
                 return descriptor
@@ -109,7 +109,7 @@ def _lock() -> int:
 
 
 def load(run: str) -> Record | None:
-    """Return the record of a run, None if there is none."""
+    """Return the record of a run, or None."""
     try:
         content = json.loads((ROOT / run / "run.json").read_text())
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def load(run: str) -> Record | None:
 
 
 def get(run: str) -> Record:
-    """Return the record of a run that is up; HostsError if it is not."""
+    """Return the record of a run that is up. Raises HostsError if it is not."""
     record = load(run)
     if record is None or not record.ready:
         others = ", ".join(record.run for record in records() if record.ready) or "none"
@@ -139,7 +139,7 @@ def records() -> list[Record]:
 
 
 def forget_unrecorded() -> None:
-    """Remove what an `up` left that was killed before it had written its record. The registry must be locked."""
+    """Remove leftovers of an `up` that was killed before it wrote its record. The registry must be locked."""
     for directory in ROOT.iterdir():
         if directory.is_dir() and not (directory / "run.json").exists():
             shutil.rmtree(directory)

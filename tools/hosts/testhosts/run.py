@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A run from its start to its end. Ending works from the record alone, however far the start had come."""
+"""Start and end runs. To end a run, its record is sufficient, also after an incomplete start."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .shell import HostsError, say
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-_INOTIFY_NEEDED = 4096  # about five for each systemd, all counted against root; the default of 128 is soon used up
+_INOTIFY_NEEDED = 4096  # each systemd needs about five, and all count for root; the default is 128
 _INOTIFY_WAS = registry.ROOT / "max_user_instances"
 
 
 def up(run: str, names: list[str], owner: int | None, allow: list[str]) -> Record:
-    """Start a run and return its record once user ubuntu can log in to every host; on failure nothing is left."""
+    """Start a run. Returns its record when user ubuntu can log in to every host. After a failure nothing is left."""
     _check_names(run, names)
     owner_process = None if owner is None else registry.process(owner)
     if owner is not None and owner_process is None:
@@ -88,8 +88,10 @@ def _claim(run: str, names: list[str], suite: str, image: Path) -> Record:
 
 def _free_subnet() -> Subnet:
     wanted = os.environ.get("TEST_HOSTS_RANGE") or network.DEFAULT_RANGE
-    taken = {record.subnet for record in registry.records()}  # whatever the range: bridges are named by the number
-    # At random: a client that still holds a connection to a host of the run before does not meet the next one.
+    taken = {
+        record.subnet for record in registry.records()
+    }  # for all ranges, because the name of a bridge has only this number
+    # Random, so that a client with a connection to a host of the last run does not reach the next one.
     candidates = random.sample(range(1, 255), 254)
     for subnet in (Subnet(wanted, number) for number in candidates if number not in taken):
         if network.is_free(subnet):
@@ -104,7 +106,7 @@ def _start(record: Record, allow: list[str]) -> None:
     built_with = (Path(record.base) / "etc/apt/sources.list").read_text().splitlines()
     servers = suites.servers(sources or built_with) + allow
     proxy.start(record.run, record.network, directory, servers, suites.upstream_proxy())
-    # What is left there is of a run whose record a restart of the machine took away.
+    # Leftovers of a run whose record was lost by a restart of the machine.
     shutil.rmtree(record.overlays, ignore_errors=True)
     keepers = []
     for host in hosts(record):
@@ -132,7 +134,7 @@ def hosts(record: Record) -> list[Host]:
 
 
 def down(run: str) -> bool:
-    """End a run; False if there is none of that name. What a killed command left of other runs goes as well."""
+    """End a run; False if it does not exist. Also removes leftovers of killed commands of other runs."""
     with registry.locked():
         reap()
         record = registry.load(run)
@@ -156,7 +158,7 @@ def reap() -> None:
 
 
 def end(record: Record) -> None:
-    """Remove everything of a run, its record last. The registry must be locked."""
+    """Remove everything of a run, the record last. The registry must be locked."""
     cgroup.end(record.run)
     network.down(record.network)
     overlays = Path(record.overlays)
@@ -178,6 +180,6 @@ def _raise_inotify() -> None:
 def _restore_inotify() -> None:
     if registry.records() or not _INOTIFY_WAS.exists():
         return
-    if int(_INOTIFY.read_text()) == _INOTIFY_NEEDED:  # else somebody has changed it since
+    if int(_INOTIFY.read_text()) == _INOTIFY_NEEDED:  # else it was changed meanwhile
         _INOTIFY.write_text(_INOTIFY_WAS.read_text())
     _INOTIFY_WAS.unlink()

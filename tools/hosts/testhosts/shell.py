@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Running commands, telling the user, and failing with one line."""
+"""Run commands, print progress, and fail with one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 
 class HostsError(Exception):
-    """Something that the user can do something about; the message is the whole report."""
+    """An error that the user can correct. The message is one line."""
 
 
 def say(message: str) -> None:
@@ -20,7 +20,7 @@ def say(message: str) -> None:
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, check: bool = True) -> str:
-    """Run a command to its end and return its standard output.
+    """Run a command, and return its standard output.
 
     A failure is a HostsError with the last lines of it; with check=False it is an empty output, as is a missing program.
     """

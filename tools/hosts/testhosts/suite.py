@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Which distribution the hosts run, and where its packages come from."""
+"""The distribution of the hosts, and the source of its packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNRELEASED = ("forky", "sid")
 
 
 class Ubuntu(NamedTuple):
-    """A release, as its os-release has it."""
+    """A release, with the values of its os-release."""
 
     version: str
     codename: str
@@ -30,17 +30,17 @@ _RESOLUTE = Ubuntu("26.04", "resolute", "Resolute Raccoon")
 
 
 def chosen() -> str:
-    """Return the suite that the variable SUITE names."""
+    """Return the suite of the variable SUITE."""
     return os.environ.get("SUITE") or DEFAULT
 
 
 def is_stand_in(suite: str) -> bool:
-    """Say whether the suite stands in for Ubuntu: Debian's packages under Ubuntu's os-release."""
+    """Whether the suite is a stand-in for Ubuntu: Debian's packages with Ubuntu's os-release."""
     return suite in _DEBIAN
 
 
 def has_rust_tools(suite: str) -> bool:
-    """Say whether hosts have sudo-rs and uutils, as Ubuntu has from 25.10 on."""
+    """Whether hosts have sudo-rs and uutils, as Ubuntu 25.10 and newer."""
     return suite in _UNRELEASED
 
 
@@ -52,27 +52,27 @@ def stands_for(suite: str) -> Ubuntu:
 
 
 def title(suite: str) -> str:
-    """Return how messages call hosts of the suite."""
+    """Return the name of the suite for messages."""
     if is_stand_in(suite):
         return f"stand-in: Debian {suite} under Ubuntu {stands_for(suite).version}'s os-release"
     return f"Ubuntu {suite}"
 
 
 def sources(suite: str) -> list[str]:
-    """Return sources.list lines: of MIRROR, else of this machine's own mirrors; none: mmdebstrap knows a default."""
+    """Return lines of sources.list, from MIRROR or this machine's sources. Empty: mmdebstrap uses its default."""
     components = "main" if is_stand_in(suite) else "main universe"
     mirror = os.environ.get("MIRROR")
     if mirror:
         return [f"deb {mirror} {suite} {components}"]
     own = _own_codename()
-    # A mirror may hold a snapshot of what is not released, whose signature has a date of expiry.
+    # The signature of an unreleased suite can be expired on a mirror.
     options = "[check-valid-until=no] " if suite in _UNRELEASED else ""
     wanted = ["--format", "$(ORIGIN)|$(REPO_URI)|$(RELEASE)", "Created-By: Packages"]
     targets = run(["apt-get", "indextargets", *wanted], check=False)
     lines = []
     for target in sorted(set(targets.splitlines())):
         origin, uri, release = target.split("|")
-        # Other vendors' repositories have releases of the same names.
+        # Repositories of other vendors can have releases with the same name.
         if origin == ("Debian" if is_stand_in(suite) else "Ubuntu") and release.partition("-")[0] == own:
             lines.append(f"deb {options}{uri} {release.replace(own, suite)} {components}")
     return lines
