@@ -177,6 +177,7 @@ def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
         "counted_by": policy.of(agent_policy.Variables).count_agents,
         "pressure": observed.pressure,
         "disks": encode(observed.disks),
+        "seeds": encode(observed.warm),
         "waits": observed.deep.waits if observed.deep else None,
         "toolchains": encode(observed.toolchains),
     }

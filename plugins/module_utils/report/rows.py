@@ -40,6 +40,15 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """The seeds of role agent_warm on a host."""
+
+    count: int
+    bytes: int
+    taken: int | None  #: Commands of the last day that copied one.
+
+
+@dataclass(frozen=True)
 class AuditedHost:
     """What the page needs of one host. None and "" if not known."""
 
@@ -61,6 +70,7 @@ class AuditedHost:
     pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
     waits: Waits | None = None  #: How long agents wait for slots and memory.
     disks: tuple[Disk, ...] = ()  #: The fullest first.
+    seeds: Seeds | None = None
     channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
     damaged: bool = False  #: Whether a toolchain is damaged.
 
@@ -117,6 +127,7 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
         pressure=observed.get("pressure") or {},
         waits=observed.get("waits"),
         disks=tuple(sorted(map(_disk, (observed.get("disks") or {}).items()), key=lambda disk: disk.free_percent)),
+        seeds=_seeds(observed.get("seeds"), observed.get("waits")),
         channels=None
         if trees is None
         else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),
@@ -127,6 +138,12 @@ def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> Audi
 def _disk(found: tuple[str, Mapping[str, int]]) -> Disk:
     path, space = found
     return Disk(path, space["free"], space["free_share"] // 100)
+
+
+def _seeds(found: Sequence[Mapping[str, Any]] | None, waits: Waits | None) -> Seeds | None:
+    if not found:
+        return None
+    return Seeds(len(found), sum(seed["bytes"] for seed in found), waits["seeded"] if waits else None)
 
 
 def fleet_rows(hosts: Sequence[AuditedHost]) -> list[Row]:

@@ -53,6 +53,9 @@ def read_seeds(folder: str, whole: bool = False) -> list[Seed]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     seeds = [_read(f"{folder}/{name}", name, whole) for name in names]
+    seeds = [
+        seed for seed in seeds if not seed.problem or os.path.lexists(f"{folder}/{seed.name}")
+    ]  # removed meanwhile
     return sorted(seeds, key=lambda seed: (seed.created, seed.name))
 
 

@@ -62,6 +62,37 @@ def test_it_goes_where_cargo_builds(warm: Warm, checkout: Path) -> None:
         assert (target / "debug/.fingerprint").is_dir() and compiled(result) == {"nova-core"}
         shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(checkout / "target", ignore_errors=True)
+    (checkout / "sub").mkdir()
+    shutil.move(checkout / "nova-core", checkout / "sub/nova-core")
+    workspace = (checkout / "Cargo.toml").read_text()
+    (checkout / "Cargo.toml").write_text(workspace.replace("nova-core", "sub/nova-core"))
+    with (checkout / ".cargo/config.toml").open("a") as configuration:
+        configuration.write('[build]\nbuild-dir = "{workspace-root}/by-file"\n')
+    result = warm.cargo(checkout, "build", "--manifest-path", "sub/nova-core/Cargo.toml")
+    assert (checkout / "by-file/debug/.fingerprint").is_dir() and compiled(result) == {"nova-core"}
+
+
+def test_other_toolchains_flags_and_profiles_have_their_own_seed(warm: Warm, checkout: Path) -> None:
+    channel, flags = "1.90.0", "-Cdebuginfo=0"
+    (warm.host.home / "toolchains" / f"{channel}-{TRIPLE}").symlink_to(REAL)
+    first = warm.seed
+    warm.configure(toolchain=channel, rustflags=flags, profiles=("dev", "release"))
+    try:
+        warm.publish()
+        (checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
+        for words in (("build",), ("build", "--release"), ("check", "-r")):
+            result = warm.cargo(checkout, *words, RUSTFLAGS=flags)
+            assert compiled(result) == {"nova-core"}
+        shutil.rmtree(checkout / "target")
+        assert compiled(warm.cargo(checkout, "build")) == {"nova-core", *DEPENDENCIES}  # without the flags
+        (checkout / "rust-toolchain.toml").unlink()
+        shutil.rmtree(checkout / "target")
+        assert compiled(warm.cargo(checkout, "build", RUSTFLAGS=flags)) == {"nova-core", *DEPENDENCIES}
+    finally:
+        warm.configure()
+        for seed in warm.prefix.glob("warm/seeds/nova-*"):
+            if seed != first:
+                shutil.rmtree(seed)
 
 
 def test_a_copy_that_was_killed_is_made_again(warm: Warm, checkout: Path) -> None:

@@ -151,6 +151,14 @@ def test_how_long_agents_wait_in_words():
     )
 
 
+def test_seeds_have_their_size_and_how_many_commands_copied_one():
+    waits = {"slot": {"p50": 0, "p95": 0}, "memory": {"p50": 0, "p95": 0}, "seeded": 7}
+    seen = {**observation(), "seeds": [{"bytes": 3 << 30}, {"bytes": 1 << 30}], "waits": waits}
+    shown = Page(report_page([audited_host(record("h"), seen)], WRITTEN_AT))
+    (cell,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Toolchain"]
+    assert "2 seeds of built dependencies, 4 GiB, copied by 7 commands" in cell.text
+
+
 def test_the_fullest_disk_is_first():
     disks = {
         "/": {"size": 100 << 30, "free": 60 << 30, "free_share": 6012},
