@@ -218,6 +218,10 @@ class FileSystem:
     free: int
     free_share: int  #: Hundredths of a percent, of bytes or inodes: the smaller one.
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.free <= self.size or not 0 <= self.free_share <= 10_000:
+            raise ValueError("the size of a file system, or what is free of it, is impossible")
+
 
 @dataclass(frozen=True)
 class AuditLogFinding:
