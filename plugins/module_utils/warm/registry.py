@@ -70,8 +70,9 @@ def publish_crates(policy: WarmPolicy, project: str, paths: Iterable[str], copy:
 
 
 def downloaded(account: Account) -> list[str]:
-    """What the service account has in its CARGO_HOME of crates."""
-    return [path[len("cargo/") :] for part in PARTS for path in account.files(f"cargo/{part}")]
+    """What the service account has in its CARGO_HOME, if there are crates in it."""
+    found = [path[len("cargo/") :] for part in PARTS for path in account.files(f"cargo/{part}")]
+    return found if any(path.startswith(("registry/cache/", DATABASES)) for path in found) else []
 
 
 def collect_crates(policy: WarmPolicy) -> None:

@@ -78,7 +78,11 @@ def test_other_toolchains_flags_and_profiles_have_their_own_seed(warm: Warm, che
     first = warm.seed
     warm.configure(toolchain=channel, rustflags=flags, profiles=("dev", "release"))
     try:
-        warm.publish()
+        warm.publish(*STEPS[:4])
+        (warm.state / "cargo/registry").mkdir()
+        (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightlies do for crates of a folder
+        warm.publish(*STEPS[4:])
+        assert not (warm.prefix / "warm/cargo").exists()
         (checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
         for words in (("build",), ("build", "--release"), ("check", "-r")):
             result = warm.cargo(checkout, *words, RUSTFLAGS=flags)
