@@ -81,6 +81,7 @@ def test_other_toolchains_flags_and_profiles_have_their_own_seed(warm: Warm, che
         warm.publish(*STEPS[:4])
         (warm.state / "cargo/registry").mkdir()
         (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightlies do for crates of a folder
+        subprocess.run(["chown", "-R", f"{ACCOUNT}:0", warm.state], check=True)
         warm.publish(*STEPS[4:])
         assert not (warm.prefix / "warm/cargo").exists()
         (checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
