@@ -34,11 +34,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ping the build hosts
-  hosts: "{{ 'builders' | nova.agent_host.in_inventory(groups) }}"
-  tasks:
-    - name: Ping
-      ansible.builtin.ping:
+# In a play:
+#   hosts: "{{ 'builders' | nova.agent_host.in_inventory(groups) }}"
+- name: Show the pattern
+  ansible.builtin.debug:
+    msg: "{{ 'agent_hosts' | nova.agent_host.in_inventory(groups) }}"
 """
 
 RETURN = r"""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -117,7 +118,8 @@ class Lab:
         if kind == "fixture":
             make += ["--cache", str(self.folder / "mirror")]
         mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
-        (self.served / kind).symlink_to(mirror["path"])
+        with contextlib.suppress(FileExistsError):  # two modules of tests may serve the same one
+            (self.served / kind).symlink_to(mirror["path"])
         url = f"{self.url}/{kind}"
         return {
             "agent_toolchain_dist_server": url,

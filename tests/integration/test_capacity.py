@@ -122,8 +122,9 @@ def test_a_file_that_sshd_refuses_does_not_take_its_place(lab, tmp_path):
 def test_a_container_says_which_settings_its_machine_needs(applied, tmp_path):
     if applied.run("host1", "test -w /proc/sys/kernel/threads-max && echo yes || true").strip():
         pytest.skip("this machine lets its containers change the kernel's settings")
-    # Some machines have enough of a setting already; the one with the highest goal is short on all that run these tests.
     has = applied.run("host1", "cat /proc/sys/kernel/threads-max").strip()
+    if int(has) >= 1228800:
+        pytest.skip("this machine has enough of kernel.threads-max, the setting with the highest goal")
     found = items(applied, tmp_path)["settings"]
     assert found["status"] == "note"
     assert f"kernel.threads-max=1228800 (has {has})" in found["why"]

@@ -43,9 +43,10 @@ def test_hosts_that_are_right_drifted_and_dead_are_rows(lab, report, tmp_path):
     played, rows = report()
     assert played.status == 0 and played.changed == {}
     assert lab.snapshot("host1") == before
-    drift, budget, memory, agents, most, slots, toolchain = rows["host1"]
+    drift, budget, memory, agents, most, slots, disk, toolchain = rows["host1"]
     assert budget.startswith(f"of {memory}: ")
     assert drift.startswith("ok")
+    assert re.match(r"\d+ ?% ", disk) or "GiB" in disk
     assert memory.endswith(" GiB") and toolchain == lab.variables["agent_policy_rust_channel"]
     told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().told)
     assert agents.startswith(f"{told[1]} of 4 GiB") and [most, slots.split()[0]] == [told[2], told[3]]
@@ -62,7 +63,7 @@ def test_hosts_that_are_right_drifted_and_dead_are_rows(lab, report, tmp_path):
     played, rows = report("-i", str(tmp_path / "dead.json"))
     assert played.status == 4  # the page is whole, and one host is not in its sums
     assert list(rows) == [DEAD, "host1"]
-    assert rows[DEAD][0].startswith("not reached ") and rows[DEAD][1:] == ["–"] * 6
+    assert rows[DEAD][0].startswith("not reached ") and rows[DEAD][1:] == ["–"] * 7
     assert re.fullmatch(
         rf"1 of \d+ drifted details of host1 file {GUIDE} mode 0600, not 0644( kernel settings note: .*)?",
         rows["host1"][0],

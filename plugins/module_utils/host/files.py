@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
-MOST_BYTES = 64 << 20  # of one file; dpkg's status file has a few MiB
+CHUNK = 1 << 20  # the kernel refuses to read more of /proc/sys at a time
+CHUNKS = 64  # of one file; dpkg's status file has a few MiB
 
 
 def below(root: str, path: str) -> str:
@@ -18,6 +20,6 @@ def read_text(path: str, root: str = "/") -> str:
     """The text of a file; empty if it is missing or can't be read."""
     try:
         with open(below(root, path), encoding="utf-8", errors="replace") as file:
-            return file.read(MOST_BYTES)
+            return "".join(itertools.islice(iter(lambda: file.read(CHUNK), ""), CHUNKS))
     except OSError:
         return ""
