@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_warm on a host with the real cargo: its service builds, an agent takes the seed, and retire leaves nothing.
 
-The crates come from a STAND-IN for crates.io on the host's loopback, which is gone when agents build."""
+The crates come from a STAND-IN for the public registry on the host's loopback, which is gone when agents build."""
 
 from __future__ import annotations
 

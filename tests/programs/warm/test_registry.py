@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Crates that come from a registry: the service publishes them at one path, and agents need neither the network nor a cache.
 
-The registry is a STAND-IN for crates.io on loopback, with cargo's own protocol.
+The registry is a STAND-IN for the public registry on loopback, with cargo's own protocol.
 """
 
 from __future__ import annotations

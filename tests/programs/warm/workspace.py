@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
 """A workspace and the crates that it needs, as files. The crates are FIXTUREs: a library, one with a build script, and a proc
-macro; one more that nothing needs yet. They are in a directory source, or in a STAND-IN for crates.io that any server of files can be."""
+macro; one more that nothing needs yet. They are in a directory source, or in a STAND-IN for the public registry that any server of files can be."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sources(name: str) -> dict[str, str]:
 
 
 def packed(name: str) -> bytes:
-    """A crate as crates.io has it."""
+    """A crate as the public registry has it."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         for path, text in sources(name).items():
@@ -74,7 +74,7 @@ def registry() -> dict[str, str]:
 
 
 def crates_io(url: str) -> dict[str, bytes]:
-    """The files of the STAND-IN for crates.io whose root is at ``url``."""
+    """The files of the STAND-IN for the public registry whose root is at ``url``."""
     found = {"index/config.json": json.dumps({"dl": f"{url}/crates/{{crate}}"}).encode()}
     for name in (*CRATES, SPARE):
         line = {"name": name, "vers": "1.0.0", "deps": [], "cksum": checksum(name), "features": {}, "yanked": False}

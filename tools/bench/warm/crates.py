@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A STAND-IN for crates.io with the crates of a folder, as Debian packages them."""
+"""A STAND-IN for the public registry with the crates of a folder, as Debian packages them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 """The first `cargo test --no-run` of a member in a new checkout: cold, from a seed, and with sccache, as ratios within one run.
 
 Also six new checkouts at once, and what a call costs that takes nothing. Each account has its own CARGO_HOME. The workspace has the
-crates of Debian's packages, by a STAND-IN for crates.io, and this machine's own Rust. Needs root, as publishing does. Load of others
+crates of Debian's packages, by a STAND-IN for the public registry, and this machine's own Rust. Needs root, as publishing does. Load of others
 shows in all of it, so it is printed.
 """
 
