@@ -96,7 +96,8 @@ def fetch_bundle(policy: WarmPolicy, project: Project, state: str) -> None:
         return
     try:
         with (
-            urllib.request.urlopen(project.source, timeout=SECONDS) as given,
+            # There is no ansible.module_utils.urls on the host.
+            urllib.request.build_opener().open(project.source, timeout=SECONDS) as given,
             open(f"{state}/{DOWNLOADED}", "wb") as file,
         ):
             shutil.copyfileobj(given, file, BLOCK)
