@@ -89,7 +89,7 @@ integration: $(COMMUNITY)/.ready  ## Plays against real systemd hosts
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
-test-full-house: $(READY)  ## 300 accounts log in at the same time, with and without role agent_capacity (about five minutes; not part of test)
+test-full-house: $(READY)  ## 300 accounts log in at the same time, with and without role agent_capacity (two minutes; not part of test)
 	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)

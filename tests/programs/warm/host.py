@@ -66,20 +66,20 @@ class Warm:
         self.policy = WarmPolicy((project,), str(self.prefix), CHANNEL, keep, max_bytes)
         (self.prefix / "etc/warm.json").write_text(dump_policy(self.policy))
 
-    def step(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def step(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A step of the service, as root or as the account, or another command of agent-warm."""
         command = [str(self.prefix / "bin/agent-warm"), *words]
         if words[0] in OF_THE_ACCOUNT:
             command = as_account(ACCOUNT, *command)
-        environment = self.host.environment(STATE_DIRECTORY=str(self.state))
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+        env = self.host.environment(STATE_DIRECTORY=str(self.state), **environment)
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=600)
 
-    def publish(self, *steps: str) -> str:
+    def publish(self, *steps: str, **environment: str) -> str:
         """The steps of the service, or some."""
         self.state.mkdir(exist_ok=True)
         os.chown(self.state, ACCOUNT, 0)
         for step in steps or STEPS:
-            done = self.step(step, "nova")
+            done = self.step(step, "nova", **environment)
             assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -11,10 +11,12 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,6 +45,19 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.files = crates_io(self.url)
 
+    def use_tls(self, folder: Path) -> Path:
+        """Give the server a certificate, which is returned: clients have to trust it."""
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        new = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=FIXTURE", "-keyout", key]
+        subprocess.run(
+            [*new, "-out", certificate, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+        return certificate
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
@@ -59,10 +74,15 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server() as one:
-        threading.Thread(target=one.serve_forever, daemon=True).start()
+    with Server() as one, serving(one):
         yield one
-        one.shutdown()
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[None]:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield
+    server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +251,19 @@ def test_a_bundle_of_one_host_is_the_seed_of_another(warm: Warm, checkout: Path,
         shutil.rmtree(published)
         first.rename(published)
         warm.configure()
+
+
+def test_a_bundle_is_downloaded_by_https_if_its_server_is_trusted(warm: Warm) -> None:
+    with Server() as server:
+        certificate = server.use_tls(warm.host.root)
+        server.files["nova.bundle"] = b"bundle"
+        warm.configure(source=f"{server.url}/nova.bundle", packages=(), sha256="0" * 64)
+        warm.state.mkdir(exist_ok=True)
+        with serving(server):
+            refused = warm.step("fetch", "nova")
+            warm.publish("fetch", SSL_CERT_FILE=str(certificate))
+    assert refused.returncode == 1 and "CERTIFICATE_VERIFY_FAILED" in refused.stderr
+    assert (warm.state / "bundle").read_bytes() == b"bundle"
+    gone = warm.step("fetch", "nova")
+    assert gone.returncode == 1 and warm.policy.projects[0].source in gone.stderr
+    warm.configure()
