@@ -9,10 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import NOT_KNOWN, Limits, UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import RoleRecord
-
-NOT_KNOWN = UnitState(load="unknown", enabled="", active="unknown", result="", stale=False)
 
 
 @dataclass(frozen=True)

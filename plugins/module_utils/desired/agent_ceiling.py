@@ -16,10 +16,10 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import drop_in
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import (
     DROP_IN,
     FOLDER,
-    drop_in,
     how_to_remove,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable

@@ -21,7 +21,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import timer_entries, try_calendar
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import try_calendar
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import space

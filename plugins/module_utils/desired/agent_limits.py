@@ -24,7 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import drop_in
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import drop_in
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, SoftHard, variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, Observation, Session
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import KIB, format_size

@@ -25,7 +25,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER, timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 
 ROLE = "agent_wrappers"

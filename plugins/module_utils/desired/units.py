@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Iterator
-
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
 
 FOLDER = "/etc/systemd/system"
 FOLDERS = (
@@ -31,10 +28,6 @@ TRY_CALENDAR = (
 STARTED = (".path", ".socket", ".timer")  #: Kinds that run by themselves; they start services.
 
 
-def drop_in(unit: str, name: str, content: Template) -> Entry:
-    return Entry(f"{FOLDER}/{unit}.d/{name}", content=content, mode="0644")
-
-
 def how_to_remove(unit: str, paths: list[str]) -> str:
     """What to do about files that override a drop-in of ours."""
     found = []
@@ -47,13 +40,6 @@ def how_to_remove(unit: str, paths: list[str]) -> str:
 def try_calendar(variable: str, schedule: str) -> str:
     """The command that checks a schedule on the host."""
     return f"{TRY_CALENDAR}{variable} {shlex.quote(schedule)}"
-
-
-def timer_entries(name: str, service: Template, timer: Template, validate: str = "") -> Iterator[Entry]:
-    """A service, and the enabled timer that starts it."""
-    yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
-    yield Entry(f"{FOLDER}/{name}.timer", content=timer, mode="0644", validate=validate)
-    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
 
 
 def unit_of(path: str) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import FileSystem
 from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
 

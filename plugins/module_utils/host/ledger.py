@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Optional, TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.journal import open_journal
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Spread, Waits
 
 DAY = 86400.0
 MOST_RECORDS = 3000  # of all accounts together
@@ -29,25 +30,6 @@ TEXTS = ("COMMAND", "HIT", "ENDED", "SEED")
 COMMAND = re.compile(r"cargo [A-Za-z][\w.-]{0,40}(?: [a-z]{1,20})?(?: -p [\w.@/:+-]{1,60})?", re.ASCII)
 SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
 PROCESS = re.compile(r"(?:rustc|rustc test|link|rustdoc|miri|test|program)(?: [\w.-]{1,60})?", re.ASCII)
-
-
-class Spread(TypedDict):
-    """Milliseconds: the median and the 95th percentile."""
-
-    p50: int
-    p95: int
-
-
-class Waits(TypedDict):
-    """Of the last day. Each account has the same weight."""
-
-    commands: int  #: Number of records.
-    accounts: int
-    slot: Spread  #: Time that commands waited for a slot.
-    memory: Spread  #: Time in which at least one process of a command waited for memory.
-    ran: Spread  #: Time from start to end, without the wait for a slot.
-    seeded: int  #: Commands that copied a seed.
-    hit_share: int  #: Commands in which a process died at its cap, per thousand.
 
 
 class Hit(TypedDict):

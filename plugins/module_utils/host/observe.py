@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host.deep import observe_deep
 from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import observe_disks
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
@@ -26,14 +25,13 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure impo
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
 from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
 from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Account,
     Accounts,
     AccountsRecord,
     AuditLogFinding,
+    Deep,
     Fences,
     Observation,
     Platform,
@@ -97,6 +95,13 @@ def look(asked: Question) -> Observation:
     )
 
 
+def observe_deep(agents: Sequence[str]) -> Deep:
+    # A host compiles each import of a look. Only an audit needs this one.
+    from ansible_collections.nova.agent_host.plugins.module_utils.host import deep
+
+    return deep.observe_deep(agents)
+
+
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """The state of every path of the manifest, and of ``more``."""
     return Survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content).found
@@ -109,6 +114,12 @@ def observe_seeds(manifest: Manifest, deep: bool) -> list[Seed]:
 
 def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
     """Problems of AI audit logs. Changes nothing."""
+    if not logs:
+        return []
+    # A host compiles each import of a look. Few hosts need these.
+    from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+    from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+
     findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
     return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 

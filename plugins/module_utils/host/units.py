@@ -7,11 +7,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import NOT_KNOWN
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import unit_of
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import LIMITS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import run
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import NOT_KNOWN, UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 
 PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "Result", "NeedDaemonReload", "DropInPaths")

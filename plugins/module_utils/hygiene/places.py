@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import answer, each
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space, space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
     WILDCARD,
     MissingError,
@@ -29,7 +30,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders im
     open_folder,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Space, space_at
 
 EXPAND_SECONDS = 60.0  # for the folders of root's in a pattern
 LOOK_SECONDS = 5.0  # for a place

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Disk, Space
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Disk
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Folder, Swept
 
 

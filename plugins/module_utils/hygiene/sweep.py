@@ -22,6 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.child import 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
 from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import owners
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space, space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
     BusyError,
     empty_folder,
@@ -47,10 +48,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space impo
     TURNS,
     Candidate,
     Disk,
-    Space,
     is_gone,
     removal_order,
-    space_at,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import (
     TAG,

@@ -9,9 +9,8 @@ answer are ignored.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
@@ -189,6 +188,9 @@ class UnitState:
         _check_pairs(self.limits)
 
 
+NOT_KNOWN = UnitState(load="unknown", enabled="", active="unknown", result="", stale=False)  #: systemd does not answer.
+
+
 @dataclass(frozen=True)
 class InstalledToolchain:
     name: str
@@ -239,6 +241,25 @@ class Login:
 
     def __post_init__(self) -> None:
         _check_pairs(self.limits)
+
+
+class Spread(TypedDict):
+    """Milliseconds: the median and the 95th percentile."""
+
+    p50: int
+    p95: int
+
+
+class Waits(TypedDict):
+    """Of the last day. Each account has the same weight."""
+
+    commands: int  #: Number of records.
+    accounts: int
+    slot: Spread  #: Time that commands waited for a slot.
+    memory: Spread  #: Time in which at least one process of a command waited for memory.
+    ran: Spread  #: Time from start to end, without the wait for a slot.
+    seeded: int  #: Commands that copied a seed.
+    hit_share: int  #: Commands in which a process died at its cap, per thousand.
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Waits
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
 
 MOST_FINDINGS = 20  # of one host; the others are only counted

@@ -31,12 +31,19 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd impor
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
 from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import OR_GIVE_IT, not_roots, observe, read
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
+    OR_GIVE_IT,
+    group_id,
+    not_roots,
+    observe,
+    read,
+    user_id,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
 from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import repair_record, wrong_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.repair import repair_record, wrong_record
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
 from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
@@ -356,8 +363,8 @@ def _missing_accounts(steps: Sequence[Step]) -> list[str]:
     missing = {}
     for step in steps:
         for kind, name, find in (
-            ("user", step.after.owner, state_change.user_id),
-            ("group", step.after.group, state_change.group_id),
+            ("user", step.after.owner, user_id),
+            ("group", step.after.group, group_id),
         ):
             if step.action == PUT and name:
                 try:

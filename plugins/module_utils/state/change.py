@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import grp
 import os
-import pwd
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe_in, opened_own_folder
+from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
+    group_id,
+    observe_in,
+    opened_own_folder,
+    user_id,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
     PathState,
     StateError,
@@ -29,16 +32,6 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h
 IMMUTABLE = 0x10
 APPEND_ONLY = 0x20
-
-
-def user_id(name: str) -> int:
-    """Raises KeyError if there is no such account."""
-    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-
-
-def group_id(name: str) -> int:
-    """Raises KeyError if there is no such group."""
-    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
 def _ids(path: str, state: PathState) -> tuple[int, int]:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Item, Rights, acting_as, each
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import group_id
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
     border,
+    group_id,
     observe_in,
     owner_name,
     read_in,

@@ -42,6 +42,16 @@ class Trust(enum.Enum):
     FOREIGN = "other accounts"
 
 
+def user_id(name: str) -> int:
+    """Raises KeyError if there is no such account."""
+    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+
+
+def group_id(name: str) -> int:
+    """Raises KeyError if there is no such group."""
+    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+
+
 def owner_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name

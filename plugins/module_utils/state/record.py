@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import set_attributes
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    ABSENT,
-    PathState,
-    StateError,
-    differences,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
 
 
 def wanted_record(manifest_path: str = DEFAULT_PATH) -> dict[str, PathState]:
@@ -30,23 +24,3 @@ def observe_record(manifest_path: str) -> dict[str, PathState]:
     """The state of these paths, except missing ones."""
     found = {path: observe(path, content=False) for path in wanted_record(manifest_path)}
     return {path: state for path, state in found.items() if state != ABSENT}
-
-
-def wrong_record(manifest_path: str) -> list[str]:
-    """The paths with a wrong owner or mode. Raises OSError; StateError for a wrong kind."""
-    wrong = []
-    for path, found in observe_record(manifest_path).items():
-        names = differences(wanted_record(manifest_path)[path], found)
-        if "kind" in names:
-            raise StateError(f"{path} is a {found.kind}: move it away, and restore it from a backup")
-        if names:
-            wrong.append(path)
-    return wrong
-
-
-def repair_record(manifest_path: str) -> list[str]:
-    """Correct owners and modes, and return the corrected paths. Raises the errors of wrong_record."""
-    wrong = wrong_record(manifest_path)
-    for path in wrong:
-        set_attributes(path, wanted_record(manifest_path)[path])
-    return wrong

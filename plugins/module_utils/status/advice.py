@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Hit, Waits
+from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Hit
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Waits
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
 
 STALLED = 10.0  # percent of the last minute in which all processes waited for memory

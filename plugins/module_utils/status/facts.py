@@ -21,7 +21,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.processes imp
     read_process,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
     DEFAULT_PATH,
     Manifest,

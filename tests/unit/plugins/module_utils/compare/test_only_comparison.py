@@ -17,7 +17,7 @@ HOME = "module_utils/compare"
 TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
 # Who may use a function of the comparison, or compare such an attribute, and why.
 ALLOWED = {
-    "module_utils/state/record.py": "repairs owner and mode of the manifest's own files",
+    "module_utils/state/repair.py": "repairs owner and mode of the manifest's own files",
     "module_utils/state/apply.py": "compares on the host, and takes care that an original is kept before it goes",
     "module_utils/state/change.py": "writes no content that is there already",
     "module_utils/state/diff.py": "shows both sides",

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Template
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import drop_in
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import (
-    drop_in,
     is_of_systemd,
     is_unit_file,
     unit_of,

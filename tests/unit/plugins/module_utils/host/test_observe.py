@@ -8,6 +8,8 @@ import grp
 import json
 import os
 import pwd
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host import observe as host_observe
@@ -29,6 +31,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoi
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
+PACKAGE = "ansible_collections.nova.agent_host.plugins"
 
 
 def test_what_this_host_gives_passes_the_border(tmp_path):
@@ -118,3 +121,16 @@ def test_a_path_below_a_link_of_somebody_else_is_unreadable_and_ends_no_look(tmp
     os.chown(tmp_path / "link", 54321, -1, follow_symlinks=False)
     found = observe_files(Manifest(), [str(tmp_path / "link/passwd")])[str(tmp_path / "link/passwd")]
     assert found == PathState("unreadable", why=found.why) and found.why
+
+
+def test_a_look_does_not_load_code_that_compares_or_changes():
+    """A host compiles each file that a look loads, on every trip."""
+    collections = host_observe.__file__.partition("/ansible_collections/")[0]
+    command = [sys.executable, "-c", f"import sys, {PACKAGE}.modules.agent_host_info; print(*sys.modules)"]
+    loaded = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": collections}
+    ).stdout
+    ours = {name.rpartition(".module_utils.")[2] for name in loaded.split() if name.startswith(PACKAGE)}
+    assert {"host.observe", "state.look"} <= ours
+    not_needed = ("compare", "hygiene", "desired.shapes", "state.change", "state.apply", "host.deep")
+    assert [name for name in ours if name.startswith(not_needed)] == []

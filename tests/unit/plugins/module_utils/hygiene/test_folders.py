@@ -8,6 +8,7 @@ import os
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import Mount
+from ansible_collections.nova.agent_host.plugins.module_utils.host.space import space_at
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
     MissingError,
     RefusedError,
@@ -15,7 +16,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders im
     mounted_below,
     open_folder,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import space_at
 
 
 @pytest.fixture

@@ -10,11 +10,8 @@ import stat
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError, differences
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import (
-    observe_record,
-    repair_record,
-    wanted_record,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record, wanted_record
+from ansible_collections.nova.agent_host.plugins.module_utils.state.repair import repair_record
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
 AGENT = 54321
