@@ -86,9 +86,10 @@ class Played:
 class Lab:
     """One run of test hosts."""
 
-    def __init__(self, name: str, names: list[str], folder: Path) -> None:
+    def __init__(self, name: str, names: list[str], folder: Path, mirrors: Path | None = None) -> None:
         self.name = name
         self.folder = folder
+        self.mirrors = mirrors or folder / "mirror"
         self.served = folder / "served"
         self.served.mkdir()
         up = [str(HOSTS), "up", name, *names, "--owner", str(os.getpid())]
@@ -116,7 +117,7 @@ class Lab:
         """
         make = [sys.executable, str(CHECKOUT / "tools/rust_mirror/demo_mirror.py"), "--only", kind]
         if kind == "fixture":
-            make += ["--cache", str(self.folder / "mirror")]
+            make += ["--cache", str(self.mirrors)]
         mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
         with contextlib.suppress(FileExistsError):  # two modules of tests may serve the same one
             (self.served / kind).symlink_to(mirror["path"])
@@ -257,29 +258,25 @@ LEFT_OUT = [
 
 
 @pytest.fixture(scope="session")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The run of hosts that the modules of one worker use in turn."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    hosts = Lab(f"integration-{os.getpid()}-{worker}", ["host1"], tmp_path_factory.mktemp("lab"))
-    try:
-        yield hosts
-    finally:
-        hosts.down()
-
-
-@pytest.fixture(scope="session")
-def fixture_toolchain(hosts: Lab) -> dict[str, Any]:
-    return hosts.serve_toolchain("fixture")
+def mirrors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the FIXTURE mirror, which is made once."""
+    return tmp_path_factory.mktemp("mirrors")
 
 
 @pytest.fixture(scope="module")
-def lab(hosts: Lab) -> Iterator[Lab]:
-    """The hosts for one module: what it applied, its accounts and its variables are gone before the next."""
-    hosts.variables, hosts.collections = {}, COLLECTIONS
-    before = hosts.accounts("host1")
-    yield hosts
-    hosts.retire().succeeded()
-    hosts.remove_accounts("host1", *sorted(set(hosts.accounts("host1")) - set(before)))
+def lab(tmp_path_factory: pytest.TempPathFactory, mirrors: Path) -> Iterator[Lab]:
+    """A new host for each module."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    lab = Lab(f"integration-{os.getpid()}-{worker}", ["host1"], tmp_path_factory.mktemp("lab"), mirrors)
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def fixture_toolchain(lab: Lab) -> dict[str, Any]:
+    return lab.serve_toolchain("fixture")
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,10 @@ LINK = f"{CHECKOUT}/scripts/cargo_agent.sh"
 NUMBERS = "/opt/nova-agent/etc/policy.env"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def checkout(lab):
-    lab.variables.update(
-        agent_policy_users=["agent1"], agent_policy_create_users=True, agent_wrappers_checkouts=[CHECKOUT]
-    )
-    lab.retire().succeeded()
-    lab.run(
-        "host1",
-        f"id agent1 2>&1 || useradd -m agent1; rm -rf {CHECKOUT} /srv/other; mkdir /srv/other;"
-        f" su agent1 -c 'mkdir -p {CHECKOUT}/scripts'",
-    )
-    yield
-    lab.run("host1", "rm -rf /srv/other")
+    lab.variables.update(agent_policy_users=["agent1"], agent_wrappers_checkouts=[CHECKOUT])
+    lab.run("host1", f"useradd -m agent1; mkdir /srv/other; su agent1 -c 'mkdir -p {CHECKOUT}/scripts'")
 
 
 def apply(lab, *arguments, **variables):
@@ -58,25 +49,29 @@ def test_an_agent_that_fills_the_folders_for_temporary_files_keeps_no_policy_fro
         lab.run("host1", f"umount {' '.join(folders)}")
 
 
-@pytest.mark.parametrize(
-    "obstacle",
-    [
-        f"mkdir {LINK} && touch {LINK}/mine",
-        f"rmdir {CHECKOUT}/scripts && ln -s /srv/other {CHECKOUT}/scripts",
-        f"chmod 0500 {CHECKOUT}/scripts",
-    ],
-    ids=["a directory", "a link elsewhere", "a closed folder"],
-)
-def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, obstacle, tmp_path):
-    lab.run("host1", f"su agent1 -c '{obstacle}'")
-    played = apply(lab, agent_policy_memory_per_agent="3G").succeeded()
-    assert LINK in played.told
+OBSTACLES = {
+    "directory": "mkdir {folder}/scripts/cargo_agent.sh && touch {folder}/scripts/cargo_agent.sh/mine",
+    "link": "rmdir {folder}/scripts && ln -s /srv/other {folder}/scripts",
+    "closed": "chmod 0500 {folder}/scripts",
+}
+
+
+def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, tmp_path):
+    folders = {name: f"/home/agent1/{name}" for name in OBSTACLES}
+    for name, folder in folders.items():
+        obstacle = OBSTACLES[name].format(folder=folder)
+        lab.run("host1", f"su agent1 -c 'mkdir -p {folder}/scripts; {obstacle}'")
+    policy = {"agent_policy_memory_per_agent": "3G", "agent_wrappers_checkouts": list(folders.values())}
+    played = apply(lab, **policy).succeeded()
+    links = [f"{folder}/scripts/cargo_agent.sh" for folder in folders.values()]
+    assert all(link in played.told for link in links)
     assert f"MEMORY_PER_AGENT={3 << 30}" in lab.run("host1", f"cat {NUMBERS}")
     assert lab.run("host1", "ls /srv/other") == ""
     report = tmp_path / "audit.json"
-    audit = lab.play("nova.agent_host.audit", agent_policy_memory_per_agent="3G", agent_audit_json=str(report))
+    audit = lab.play("nova.agent_host.audit", agent_audit_json=str(report), **policy)
     assert (audit.status, audit.changed) == (2, {})
     items = json.loads(report.read_text())["hosts"][0]["items"]
-    assert {item["item"]: item["status"] for item in items}[LINK] in ("drifted", "unknown")
+    statuses = {item["item"]: item["status"] for item in items}
+    assert {statuses[link] for link in links} <= {"drifted", "unknown"}
     lab.retire().succeeded()
     assert lab.run("host1", f"ls {NUMBERS} 2>/dev/null || echo gone").strip() == "gone"

@@ -14,6 +14,8 @@ import pytest
 
 ROLES = ("agent_wrappers", "agent_hygiene")
 LOG = "/home/agent1/nova-audit.log"
+UNITS = "/etc/systemd/system"
+POLICY = "/opt/nova-agent/etc/hygiene.json"
 VARIABLES = {
     "agent_policy_users": ["agent1"],
     "agent_policy_create_users": True,
@@ -33,11 +35,8 @@ ALL = [f"nova-agent-{name}.timer active" for name in ("audit-log", "free-space",
 
 @pytest.fixture(scope="module", autouse=True)
 def clean(lab):
-    """The host as it was, and so it is left."""
-    before = lab.snapshot("host1").splitlines()
-    yield before
-    wipe(lab)
-    assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(before)) == []
+    """The host as it was."""
+    return lab.snapshot("host1").splitlines()
 
 
 @pytest.fixture
@@ -48,12 +47,6 @@ def applied(lab):
         f"cd /home/agent1 2>/dev/null && rm -rf nova nova-small nova-link c; rm -rf /srv/team {LOG}.1",
     )
     play(lab).succeeded()
-
-
-def wipe(lab):
-    lab.retire().succeeded()
-    lab.run("host1", "rm -rf /srv/team")
-    lab.remove_accounts("host1", *[name for name in lab.accounts("host1") if name == "agent1"])
 
 
 def play(lab, *arguments, **changed):
@@ -76,7 +69,6 @@ def workspace(lab, path, megabytes, owner="agent1"):
 
 
 def test_from_a_clean_host_to_a_retired_one(lab, clean):
-    wipe(lab)
     told = play(lab, "--check", "--diff").succeeded()
     assert "+OnCalendar=yearly" in told.text
     assert set(lab.snapshot("host1").splitlines()) == set(clean)
@@ -92,7 +84,8 @@ def test_from_a_clean_host_to_a_retired_one(lab, clean):
 
     lab.retire("--check").succeeded()
     assert lab.run("host1", TIMERS).splitlines() == ALL
-    wipe(lab)
+    lab.retire().succeeded()
+    lab.remove_accounts("host1", "agent1")
     assert lab.units("host1") == []
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(clean)) == []
 
@@ -200,11 +193,9 @@ def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warn
 @pytest.mark.parametrize(
     "damage",
     [
-        "systemctl stop nova-agent-sweep.timer",
-        "systemctl disable nova-agent-sweep.timer",
-        "rm /etc/systemd/system/nova-agent-audit-log.service",
-        "sed -i s/OnCalendar=.*/OnCalendar=monthly/ /etc/systemd/system/nova-agent-sweep.timer; systemctl daemon-reload",
-        "chmod 644 /opt/nova-agent/etc/hygiene.json",
+        f"systemctl stop nova-agent-sweep.timer; rm {UNITS}/nova-agent-audit-log.service; chmod 644 {POLICY}",
+        "systemctl disable nova-agent-sweep.timer; systemctl daemon-reload",
+        f"sed -i s/OnCalendar=.*/OnCalendar=monthly/ {UNITS}/nova-agent-sweep.timer; systemctl daemon-reload",
     ],
 )
 def test_what_drifts_is_repaired(lab, applied, damage):

@@ -119,14 +119,17 @@ def test_a_damaged_toolchain_and_a_lost_membership_are_repaired_by_one_change_ea
     assert lab.site().succeeded().changed == {}
 
 
-@pytest.mark.parametrize("folder", ["/opt/nova-agent", "/opt/nova-agent/.toolchain", "/opt/nova-agent/libexec"])
-def test_a_folder_that_was_moved_away_behind_a_link_is_made_anew_by_one_apply(lab, folder):
+@pytest.mark.parametrize("folders", [["/opt/nova-agent"], ["/opt/nova-agent/.toolchain", "/opt/nova-agent/libexec"]])
+def test_folders_that_were_moved_away_behind_links_are_made_anew_by_one_apply(lab, folders):
     lab.site().succeeded()
-    lab.run("host1", f"mv {folder} /srv/elsewhere; ln -s /srv/elsewhere {folder}")
+    for number, folder in enumerate(folders):
+        lab.run("host1", f"mv {folder} /srv/elsewhere{number}; ln -s /srv/elsewhere{number} {folder}")
     told = lab.site("--check").succeeded()
     assert lab.site().succeeded().changed == told.changed
     assert lab.site().succeeded().changed == {}
-    assert "FIXTURE" in lab.run("host1", f"test ! -L {folder} && rm -r /srv/elsewhere && rustc --version")
+    for folder in folders:
+        assert lab.run("host1", f"stat -c %F {folder}").strip() == "directory"
+    assert "FIXTURE" in lab.run("host1", "rm -r /srv/elsewhere*; rustc --version")
 
 
 def test_an_agent_builds_through_the_wrapper_under_limits_that_root_does_not_have(lab):

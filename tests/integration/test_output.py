@@ -13,7 +13,7 @@ from conftest import CHECKOUT
 
 LARGEST = 2048  # bytes that one task may print of one host with -v, or put into an event
 TABLES = ["audit_report"]  # what people asked for
-PLAYBOOKS = ["site", "audit", "report", "retire"]
+PLAYBOOKS = ["site", "audit", "report", "retire --check"]
 ALL = {"agent_retire_all_hosts": True}
 
 
@@ -57,9 +57,14 @@ def callback_results(text):
     return [result for one in plays for task in one["tasks"] for result in task["hosts"].items()]
 
 
+@pytest.fixture(scope="module")
+def provisioned(lab, variables):
+    lab.site().succeeded()
+
+
 @pytest.mark.parametrize("callback", ["only_json", "ansible.posix.json", "ansible.posix.jsonl"])
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_the_output_of_a_callback_for_programs_parses(lab, playbook, callback, tmp_path, monkeypatch):
+def test_the_output_of_a_callback_for_programs_parses(lab, provisioned, playbook, callback, tmp_path):
     """Nothing is printed beside the callback, and what people are told is in a result."""
     posix = [
         path.parents[2]
@@ -67,9 +72,8 @@ def test_the_output_of_a_callback_for_programs_parses(lab, playbook, callback, t
     ]
     if callback != "only_json" and not posix:
         pytest.skip("ansible.posix is missing: make .cache/community/.ready")
-    lab.site().succeeded()
     page = {"agent_report_path": str(tmp_path / "page.html")}
-    command, environment = lab.command(f"nova.agent_host.{playbook}", **page, **ALL)
+    command, environment = lab.command(*f"nova.agent_host.{playbook}".split(), **page, **ALL)
     environment["ANSIBLE_STDOUT_CALLBACK"] = callback
     environment["ANSIBLE_COLLECTIONS_PATH"] += "".join(f":{path}" for path in posix)
     done = subprocess.run(command, check=True, text=True, capture_output=True, env=environment)

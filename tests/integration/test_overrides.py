@@ -24,8 +24,6 @@ def applied(lab, toolchain):
     lab.run("host1", f"printf '[Service]\\nExecStart=sleep infinity\\n' >{RUNNER}; systemctl daemon-reload")
     lab.variables.update(VARIABLES)
     lab.site().succeeded()
-    yield
-    lab.run("host1", f"rm {RUNNER}")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +28,6 @@ for number in $(seq {ACCOUNTS}); do
   chown --recursive "agent$number:" "/home/agent$number"
 done
 """
-REMOVE = (
-    "getent group nova-agents | cut -d: -f4 | tr , '\\n' | while read -r name; do userdel --force --remove $name; done"
-)
 
 
 @dataclass(frozen=True)
@@ -43,18 +39,10 @@ class Login:
 
 
 @pytest.fixture(scope="module")
-def house(hosts: Lab) -> Iterator[Lab]:
+def house(lab: Lab) -> Lab:
     """A host with all accounts, and nothing of the collection."""
-    hosts.variables = {}
-    hosts.run("host1", CREATE)
-    yield hosts
-    hosts.play("nova.agent_host.retire", "--limit", "host1").succeeded()
-    hosts.run(
-        "host1",
-        f"loginctl kill-user {' '.join(accounts())} 2>/dev/null; {REMOVE} 2>/dev/null; groupdel nova-agents; "
-        "rm -f /srv/agent.py",
-        check=False,
-    )
+    lab.run("host1", CREATE)
+    return lab
 
 
 def accounts() -> list[str]:
