@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import Spec
 
@@ -31,7 +31,7 @@ OURS = re.compile(rf"({'|'.join(ROLES)})_")
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return yaml_load(path.read_text(encoding="utf-8")) or {}
 
 
 def _specs() -> dict[str, Spec]:
@@ -75,18 +75,18 @@ def template_of(variable: str) -> str:
     return f"{role}/{kind}/{DEFAULTS[variable]}"
 
 
-_TEMPLATES = {name: _ENVIRONMENT.get_template(template_of(name)) for name in DEFAULTS if name.endswith("_template")}
+_TEMPLATES = {name: _ENVIRONMENT.get_template(name) for name in _ENVIRONMENT.list_templates(extensions=["j2"])}
 _SOURCES: dict[str, str] = {}
 
 
 def rendered(variable: str, context: dict[str, object]) -> str:
     """The collection's own template for ``variable``."""
-    return _TEMPLATES[variable].render(context)
+    return _TEMPLATES[template_of(variable)].render(context)
 
 
 def rendered_file(path: str, context: dict[str, object]) -> str:
     """A template below roles/ that no variable names."""
-    return _ENVIRONMENT.get_template(path).render(context)
+    return _TEMPLATES[path].render(context)
 
 
 def source(path: str) -> str:
