@@ -151,10 +151,13 @@ sub explain_end {
   my ($root) = $command[0] =~ m{^(.*)/bin/};
   # A message of rustc's about a place in the code repeats the code, which may have such words.
   my $words = join "\n", grep { !/^\{.*"spans":\[\{/ || /only metadata stub|can't find crate|os error 12/ } split /\n/, $said;
-  if ($name eq 'runner' || $name eq 'miri' || $name eq 'program') {
-    report("x $label\tgot no memory and aborted") if $signal == 6 && $said =~ $ABORTED;
+  if ($name eq 'runner' || $name eq 'miri' || $name eq 'program' || $label =~ /^rustdoc test\b/) {
+    my $aborted = $signal == 6 || $said =~ /^Test executable failed \((?:signal: 6|terminated by signal)/m;    # of rustdoc
+    report("x $label\tgot no memory and aborted") if $aborted && $said =~ $ABORTED;
   } elsif ($said =~ /the `([\w.-]+)` target may not be installed/ && !(defined $root && -d "$root/lib/rustlib/$1")) {
     report("t $1");
+  } elsif ($said =~ /target may not support the standard library/) {
+    # The code is wrong.
   } elsif ($words =~ $REFUSED) {
     $words = $&;
     $label =~ s/^rustc/link/ if $said =~ /linking with `[^`]+` failed/;

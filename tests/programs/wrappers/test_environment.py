@@ -583,6 +583,16 @@ def test_two_scripts_alone_keep_the_cap_and_say_what_is_missing(host: Host) -> N
     assert line.startswith("cargo_agent: without cargo_rules.sh") and line.endswith("only the cap applies")
 
 
+def test_a_copy_that_may_not_be_run_keeps_the_cap_and_says_so(host: Host) -> None:
+    copy = copied(host, "run_limited.sh", "cargo_agent.sh", *PARTS)
+    for name in PARTS:
+        (copy.parent / name).chmod(0o644)
+    path = f"{program(host.root / 'laptop' / 'cargo', STAND_IN).parent}:/usr/bin:/bin"
+    result = host.cargo("build", script=copy, PATH=path)
+    assert (result.status, result.limit(AS), len(result.lines)) == (0, (str(4 * GIB),) * 2, 1)
+    assert "chmod +x" in result.err
+
+
 def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
     scripts = host.checkout / "scripts"
     scripts.mkdir()

@@ -233,6 +233,20 @@ def test_a_smaller_pool_waits_for_what_is_held(four: Bench) -> None:
     eventually(four.is_whole)
 
 
+@pytest.mark.parametrize("gib", [2, 16])
+def test_the_last_size_holds_if_it_changes_again_before_it_is_reached(four: Bench, gib: int) -> None:
+    four.hold("first")
+    four.hold("second")
+    for size in (6, gib):
+        four.host.change_policy(POOL_BYTES=size * GIB)
+        four.host.make_pool()
+        eventually(lambda: four.waiting(FREE) == 1 or four.host.value(TURN) == 1)
+    four.release()
+    four.finish()
+    eventually(lambda: four.host.value(TOTAL) == 16 * gib and four.is_whole())
+    eventually(lambda: four.host.pool.read_text().split()[5] == str(16 * gib))
+
+
 def test_the_pool_is_kept_by_an_apply_that_changes_nothing(four: Bench) -> None:
     four.hold()
     kept = four.host.set, four.host.free()
@@ -436,7 +450,31 @@ def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
         'kill -ABRT "$$"',
         "echo 'error: rustc interrupted by SIGSEGV, printing backtrace' >&2; kill -SEGV $$",
         "echo 'error: linking with `cc` failed: collect2: fatal error: ld terminated with signal 9 [Killed]' >&2; exit 1",
+        # A target without std, and code that is not no_std.
+        "echo 'can'\\''t find crate for `std`; the `thumbv7em-none-eabihf` target may not support the standard library' >&2; exit 1",
     ],
 )
 def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
     assert closing(one.start(unit)) == []
+
+
+# A STAND-IN for what rustdoc prints of a doc test that failed.
+DOC_TEST = """
+printf '#!/bin/sh\\necho "Test executable failed (%s).\\n\\nstderr:\\n%s"; exit 101\\n' "$TEST_ENDED" "$TEST_SAID" >rustdoc
+chmod +x rustdoc; export NOVA_CARGO_RUSTDOC=$PWD/rustdoc
+"$RUSTDOC" --test --crate-name serde 2>&1 | cat; exit 101
+"""
+
+
+@pytest.mark.parametrize(
+    ("ended", "said", "told"),
+    [
+        ("exit status: 101", "panicked: out of memory", []),
+        ("exit status: 101", "panicked: memory allocation of 5 bytes failed", []),
+        ("signal: 6 (SIGABRT)", "memory allocation of 5 bytes failed", ["rustdoc test serde"]),
+        ("terminated by signal", "memory allocation of 5 bytes failed", ["rustdoc test serde"]),
+    ],
+)
+def test_the_words_of_a_doc_test_are_no_proof(one: Bench, ended: str, said: str, told: list[str]) -> None:
+    process = one.start(do=DOC_TEST, words="test -p serde", TEST_ENDED=ended, TEST_SAID=said)
+    assert [name for name in ["rustdoc test serde"] if name in str(closing(process))] == told
