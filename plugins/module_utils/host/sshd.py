@@ -4,23 +4,23 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Sshd
 
 CONFIG = "/etc/ssh/sshd_config"
-DROP_INS = "/etc/ssh/sshd_config.d"
+DROP_IN = PurePosixPath("/etc/ssh/sshd_config.d/10-nova-agent.conf")
 DPKG_STATUS = "/var/lib/dpkg/status"
 KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
 DEEPEST = 8  # levels of included files
 
-_KEYWORD = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)\"?(.*?)\"?\s*")
+_KEYWORD = re.compile(r"(\w+)(?:\s*=\s*|\s+)(.*)")
 _VERSION = re.compile(r"^Package: openssh-server\n(?:.+\n)*?Version: (?:\d+:)?(\d+(?:\.\d+)*)", re.MULTILINE)
 
 
@@ -48,8 +48,7 @@ def observe_sshd(root: str = "/") -> Sshd:
         if line.keyword in KEYWORDS:
             found.setdefault(line.keyword, []).append(Given(line.path, line.value))
         elif line.keyword == "include":
-            example = f"{DROP_INS}/any.conf"
-            drop_ins = drop_ins or any(fnmatch.fnmatch(example, _absolute(one)) for one in line.value.split())
+            drop_ins = drop_ins or any(DROP_IN.match(_absolute(one)) for one in line.value.split())
     return Sshd(_version(root), drop_ins, found)
 
 
@@ -64,14 +63,17 @@ def _absolute(pattern: str) -> str:
 
 def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
     """The lines that apply to every connection. The lines of an included file follow their Include. Lines after Match
-    apply only to some connections, and are left out."""
+    apply only to some connections, and are left out until `Match all`."""
+    applies = True
     for text in read_text(path, root).splitlines():
         match = _KEYWORD.fullmatch(text.split("#", 1)[0].strip())
         if not match:
             continue
-        line = _Line(path, match[1].lower(), match[2])
-        if line.keyword == "match" and line.value.lower() != "all":
-            return
+        line = _Line(path, match[1].lower(), re.sub("[\"']", "", match[2]))
+        if line.keyword == "match":
+            applies = line.value.lower() == "all"
+        if not applies:
+            continue
         yield line
         for pattern in line.value.split() if line.keyword == "include" and depth < DEEPEST else ():
             for included in sorted(glob.glob(below(root, _absolute(pattern)))):

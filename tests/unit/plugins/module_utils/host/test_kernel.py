@@ -58,6 +58,27 @@ def test_sshd_reads_drop_ins_in_their_order_and_a_match_ends_its_file(tmp_path, 
     assert uses_pam(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("text", "reads", "sessions"),
+    [
+        ("Include sshd_config.d/*.conf", True, ["5"]),
+        ("Include /etc/ssh/other.d/*.conf '/etc/ssh/sshd_config.d/*.conf'", True, ["5"]),
+        ('Include "/etc/ssh/other.d/*.conf" "/etc/ssh/sshd_config.d/*.conf"', True, ["5"]),
+        ("Include=/etc/ssh/*/[0-9]*.conf", True, ["5"]),
+        ("Include /etc/ssh/sshd_config.d/50-*.conf", False, ["5"]),
+        ("Include /etc/ssh/*.conf", False, []),
+        ("Match User x\nMaxSessions 1\nMatch all\nMaxSessions 2\nInclude sshd_config.d/*.conf", True, ["2", "5"]),
+        ("Match User x\nInclude sshd_config.d/*.conf", False, []),
+    ],
+)
+def test_what_sshd_includes(tmp_path, write, text, reads, sessions):
+    write("/etc/ssh/sshd_config", f"{text}\n")
+    write("/etc/ssh/sshd_config.d/50-cloud.conf", "MaxSessions 5\n")
+    found = observe_sshd(str(tmp_path))
+    assert found.drop_ins == reads
+    assert [given.value for given in found.settings.get("maxsessions", [])] == sessions
+
+
 def test_oomd_counts_if_it_runs_and_kills_sessions(tmp_path, write):
     write("/usr/lib/systemd/system/user@.service.d/10-oomd.conf", "[Service]\nManagedOOMMemoryPressure=kill\n")
     assert observe_oomd(str(tmp_path)) == []
