@@ -70,10 +70,7 @@ class Account:
     def files(self, folder: str) -> list[str]:
         """The files below ``folder``. Links and what no manifest can list are left out. Raises WarmError."""
         with acting_as(self.rights):
-            found = [path for path, is_file in self._walk(folder) if is_file and LISTABLE.fullmatch(path)]
-        if len(found) > MOST_FILES:
-            raise WarmError(f"{folder} has more than {MOST_FILES:,} files")
-        return found
+            return [path for path, is_file in self._walk(folder) if is_file and LISTABLE.fullmatch(path)]
 
     def units(self, profile: str, units: set[str]) -> list[str]:
         """The files below ``profile`` that a seed has, without the folder ``target``; adds the crates to ``units``."""
@@ -83,8 +80,6 @@ class Account:
                 for part in PARTS
                 for path, is_file in self._walk(f"{profile}/{part}")
             ]
-        if len(found) > MOST_FILES:
-            raise WarmError(f"{profile} has more than {MOST_FILES:,} files")
         unfit = {_unit(path) for path, fits in found if not fits}
         # cargo writes a fingerprint when a unit is done: members and what failed have none.
         done = {_unit(path) for path, _fits in found if "/.fingerprint/" in path and path.endswith(".json")} - unfit
@@ -93,9 +88,13 @@ class Account:
         return [path.partition("/")[2] for path in wanted if "/.fingerprint/" not in path or _unit(path) in done]
 
     def _walk(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """Each path below ``folder`` that is no folder, and whether it is a regular file."""
+        """Each path below ``folder`` that is no folder, and whether it is a regular file. Raises WarmError."""
+        count = 0
         try:
             for top, folders, files, here in os.fwalk(folder, dir_fd=self.folder, onerror=_raise):
+                count += 1 + len(files)
+                if count > MOST_FILES:
+                    raise WarmError(f"{folder} has more than {MOST_FILES:,} files and folders")
                 links = [name for name in folders if stat.S_ISLNK(os.lstat(name, dir_fd=here).st_mode)]
                 for name in [*files, *links]:
                     yield f"{top}/{name}", stat.S_ISREG(os.lstat(name, dir_fd=here).st_mode)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
 import stat
 import time
@@ -50,7 +49,6 @@ TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by cargo.
 # For information about cache directory tags see https://bford.info/cachedir/
 """
-READ_BY_CARGO = re.compile(r"Cargo\.(toml|lock)|config(\.toml)?|rust-toolchain(\.toml)?")
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,20 @@ def check_source(project: Project) -> None:
             f"{project.source}, the source of project {project.name}, is no workspace with a Cargo.lock that only root "
             "may write: clone it as root, or name a URL and a revision"
         )
+    within = os.path.realpath(project.source) + "/"
     for top, folders, files in os.walk(project.source):
-        folders[:] = [name for name in folders if name not in (".git", "target")]
-        for name in [*folders, *(one for one in files if READ_BY_CARGO.fullmatch(one))]:
-            found = os.lstat(os.path.join(top, name))
-            if found.st_uid != os.geteuid() or (found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)):
-                raise WarmError(f"{os.path.join(top, name)} may be written by others than root: chown -R root it")
+        if top == project.source:  # cargo reads nothing in these two
+            folders[:], files[:] = ([name for name in names if name not in (".git", "target")] for names in (folders, files))
+        for path in (os.path.join(top, name) for name in [*folders, *files]):
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                if not os.path.realpath(path).startswith(within):
+                    raise WarmError(f"{path} is a link that leads out of {project.source}: remove it")
+            elif found.st_uid != os.geteuid() or found.st_mode & 0o022:
+                raise WarmError(
+                    f"{path} may be written by others than root: run "
+                    f"`chown -R root {project.source} && chmod -R go-w {project.source}`"
+                )
 
 
 def admit(policy: WarmPolicy, project: Project, state: str) -> None:

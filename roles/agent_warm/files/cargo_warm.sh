@@ -121,10 +121,11 @@ fill_target() {
   [[ $found ]] || return 0
   name=${found##*/} name=${name%-*}
   [[ ! -e $found/registry || $crates == "$name" ]] || resolves "$name" || return 0
-  # Root removes no seed that somebody holds.
+  # Root removes no seed that somebody holds. If an account keeps the lock for itself, `held` shows at the end whether it is still there.
   { exec {held}<"$found/manifest"; } 2>/dev/null || return 0
   # One copy at a time in this folder. What a killed one left is found under the lock, and removed.
-  if flock -sn "$held" && [[ -d $found/$profile ]] && mkdir -p -- "$target" 2>/dev/null &&
+  flock -sn "$held" || true
+  if [[ -d $found/$profile ]] && mkdir -p -- "$target" 2>/dev/null &&
      { exec {turn}<"$target"; } 2>/dev/null && flock "$turn"; then
     rm -rf -- "$target/.nova-seed"
     if [[ -e $target/$profile ]]; then
@@ -134,7 +135,7 @@ fill_target() {
     elif cp -R --preserve=timestamps --reflink=auto -- "$found/$profile" "$target/.nova-seed" 2>/dev/null &&
       cp -- "$found/CACHEDIR.TAG" "$target/" &&
       { [[ ! -e $found/registry ]] || printf '%s\n' "$name" >"$target/.nova-crates"; } &&
-      mv -T -- "$target/.nova-seed" "$target/$profile"; then
+      [[ $found/manifest -ef /proc/self/fd/$held ]] && mv -T -- "$target/.nova-seed" "$target/$profile" 2>/dev/null; then
       [[ ! -e $found/registry ]] || crates=$name
       read -r units locked rest <"$found/info"
       rest=$(((${EPOCHREALTIME/[.,]/} - ${started/[.,]/}) / 100000))

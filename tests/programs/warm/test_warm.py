@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,25 @@ def test_a_seed_that_is_being_copied_stays_and_one_in_the_middle_of_it_is_whole(
     warm.publish()
 
 
+def test_an_agent_s_lock_keeps_no_seed_from_the_others(warm: Warm, checkout: Path) -> None:
+    with open(warm.seed / "manifest") as manifest:
+        fcntl.flock(manifest, fcntl.LOCK_EX)
+        assert compiled(warm.cargo(checkout, "build")) == {"nova-core"}
+
+
+def test_a_seed_that_is_removed_while_it_is_copied_is_not_used(warm: Warm, checkout: Path) -> None:
+    """STAND-IN for root, which an account's lock kept from noticing the copy."""
+    removes = checkout / "bin/cp"
+    removes.parent.mkdir()
+    gone = warm.seed.with_name(".old")
+    removes.write_text(f'#!/bin/bash\n/bin/cp "$@"; [[ ! -e {warm.seed} ]] || mv {warm.seed} {gone}\n')
+    removes.chmod(0o755)
+    seed = warm.seed
+    result = warm.cargo(checkout, "build", PATH=f"{removes.parent}:/usr/bin:/bin")
+    gone.rename(seed)
+    assert compiled(result) == {"nova-core", *DEPENDENCIES} and not (checkout / "target/.nova-seed").exists()
+
+
 def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout: Path) -> None:
     def writes(path: Path) -> bool:
         words = [
@@ -250,12 +271,31 @@ def test_what_the_account_leaves_in_its_folder_leads_root_nowhere(warm: Warm) ->
     warm.publish()
 
 
-def test_a_source_that_others_may_write_is_refused(warm: Warm) -> None:
-    manifest = warm.source / "nova-core/Cargo.toml"
-    os.chown(manifest, ACCOUNT, ACCOUNT)
-    done = warm.step("check", "nova")
-    os.chown(manifest, 0, 0)
-    assert done.returncode == 1 and str(manifest) in done.stderr
+def owned_by_another(place: Path) -> None:
+    place.write_text("")
+    os.chown(place, ACCOUNT, ACCOUNT)
+
+
+def writable_for_all(place: Path) -> None:
+    place.write_text("")
+    place.chmod(0o666)
+
+
+def link_that_leads_out(place: Path) -> None:
+    place.symlink_to("/tmp")
+
+
+@pytest.mark.parametrize("spoil", [owned_by_another, writable_for_all, link_that_leads_out])
+@pytest.mark.parametrize("name", ["Cargo.toml", "lib.rs"])
+def test_a_source_that_others_may_write_is_refused(warm: Warm, spoil: Callable[[Path], None], name: str) -> None:
+    place = warm.source / "vendor" / name
+    place.parent.mkdir()
+    spoil(place)
+    try:
+        done = warm.step("check", "nova")
+        assert done.returncode == 1 and str(place) in done.stderr
+    finally:
+        shutil.rmtree(place.parent)
 
 
 def test_a_project_that_is_fetched(warm: Warm) -> None:
