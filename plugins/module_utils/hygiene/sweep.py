@@ -135,6 +135,7 @@ class Sweep:
     looks: list[Look] = field(default_factory=list)
     failures: list[Swept] = field(default_factory=list)  # patterns that could not be looked at
     seen: set[tuple[int, int]] = field(default_factory=set)
+    _disk_of: dict[int, int] = field(default_factory=dict)  # the key in `disks` of a folder's device
     _spent: dict[int, float] = field(default_factory=dict)  # seconds, by uid
 
     def __post_init__(self) -> None:
@@ -146,9 +147,14 @@ class Sweep:
         self.looks += look_at(self._left_behind())
         for found in self.looks:
             for device, (path, space) in found.disks.items():
-                self.spaces[device] = space
-                if self.policy.free_min and self.policy.free_goal:
-                    self.disks[device] = Disk(path, space, self.policy.free_min, self.policy.free_goal)
+                if not self.policy.free_min or not self.policy.free_goal:
+                    continue
+                # Each subvolume of btrfs has a device number of its own.
+                first = next((known for known, disk in self.disks.items() if disk.path == path), device)
+                self._disk_of[device] = first
+                if first not in self.disks:
+                    self.disks[first] = Disk(path, space, self.policy.free_min, self.policy.free_goal)
+                    self.spaces[first] = space
 
     def _left_behind(self) -> list[Place]:
         """Workspaces of the last sweep in homes of accounts that are no longer agents."""
@@ -183,7 +189,16 @@ class Sweep:
                 if swept.outcome != "kept":
                     yield swept
         for device in short:
-            yield from self._free(device)
+            if device == short[0] or self._is_still_short(device):
+                yield from self._free(device)
+
+    def _is_still_short(self, device: int) -> bool:
+        """File systems can share their space, as those of ZFS do."""
+        disk = self.disks[device]
+        for found in look_at([Place(disk.path, (), (), False)]):
+            for _path, space in found.disks.values():
+                self.spaces[device] = space
+        return replace(disk, space=self.spaces[device]).is_short()
 
     def _free(self, device: int) -> Iterator[Swept]:
         disk, start = self.disks[device], self.spaces[device]
@@ -192,7 +207,7 @@ class Sweep:
         folders = [
             one
             for one in self.kept.values()
-            if one.folder and one.folder.device == device and one.on_disk and one.outcome != "over"
+            if one.folder and self._disk_of.get(one.folder.device) == device and one.on_disk and one.outcome != "over"
         ]
         candidates = [
             Candidate(
@@ -228,10 +243,11 @@ class Sweep:
         yield from self.failures
         for found in self.looks:
             yield from (Swept(path, reason=why) for path, why in found.problems)
-            if not found.workspaces or (devices is not None and not set(devices) & set(found.disks)):
+            here = [device for device in found.disks if devices is None or self._disk_of.get(device) in devices]
+            if not found.workspaces or not here:
                 continue
             for swept, _space in self._in_child(
-                found.uid, found.place.path, lambda f=found: _survey(f, self, limit, devices)
+                found.uid, found.place.path, lambda f=found, here=here: _survey(f, self, limit, here)
             ):
                 if swept.folder:
                     self.seen.add((swept.folder.device, swept.folder.inode))
@@ -275,7 +291,7 @@ class Sweep:
 State = tuple[dict[str, Any], bool, Optional[Space]]
 
 
-def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int] | None) -> Iterator[State]:
+def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int]) -> Iterator[State]:
     """In the child."""
     others = targets = 0
     for path in found.workspaces:
@@ -293,7 +309,7 @@ def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[in
 
 
 def _survey_workspace(
-    path: str, place: Place, sweep: Sweep, limit: int | None, devices: Collection[int] | None
+    path: str, place: Place, sweep: Sweep, limit: int | None, devices: Collection[int]
 ) -> Iterator[tuple[Swept, bool]]:
     """Each folder, and whether this is its last state."""
     swept = Swept(path)
@@ -301,7 +317,7 @@ def _survey_workspace(
         with ExitStack() as stack:
             workspace = open_folder(path)
             stack.callback(os.close, workspace)
-            if devices is not None and os.fstat(workspace).st_dev not in devices:
+            if os.fstat(workspace).st_dev not in devices:
                 return
             try:
                 uid, owner = owner_of(workspace, place.users)

@@ -86,7 +86,9 @@ def check_source(project: Project) -> None:
     within = os.path.realpath(project.source) + "/"
     for top, folders, files in os.walk(project.source):
         if top == project.source:  # cargo reads nothing in these two
-            folders[:], files[:] = ([name for name in names if name not in (".git", "target")] for names in (folders, files))
+            folders[:], files[:] = (
+                [name for name in names if name not in (".git", "target")] for names in (folders, files)
+            )
         for path in (os.path.join(top, name) for name in [*folders, *files]):
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import places
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import sweep as target_sweep
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark
@@ -148,6 +149,27 @@ def test_one_file_system_under_several_patterns_is_swept_once(lab: Lab) -> None:
     filled(lab, old=OWNER, a=OTHER, b=THIRD, c=OTHER)
     patterns = (Workspaces(f"{lab.home}/[a-z]*"), Workspaces(f"{lab.home}/?"), Workspaces(f"{lab.home}/old"))
     assert swept(lab, workspaces=patterns) == [("old", "cleaned")]
+
+
+@pytest.mark.parametrize("kind", ["subvolumes", "file systems"])
+def test_what_shares_its_space_is_swept_once(lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """STAND-IN for subvolumes of btrfs and file systems of ZFS: overlays on one tmpfs."""
+    if kind == "subvolumes":
+        monkeypatch.setattr(places, "mount_of", lambda _folder: str(lab.home))
+    homes = [lab.home / name for name in ("a", "b", "c")]
+    for home in homes:
+        folders = [lab.home / f".{home.name}-{part}" for part in ("lower", "upper", "work")]
+        for folder in (home, *folders):
+            folder.mkdir()
+        options = ",".join(f"{name}={folder}" for name, folder in zip(("lowerdir", "upperdir", "workdir"), folders))
+        subprocess.run(["mount", "-t", "overlay", "-o", options, "none", home], check=True)
+        Lab(home).crate(size=16 * MIB)
+    try:
+        found = swept(lab, "30%", "40%", workspaces=(Workspaces(f"{lab.home}/[abc]/*", ()),))
+    finally:
+        for home in homes:
+            subprocess.run(["umount", home], check=True)
+    assert [outcome for _name, outcome in found] == ["cleaned"]
 
 
 def test_a_folder_in_use_is_passed_over(lab: Lab) -> None:
