@@ -167,9 +167,21 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
 def test_a_timer_writes_metrics_that_prometheus_reads(lab):
     file = "/var/lib/nova-agent/metrics.prom"
     lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded()
-    lab.run("host1", "systemctl is-active nova-agent-metrics.timer && systemctl start nova-agent-metrics.service")
-    families = {family.name for family in text_string_to_metric_families(lab.run("host1", f"cat {file}"))}
-    assert {"nova_agent_agents_recommended", "nova_agent_pool_bytes", "nova_agent_drift_paths"} <= families
+    disk = "/home/disk"  # FIXTURE: a file system of 48 MiB that the sweep knows
+    report = (
+        f'{{"measured_at": null, "folders": [], "disks": [{{"path": "{disk}", "free_min": 0.1, "free_goal": 0.2}}]}}'
+    )
+    lab.run(
+        "host1",
+        f"mkdir {disk}; mount -t tmpfs -o size=48m none {disk}; echo '{report}' >/var/lib/nova-agent/targets.json",
+    )
+    try:
+        lab.run("host1", "systemctl is-active nova-agent-metrics.timer && systemctl start nova-agent-metrics.service")
+        families = {family.name: family for family in text_string_to_metric_families(lab.run("host1", f"cat {file}"))}
+    finally:
+        lab.run("host1", f"umount {disk}; rmdir {disk}; rm /var/lib/nova-agent/targets.json")
+    assert {"nova_agent_agents_recommended", "nova_agent_pool_bytes", "nova_agent_drift_paths"} <= set(families)
+    assert [sample.value for sample in families["nova_agent_disk_free_bytes"].samples] == [48 << 20]
     assert lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded().changed == {}
     lab.roles(*ROLES, **AGENTS).succeeded()
     assert (
