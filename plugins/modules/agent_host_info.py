@@ -191,7 +191,7 @@ deep:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostError
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError
 from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import Question, look
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError

@@ -257,6 +257,19 @@ def test_a_package_that_is_missing_is_one_item(fleet):
     assert fleet.differing("host1") == {"package strace": ["kind"]}
 
 
+def test_a_list_of_packages_that_can_not_be_read_is_no_list_without_packages(fleet):
+    status = "/var/lib/dpkg/status"
+    fleet.run("host1", f"mv {status} {status}.away && mkdir {status}")
+    try:
+        for played in (fleet.audit(), fleet.site()):
+            assert (played.status, played.changed) == (2, {})
+            assert f"{status} can't be read: Is a directory" in played.told
+    finally:
+        fleet.run("host1", f"rmdir {status} && mv {status}.away {status}")
+    assert fleet.items("host1", "ok", "drifted") == {}
+    assert fleet.items("host2", "drifted", "unknown") == {}
+
+
 def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):
     broken.run(
         "host1",

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import re
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, find, list_folder, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling, Usage
 
@@ -29,7 +28,7 @@ def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> 
         hierarchy=_hierarchy(tree),
         controllers=read_text(f"{tree}/cgroup.controllers").split(),
         users=_usage(f"{tree}/{USERS}"),
-        services=_services(f"{tree}/system.slice"),
+        services=[name for name in list_folder(f"{tree}/system.slice") if name.endswith(".service")],
         administrators=_administrators({"root", login_user}, frozenset(agents)),
     )
 
@@ -37,7 +36,7 @@ def observe_ceiling(agents: Iterable[str], login_user: str, root: str = "/") -> 
 def _systemd_version(root: str) -> int:
     """From the file name of systemd's shared library, because no process should be started."""
     for pattern in SYSTEMD_LIBRARIES:
-        for path in glob.glob(os.path.join(root, pattern)):
+        for path in find(pattern, root):
             match = re.search(r"-(\d+)[^/]*\.so$", path)
             if match:
                 return int(match[1])
@@ -45,9 +44,9 @@ def _systemd_version(root: str) -> int:
 
 
 def _hierarchy(tree: str) -> str:
-    if os.path.exists(f"{tree}/cgroup.controllers"):
+    if exists(f"{tree}/cgroup.controllers"):
         return "unified"
-    return "hybrid" if os.path.exists(f"{tree}/unified/cgroup.controllers") else "legacy"
+    return "hybrid" if exists(f"{tree}/unified/cgroup.controllers") else "legacy"
 
 
 def _usage(slice_folder: str) -> Usage | None:
@@ -65,13 +64,6 @@ def _usage(slice_folder: str) -> Usage | None:
 def _limit(path: str) -> int | None:
     limit = read_text(path).strip()
     return int(limit) if limit.isdecimal() else None
-
-
-def _services(folder: str) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".service"))
-    except OSError:
-        return []
 
 
 def _administrators(names: set[str], agents: frozenset[str]) -> dict[str, int]:

@@ -1,14 +1,22 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read files of the system below a given root."""
+"""Read files of the system below a given root. A file that exists and can't be read is an error, never empty."""
 
 from __future__ import annotations
 
-import itertools
+import fnmatch
+import glob
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
-CHUNK = 1 << 20  # the kernel refuses to read more of /proc/sys at a time
-CHUNKS = 64  # of one file; dpkg's status file has a few MiB
+CHUNK = 1 << 20  # characters; the kernel refuses to read more of /proc/sys at a time
+LARGEST = 64 << 20  # characters of one file; dpkg's status file has a few MiB
+T = TypeVar("T")
+
+
+class HostError(ValueError):
+    """A file of the host has an impossible value or can't be read. The message names the file and its content."""
 
 
 def below(root: str, path: str) -> str:
@@ -17,9 +25,57 @@ def below(root: str, path: str) -> str:
 
 
 def read_text(path: str, root: str = "/") -> str:
-    """The text of a file; empty if it is missing or can't be read."""
+    """The text of a file; empty if it is missing. Raises HostError."""
+    return _tried(_read, below(root, path), "")
+
+
+def read_needed(path: str, root: str = "/") -> str:
+    """The text of a file that every host has. Raises HostError."""
+    return _tried(_read, below(root, path))
+
+
+def exists(path: str, root: str = "/") -> bool:
+    """Whether ``path`` exists; a link is followed. Raises HostError."""
+    return _tried(lambda place: bool(os.stat(place)), below(root, path), False)
+
+
+def list_folder(path: str, root: str = "/") -> list[str]:
+    """The names in a folder, sorted; none if it is missing. Raises HostError."""
+    empty: list[str] = []
+    return sorted(_tried(lambda place: os.listdir(place), below(root, path), empty))
+
+
+def find(pattern: str, root: str = "/") -> list[str]:
+    """The paths that match a shell pattern, sorted, as with glob. Raises HostError for a folder that can't be read."""
+    found = [""]
+    for part in filter(None, pattern.split("/")):
+        if glob.has_magic(part):
+            found = [f"{folder}/{name}" for folder in found for name in _matching(list_folder(folder, root), part)]
+        else:
+            found = [f"{folder}/{part}" for folder in found]
+    return sorted(path for path in found if exists(path, root))
+
+
+def _matching(names: list[str], pattern: str) -> list[str]:
+    return [name for name in fnmatch.filter(names, pattern) if pattern.startswith(".") or not name.startswith(".")]
+
+
+def _read(path: str) -> str:
+    parts, size = [], 0
+    with open(path, encoding="utf-8", errors="replace") as file:
+        while part := file.read(CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST:
+                raise HostError(f"{path} has more than {LARGEST >> 20} MiB, and is not read: repair it on the host")
+    return "".join(parts)
+
+
+def _tried(work: Callable[[str], T], path: str, if_missing: T | None = None) -> T:
     try:
-        with open(below(root, path), encoding="utf-8", errors="replace") as file:
-            return "".join(itertools.islice(iter(lambda: file.read(CHUNK), ""), CHUNKS))
-    except OSError:
-        return ""
+        return work(path)
+    except OSError as error:
+        if if_missing is not None and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return if_missing
+        remedy = "run as root (become: true)" if isinstance(error, PermissionError) else "repair it on the host"
+        raise HostError(f"{path} can't be read: {error.strerror}; {remedy}") from error

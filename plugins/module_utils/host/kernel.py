@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,7 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl imp
     noted,
     path_of,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, find, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Setting
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
 
@@ -46,8 +45,8 @@ def drop_ins(folders: Sequence[str], root: str = "/") -> list[str]:
     same name in later folders."""
     found: dict[str, str] = {}
     for folder in folders:
-        for path in glob.glob(f"{below(root, folder)}/*.conf"):
-            found.setdefault(os.path.basename(path), f"{folder}/{os.path.basename(path)}")
+        for path in find(f"{folder}/*.conf", root):
+            found.setdefault(os.path.basename(path), path)
     return [found[name] for name in sorted(found)]
 
 

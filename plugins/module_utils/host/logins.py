@@ -8,7 +8,7 @@ import os
 import re
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import LoginPaths
 
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # a file in the first hides the one in the second
@@ -22,7 +22,7 @@ _INCLUDE = re.compile(r"(?:@include|-?session\s+(?:include|substack))\s+(\S+)")
 def observe_login_paths(root: str = "/") -> LoginPaths:
     """The login paths on which PAM sets no limits."""
     return LoginPaths(
-        sshd_without_pam=sshd.exists(root) and not sshd.uses_pam(root),
+        sshd_without_pam=exists(sshd.CONFIG, root) and not sshd.uses_pam(root),
         pam_without_limits=[
             name for name in PAM_SERVICES if _pam_file(root, name) and not _loads_limits(root, name, frozenset())
         ],
@@ -35,18 +35,17 @@ def why_without_limits(service: str, root: str = "/") -> str:
     if path is None:
         return f"there is no {PAM_FOLDERS[0]}/{service}: install its package"
     loads = _loads_limits(root, service, frozenset())
-    shown = f"/{os.path.relpath(path, root)}"
-    return "" if loads else f"{shown} does not load pam_limits: add `session required pam_limits.so`"
+    return "" if loads else f"{path} does not load pam_limits: add `session required pam_limits.so`"
 
 
 def _pam_file(root: str, service: str) -> str | None:
-    paths = [os.path.join(below(root, folder), service) for folder in PAM_FOLDERS]
-    return next((path for path in paths if os.path.isfile(path)), None)
+    paths = [os.path.join(folder, service) for folder in PAM_FOLDERS]
+    return next((path for path in paths if exists(path, root)), None)
 
 
 def _loads_limits(root: str, service: str, seen: frozenset[str]) -> bool:
     path = _pam_file(root, service)
-    for text in read_text(path).splitlines() if path else ():
+    for text in read_text(path, root).splitlines() if path else ():
         line = text.split("#", 1)[0].strip()
         if _MODULE.match(line):
             return True

@@ -12,7 +12,7 @@ import os
 import re
 from typing import NamedTuple, Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, below, exists, read_needed
 from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
 
 
@@ -31,10 +31,6 @@ class Host(TypedDict):
 
     memory: HostMemory
     cpus: int  #: CPUs that are online and that PID 1 may use. The affinity of the caller has no effect.
-
-
-class HostError(ValueError):
-    """A file has an impossible value or can't be read. The message names the file and its content."""
 
 
 class CgroupTree(NamedTuple):
@@ -100,10 +96,10 @@ def container_limit(root: str, total: int) -> Limit | None:
 def count_cpus(root: str) -> int:
     """Count the CPUs that are online and that PID 1 may use."""
     online_file, status_file = below(root, "/sys/devices/system/cpu/online"), below(root, "/proc/1/status")
-    allowed = re.search(r"^Cpus_allowed_list:(.*)$", _read(status_file), re.MULTILINE)
+    allowed = re.search(r"^Cpus_allowed_list:(.*)$", read_needed(status_file), re.MULTILINE)
     if allowed is None:
         raise HostError(f"{status_file} has no line Cpus_allowed_list")
-    cpus = _cpu_list(online_file, _read(online_file)) & _cpu_list(status_file, allowed[1])
+    cpus = _cpu_list(online_file, read_needed(online_file)) & _cpu_list(status_file, allowed[1])
     if not cpus:
         raise HostError(
             f"{status_file}: Cpus_allowed_list is {allowed[1].strip()!r}, none of which is in {online_file}"
@@ -111,18 +107,10 @@ def count_cpus(root: str) -> int:
     return len(cpus)
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="backslashreplace") as file:
-            return file.read()
-    except OSError as error:
-        raise HostError(f"{path} can't be read: {error.strerror}") from error
-
-
 def _read_meminfo(root: str) -> dict[str, int]:
     """MemTotal, SwapTotal and Hugetlb (all page sizes) in bytes."""
     path = below(root, "/proc/meminfo")
-    lines = dict(line.split(":", 1) for line in _read(path).splitlines() if ":" in line)
+    lines = dict(line.split(":", 1) for line in read_needed(path).splitlines() if ":" in line)
 
     def kib(key: str) -> int:
         value = lines.get(key)
@@ -151,7 +139,7 @@ def _cgroup_paths(root: str) -> dict[str, str]:
     """PID 1's path in each tree, by controller."""
     path = below(root, "/proc/1/cgroup")
     paths = {}
-    for line in _read(path).splitlines():
+    for line in read_needed(path).splitlines():
         fields = line.split(":", 2)
         if len(fields) != 3 or not fields[2].startswith("/"):
             raise HostError(f"{path} has the line {line!r}; a line must be ID:CONTROLLERS:/PATH")
@@ -193,9 +181,9 @@ def _folders(mounts: list[tuple[str, str]], path: str, mountinfo: str) -> list[s
 
 def _read_limit(path: str, total: int) -> Limit | None:
     """Read one limit. None if there is no limit, or if this folder has no memory controller."""
-    if not os.path.lexists(path):
+    if not exists(path):
         return None
-    value = _read(path).strip()
+    value = read_needed(path).strip()
     if value == "max" or (value.isdecimal() and int(value) >= UNLIMITED_V1):
         return None
     if not re.fullmatch(r"[0-9]{1,19}", value) or not 0 < int(value) <= total:

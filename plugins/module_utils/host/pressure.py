@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, read_text
 
 RESOURCES = ("cpu", "io", "memory")
 Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}, "full": ...}: percent of the time.
@@ -14,12 +15,18 @@ Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}
 
 def observe_pressure(root: str = "/") -> dict[str, Pressure]:
     """By resource. Empty if the kernel was started without psi=1."""
-    found = {name: parse_pressure(read_text(f"/proc/pressure/{name}", root)) for name in RESOURCES}
+    found = {name: read_pressure(f"/proc/pressure/{name}", root) for name in RESOURCES}
     return {name: pressure for name, pressure in found.items() if pressure}
 
 
-def parse_pressure(text: str) -> Pressure:
-    """Lines such as ``some avg10=0.00 avg60=1.50 avg300=0.00 total=0``."""
+def read_pressure(path: str, root: str = "/") -> Pressure:
+    """A file of lines such as ``some avg10=0.00 avg60=1.50 avg300=0.00 total=0``. Raises HostError."""
+    try:
+        text = read_text(path, root)
+    except HostError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EOPNOTSUPP:  # older kernels without psi=1 have the file
+            raise
+        text = ""
     rows = re.findall(r"^(some|full) avg10=([0-9.]+) avg60=([0-9.]+)", text, re.MULTILINE)
     return {kind: {"avg10": float(avg10), "avg60": float(avg60)} for kind, avg10, avg60 in rows}
 

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import CONTROL, DROP_IN, FOLDERS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, exists, find, read_text
 
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
 OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service")
@@ -20,7 +19,7 @@ _LIMIT = re.compile(r"^\s*(?:Memory(?:Max|High|SwapMax|Min)|TasksMax)\s*=", re.M
 
 def observe_oomd(root: str = "/") -> list[str]:
     """The files that allow systemd-oomd to kill sessions of users. Empty if systemd-oomd does not run."""
-    if not os.path.isdir(os.path.join(root, OOMD)):
+    if not exists(OOMD, root):
         return []
     found = []
     for folder in (*FOLDERS, *CONTROL):
@@ -51,5 +50,4 @@ def observe_overrides(root: str = "/") -> dict[str, list[str]]:
 def _files(folder: str, pattern: str, root: str) -> list[str]:
     if folder.startswith("/lib/") and os.path.islink(below(root, "/lib")):
         return []  # they are in /usr/lib as well
-    found = sorted(glob.glob(os.path.join(below(root, folder), pattern)))
-    return [f"/{os.path.relpath(path, root)}" for path in found]
+    return find(f"{folder}/{pattern}", root)

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, read_text
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, find, read_text
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Sshd
 
 CONFIG = "/etc/ssh/sshd_config"
@@ -30,17 +29,13 @@ class _Line(NamedTuple):
     value: str
 
 
-def exists(root: str = "/") -> bool:
-    return os.path.isfile(below(root, CONFIG))
-
-
 def uses_pam(root: str = "/") -> bool:
     """False if there is no such line."""
     return next((line.value.lower() == "yes" for line in _lines(root, CONFIG) if line.keyword == "usepam"), False)
 
 
 def observe_sshd(root: str = "/") -> Sshd:
-    if not exists(root):
+    if not exists(CONFIG, root):
         return Sshd()
     found: dict[str, list[Given]] = {}
     drop_ins = False
@@ -76,5 +71,5 @@ def _lines(root: str, path: str, depth: int = 0) -> Iterator[_Line]:
             continue
         yield line
         for pattern in line.value.split() if line.keyword == "include" and depth < DEEPEST else ():
-            for included in sorted(glob.glob(below(root, _absolute(pattern)))):
-                yield from _lines(root, f"/{os.path.relpath(included, root)}", depth + 1)
+            for included in find(_absolute(pattern), root):
+                yield from _lines(root, included, depth + 1)

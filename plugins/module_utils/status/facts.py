@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Optional, TypedDict
+from typing import Any, Optional, TypedDict, TypeVar
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
+from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, below
 from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger, read_ledger
 from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
 from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
@@ -42,6 +43,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
 TARGETS = "/var/lib/nova-agent/targets.json"
 LEDGER_SECONDS = 60  # between two reads of the ledger with --watch
+T = TypeVar("T")
 
 
 class Policy(TypedDict):
@@ -157,7 +159,8 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
     if others_are_hidden(root):
         notes.append("/proc hides the processes of other accounts: without root, only your own are counted")
     agents = _agents(members, policy, root)
-    sessions = memory_of_sessions(observe_ceiling(members, "root", root))
+    sessions = _or_note(lambda: memory_of_sessions(observe_ceiling(members, "root", root)), None, notes)
+    no_trouble: Trouble = {"scope": "host" if sessions is None else "sessions", "pressure": None, "killed": None}
     manifest = _manifest(root, notes)
     commands = observe_pool(policy["pool"], root)
     notes += [commands.note] if commands.note else []
@@ -168,8 +171,8 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
         "budget": policy["budget"],
         "memory_hard_limit": policy["memory_hard_limit"],
         "memory": sessions or {"scope": "processes", "in_use": held, "ceiling": None},
-        "trouble": observe_trouble(sessions is not None, root),
-        "pressure": observe_pressure(root),
+        "trouble": _or_note(lambda: observe_trouble(sessions is not None, root), no_trouble, notes),
+        "pressure": _or_note(lambda: observe_pressure(root), {}, notes),
         "agents": agents,
         "pool": commands.pool,
         "slots": commands.slots,
@@ -180,6 +183,14 @@ def gather(policy: Policy, root: str = "/", before: Facts | None = None) -> Fact
         "disk": _disk(below(root, TARGETS), notes),
         "notes": notes,
     }
+
+
+def _or_note(look: Callable[[], T], unknown: T, notes: list[str]) -> T:
+    try:
+        return look()
+    except HostError as error:
+        notes.append(safe_text(error))
+        return unknown
 
 
 def _agents(members: list[str], policy: Policy, root: str) -> Agents:

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
 from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, parse_pressure
+from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, read_pressure
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
 
 
@@ -38,13 +38,12 @@ def memory_of_sessions(ceiling: Ceiling) -> Memory | None:
 
 
 def observe_trouble(counted: bool, root: str = "/") -> Trouble:
-    """``counted``: whether the kernel counts memory for sessions."""
+    """``counted``: whether the kernel counts memory for sessions. Raises HostError."""
     users = os.path.join(root, CGROUPS, USERS)
     proc = os.path.join(root, "proc")
     return {
         "scope": "sessions" if counted else "host",
-        "pressure": parse_pressure(read_text(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory"))
-        or None,
+        "pressure": read_pressure(f"{users}/memory.pressure" if counted else f"{proc}/pressure/memory") or None,
         "killed": _count(read_text(f"{users}/memory.events" if counted else f"{proc}/vmstat")),
     }
 

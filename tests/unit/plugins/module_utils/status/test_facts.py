@@ -204,3 +204,11 @@ def test_a_toolchain_that_is_recorded_and_gone_is_a_problem(root):
     write(root / "var/lib/nova-agent/manifest.json", json.dumps(manifest))
     toolchain = gather(POLICY, str(root))["toolchain"]
     assert toolchain["problems"] == ["Rust 1.92.0 is pinned, but not installed"]
+
+
+@pytest.mark.parametrize("path", ["sys/fs/cgroup/user.slice/memory.current", "proc/pressure/cpu", "proc/vmstat"])
+def test_a_file_that_can_not_be_read_is_a_note_and_the_other_facts_stay(root, path):
+    (root / path).mkdir(parents=True)
+    found = gather(POLICY, str(root))
+    assert f"{root}/{path} can't be read: Is a directory; repair it on the host" in found["notes"]
+    assert (found["memory"]["scope"], found["trouble"]["killed"], found["pressure"]) == ("processes", None, {})
