@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Condition,
     Entry,
@@ -98,12 +98,7 @@ class Variables:
     logind: bool = variable(read.boolean)
 
 
-def problems(policy: Policy) -> list[str]:
-    return []
-
-
-def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+problems = host_problems = no_problems
 
 
 @dataclass(frozen=True)

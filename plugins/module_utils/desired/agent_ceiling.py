@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Condition,
     Entry,
@@ -44,8 +44,7 @@ class Variables:
     wait: int = variable(read.from_zero)
 
 
-def problems(policy: Policy) -> list[str]:
-    return []
+problems = no_problems
 
 
 def height(available: int) -> int:

@@ -11,7 +11,7 @@ from typing import Optional
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Condition,
     Entry,
@@ -21,7 +21,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import try_calendar
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
@@ -53,8 +53,7 @@ def problems(policy: Policy) -> list[str]:
     return [problem] if problem else []
 
 
-def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+host_problems = no_problems
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
@@ -77,7 +76,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             "jitter": ours.jitter,
         }
         entries += _timer("nova-agent-sweep", sweep, "agent_hygiene_schedule")
-        units += _units("nova-agent-sweep")
+        units += timer_units("nova-agent-sweep")
         if ours.free_min:
             free_space = {
                 **sweep,
@@ -87,7 +86,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
                 "jitter": "0",
             }
             entries += _timer("nova-agent-free-space", free_space, "agent_hygiene_free_schedule")
-            units += _units("nova-agent-free-space")
+            units += timer_units("nova-agent-free-space")
         entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
     if ours.audit_logs:
         audit_log: dict[str, object] = {
@@ -98,7 +97,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             "jitter": "0",
         }
         entries += _timer("nova-agent-audit-log", audit_log, "agent_hygiene_audit_schedule")
-        units += _units("nova-agent-audit-log")
+        units += timer_units("nova-agent-audit-log")
     return Wanted(
         ROLE,
         entries=tuple(entries),
@@ -129,10 +128,6 @@ def _timer(name: str, context: dict[str, object], variable_name: str) -> Iterato
         Template("agent_hygiene_timer_template", context),
         try_calendar(variable_name, str(context["schedule"])),
     )
-
-
-def _units(name: str) -> list[Unit]:
-    return [Unit(f"{name}.service", own=True), Unit(f"{name}.timer", own=True, active=True)]
 
 
 def _audit_logs(ours: Variables, observed: Observation) -> Iterator[Condition]:

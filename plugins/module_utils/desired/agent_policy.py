@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from ansible_collections.nova.agent_host.plugins.module_utils.account_names import NEW_NAME
 from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
@@ -16,7 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import var
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import how_to_remove
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
     Accounts,
     AccountsRecord,
@@ -30,17 +29,8 @@ ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agen
 RECORD = "/var/lib/nova-agent/accounts.json"
 OLDEST = {"ubuntu": "22.04", "debian": "12"}
 OVERCOMMIT_NEVER = 2
-PROGRAM = re.compile(r"[^\s/]{1,15}")  # the kernel keeps 15 characters
+PROGRAM = r"[^\s/]{1,15}"  # the kernel keeps 15 characters
 SHM_WORTH_REPORTING = 256 * MIB
-
-
-def _programs(name: str, value: Any) -> tuple[str, ...]:
-    for program in value:
-        if not PROGRAM.fullmatch(str(program)):
-            raise PolicyError(
-                f"{name} has {program!r}; allowed is a program's name as `ps -o comm` shows it, such as claude"
-            )
-    return tuple(map(str, value))
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,9 @@ class Variables:
     headroom: int | None = variable(read.optional_size)
     recommended_agents: int | None = variable(read.optional_count)
     count_agents: str = variable(read.text)
-    agent_programs: tuple[str, ...] = variable(_programs)
+    agent_programs: tuple[str, ...] = variable(
+        read.list_matching(PROGRAM, "a program's name as `ps -o comm` shows it, such as claude")
+    )
 
 
 @dataclass(frozen=True)

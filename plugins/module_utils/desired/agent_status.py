@@ -14,15 +14,14 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_wrappers,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Entry,
     Library,
     Template,
-    Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 
 ROLE = "agent_status"
@@ -37,12 +36,7 @@ class Variables:
     metrics: bool = variable(read.boolean)
 
 
-def problems(policy: Policy) -> list[str]:
-    return []
-
-
-def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+problems = host_problems = no_problems
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
@@ -59,9 +53,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             Entry("/usr/local/bin/agent-status", "link", target=f"{prefix}/bin/agent-status"),
             *(_metrics(f"{prefix}/bin/agent-status") if metrics else ()),
         ),
-        units=(Unit(f"{METRICS_UNIT}.service", own=True), Unit(f"{METRICS_UNIT}.timer", own=True, active=True))
-        if metrics
-        else (),
+        units=timer_units(METRICS_UNIT) if metrics else (),
         libraries=(Library("status.command", library),),
     )
 

@@ -7,7 +7,6 @@ The module rustup_toolchain installs the toolchain; here it is one condition.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +42,8 @@ OPTIONS = (
     *("channel", "profile", "components", "targets", "extra", "purge", "rustup_version", "rustup_checksums"),
     "channel_checksums",
 )
-PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](:(?!any\b)[a-z0-9-]+)?(=[A-Za-z0-9][A-Za-z0-9.+~:-]*\*?)?")
+# Only forms for which dpkg's status file shows whether they are installed. apt also accepts make/bookworm.
+PACKAGE = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](:(?!any\b)[a-z0-9-]+)?(=[A-Za-z0-9][A-Za-z0-9.+~:-]*\*?)?"
 # All shims are links to one script: if rustc has the same size as rustup, cargo thinks it is a proxy and skips it.
 SHIMS = (
     *("cargo", "cargo-clippy", "cargo-fmt", "cargo-miri", "clippy-driver", "rust-analyzer", "rust-gdb", "rust-lldb"),
@@ -60,17 +60,6 @@ def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
     return given
 
 
-def _packages_of(name: str, value: Any) -> tuple[str, ...]:
-    """Only forms for which dpkg's status file shows whether they are installed. apt also accepts make/bookworm."""
-    for package in value:
-        if not PACKAGE.fullmatch(str(package)):
-            raise PolicyError(
-                f"{name} has {package!r}; allowed is NAME, NAME:ARCHITECTURE or either with =VERSION, such as make or "
-                "make=4.3*"
-            )
-    return tuple(map(str, value))
-
-
 @dataclass(frozen=True)
 class Variables:
     channel: str = variable(read.channel)
@@ -84,7 +73,9 @@ class Variables:
     channel_checksums: dict[str, str] = variable(read.mapping)
     dist_server: str = variable(read.mirror)
     update_root: str = variable(read.mirror)
-    packages: tuple[str, ...] = variable(_packages_of)
+    packages: tuple[str, ...] = variable(
+        read.list_matching(PACKAGE, "NAME, NAME:ARCHITECTURE or either with =VERSION, such as make or make=4.3*")
+    )
     environment: dict[str, str] = variable(_environment)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Condition,
     Entry,
@@ -17,10 +17,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Note,
     Source,
     Template,
-    Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import try_calendar
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
@@ -41,12 +40,7 @@ class Variables:
     max_size: int = variable(read.size)
 
 
-def problems(policy: Policy) -> list[str]:
-    return []
-
-
-def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+problems = host_problems = no_problems
 
 
 def unwanted(policy: Policy, manifest: Manifest) -> list[str]:
@@ -71,14 +65,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             Entry(f"{prefix}/warm", "directory", mode="0755"),
             *(entry for project in ours.projects for entry in _units(policy, project)),
         ),
-        units=tuple(
-            unit
-            for project in ours.projects
-            for unit in (
-                Unit(f"{_unit(project)}.service", own=True),
-                Unit(f"{_unit(project)}.timer", own=True, active=True),
-            )
-        ),
+        units=tuple(unit for project in ours.projects for unit in timer_units(_unit(project))),
         conditions=tuple(
             Condition(
                 "seed", seed.name, True, not seed.problem, f"{seed.problem}: start nova-agent-warm-{seed.project}"

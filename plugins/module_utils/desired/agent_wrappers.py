@@ -17,7 +17,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_toolchain,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
     Entry,
     Source,
@@ -25,7 +25,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
 
@@ -76,12 +76,7 @@ def parallelism(policy: Policy, budget: Budget, cpus: int) -> Parallelism:
     return Parallelism(int(slots), int(jobs))
 
 
-def problems(policy: Policy) -> list[str]:
-    return []
-
-
-def host_problems(policy: Policy, host: Host) -> list[str]:
-    return []
+problems = host_problems = no_problems
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
@@ -96,11 +91,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             *(_environment(policy, host) if ours.nova_memory_total else ()),
         ),
         # A restart would remove the pool while builds use it; another version may have other places in the set.
-        units=(
-            Unit(POOL_UNIT, own=True, active=True, reload_on=changes),
-            Unit(f"{POOL_CHECK}.service", own=True),
-            Unit(f"{POOL_CHECK}.timer", own=True, active=True),
-        ),
+        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=changes), *timer_units(POOL_CHECK)),
     )
 
 

@@ -26,6 +26,11 @@ class Policy:
         return cast(T, self.records[shape])
 
 
+def no_problems(*_given: object) -> list[str]:
+    """``problems`` and ``host_problems`` of a feature that has none."""
+    return []
+
+
 @dataclass(frozen=True)
 class Host:
     """The facts of a host that a feature can use."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template, Unit
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
 
 
@@ -19,3 +19,8 @@ def timer_entries(name: str, service: Template, timer: Template, validate: str =
     yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
     yield Entry(f"{FOLDER}/{name}.timer", content=timer, mode="0644", validate=validate)
     yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
+
+
+def timer_units(name: str) -> tuple[Unit, Unit]:
+    """The units of ``timer_entries``."""
+    return Unit(f"{name}.service", own=True), Unit(f"{name}.timer", own=True, active=True)

@@ -92,32 +92,27 @@ def read(
 
 def spec_problem(name: str, value: Any, spec: Spec) -> str:
     """Return the problem with the type of ``value``, or "" if it fits the spec."""
+    shown = "empty" if value in (None, "") else repr(value)
+    return "" if _fits(value, spec) else f"{name} is {shown}; {_allowed(spec)}"
+
+
+def _fits(value: Any, spec: Spec) -> bool:
     kind = spec.get("type", "str")
-    if value in (None, ""):
-        # Empty means "not set". This is allowed only if the default is empty.
-        return (
-            ""
-            if spec.get("default") in ("", None) and kind != "list"
-            else f"{name} is {_shown(value)}; {_allowed(spec)}"
-        )
-    fits = isinstance(
-        value, SHAPES.get(kind, object)
-    )  # Ansible would split text at commas, and make a list of a number
+    if value in (None, ""):  # "not set", which is allowed only if the default is empty
+        return spec.get("default") in ("", None) and kind != "list"
+    has_shape = isinstance(value, SHAPES.get(kind, object))
+    if not has_shape:
+        return False  # Ansible would split text at commas, and make a list of a number
+    if kind == "int" and isinstance(value, (bool, list, tuple)):
+        return False  # Ansible makes numbers of them
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
     except (TypeError, ValueError, ArithmeticError):
-        fits = False
-    if kind == "int" and isinstance(value, (bool, list, tuple)):  # Ansible makes numbers of them
-        fits = False
-    if "choices" in spec and value not in spec["choices"]:
-        fits = False
-    if fits and (kind == "dict" or spec.get("elements") == "str") and not all(isinstance(one, str) for one in value):
-        fits = False
-    return "" if fits else f"{name} is {_shown(value)}; {_allowed(spec)}"
-
-
-def _shown(value: Any) -> str:
-    return "empty" if value in (None, "") else repr(value)
+        return False
+    only_texts = kind == "dict" or spec.get("elements") == "str"
+    if only_texts and not all(isinstance(one, str) for one in value):
+        return False
+    return "choices" not in spec or value in spec["choices"]
 
 
 def _allowed(spec: Spec) -> str:
@@ -147,8 +142,45 @@ def size(name: str, value: Any) -> int:
     return parse_size(value, name)
 
 
-def optional_size(name: str, value: Any) -> int | None:
-    return None if value in (None, "") else parse_size(value, name)
+def optional(reader: Reader) -> Reader:
+    """A reader that returns None for an empty value."""
+    return lambda name, value: None if value in (None, "") else reader(name, value)
+
+
+def matching(pattern: str, allowed: str, convert: type = str) -> Reader:
+    """A reader for a text or number that ``pattern`` matches."""
+
+    def reader(name: str, value: Any) -> Any:
+        if not re.fullmatch(pattern, str(value)):
+            raise PolicyError(f"{name} is {value!r}; allowed is {allowed}")
+        return convert(value)
+
+    return reader
+
+
+def list_matching(pattern: str, allowed: str) -> Reader:
+    """A reader for a list of texts that ``pattern`` matches."""
+
+    def reader(name: str, value: Any) -> tuple[str, ...]:
+        for one in value:
+            if not re.fullmatch(pattern, str(one)):
+                raise PolicyError(f"{name} has {one!r}; allowed is {allowed}")
+        return tuple(map(str, value))
+
+    return reader
+
+
+optional_size = optional(size)
+optional_count = optional(
+    matching("[1-9][0-9]{0,5}", "a whole number from 1, or empty for the computed number", convert=int)
+)
+from_zero = matching("0|[1-9][0-9]{0,14}", "a whole number from 0", convert=int)
+share_or_number = matching("[1-9][0-9]?%|[1-9][0-9]{1,6}", "a percentage such as 75%, or a whole number from 10")
+span = matching("0|[1-9][0-9]{0,4}(s|min|h)", "a number of s, min or h, such as 90min, or 0")
+channel = matching(
+    r"[0-9]+\.[0-9]+\.[0-9]+|(stable|beta|nightly)-[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "a version such as 1.92.0, or a dated channel such as nightly-2026-01-15",
+)
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
@@ -196,14 +228,6 @@ def mirror(name: str, value: Any) -> str:
     return source_url(value, name)
 
 
-def channel(name: str, value: Any) -> str:
-    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+|(stable|beta|nightly)-[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
-        raise PolicyError(
-            f"{name} is {value!r}; allowed is a version such as 1.92.0, or a dated channel such as nightly-2026-01-15"
-        )
-    return str(value)
-
-
 def auto_or_number(most: int, *words: str) -> Reader:
     """A reader for a whole number from 1 to ``most``, or one of ``words``."""
 
@@ -249,20 +273,6 @@ def refuse_base_60(name: str, value: Any) -> None:
         )
 
 
-def from_zero(name: str, value: Any) -> int:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,14}", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 0")
-    return int(value)
-
-
-def optional_count(name: str, value: Any) -> int | None:
-    if value in (None, ""):
-        return None
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a whole number from 1, or empty for the computed number")
-    return int(value)
-
-
 def folders(name: str, value: Any) -> tuple[str, ...]:
     for path in value:
         if not str(path).startswith("/") or posixpath.normpath(str(path)) != path or str(path).count("/") < 2:
@@ -283,12 +293,6 @@ def services(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def share_or_number(name: str, value: Any) -> str:
-    if not re.fullmatch(r"[1-9][0-9]?%|[1-9][0-9]{1,6}", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a percentage such as 75%, or a whole number from 10")
-    return str(value)
-
-
 def calendar(name: str, value: Any) -> str:
     """A calendar event. YAML makes a number of 10:30. Only systemd on the host can check the rest."""
     if isinstance(value, (int, float)) or not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
@@ -296,11 +300,4 @@ def calendar(name: str, value: Any) -> str:
             f"{name} is {value!r}; allowed is a calendar event of systemd, such as daily or '*-*-* 00/6:00'; write a "
             "time in quotes"
         )
-    return str(value)
-
-
-def span(name: str, value: Any) -> str:
-    """A span of time for systemd."""
-    if not re.fullmatch(r"0|[1-9][0-9]{0,4}(s|min|h)", str(value)):
-        raise PolicyError(f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0")
     return str(value)
