@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
-# By what cargo and its processes are started: cargo-command runs cargo, memory-gate each process that takes memory.
-# cargo_agent.sh sources this file.
+# Starts cargo by cargo-command, and rustc, rustdoc, tests and programs by memory-gate. cargo_agent.sh sources this file.
 
-# setting_of_configuration TABLE KEY: sets `value` to what the files of cargo's configuration say; false where they don't.
+# setting_of_configuration TABLE KEY: sets `value` from cargo's configuration, and `file`. False if the key is not set.
 setting_of_configuration() {
   local file home=${CARGO_HOME:-${HOME-}/.cargo}
   [[ ! $partial && ($configured || -f $home/config || -f $home/config.toml) ]] || return 1
@@ -13,14 +12,14 @@ setting_of_configuration() {
   return 1
 }
 
-# set_gate: makes cargo start what takes memory by way of memory-gate. No flag of rustc's changes, so cargo builds nothing again.
+# set_gate: makes cargo start its processes by memory-gate. The flags of rustc do not change, so cargo does not rebuild anything.
 set_gate() {
   local gate=$PARTS/memory-gate inner='' value=''
   [[ $gate == /* ]] || gate=$PWD/$gate
-  export PERL_BADLANG=0 # or perl would tell at each rustc of a locale that the host does not have
+  export PERL_BADLANG=0 # without it, each perl warns if the host does not have the locale
   if [[ ! ${NOVA_CARGO_KEEP_RUSTC_WRAPPER-} ]]; then
-    # A caching daemon would be started under the cap and keep it for everybody. An empty value hides that of a file, but makes
-    # cargo build everything again where there is none.
+    # A caching daemon would get the cap of this command and keep it for all users. An empty value overrides a configuration file.
+    # It is set only if there is one, because it makes cargo rebuild everything.
     unset RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER
     ! setting_of_configuration build rustc-workspace-wrapper || export RUSTC_WORKSPACE_WRAPPER=''
   elif [[ -v RUSTC_WRAPPER || -v CARGO_BUILD_RUSTC_WRAPPER ]]; then inner=${RUSTC_WRAPPER-${CARGO_BUILD_RUSTC_WRAPPER-}}
@@ -32,7 +31,7 @@ set_gate() {
   unset NOVA_CARGO_LINK_FLAG
   [[ $cap == unlimited || ${NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY:-0} != 0 ]] || export NOVA_CARGO_LINK_FLAG=1
   if [[ $command == miri ]]; then
-    # Its driver is rustc and the program at once. cargo-miri is RUSTC_WRAPPER itself and warns where another one is set.
+    # One process compiles and runs the program. cargo-miri sets RUSTC_WRAPPER itself, and warns if it is already set.
     unset RUSTC_WRAPPER
     [[ ${MIRI-} || ! -x ${cargo%/*}/miri ]] || export MIRI=${gate%/*}/miri NOVA_CARGO_MIRI=${cargo%/*}/miri
     return
@@ -50,20 +49,20 @@ set_gate() {
   fi
 }
 
-# is_below PROCESS: true where PROCESS is this one or one of its ancestors. A number in the environment alone proves nothing.
+# is_below PROCESS: true if PROCESS is this process or an ancestor. Anyone can set a pid in the environment, so this checks it.
 is_below() {
   local pid=$$ stat
   [[ $1 =~ ^[1-9][0-9]*$ && -d /proc/$1 ]] || return 1
   while [[ $pid =~ ^[1-9][0-9]*$ && $pid != 1 && -r /proc/$pid/stat ]]; do
     [[ $pid != "$1" ]] || return 0
     read -rd '' stat <"/proc/$pid/stat" || true
-    # The name in parentheses can hold anything; the parent's number is the second field behind it.
+    # The name in parentheses can have any character. The parent is the second field after it.
     read -r _ pid _ <<<"${stat##*) }"
   done
   return 1
 }
 
-# inside_command: true below a wrapped cargo.
+# inside_command: true if a wrapped cargo is an ancestor.
 inside_command() {
   local gate=() IFS=' '
   [[ ${NOVA_CARGO_GATE-} ]] || return 1
@@ -71,10 +70,10 @@ inside_command() {
   is_below "${gate[5]-}"
 }
 
-# run_as_command CARGO WORD...: becomes the process that runs cargo, holds its slot and watches what it starts.
+# run_as_command CARGO ARGUMENTS...: execs cargo-command, which runs cargo.
 run_as_command() {
   local pool='' what="cargo $command" fewer=0 rules='' name variable seconds
-  # Not all words: a token may be among them.
+  # Not all arguments: one can be a secret token.
   [[ $command != @(nextest|miri|fuzz) ]] || what+=" $action"
   what+=${options[--package]:+ -p ${options[--package]}}
   what=${what:0:100}

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2034
-# Reads a cargo command line as cargo would, and says what isn't allowed. cargo_agent.sh sources this file.
+# Parses a cargo command line as cargo does, and refuses commands that break a rule. cargo_agent.sh sources this file.
 
-# What compiles is run by cargo-command, and so is what is in neither list.
+# cargo-command runs the commands that compile, and commands that are in neither list.
 COMPILES='build check test bench run doc install rustc rustdoc fix package publish'
 QUIET='add clean config fetch fmt generate-lockfile help info init locate-project login logout metadata new owner pkgid '\
 'read-manifest remove report rm search tree uninstall update vendor verify-project version yank'
 
-# ---- what the command line says ----
+# ---- parse the command line ----
 
-# keep_option NAME VALUE: files one option under `options`, by its long name.
+# keep_option NAME VALUE: adds an option to `options`, by its long name.
 keep_option() {
   local pattern=''
   [[ $2 != *[][*?]* ]] || pattern=1
@@ -34,9 +34,8 @@ keep_option() {
   esac
 }
 
-# read_command WORD...: fills `options` with what stands before --, `command`, `action` (the plain word after it; two for what
-# nextest does under another command), `at` and `action_at` (how many words stand before each). Cargo takes no word with a
-# leading dash for an option's value.
+# read_command WORD...: sets `options` (up to --), `command`, `action` (the next word that is not an option; two words if a command
+# such as llvm-cov runs nextest), `at` and `action_at` (the indexes of both). In cargo, the value of an option can't start with -.
 read_command() {
   local word value count=$#
   options=() command='' action='' at=0 action_at=0
@@ -45,7 +44,7 @@ read_command() {
     shift
     [[ ${1--} == -* ]] || value=$1
     case $word in
-      --) [[ ! $command ]] || return 0 ;; # before the command it means nothing
+      --) [[ ! $command ]] || return 0 ;; # before the command, cargo ignores it
       --*=*) keep_option "${word%%=*}" "${word#*=}" ;;
       --color | --config | --config-file | --user-config-file | --tool-config-file | --manifest-path | --package | --packages | --features | \
         --jobs | --target | --target-dir | --profile | --bin | --example | --test | --bench | --exclude | --message-format | \
@@ -54,7 +53,7 @@ read_command() {
         [[ ! $value ]] || shift ;;
       --*) keep_option "$word" '' ;;
       -*)
-        # A value ends a row of short options: -qp NAME, -pNAME, -p=NAME. -P is nextest's; -a, -c, -D, -O and -s are fuzz's.
+        # Short options can be joined, and the last can have a value: -qp NAME, -pNAME, -p=NAME. nextest has -P; fuzz has -acDOs.
         [[ $word =~ ^-([hqrvVacDO]*)([pPjFZCs]?)=?(.*)$ ]]
         [[ ${BASH_REMATCH[1]} != *h* ]] || keep_option -h ''
         [[ ${BASH_REMATCH[1]} != *V* ]] || keep_option -V ''
@@ -67,20 +66,19 @@ read_command() {
         elif [[ $action == nextest ]]; then action+=" $word"
         fi
         [[ $word != @(test|t|bench|nextest) || $command == "$word" ]] || options[plain test]=$word
-        # After its first plain word, all of `run` belongs to the program, and all of `rustc` to the compiler.
+        # The words after the first argument are for the program (run) or for the compiler (rustc).
         [[ ! $action || $command != @(r|run|rustc|rustdoc) ]] || return 0 ;;
     esac
   done
 }
 
-# understand: reads `words`, with aliases resolved as cargo does, the built-in ones last, which makes them `expanded`. `literal`
-# is set where none was.
+# understand: parses `words`, and sets `expanded` to the words with cargo's aliases replaced. Sets `literal` if there is no alias.
 understand() {
   local depth name='' expansion=() said=("${words[@]}")
   local -A short=([b]=build [c]=check [d]=doc [r]=run [rm]=remove [t]=test)
   for depth in {1..9}; do
     read_command "${said[@]}"
-    # An alias goes before what cargo has as an alias or as a program of its own.
+    # A user's alias overrides cargo's built-in aliases and external subcommands.
     [[ $command && (" $COMPILES $QUIET " != *" $command "* || $command == @(fmt|rm)) ]] || break
     load cargo_config.sh
     find_alias "$command"
@@ -90,14 +88,14 @@ understand() {
   done
   expanded=("${said[@]}")
   [[ $name ]] || literal=1
-  command=${command:-$name} # what leaves no command is unknown
+  command=${command:-$name} # an alias without a command is unknown
   command=${short[${command:-none}]-$command}
   [[ $command == fuzz ]] || return 0
   words=("${said[@]}")
   case $action in b) action=build ;; c) action=check ;; cov) action=coverage ;; ls) action=list ;; r) action=run ;; esac
 }
 
-# rename_harnesses: nova-lsp has its two stdio harnesses in tests/tests.rs; a checkout in which they are files keeps them.
+# rename_harnesses: nova-lsp has two harnesses in tests/tests.rs. Their names do not change if the checkout has files for them.
 rename_harnesses() {
   local i name file
   [[ ${options[--package]-} == nova-lsp && $command == @(test|nextest) ]] || return 0
@@ -111,16 +109,16 @@ rename_harnesses() {
   done
 }
 
-# ---- what is not allowed ----
+# ---- rules ----
 
-# refuse RULE WHY WORDS: offers the same command with WORDS, and with its action where the command isn't cargo's own.
+# refuse RULE WHY WORDS: fails, and suggests the same command with WORDS. Commands of other programs keep their action.
 refuse() {
   local what=$command
   [[ " $COMPILES $QUIET clippy " == *" $command "* || ! $action ]] || what+=" $action"
   fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $before$what $3$after"
 }
 
-# check_scope: a test run names its package.
+# check_scope: a test run must name its package.
 check_scope() {
   local why=''
   [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
@@ -136,7 +134,7 @@ check_scope() {
 check_targets() {
   local kind all='' selected=${options[one target]-} instead='-p NAME'
   [[ $command != @(build|check|clippy|test|bench|rustc|fix) ]] || instead+=' --lib'
-  [[ $command != @(fuzz|install) ]] || instead=NAME # which have no -p
+  [[ $command != @(fuzz|install) ]] || instead=NAME # these have no -p
   for kind in --lib --bins --tests --benches --examples; do
     [[ ! ${options[$kind]+set} ]] || all+=. selected=1
   done
@@ -148,7 +146,7 @@ check_targets() {
     refuse all-targets "--all-features with --tests is unbounded." '-p NAME --tests'
 }
 
-# check_sanitizer: fuzz runs without one under the cap, because the shadow memory of any is larger than all caps.
+# check_sanitizer: refuses sanitizers for fuzz under a cap, because each reserves more address space than any cap allows.
 check_sanitizer() {
   [[ $cap != unlimited && $action == @(run|build|check|fmt|cmin|tmin|coverage) ]] || return 0
   [[ ${options[--sanitizer]-none} == none ]] ||
@@ -159,10 +157,9 @@ check_sanitizer() {
   words=("${words[@]:0:action_at+1}" --sanitizer none "${words[@]:action_at+1}")
 }
 
-# runs_tests: true for what runs tests of a workspace, by whatever subcommand. Of a subcommand that is not cargo's own, the name
-# says so, or a plain word.
+# runs_tests: true if the command runs tests of a workspace. For a subcommand of another program, its name or an argument decides.
 runs_tests() {
-  # From an archive of nextest nothing is compiled.
+  # nextest compiles nothing if it runs tests from an archive.
   [[ ! ${options[--archive-file]+set}${options[--binaries-metadata]+set} || $action == *archive ]] || return 1
   case $command in
     test | bench | tarpaulin | mutants | criterion | codspeed | kcov) ;;
@@ -175,8 +172,8 @@ runs_tests() {
   esac
 }
 
-# check_nested: the same rules for a command line of cargo's in the words of another subcommand: watch -x test,
-# msrv verify -- cargo test, with 'gdb --args' -- test.
+# check_nested: checks a cargo command in the arguments of another subcommand: watch -x test, msrv verify -- cargo test,
+# with 'gdb --args' -- test.
 check_nested() {
   local i j word text opening closing line=() inner=() cargo_word
   [[ " $COMPILES $QUIET clippy fuzz nextest miri hack llvm-cov " != *" $command "* && ${#nested_in} -lt 5 ]] || return 0
@@ -198,7 +195,7 @@ check_nested() {
         [[ ${inner-} != +* ]] || inner=("${inner[@]:1}")
         break
       done
-      # Without the word cargo, only a command of its own is one; behind -- it can be an argument of the program that is run.
+      # Without the word cargo, only known commands count. After -- a word can also be an argument of the program that is run.
       if ((! ${#inner[@]})) && [[ " $COMPILES b c d t clippy nextest miri hack llvm-cov tarpaulin mutants " == *" ${line-} "* &&
         ($word != -- || ! ${options[one target]-}${options[--bins]+set} && $action != @(run|serve)) ]]; then
         inner=("${line[@]}")
@@ -219,10 +216,10 @@ check_rules() {
   [[ $command != fuzz ]] || check_sanitizer
 }
 
-# may_test: true for what runs tests, and for what is unknown.
+# may_test: true if the command runs tests or is unknown.
 may_test() { [[ $command == @(test|bench) || ($command && " $COMPILES $QUIET clippy fuzz " != *" $command "*) ]]; }
 
-# may_compile: true for what may compile.
+# may_compile: true if the command may compile.
 may_compile() {
   [[ $command && ! ${options[--help]+set} && " $QUIET " != *" $command "* ]] || return 1
   [[ $command:$action != @(fuzz:list|fuzz:init|fuzz:add|nextest:show-config|nextest:self|miri:clean) ]]

@@ -384,17 +384,17 @@ def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
 # ---- what is said ----
 
 # Calls the function that waits would call after 20 s: no clock.
-TELL = """
+REPORT_WAIT = """
 our ($set, $unit, $accounts) = (split(/ /, `cat $ARGV[0]`))[0 .. 2];
 our ($NOWAIT, $UNDO, $GETVAL, $FREE, $TOTAL, $TURN, $SERVED, $ACCOUNT) = (04000, 010000, 12, 0, 1, 2, 5, 6);
-our ($units, $label, $progress, $to_boss) = (64, "rustc serde", $ARGV[2], *STDOUT);
+our ($units, $label, $progress, $to_supervisor) = (64, "rustc serde", $ARGV[2], *STDOUT);
 require $ARGV[1];
-tell_what_is_waited_for();
+report_wait();
 """
 
 
 def told(bench: Bench, progress: str) -> str:
-    words = ["perl", "-e", TELL, bench.host.pool, bench.host.libexec / "memory_gate.pl", progress]
+    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory_gate.pl", progress]
     return subprocess.run(words, check=True, capture_output=True, text=True, timeout=GUARD).stdout
 
 

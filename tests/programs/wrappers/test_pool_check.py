@@ -189,7 +189,7 @@ def test_a_smaller_pool_that_waits_is_not_undone(attacked: Bench) -> None:
     attacked.release()
     attacked.finish()
     eventually(lambda: attacked.host.value(TOTAL) == 32)
-    eventually(lambda: attacked.host.pool.read_text().split()[5] == "32")
+    eventually(lambda: attacked.host.pool.read_text().split()[5] == "32" and attacked.host.value(TURN) == 1)
     assert check(attacked.host) == ""
 
 
