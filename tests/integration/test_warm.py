@@ -110,7 +110,7 @@ def test_a_source_of_an_agent_is_refused_and_the_reason_is_in_the_journal(lab):
     lab.run("host1", "chown agent1 /srv/nova/Cargo.lock")
     lab.run("host1", f"! systemctl start {SERVICE}")
     said = lab.run("host1", f"journalctl --sync; journalctl -q -o cat -u {SERVICE} -t agent-warm")
-    assert "/srv/nova/Cargo.lock may be written by others" in said
+    assert "/srv/nova/Cargo.lock is writable" in said
     lab.run("host1", f"chown root /srv/nova/Cargo.lock; systemctl reset-failed {SERVICE}")
 
 

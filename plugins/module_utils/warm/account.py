@@ -1,8 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""A folder of an account, as root reads it: by descriptor and with the rights of the folder's owner. Nothing of it is
-evaluated."""
+"""Root reads the folder of an account: by descriptor, and with the rights of the folder's owner."""
 
 from __future__ import annotations
 
@@ -18,16 +17,16 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import BLOCK
 
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-PARTS = (".fingerprint", "build", "deps")  # of a profile's folder
+PARTS = (".fingerprint", "build", "deps")  # folders of a profile
 FIT = re.compile(r"[A-Za-z0-9_.+=@,-]+(/[A-Za-z0-9_.+=@,-]+)*")
 UNIT = re.compile(r"(.+)-[0-9a-f]{16}")
-LISTABLE = re.compile(r"[^\x00-\x1f\x7f\\]+")  # what a manifest can hold
+LISTABLE = re.compile(r"[^\x00-\x1f\x7f\\]+")  # names that a manifest can list
 MOST_FILES = 200_000
 
 
 class Account:
     def __init__(self, state: str) -> None:
-        self.folder = open_folder(os.path.realpath(state))  # systemd's own link leads there
+        self.folder = open_folder(os.path.realpath(state))  # systemd makes a link to the folder
         found = os.fstat(self.folder)
         self.rights = Rights(found.st_uid, found.st_gid)
 
@@ -42,7 +41,7 @@ class Account:
             file = os.open(path, FILE, dir_fd=self.folder)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
-            raise WarmError(f"{path} is no regular file")
+            raise WarmError(f"{path} is not a regular file")
         return file
 
     def read(self, path: str, most: int) -> bytes:
@@ -50,7 +49,7 @@ class Account:
             return file.read(most)
 
     def copy(self, path: str, place: str, room: int) -> tuple[str, int]:
-        """Copy one file with its times; gives its sha256 and size."""
+        """Copy one file with its times. Return its sha256 and size."""
         digest, size = hashlib.sha256(), 0
         os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
         with open(self.open(path), "rb", buffering=0) as source:
@@ -61,19 +60,19 @@ class Account:
                 while block := source.read(BLOCK):
                     size += len(block)
                     if size > room:
-                        raise WarmError("what was built is larger than agent_warm_max_size: raise it, or build less")
+                        raise WarmError("the build is larger than agent_warm_max_size: raise it, or build less")
                     digest.update(block)
                     target.write(block)
         os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns))
         return digest.hexdigest(), size
 
     def files(self, folder: str) -> list[str]:
-        """The files below ``folder``. Links and what no manifest can list are left out. Raises WarmError."""
+        """The regular files below ``folder`` whose names a manifest can list. Raises WarmError."""
         with acting_as(self.rights):
             return [path for path, is_file in self._walk(folder) if is_file and LISTABLE.fullmatch(path)]
 
     def units(self, profile: str, units: set[str]) -> list[str]:
-        """The files below ``profile`` that a seed has, without the folder ``target``; adds the crates to ``units``."""
+        """The files for a seed below ``profile``, without the folder ``target``. Adds their crates to ``units``."""
         with acting_as(self.rights):
             found = [
                 (path, is_file and bool(FIT.fullmatch(path)))
@@ -81,14 +80,14 @@ class Account:
                 for path, is_file in self._walk(f"{profile}/{part}")
             ]
         unfit = {_unit(path) for path, fits in found if not fits}
-        # cargo writes a fingerprint when a unit is done: members and what failed have none.
+        # cargo writes a fingerprint when a unit is complete. Members and failed units have none.
         done = {_unit(path) for path, _fits in found if "/.fingerprint/" in path and path.endswith(".json")} - unfit
         units.update(match[1] for unit in done if (match := UNIT.fullmatch(unit)))
         wanted = (path for path, fits in found if fits and _unit(path) not in unfit)
         return [path.partition("/")[2] for path in wanted if "/.fingerprint/" not in path or _unit(path) in done]
 
     def _walk(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """Each path below ``folder`` that is no folder, and whether it is a regular file. Raises WarmError."""
+        """Each path below ``folder`` except folders, and whether it is a regular file. Raises WarmError."""
         count = 0
         try:
             for top, folders, files, here in os.fwalk(folder, dir_fd=self.folder, onerror=_raise):

@@ -1,10 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""The service account's part: fetch the source and its crates, and build what it depends on, through the wrapper.
+"""The steps of the service account: fetch the source and its crates, and build the dependencies with the wrapper.
 
-``libexec/warm-member`` lets each member of the workspace fail, so nothing of the source itself is compiled or run, and
-``--keep-going`` builds all that the members need.
+``libexec/warm-member`` fails for each member of the workspace, so no code of the source is compiled or run. With
+``--keep-going`` cargo still builds all dependencies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmError, WarmPolicy
 
-# Units of check (and clippy) are others than those of build (test, nextest and run), and tests add dev-dependencies.
+# check (and clippy) has other units than build (test, nextest and run). Tests add dev-dependencies.
 COMMANDS = (("check",), ("check", "--tests"), ("build",), ("build", "--tests"))
 LEAVE_OUT = ("RUST", "CARGO", "NOVA_", "GIT_")
 
@@ -37,7 +37,7 @@ def fetch(project: Project, state: str) -> None:
         return
     source = f"{state}/src"
     environment = {**_environment(state), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
-    if project.source.startswith("file:"):  # of the operator's choice; git refuses those of other accounts
+    if project.source.startswith("file:"):  # git refuses repositories of other accounts
         with open(f"{state}/.gitconfig", "w", encoding="ascii") as file:
             file.write("[safe]\n\tdirectory = *\n")
     for words in (
@@ -50,16 +50,15 @@ def fetch(project: Project, state: str) -> None:
 
 
 def download(policy: WarmPolicy, project: Project, state: str) -> None:
-    """Get the crates that the source does not bring itself. No code of them runs. Raises WarmError."""
+    """Download the crates. No code of them runs. Raises WarmError."""
     source, environment = _source(project, state), _cargo_environment(project, state)
     words = ["bash", f"{policy.prefix}/bin/cargo_agent.sh", "fetch", "--locked", "--quiet"]
     if _run(words, source, {**environment, "CARGO_HOME": f"{state}/cargo"}):
-        raise WarmError(f"project {project.name}: cargo can't fetch what {source}/Cargo.lock names")
+        raise WarmError(f"project {project.name}: cargo can't fetch the crates of {source}/Cargo.lock")
 
 
 def build(policy: WarmPolicy, project: Project, state: str, published: bool) -> None:
-    """Build the dependencies into ``state``/target, from the ``published`` crates if there are any. Members fail, as
-    they shall, so no status counts."""
+    """Build the dependencies into ``state``/target. The exit status is not checked, because members always fail."""
     environment = {
         **_cargo_environment(project, state),
         "CARGO_HOME": policy.home(project.name) if published else f"{state}/cargo",
@@ -77,7 +76,7 @@ def build(policy: WarmPolicy, project: Project, state: str, published: bool) -> 
 
 
 def commands(project: Project) -> Iterator[list[str]]:
-    """The words of cargo, as agents have them: features of dependencies differ by package and by command."""
+    """The cargo commands of agents: the features of a dependency depend on the package and on the command."""
     features = ["--features", ",".join(project.features)] if project.features else []
     for profile in project.profiles:
         for package in project.packages or [""]:

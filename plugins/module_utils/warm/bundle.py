@@ -3,7 +3,7 @@
 # pylint: disable=ansible-bad-function
 """A bundle: one file with a seed and its crates, built on one host for others.
 
-Its sha256 in ``agent_warm_projects`` says that it is the operator's. Nothing of a file is read before that is compared.
+The file is parsed only if its sha256 is the one in ``agent_warm_projects``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish impor
     decide,
     decided,
     make_seeds,
+    publication_lock,
     put_seed,
-    turn,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.registry import publish_crates
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import SEED, damage_of, read_seeds
@@ -38,22 +38,22 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import (
     sha256,
 )
 
-DOWNLOADED = "bundle"  #: In the folder of the service account.
-SECONDS = 60  # without an answer
+DOWNLOADED = "bundle"  #: In the service account's folder.
+TIMEOUT = 60
 
 
 def pack(policy: WarmPolicy, project: str, out: BinaryIO) -> str:
-    """Write the newest seed of a project and its crates; gives the sha256 of what was written. Raises WarmError."""
+    """Write the newest seed of a project and its crates. Return the sha256 of the bundle. Raises WarmError."""
     names = [seed.name for seed in read_seeds(policy.seeds, whole=True) if seed.project == project and not seed.problem]
     if not names:
-        raise WarmError(f"there is no whole seed of project {project!r}: start nova-agent-warm-{project}")
+        raise WarmError(f"project {project!r} has no complete seed: start nova-agent-warm-{project}")
     written = _Hashed(out)
     seed = f"{policy.seeds}/{names[-1]}"
     with (
         gzip.GzipFile(fileobj=written, mode="wb", filename="", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
-        # The first name is the prefix, which the fingerprints depend on.
+        # The first entry has the prefix as its name, because the fingerprints depend on the prefix.
         archive.addfile(tarfile.TarInfo(policy.prefix.lstrip("/")))
         for top, inside in (
             (seed, names[-1]),
@@ -65,7 +65,7 @@ def pack(policy: WarmPolicy, project: str, out: BinaryIO) -> str:
 
 
 class _Hashed:
-    """A file that is only written."""
+    """A file for writing that computes a sha256."""
 
     def __init__(self, out: BinaryIO) -> None:
         self.out, self.digest = out, hashlib.sha256()
@@ -90,24 +90,24 @@ def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def fetch_bundle(policy: WarmPolicy, project: Project, state: str) -> None:
-    """The account's part: download the file, if it is not on the host. Raises WarmError."""
+    """Step of the account: download the bundle, if its seed is not on the host. Raises WarmError."""
     empty(state)
-    if project.is_folder or is_there(policy, project):
+    if project.is_folder or is_published(policy, project):
         return
     try:
         with (
-            # There is no ansible.module_utils.urls on the host.
-            urllib.request.build_opener().open(project.source, timeout=SECONDS) as given,
+            # ansible.module_utils.urls is not on the host.
+            urllib.request.build_opener().open(project.source, timeout=TIMEOUT) as response,
             open(f"{state}/{DOWNLOADED}", "wb") as file,
         ):
-            shutil.copyfileobj(given, file, BLOCK)
+            shutil.copyfileobj(response, file, BLOCK)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise WarmError(f"project {project.name}: {project.source} can't be downloaded: {reason}") from error
 
 
-def is_there(policy: WarmPolicy, project: Project) -> bool:
-    """Whether the seed of the bundle is on the host, whole."""
+def is_published(policy: WarmPolicy, project: Project) -> bool:
+    """Whether the complete seed of the bundle is on the host."""
     try:
         last = decided(policy, project)
     except (OSError, ValueError, TypeError):
@@ -117,17 +117,17 @@ def is_there(policy: WarmPolicy, project: Project) -> bool:
 
 
 def admit_bundle(policy: WarmPolicy, project: Project, state: str) -> None:
-    """Root's part: compare the file, and publish what it has. Raises WarmError and OSError."""
-    if is_there(policy, project):
+    """Step of root: compare the sha256 of the bundle, and publish its content. Raises WarmError and OSError."""
+    if is_published(policy, project):
         return
     own, unpacked = f"{policy.prefix}/warm/.bundle", f"{policy.prefix}/warm/.unpacked"
-    with turn(policy):
+    with publication_lock(policy):
         try:
             found = _take(project, state, own, policy.max_bytes)
             if found != project.sha256:
                 raise WarmError(
-                    f"agent_warm_projects: project {project.name} has the sha256 {project.sha256}, but that of "
-                    f"{project.source} is {found}: give the right file or its sha256"
+                    f"agent_warm_projects: project {project.name} has the sha256 {project.sha256}, but "
+                    f"{project.source} has {found}: give the right file or its sha256"
                 )
             shutil.rmtree(unpacked, ignore_errors=True)
             name = _unpack(policy, project, own, unpacked)
@@ -139,7 +139,7 @@ def admit_bundle(policy: WarmPolicy, project: Project, state: str) -> None:
 
 
 def _take(project: Project, state: str, own: str, most: int) -> str:
-    """Copy the file to a place that is root's alone; gives its sha256."""
+    """Copy the bundle to a folder that only root can read. Return its sha256."""
     if os.path.lexists(own):
         os.unlink(own)
     folder, name = os.path.split(project.source) if project.is_folder else (state, DOWNLOADED)
@@ -148,7 +148,7 @@ def _take(project: Project, state: str, own: str, most: int) -> str:
 
 
 def _unpack(policy: WarmPolicy, project: Project, file: str, place: str) -> str:
-    """Unpack the regular files of a bundle, which is the operator's; gives the name of its seed."""
+    """Unpack the regular files of a bundle. Return the name of its seed."""
     name, room, what = "", policy.max_bytes, f"project {project.name}: {project.source}"
     os.mkdir(place, 0o700)
     try:
@@ -161,10 +161,10 @@ def _unpack(policy: WarmPolicy, project: Project, file: str, place: str) -> str:
                     continue
                 top, room = entry.name.partition("/")[0], room - entry.size
                 name = top if number == 1 else name
-                plain = LISTABLE.fullmatch(entry.name) and ".." not in entry.name.split("/")
-                data = archive.extractfile(entry) if entry.isreg() and plain and top in (name, "cargo") else None
+                is_safe = LISTABLE.fullmatch(entry.name) and ".." not in entry.name.split("/")
+                data = archive.extractfile(entry) if entry.isreg() and is_safe and top in (name, "cargo") else None
                 if data is None or room < 0 or number > MOST_FILES:
-                    raise WarmError(f"{what} is no bundle of agent-warm pack, or larger than agent_warm_max_size")
+                    raise WarmError(f"{what} is not a bundle of agent-warm pack, or is larger than agent_warm_max_size")
                 target = f"{place}/{entry.name}"
                 os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
                 with open(target, "xb") as out:
@@ -172,9 +172,9 @@ def _unpack(policy: WarmPolicy, project: Project, file: str, place: str) -> str:
                     shutil.copyfileobj(data, out, BLOCK)
                 os.utime(target, (entry.mtime, entry.mtime))
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-        raise WarmError(f"{what} is no bundle of agent-warm pack ({error})") from error
+        raise WarmError(f"{what} is not a bundle of agent-warm pack ({error})") from error
     if not SEED.fullmatch(name) or name.partition("-")[0] != project.name:
-        raise WarmError(f"{what} has the seed {name!r}, which is of another project")
+        raise WarmError(f"{what} has the seed {name!r} of another project")
     return name
 
 

@@ -1,7 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-# (no AnsibleModule here, whose functions pylint would have)
 """The command line of agent-warm."""
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish impor
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import read_seeds
 
-DESCRIPTION = """Build the dependencies of a project once for all agents of this host. The steps are those of
-nova-agent-warm-PROJECT.service, which runs them with the rights that each needs."""
-STEP = """verify compares each file of each seed; pack writes the newest seed of a project with its crates to standard
-output, for other hosts"""
+DESCRIPTION = """Build the dependencies of a project once for all agents of this host. nova-agent-warm-PROJECT.service
+runs the other steps."""
+STEP = """list shows the seeds; verify compares each of their files with the manifest; pack writes the newest seed of a
+project and its crates to standard output, for other hosts"""
 STEPS = ("check", "fetch", "admit", "download", "crates", "build", "publish", "clean")
 
 
 def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
-    """Gives 0; 1 if a seed is damaged or a step fails."""
+    """Return 0, or 1 if a seed is damaged or a step fails."""
     parser = argparse.ArgumentParser(prog="agent-warm", description=DESCRIPTION)
     parser.add_argument("step", choices=("list", "verify", "pack", *STEPS), help=STEP)
-    parser.add_argument("project", nargs="?", default="", help="of pack, or of a step")
+    parser.add_argument("project", nargs="?", default="", help="for pack or a step")
     options = parser.parse_args(arguments)
     try:
         policy = load_policy(policy_file)
@@ -93,7 +92,7 @@ def _step(step: str, policy: WarmPolicy, project: Project, state: str) -> None:
 
 def _pack(policy: WarmPolicy, project: str) -> int:
     if sys.stdout.isatty():
-        raise WarmError(f"write it into a file: agent-warm pack {project or 'PROJECT'} >FILE")
+        raise WarmError(f"the bundle is binary, write it to a file: agent-warm pack {project or 'PROJECT'} >FILE")
     digest = pack(policy, policy.project(project).name, sys.stdout.buffer)
     print(f"sha256: {digest}", file=sys.stderr)
     return 0

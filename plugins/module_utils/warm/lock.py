@@ -21,12 +21,12 @@ class Crate:
 
     @property
     def folder(self) -> str:
-        """As cargo names the folder of its sources; for git, the revision."""
+        """The name of cargo's folder with its sources; for git, the revision."""
         if self.source.startswith("git+"):
             return self.source.rpartition("#")[2]
         return f"{self.name}-{self.version}"
 
 
 def dependencies(lock: bytes) -> list[Crate]:
-    """All crates but the members of the workspace."""
+    """All crates except the members of the workspace."""
     return [Crate(*found) for found in PACKAGE.findall(lock.decode("utf-8", "replace"))]

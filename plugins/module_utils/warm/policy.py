@@ -1,7 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What role agent_warm wants of a host, as its variables hold it and as the program on the host reads it. Pure but for
-``load_policy``."""
+"""The policy of role agent_warm, from its variables or from its file on the host. Only ``load_policy`` reads a file."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
-WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}")  # no option of cargo's or git's, nothing that a shell knows
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}")  # not an option, and no special characters of a shell
 FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){2,}")
 URL = re.compile(r"(https|ssh|file)://([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.:/~+%-]+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +22,7 @@ EXAMPLE = "{name: nova, source: /srv/nova}"
 
 
 class WarmError(ValueError):
-    """What can't be used or done; one line that names the variable, file or project, and what to do."""
+    """One line that names the variable, file or project, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,14 @@ class Project:
     """One workspace whose dependencies are built for all agents."""
 
     name: str
-    source: (
-        str  #: A folder of the host that is root's alone, or a URL for git; with sha256 a bundle, as a file or a URL.
-    )
-    revision: str = ""  #: Of git.
-    packages: tuple[str, ...] = ()  #: Members, each built by itself as agents do; empty: the workspace as one.
+    source: str  #: A folder that only root may write, or a URL for git. With sha256: a bundle, as a file or URL.
+    revision: str = ""  #: For git.
+    packages: tuple[str, ...] = ()  #: Members, each built with -p; empty: the whole workspace.
     profiles: tuple[str, ...] = ("dev",)
     features: tuple[str, ...] = ()
-    toolchain: str = ""  #: Empty: the host's pinned one.
+    toolchain: str = ""  #: Empty: the pin of the host.
     rustflags: str = ""
-    sha256: str = ""  #: Of a bundle.
+    sha256: str = ""  #: For a bundle.
 
     @property
     def is_folder(self) -> bool:
@@ -52,15 +49,15 @@ class WarmPolicy:
     projects: tuple[Project, ...]
     prefix: str
     channel: str
-    keep: int  #: Seeds of a project.
-    max_bytes: int  #: Of all seeds.
+    keep: int  #: Number of seeds for each project.
+    max_bytes: int  #: For all seeds together.
 
     @property
     def seeds(self) -> str:
         return f"{self.prefix}/warm/seeds"
 
     def home(self, project: str) -> str:
-        """CARGO_HOME of a project's seeds: the crates. Cargo's fingerprints depend on this path."""
+        """CARGO_HOME with the crates of a project's seeds. Cargo's fingerprints depend on this path."""
         return f"{self.prefix}/warm/cargo/{project}"
 
     def project(self, name: str) -> Project:
@@ -73,12 +70,12 @@ class WarmPolicy:
 
 
 def folder_of_profile(profile: str) -> str:
-    """Where cargo puts what it builds with a profile."""
+    """The folder in which cargo builds a profile."""
     return {"dev": "debug", "test": "debug", "bench": "release"}.get(profile, profile)
 
 
 def seed_name(project: Project, channel: str, lock: bytes) -> str:
-    """Of a workspace with the Cargo.lock ``lock``. cargo_warm.sh computes the same of a checkout."""
+    """The name of the seed for the Cargo.lock ``lock``. cargo_warm.sh computes the same name for a checkout."""
     flags = f"RUSTFLAGS={project.rustflags}" if project.rustflags else ""
     head = f"{project.toolchain or channel}\n{flags}\n".encode()
     return f"{project.name}-{hashlib.sha256(head + lock).hexdigest()[:12]}"
@@ -90,7 +87,7 @@ def check_projects(name: str, value: Any) -> tuple[Project, ...]:
     names = [project.name for project in found]
     for one in names:
         if names.count(one) > 1:
-            raise WarmError(f"{name} has two projects {one!r}; each needs a name of its own")
+            raise WarmError(f"{name} has two projects {one!r}; use a different name for each")
     return found
 
 
@@ -120,7 +117,7 @@ def _project(name: str, item: Any) -> Project:
                 f"{name} has a project {project.name!r} with sha256, a bundle, and {more[0]}: leave that out"
             )
     elif project.is_folder == bool(project.revision):
-        need = "no revision, which only git has" if project.is_folder else "a revision, such as a commit's number"
+        need = "no revision, which is only for git" if project.is_folder else "a revision, such as a commit's number"
         raise WarmError(f"{name} has the source {project.source!r}, and needs {need}")
     return project
 
@@ -141,7 +138,7 @@ def _allowed(key: str) -> str:
     return {
         "name": "a letter, and up to 19 lower-case letters and digits, such as nova",
         "source": "an absolute path, or a URL of https, ssh or file without a password, such as /srv/nova",
-        "sha256": "that of a bundle, 64 digits and letters from a to f",
+        "sha256": "the sha256 of a bundle, 64 digits and letters from a to f",
         "rustflags": "printable text of at most 1,000 characters",
     }.get(key, "a name, such as main or 1.92.0")
 
@@ -151,7 +148,7 @@ def dump_policy(policy: WarmPolicy) -> str:
 
 
 def load_policy(path: str) -> WarmPolicy:
-    """Read what the role wrote. Raises WarmError."""
+    """Read the file of the role. Raises WarmError."""
     try:
         with open(path, encoding="utf-8") as file:
             given = json.load(file)

@@ -1,10 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""Root's part: decide whether a seed is to be built, and publish what the service account built.
+"""The steps of root: decide whether to build a seed, and publish what the service account built.
 
-The account's folder is read with the account's rights and by descriptor; each file is written anew into a folder that
-is root's alone. Nothing of it is evaluated.
+Files are read by descriptor with the account's rights, and copied into a folder that only root may write.
 """
 
 from __future__ import annotations
@@ -53,18 +52,18 @@ TAG = """Signature: 8a477f597d28d172789f06886806bc55
 
 @dataclass(frozen=True)
 class Decision:
-    """What ``admit`` found: the seed that the source needs, and whether it has to be built."""
+    """The seed that the source needs, and whether to build it."""
 
     seed: str
     build: bool
     locked: int  #: Crates that Cargo.lock names.
-    crates: int = 0  #: Bytes of the published crates that it is built from.
-    bundle: str = ""  #: The sha256 of the bundle that it was in.
+    crates: int = 0  #: Bytes of the published crates that the seed is built from.
+    bundle: str = ""  #: The sha256 of the bundle that had the seed.
 
 
 @contextmanager
-def turn(policy: WarmPolicy) -> Iterator[None]:
-    """One publication at a time. The lock is in a file that only root can open."""
+def publication_lock(policy: WarmPolicy) -> Iterator[None]:
+    """One process at a time publishes. Only root can open the file of the lock."""
     path = f"{policy.prefix}/warm/.lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -75,13 +74,13 @@ def turn(policy: WarmPolicy) -> Iterator[None]:
 
 
 def check_source(project: Project) -> None:
-    """What agents may write must not decide what other agents run. Raises WarmError."""
+    """Refuse a source that accounts other than root may write. Raises WarmError."""
     if not project.is_folder or project.sha256:
         return
     if not is_roots(project.source) or not os.path.isfile(f"{project.source}/Cargo.lock"):
         raise WarmError(
-            f"{project.source}, the source of project {project.name}, is no workspace with a Cargo.lock that only root "
-            "may write: clone it as root, or name a URL and a revision"
+            f"{project.source}, the source of project {project.name}, is not a workspace with a Cargo.lock that only "
+            "root may write: clone it as root, or give a URL and a revision"
         )
     within = os.path.realpath(project.source) + "/"
     for top, folders, files in os.walk(project.source):
@@ -96,13 +95,13 @@ def check_source(project: Project) -> None:
                     raise WarmError(f"{path} is a link that leads out of {project.source}: remove it")
             elif found.st_uid != os.geteuid() or found.st_mode & 0o022:
                 raise WarmError(
-                    f"{path} may be written by others than root: run "
+                    f"{path} is writable for accounts other than root: run "
                     f"`chown -R root {project.source} && chmod -R go-w {project.source}`"
                 )
 
 
 def admit(policy: WarmPolicy, project: Project, state: str) -> None:
-    """Decide, from the Cargo.lock of the source, before anything of it is built. Raises WarmError and OSError."""
+    """Decide from the Cargo.lock of the source, before the build. Raises WarmError and OSError."""
     if project.is_folder:
         with open(f"{project.source}/Cargo.lock", "rb") as file:
             lock = file.read(LARGEST_LOCK)
@@ -116,10 +115,10 @@ def admit(policy: WarmPolicy, project: Project, state: str) -> None:
 
 
 def admit_crates(policy: WarmPolicy, project: Project, state: str) -> None:
-    """Publish the crates that the account got, before any code of them runs. Raises WarmError and OSError."""
+    """Publish the downloaded crates, before any code of them runs. Raises WarmError and OSError."""
     decision = decided(policy, project)
     if decision.build:
-        with turn(policy), Account(state) as account:
+        with publication_lock(policy), Account(state) as account:
             paths = downloaded(account)
             copy = partial(_copy_crate, account)
             size = publish_crates(policy, project.name, paths, copy) if paths else 0
@@ -150,9 +149,9 @@ def _file(policy: WarmPolicy, project: Project, suffix: str) -> str:
 
 
 def publish(policy: WarmPolicy, project: Project, state: str) -> str:
-    """Publish what was built, and remove what is too much; a line for the journal. Raises WarmError and OSError."""
+    """Publish the build and remove old seeds. Return a line for the journal. Raises WarmError and OSError."""
     decision = decided(policy, project)
-    with turn(policy):
+    with publication_lock(policy):
         make_seeds(policy)
         line = _publish(policy, project, state, decision) if decision.build else f"{decision.seed} is up to date"
         gone = collect(policy.seeds, {one.name for one in policy.projects}, policy.keep, policy.max_bytes)
@@ -161,9 +160,9 @@ def publish(policy: WarmPolicy, project: Project, state: str) -> str:
 
 
 def make_seeds(policy: WarmPolicy) -> None:
-    """The folder of the seeds, without what a killed run left there."""
+    """Ensure the folder of the seeds, and remove incomplete seeds of killed runs."""
     with suppress(FileExistsError):
-        os.mkdir(policy.seeds, 0o755)  # not what is above it, which a retire may have removed
+        os.mkdir(policy.seeds, 0o755)  # only this folder: a retire can have removed its parent
     clear(policy.seeds)
 
 
@@ -194,15 +193,14 @@ def _publish(policy: WarmPolicy, project: Project, state: str, decision: Decisio
 
 
 def put_seed(policy: WarmPolicy, new: str, name: str, size: int) -> None:
-    """Give a whole seed its name. Raises WarmError."""
+    """Publish a complete seed by renaming its folder. Raises WarmError."""
     project, place = name.partition("-")[0], f"{policy.seeds}/{name}"
-    # What is damaged gives way; if that is being copied, the next run publishes.
     if os.path.lexists(place) and not remove(policy.seeds, name):
-        raise WarmError(f"{place} is damaged and being copied: the next run replaces it")
+        raise WarmError(f"{place} is damaged, but a command copies it: the next run replaces it")
     held = sum(seed.bytes for seed in read_seeds(policy.seeds) if seed.project != project)
     if held + size > policy.max_bytes:
         raise WarmError(
-            f"project {project}: the seed has {readable_size(size)} and others have {readable_size(held)}, "
+            f"project {project}: the seed has {readable_size(size)} and other projects have {readable_size(held)}, "
             f"more than agent_warm_max_size ({readable_size(policy.max_bytes)}): raise it, or build less"
         )
     os.rename(new, place)

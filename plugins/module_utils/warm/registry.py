@@ -1,11 +1,10 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""The crates of a project as CARGO_HOME: root's, and at one path for all accounts.
+"""The crates of a project as a CARGO_HOME that belongs to root, at one path for all accounts.
 
-``warm/cargo/PROJECT`` has what cargo downloaded, ``PROJECT.manifest`` the sha256 of each file, ``PROJECT.json`` when a
-seed last needed each crate: checkouts with an older Cargo.lock find theirs for ``KEPT`` seconds more. Cargo needs no
-right to write there.
+``warm/cargo/PROJECT`` has the downloads of cargo, ``PROJECT.manifest`` the sha256 of each file, ``PROJECT.json`` the
+time at which a seed last needed each crate. Unused crates stay for ``KEPT`` seconds, for checkouts with an older lock.
 """
 
 from __future__ import annotations
@@ -30,23 +29,21 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import (
 Copy = Callable[[str, str, int], tuple[str, int]]
 KEPT = 14 * 24 * 3600
 PARTS = ("registry", "git")
-# Folders of cargo's that are published as a whole. The first two never change once they are there.
+# Folders that cargo does not change after it has created them.
 FIXED = ("registry/src/", "git/checkouts/")
 DATABASES = "git/db/"
 
 
 def publish_crates(policy: WarmPolicy, project: str, paths: Iterable[str], copy: Copy) -> int:
-    """Publish the files at ``paths``, relative to CARGO_HOME, by ``copy(path, place, room)``; gives the bytes of all.
-
-    Raises WarmError and OSError.
-    """
+    """Publish the files at ``paths``, relative to CARGO_HOME, with ``copy(path, place, room)``. Return the size of all
+    crates in bytes. Raises WarmError and OSError."""
     home = policy.home(project)
     units: dict[str, list[str]] = {}
     for path in paths:
         units.setdefault(_unit(path), []).append(path)
     for folder in (os.path.dirname(home), home):
         with suppress(FileExistsError):
-            os.mkdir(folder, 0o755)  # not what is above it, which a retire may have removed
+            os.mkdir(folder, 0o755)  # only these folders: a retire can have removed their parent
     shutil.rmtree(_new(home), ignore_errors=True)
     listed = _listed(home)
     try:
@@ -70,13 +67,13 @@ def publish_crates(policy: WarmPolicy, project: str, paths: Iterable[str], copy:
 
 
 def downloaded(account: Account) -> list[str]:
-    """What the service account has in its CARGO_HOME, if there are crates in it."""
+    """The files in the CARGO_HOME of the service account; none if it has no crates."""
     found = [path[len("cargo/") :] for part in PARTS for path in account.files(f"cargo/{part}")]
     return found if any(path.startswith(("registry/cache/", DATABASES)) for path in found) else []
 
 
 def collect_crates(policy: WarmPolicy) -> None:
-    """Remove the crates of projects that are no longer wanted, and those that no seed needed for long."""
+    """Remove the crates of removed projects, and crates that no seed needed for ``KEPT`` seconds."""
     top = os.path.dirname(policy.home(""))
     wanted = {project.name for project in policy.projects}
     for name in os.listdir(top) if os.path.isdir(top) else ():
@@ -108,13 +105,13 @@ def _remove_unused(home: str, needed: set[str]) -> None:
 
 
 def _unit(path: str) -> str:
-    """What is published as a whole: registry/src/INDEX/CRATE, git/checkouts/NAME/REVISION, git/db/NAME, or a file."""
+    """The part of a path that is published as one: registry/src/INDEX/CRATE, git/db/NAME, or a file, for example."""
     depth = 4 if path.startswith(FIXED) else 3 if path.startswith(DATABASES) else None
     return "/".join(path.split("/")[:depth])
 
 
 def _crate(unit: str) -> str:
-    """The crate or revision that a unit belongs to; empty for what stays with the project."""
+    """The crate or revision of a unit; empty for units that are never removed."""
     last = unit.rpartition("/")[2]
     if unit.startswith("registry/cache/"):
         return last[: -len(".crate")]
@@ -136,12 +133,12 @@ def _remove(home: str, units: set[str], listed: dict[str, str]) -> None:
 
 
 def _new(home: str) -> str:
-    """Where units are written before they get their place; beside ``home``, so nothing in it is half there."""
+    """The temporary folder for incomplete units."""
     return f"{home}.new"
 
 
 def _listed(home: str) -> dict[str, str]:
-    """Without a manifest, all that is there is damaged."""
+    """The manifest; empty if it can't be read, so all files count as damaged."""
     try:
         return read_manifest(f"{home}.manifest")
     except (OSError, ValueError):
@@ -149,7 +146,7 @@ def _listed(home: str) -> dict[str, str]:
 
 
 def _needed_at(path: str) -> dict[str, int]:
-    """Root's own notes; without them each crate is kept as if it was needed now."""
+    """When each crate was needed; empty if this can't be read, so each crate counts as needed now."""
     try:
         with open(path, encoding="utf-8") as file:
             return {str(name): int(seconds) for name, seconds in json.load(file).items()}

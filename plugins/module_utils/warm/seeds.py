@@ -1,11 +1,11 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""The seeds of a host: folders of root's, each with what cargo built of a project's dependencies.
+"""The seeds of a host. Each is a folder of root with the built dependencies of a project.
 
-A seed has a folder for each profile, its ``Cargo.lock``, ``manifest`` and ``info`` (numbers: dependencies, those that
-the lock names, bytes, seconds since the epoch), and a file ``registry`` if it was built from crates that are published
-with it. While a seed is copied, there is a shared lock on its manifest.
+A seed has a folder for each profile, its ``Cargo.lock``, ``manifest`` and ``info`` (four numbers: built dependencies,
+dependencies in the lock, bytes, seconds since the epoch). A file ``registry`` means that its crates are published too.
+A process that copies a seed has a shared lock on its manifest.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Seed:
     """One seed. ``problem`` says why it can't be used."""
 
     name: str
-    dependencies: int = 0  #: Crates that are built.
-    locked: int = 0  #: Crates that Cargo.lock names.
+    dependencies: int = 0  #: Built crates.
+    locked: int = 0  #: Crates in Cargo.lock.
     bytes: int = 0
     created: int = 0  #: Seconds since the epoch.
     problem: str = ""
@@ -41,21 +41,20 @@ class Seed:
 
 
 def folders(manifest: Manifest) -> list[str]:
-    """The folders of role agent_warm on a host, which its program fills and which go with all that is in them."""
+    """The folders that the program of role agent_warm fills. They are removed with all their files."""
     held = manifest.roles.get("agent_warm")
     return [path for path in held.paths if os.path.basename(path) == "warm"] if held else []
 
 
 def read_seeds(folder: str, whole: bool = False) -> list[Seed]:
-    """The seeds in ``folder``, the oldest first; with ``whole`` each file is compared with the manifest."""
+    """The seeds in ``folder``, the oldest first. ``whole``: compare each file with the manifest."""
     try:
         names = sorted(filter(SEED.fullmatch, os.listdir(folder)))
     except (FileNotFoundError, NotADirectoryError):
         return []
     seeds = [_read(f"{folder}/{name}", name, whole) for name in names]
-    seeds = [
-        seed for seed in seeds if not seed.problem or os.path.lexists(f"{folder}/{seed.name}")
-    ]  # removed meanwhile
+    # Without a seed that another process removed meanwhile.
+    seeds = [seed for seed in seeds if not seed.problem or os.path.lexists(f"{folder}/{seed.name}")]
     return sorted(seeds, key=lambda seed: (seed.created, seed.name))
 
 
@@ -71,7 +70,7 @@ def _read(path: str, name: str, whole: bool) -> Seed:
 
 
 def damage_of(folder: str, name: str) -> str:
-    """The first damage of a seed or of the crates that it was built from."""
+    """The first damage of a seed or of its crates; empty if there is none."""
     path = f"{folder}/{name}"
     try:
         found = next(damages(path, read_manifest(f"{path}/manifest"), ("manifest", "info")), ())
@@ -95,8 +94,8 @@ def locked(path: str) -> list[Crate]:
 
 
 def collect(folder: str, projects: set[str], keep: int, max_bytes: int) -> list[str]:
-    """Remove seeds that are too many, too large together or of no project; gives their names. A seed that is being
-    copied stays until the next time, and so does the newest of each project."""
+    """Remove old seeds until each project has at most ``keep`` and all have at most ``max_bytes``. Return their names.
+    The newest seed of each project stays, and a seed that is being copied."""
     removed = []
     kept: dict[str, int] = {}
     total = 0
@@ -112,7 +111,7 @@ def collect(folder: str, projects: set[str], keep: int, max_bytes: int) -> list[
 
 
 def remove(folder: str, name: str) -> bool:
-    """Remove a seed; False if it is being copied."""
+    """Remove a seed. False if a process copies it."""
     path, old = f"{folder}/{name}", f"{folder}/.old-{name}"
     try:
         lock = os.open(f"{path}/manifest", os.O_RDONLY | os.O_CLOEXEC)
@@ -121,7 +120,7 @@ def remove(folder: str, name: str) -> bool:
     try:
         if lock >= 0:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(path, old)  # nobody finds half a seed
+        os.rename(path, old)  # so an incomplete seed is never visible
         shutil.rmtree(old)
     except BlockingIOError:
         return False

@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
 # pylint: disable=ansible-bad-function
-"""Folders of root's with a file ``manifest``: a line of sha256sum for each of their files."""
+"""Folders of root with a manifest: one line of sha256sum for each file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BLOCK = 1 << 20
 
 
 def write_manifest(path: str, listed: Mapping[str, str]) -> None:
-    """Write the sha256 of each file, by path."""
+    """Write ``listed``: the sha256 of each path."""
     write(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())).encode())
 
 
 def read_manifest(path: str) -> dict[str, str]:
-    """Raises OSError, and ValueError for a damaged one."""
+    """Raises OSError, and ValueError if the manifest is damaged."""
     with open(path, encoding="utf-8") as file:
         lines = [LINE.fullmatch(line.rstrip("\n")) for line in file]
     if not all(lines):
@@ -30,7 +30,7 @@ def read_manifest(path: str) -> dict[str, str]:
 
 
 def damages(path: str, listed: Mapping[str, str], beside: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """The files below ``path`` that are not as they are listed, each with what is wrong with it. Raises OSError."""
+    """The files below ``path`` that differ from the list, each with the reason. Raises OSError."""
     missing = set(listed)
     for top, folders, names in os.walk(path):
         inside = os.path.relpath(top, path)
@@ -38,19 +38,19 @@ def damages(path: str, listed: Mapping[str, str], beside: Collection[str] = ()) 
             file_name = os.path.normpath(os.path.join(inside, name))
             found = os.lstat(os.path.join(top, name))
             if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-                yield file_name, "may be written by others"
+                yield file_name, "is writable for accounts other than root"
             if file_name in beside:
                 continue
             missing.discard(file_name)
             if file_name not in listed:
-                yield file_name, "does not belong there"
+                yield file_name, "is not in the manifest"
             elif os.path.islink(os.path.join(top, name)) or sha256(os.path.join(top, name)) != listed[file_name]:
                 yield file_name, "has other content"
     yield from ((name, "is missing") for name in sorted(missing))
 
 
 def clear(folder: str) -> None:
-    """Remove what a killed run left beside whole folders."""
+    """Remove temporary folders of killed runs."""
     for name in os.listdir(folder):
         if name.startswith((".new-", ".old-")):
             shutil.rmtree(f"{folder}/{name}")
@@ -65,7 +65,7 @@ def sha256(path: str) -> str:
 
 
 def write(path: str, data: bytes, mode: int = 0o644) -> None:
-    """Write a file of root's: whole, or not at all."""
+    """Write a file completely or not at all."""
     beside = f"{path}.new"
     with open(
         os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb"

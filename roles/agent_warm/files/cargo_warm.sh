@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154 # shares the variables of its caller
-# Fills a target folder that is not there yet from a seed of this host. cargo_agent.sh sources this file. Cargo's own
-# fingerprints decide what of it is used; the name of a seed only says which one is worth a copy.
+# Copies a seed of this host into a new target folder. cargo_agent.sh sources this file. Cargo checks each copied file with its own
+# fingerprints; the hash in the name of a seed only selects the seed.
 
 SEEDS=$PREFIX/warm/seeds HOMES=$PREFIX/warm/cargo
 
-# find_profile: sets `profile` to the folder of what this call builds; false for calls that seeds do not have.
+# find_profile: sets `profile` to the folder of the profile. False if no seed can have the units of this command.
 find_profile() {
   local word
   [[ $command == @(build|check|clippy|test|bench|run|doc|rustc|nextest) ]] || return 1
@@ -13,7 +13,7 @@ find_profile() {
   profile=${options[--profile]-}
   if [[ $command == nextest ]]; then
     profile=${options[--cargo-profile]-}
-    [[ ${options[--cargo-profile]-none} ]] || return 1 # its value is a word of its own, which is not read here
+    [[ ${options[--cargo-profile]-none} ]] || return 1 # --cargo-profile NAME: NAME is a separate word and was not parsed
   fi
   [[ ! ${options[--release]+set} && $command != bench ]] || profile=release
   for word in "${words[@]:at}"; do
@@ -23,7 +23,7 @@ find_profile() {
   case $profile in '' | dev | test) profile=debug ;; bench) profile=release ;; */* | .*) return 1 ;; esac
 }
 
-# find_workspace: sets `root` to the nearest folder with a Cargo.lock; false without one.
+# find_workspace: sets `root` to the nearest folder with a Cargo.lock. False if there is none.
 find_workspace() {
   local manifest=${options[--manifest-path]-} PWD=$PWD OLDPWD
   if [[ $manifest == */* ]]; then root=$(builtin cd -P -- "${manifest%/*}" 2>/dev/null && builtin pwd) || return 1
@@ -34,7 +34,7 @@ find_workspace() {
   done
 }
 
-# find_target: sets `target` to where cargo keeps what it compiles; false where that is not understood.
+# find_target: sets `target` to cargo's build folder. False if its configuration can't be parsed.
 find_target() {
   local value='' file=''
   target=$root/target
@@ -44,7 +44,7 @@ find_target() {
   elif [[ ${CARGO_TARGET_DIR-${CARGO_BUILD_TARGET_DIR-}} ]]; then target=${CARGO_TARGET_DIR-$CARGO_BUILD_TARGET_DIR}
   elif setting_of_configuration build target-dir; then target=''
   fi
-  if [[ ! $target ]]; then # from `file`, and relative to the folder that has .cargo
+  if [[ ! $target ]]; then # from `file`; relative to the parent of .cargo
     read_words "$value"
     target=${expansion[*]-}
     [[ ! $target || $target == [/\{]* ]] || target=${file%/*/*}/$target
@@ -54,7 +54,7 @@ find_target() {
   [[ $target == /* ]] || target=$PWD/$target
 }
 
-# name_of_seed: sets `key` to what seed_name of module_utils/warm/policy.py computes.
+# name_of_seed: sets `key`, the hash in the name of the seed, as seed_name in module_utils/warm/policy.py does.
 name_of_seed() {
   local name flags='' toolchain=${spec[0]:-${RUSTUP_TOOLCHAIN-}}
   toolchain=${toolchain#+} toolchain=${toolchain%-"${HOSTTYPE:-x86_64}"-unknown-linux-gnu}
@@ -66,24 +66,24 @@ name_of_seed() {
   key=${key:0:12}
 }
 
-# home_fits: true if nothing is lost without the account's own CARGO_HOME. Cargo finds its configuration from below its folder, too.
+# home_fits: true if cargo reads the same configuration with another CARGO_HOME.
 home_fits() {
   local home=${CARGO_HOME:-${HOME-}/.cargo}
   [[ ! -f $home/config && ! -f $home/config.toml ]] || [[ $home == */.cargo && $PWD/ == "${home%/.cargo}"/* ]]
 }
 
-# resolves NAME: true if cargo finds all that this workspace needs in the crates of project NAME.
+# resolves NAME: true if project NAME has all crates of this workspace.
 resolves() {
   local locked=()
-  # Who may write there, such as root, would.
+  # Not for an account that may write there, such as root: cargo would write.
   [[ -d $HOMES/$1 && ! -w $HOMES/$1 ]] && home_fits || return 1
   [[ ! ${options[--locked]+set}${options[--frozen]+set} ]] || locked=(--locked)
   CARGO_HOME=$HOMES/$1 "$cargo" "${spec[@]}" fetch -q --offline "${locked[@]}" \
     --manifest-path "$root/Cargo.toml" 2>/dev/null
 }
 
-# find_crates: sets `crates` to the project from whose crates this target folder was filled. Cargo is asked again if a manifest, the
-# lock, its configuration or the crates changed. This holds for all calls: crates at another path would be built again.
+# find_crates: sets `crates` to the project whose crates this target folder uses. If a manifest, the lock, the configuration or the
+# crates changed, asks cargo again. All commands use the same crates, because cargo rebuilds crates at another path.
 find_crates() {
   local marker=$target/.nova-crates changed file
   read -r crates <"$marker" || true
@@ -99,8 +99,7 @@ find_crates() {
   note "this host's crates lack something of Cargo.lock: cargo uses those of your CARGO_HOME, and builds the dependencies again"
 }
 
-# use_seed: fills a target folder that is not there yet, and lets cargo take the crates from where the seed's are. A call that has
-# a target folder ends at the first look for it.
+# use_seed: copies a seed into a new target folder, and sets CARGO_HOME to the seed's crates.
 use_seed() {
   local profile='' root='' target='' crates=''
   unset NOVA_CARGO_SEED
@@ -112,8 +111,9 @@ use_seed() {
   [[ ! $crates ]] || export CARGO_HOME=$HOMES/$crates
 }
 
+# fill_target: copies the seed, if there is one. Sets `crates`.
 fill_target() {
-  local key='' seed found='' name held turn units locked rest expansion=() started=${EPOCHREALTIME-}
+  local key='' seed found='' name seed_lock target_lock units locked rest expansion=() started=${EPOCHREALTIME-}
   name_of_seed || return 0
   for seed in "$SEEDS"/*-"$key"; do
     [[ ! -d $seed/$profile ]] || { found=$seed; break; }
@@ -121,12 +121,12 @@ fill_target() {
   [[ $found ]] || return 0
   name=${found##*/} name=${name%-*}
   [[ ! -e $found/registry || $crates == "$name" ]] || resolves "$name" || return 0
-  # Root removes no seed that somebody holds. If an account keeps the lock for itself, `held` shows at the end whether it is still there.
-  { exec {held}<"$found/manifest"; } 2>/dev/null || return 0
-  # One copy at a time in this folder. What a killed one left is found under the lock, and removed.
-  flock -sn "$held" || true
+  # Root does not remove a seed while its manifest is locked. An account can keep an exclusive lock, so `-ef` below checks the manifest.
+  { exec {seed_lock}<"$found/manifest"; } 2>/dev/null || return 0
+  # One copy at a time in this folder. The incomplete copy of a killed process is removed.
+  flock -sn "$seed_lock" || true
   if [[ -d $found/$profile ]] && mkdir -p -- "$target" 2>/dev/null &&
-     { exec {turn}<"$target"; } 2>/dev/null && flock "$turn"; then
+     { exec {target_lock}<"$target"; } 2>/dev/null && flock "$target_lock"; then
     rm -rf -- "$target/.nova-seed"
     if [[ -e $target/$profile ]]; then
       [[ ! -e $target/.nova-crates ]] || crates=$name # another call filled it
@@ -135,7 +135,7 @@ fill_target() {
     elif cp -R --preserve=timestamps --reflink=auto -- "$found/$profile" "$target/.nova-seed" 2>/dev/null &&
       cp -- "$found/CACHEDIR.TAG" "$target/" &&
       { [[ ! -e $found/registry ]] || printf '%s\n' "$name" >"$target/.nova-crates"; } &&
-      [[ $found/manifest -ef /proc/self/fd/$held ]] && mv -T -- "$target/.nova-seed" "$target/$profile" 2>/dev/null; then
+      [[ $found/manifest -ef /proc/self/fd/$seed_lock ]] && mv -T -- "$target/.nova-seed" "$target/$profile" 2>/dev/null; then
       [[ ! -e $found/registry ]] || crates=$name
       read -r units locked rest <"$found/info"
       rest=$(((${EPOCHREALTIME/[.,]/} - ${started/[.,]/}) / 100000))
@@ -145,7 +145,7 @@ fill_target() {
       rm -rf -- "$target/.nova-seed"
       note "seed ${found##*/} could not be copied to ${target@Q}, which df may explain: everything is built here"
     fi
-    exec {turn}<&-
+    exec {target_lock}<&-
   fi
-  exec {held}<&-
+  exec {seed_lock}<&-
 }
