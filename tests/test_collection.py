@@ -20,16 +20,16 @@ GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_manifest_names_the_version_of_galaxy_yml():
+def test_manifest_has_the_version_of_galaxy_yml():
     assert f"{GALAXY['namespace']}.{GALAXY['name']}" == COLLECTION
     assert GALAXY["version"] == VERSION
 
 
-def test_all_addresses_begin_with_that_of_the_repository():
+def test_all_addresses_begin_with_the_address_of_the_repository():
     assert all(GALAXY[name].startswith(GALAXY["repository"]) for name in ("documentation", "homepage", "issues"))
 
 
-def test_what_is_not_public_says_that_it_is_internal():
+def test_documentation_of_internal_plugins_says_internal():
     paragraph = (ROOT / "README.md").read_text().partition("Versions keep compatibility")[2].partition("\n\n")[0]
     for folder in ("modules", "filter"):
         for path in (ROOT / "plugins" / folder).glob("[a-z]*.py"):
@@ -37,12 +37,12 @@ def test_what_is_not_public_says_that_it_is_internal():
             assert bool(internal) != (f"`{path.stem}`" in paragraph), path.name
 
 
-def test_requirements_come_from_where_the_reader_s_pip_looks():
+def test_requirements_name_no_package_index():
     for path in (*ROOT.glob("requirements*"), *ROOT.glob("tools/**/requirements*")):
         assert re.findall(r"^.*(?:://|--\S*index|--find-links).*", path.read_text(), re.MULTILINE) == [], path
 
 
-def test_the_hooks_of_pre_commit_see_what_is_wrong(tmp_path):
+def test_hooks_of_pre_commit_find_faults(tmp_path):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(clone)], check=True)
     (clone / ".venv").symlink_to(ROOT / ".venv")
@@ -65,7 +65,7 @@ def test_the_hooks_of_pre_commit_see_what_is_wrong(tmp_path):
     ], said
 
 
-def test_the_table_of_variables_is_that_of_the_argument_specs():
+def test_table_of_variables_matches_the_argument_specs():
     assert (ROOT / "docs/variables.md").read_text() == variables.page(), "run: make docs"
 
 
@@ -78,7 +78,7 @@ def test_defaults_and_argument_specs_agree(role):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_pages_name_only_what_exists(page):
+def test_pages_name_only_existing_paths(page):
     text = page.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", text)) - targets == set()
@@ -90,7 +90,7 @@ def test_the_pages_name_only_what_exists(page):
         assert (page.parent / link.replace("guides/", "../")).exists(), link
 
 
-def test_the_tarball_installs_and_holds_no_tests_and_no_caches(tmp_path):
+def test_tarball_installs_without_tests_and_caches(tmp_path):
     build = ["ansible-galaxy", "collection", "build", "--output-path", str(tmp_path), str(ROOT)]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     (tarball,) = tmp_path.glob("*.tar.gz")

@@ -21,7 +21,7 @@ def test_ansible_builder_accepts_the_example(tmp_path: Path) -> None:
     assert "nova.agent_host" in (tmp_path / "context/_build/requirements.yml").read_text()
 
 
-def test_ansible_builder_reads_what_the_collection_asks_for(tmp_path: Path) -> None:
+def test_ansible_builder_reads_the_requirements_of_the_collection(tmp_path: Path) -> None:
     (tmp_path / "ansible_collections/nova").mkdir(parents=True)
     (tmp_path / "ansible_collections/nova/agent_host").symlink_to(ROOT)
     done = subprocess.run(["ansible-builder", "introspect", str(tmp_path)], capture_output=True, text=True, check=False)

@@ -38,20 +38,20 @@ def plan(instance_type: str, environment: dict[str, str]) -> subprocess.Complete
     return subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
 
 
-def test_a_type_that_is_not_in_the_table_is_asked_from_ec2(ec2):
+def test_type_missing_in_the_table_is_requested_from_ec2(ec2):
     run = plan("m5.4xlarge", ec2)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "m5.4xlarge: 16 CPUs, 64 GiB nominal" in run.stdout
     assert "(source: EC2)" in run.stdout
 
 
-def test_a_type_that_is_in_the_table_is_not_asked_for(ec2):
+def test_type_in_the_table_is_not_requested(ec2):
     run = plan("r7i.48xlarge", {**ec2, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
     assert run.returncode == 0, run.stdout + run.stderr
     assert "r7i.48xlarge: 192 CPUs, 1,536 GiB nominal" in run.stdout
 
 
-def test_a_type_that_nobody_knows_is_an_error(ec2):
+def test_unknown_type_is_an_error(ec2):
     run = plan("x9.huge", ec2)
     assert run.returncode == 2
     assert "x9.huge" in run.stdout + run.stderr
@@ -76,7 +76,7 @@ def instances(ec2):
     client.terminate_instances(InstanceIds=[instance["InstanceId"] for instance in started.values()])
 
 
-def test_tagged_instances_become_agent_hosts_with_the_policy_of_their_shape(ec2, instances):
+def test_tagged_instances_become_agent_hosts_with_the_policy_of_their_type(ec2, instances):
     command = ["ansible-inventory", "-i", str(EXAMPLE), "--list"]
     listed = json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=ec2).stdout)
     large, small = instances["r7i.48xlarge"], instances["m5.4xlarge"]
@@ -87,7 +87,7 @@ def test_tagged_instances_become_agent_hosts_with_the_policy_of_their_shape(ec2,
     assert variables["agent_policy_memory_per_agent"] == "8G" and variables["agent_ceiling_enabled"] is True
 
 
-def test_what_the_inventory_holds_is_planned_by_type_and_policy(ec2, instances):
+def test_plan_of_the_inventory_uses_types_and_policies(ec2, instances):
     command = ["ansible-playbook", "-i", str(EXAMPLE), "nova.agent_host.plan", "-e", "group=agent_hosts"]
     run = subprocess.run(command, check=False, text=True, capture_output=True, env=ec2)
     assert run.returncode == 0, run.stdout + run.stderr

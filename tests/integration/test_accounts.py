@@ -23,7 +23,7 @@ def members(lab, group):
     return lab.run("host1", f"getent group {group} | cut -d: -f4").strip()
 
 
-def test_an_account_that_is_no_longer_listed_leaves_as_check_mode_says(lab):
+def test_unlisted_account_leaves_the_group_and_check_mode_agrees(lab):
     apply(lab, agent_policy_group="builders", agent_policy_users=["alice", "bob"]).succeeded()
     assert sorted(members(lab, "builders").split(",")) == ["alice", "bob", "eve"]
     told = apply(lab, "--check", agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
@@ -35,14 +35,14 @@ def test_an_account_that_is_no_longer_listed_leaves_as_check_mode_says(lab):
     assert apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded().changed == {}
 
 
-def test_another_group_is_joined_and_the_first_one_left(lab):
+def test_renamed_group_is_joined_and_the_old_one_left(lab):
     apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
     apply(lab, agent_policy_users=["bob"]).succeeded()
     assert (members(lab, "builders"), members(lab, "nova-agents")) == ("eve", "bob")
     assert apply(lab, agent_policy_users=["bob"]).succeeded().changed == {}
 
 
-def test_retire_leaves_the_groups_that_the_host_recorded(lab):
+def test_retire_removes_members_from_the_recorded_groups(lab):
     apply(lab, agent_policy_users=["bob"]).succeeded()
     apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
     told = lab.retire("--check").succeeded()
@@ -53,7 +53,7 @@ def test_retire_leaves_the_groups_that_the_host_recorded(lab):
     assert lab.run("host1", "getent group nova-agents || echo none").strip() == "none"
 
 
-def test_a_login_account_whose_primary_group_it_is_is_protected(lab):
+def test_login_account_with_the_group_as_primary_group_is_protected(lab):
     lab.run("host1", "usermod --gid builders ubuntu")
     try:
         assert PROTECTED in apply(lab, agent_policy_group="builders").failed().told
@@ -61,7 +61,7 @@ def test_a_login_account_whose_primary_group_it_is_is_protected(lab):
         lab.run("host1", "usermod --gid ubuntu ubuntu")
 
 
-def test_a_login_that_became_root_by_su_is_protected(lab):
+def test_login_account_that_uses_su_is_protected(lab):
     if lab.run("host1", "cat /proc/self/loginuid").strip() == str(2**32 - 1):
         pytest.skip("this machine's kernel does not record who logged in to its containers")
     lab.run("host1", "echo root:secret | chpasswd")
@@ -73,7 +73,7 @@ def test_a_login_that_became_root_by_su_is_protected(lab):
         lab.run("host1", "passwd --lock root")
 
 
-def test_text_from_the_command_line_switches_nothing_on(lab):
+def test_false_as_text_from_the_command_line_is_false(lab):
     """`-e x=false` is text; a play that took it for true would create the account."""
     said = apply(lab, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().told
     assert "agent_policy_users has ghost, which the host does not have" in said
@@ -82,7 +82,7 @@ def test_text_from_the_command_line_switches_nothing_on(lab):
     assert PROTECTED in said
 
 
-def test_a_file_whose_former_owner_is_gone_is_given_to_root(lab):
+def test_original_of_a_removed_owner_is_given_to_root(lab):
     """Retire puts the file back with its content; an owner that no longer exists can't be given."""
     guide = "/opt/nova-agent/GUIDE.md"
     lab.run("host1", f"useradd leaver; install -D -o leaver -m 0640 <(echo mine) {guide}")
@@ -110,7 +110,7 @@ def directory(lab):
 LIMIT = "runuser -l Jane.Doe -c 'ulimit -v'"
 
 
-def test_accounts_of_a_directory_join_a_group_of_the_host_and_leave_it(lab, directory):
+def test_directory_accounts_join_and_leave_a_local_group(lab, directory):
     users = {"agent_policy_users": ["Jane.Doe", "dir-agent"]}
     lab.roles("agent_limits", **users).succeeded()
     assert lab.roles("agent_limits", **users).succeeded().changed == {}
@@ -120,7 +120,7 @@ def test_accounts_of_a_directory_join_a_group_of_the_host_and_leave_it(lab, dire
     assert lab.run("host1", f"getent group nova-agents; {LIMIT}").strip() == "unlimited"
 
 
-def test_a_group_of_a_directory_is_used_as_it_is(lab, directory):
+def test_directory_group_is_used_unchanged(lab, directory):
     """Its pool is made at boot, when its name may not be known yet."""
     ours = {"agent_policy_group": "dir-agents", "agent_policy_users": ["Jane.Doe"]}
     lab.roles("agent_limits", "agent_wrappers", **ours).succeeded()

@@ -95,7 +95,7 @@ def attacked(under_attack):
     return under_attack[0]
 
 
-def test_the_policy_arrives_and_others_are_served(under_attack):
+def test_policy_is_applied_and_other_agents_are_served_during_attacks(under_attack):
     attacked, played = under_attack
     assert "\x1b" not in played.succeeded().text
     assert f"MEMORY_PER_AGENT={3 << 30}" in attacked.run("host1", "cat /opt/nova-agent/etc/policy.env")
@@ -103,7 +103,7 @@ def test_the_policy_arrives_and_others_are_served(under_attack):
     assert attacked.run("host1", "stat -c '%U %a' /home/agent2/audit.log").strip() == "agent2 600"
 
 
-def test_nothing_became_root_s_in_its_folders_and_nothing_its_own_elsewhere(attacked):
+def test_attacks_change_no_owner_of_files(attacked):
     found = attacked.run("host1", "find /home/agent1 -xdev -user root ! -name attack.py")
     assert found == ""
     assert (
@@ -114,7 +114,7 @@ def test_nothing_became_root_s_in_its_folders_and_nothing_its_own_elsewhere(atta
     ]  # fmt: skip
 
 
-def test_an_audit_ends_and_accuses_only_its_paths(attacked, tmp_path):
+def test_audit_ends_and_reports_only_paths_of_the_attacker(attacked, tmp_path):
     report = tmp_path / "audit.json"
     played = attacked.play(
         "nova.agent_host.audit", **VARIABLES, agent_policy_memory_per_agent="3G", agent_audit_json=str(report)
@@ -125,7 +125,7 @@ def test_an_audit_ends_and_accuses_only_its_paths(attacked, tmp_path):
     assert "/home/agent1/audit.log.1" in wrong and not [item for item in wrong if "agent2" in item]
 
 
-def test_agent_status_and_the_sweep_end(attacked):
+def test_agent_status_and_the_sweep_end_during_attacks(attacked):
     said = attacked.run("host1", "agent-status")
     assert "\x1b" not in said and "Traceback" not in said
     attacked.run("host1", "systemctl start nova-agent-sweep.service")

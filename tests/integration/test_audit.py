@@ -86,7 +86,7 @@ def broken(fleet: Fleet) -> Iterator[Fleet]:
     assert "all as they should be" in fleet.audit().succeeded().told
 
 
-def test_hosts_that_are_right_are_one_line_one_trip_and_no_change(fleet):
+def test_compliant_hosts_are_one_line_one_trip_and_no_change(fleet):
     before = fleet.snapshot("host1"), fleet.trips("host1")
     played = fleet.audit().succeeded()
     assert fleet.trips("host1") - before[1] == 1
@@ -103,7 +103,7 @@ def test_hosts_that_are_right_are_one_line_one_trip_and_no_change(fleet):
 
 
 # Comes before the tests that damage the record of the accounts: who put whom into a group is known from there alone.
-def test_what_is_no_path_is_found_too(broken):
+def test_drift_of_accounts_units_and_settings_is_found(broken):
     broken.run(
         "host1",
         "rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc\n"
@@ -153,7 +153,7 @@ def moved(path: str) -> str:
     return f"mv {path} /srv/moved && ln -s /srv/moved {path}"
 
 
-def test_what_only_single_cases_show(broken):
+def test_drift_of_special_cases_is_found(broken):
     """Each of these hid behind others when all was broken at once."""
     broken.run("host1", "systemctl disable nova-agent-sweep.timer")
     broken.run("host1", "chmod 0750 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
@@ -210,7 +210,7 @@ def damage(fleet: Fleet, host: str, way: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("ways", [("deleted", "edited"), ("chmod", "chown"), ("replaced by a link", None)])
-def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
+def test_exactly_the_damaged_paths_are_found(broken, ways):
     expected = {host: damage(broken, host, way) if way else {} for host, way in zip(broken.addresses, ways)}
     assert len(expected["host1"]) > 20
     played = broken.audit()
@@ -223,7 +223,7 @@ def test_each_path_that_is_broken_is_found_and_nothing_else(broken, ways):
     assert played.failed_hosts == {host for host, names in expected.items() if names}
 
 
-def test_what_is_in_a_folder_that_is_open_to_others_is_not_known(broken):
+def test_content_of_a_folder_open_to_others_is_unknown(broken):
     """Root follows nothing there: whatever it found could be another's."""
     broken.run("host1", f"chmod 0777 {BIN}; echo >>{BIN}/run_limited.sh")
     played = broken.audit("--limit", "host1")
@@ -232,7 +232,7 @@ def test_what_is_in_a_folder_that_is_open_to_others_is_not_known(broken):
     assert f"file {BIN}/run_limited.sh" in broken.items("host1", "unknown")
 
 
-def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
+def test_moved_folder_is_restored_with_its_content(broken):
     """The whole prefix needs a second apply: the first installs the toolchain through the link, then removes the link."""
     broken.run("host1", moved(f"{PREFIX}/libexec"))
     broken.run("host2", moved(PREFIX))
@@ -250,7 +250,7 @@ def test_a_folder_that_was_moved_is_made_again_with_all_that_lay_in_it(broken):
         broken.run(host, "test -d /srv/moved && rm -r /srv/moved")
 
 
-def test_a_package_that_is_missing_is_one_item(fleet):
+def test_missing_package_is_one_item(fleet):
     """Without package lists, as a fresh instance has none."""
     played = fleet.audit("--limit", "host1", agent_toolchain_packages=["build-essential", "strace"])
     assert (played.status, played.changed) == (2, {})
@@ -270,7 +270,7 @@ def test_a_list_of_packages_that_can_not_be_read_is_no_list_without_packages(fle
     assert fleet.items("host2", "drifted", "unknown") == {}
 
 
-def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):
+def test_diff_shows_both_sides_and_hostile_content_is_escaped(broken):
     broken.run(
         "host1",
         rf"printf 'bell \a escape \033[31m <&\" \xff\n' > {GUIDE}; printf 'one\r\n\001two\n' >> {BIN}/run_limited.sh",
@@ -289,7 +289,7 @@ def test_a_diff_shows_both_sides_and_hostile_content_stays_well_formed(broken):
     assert r"\x01two" in failed[f"file {BIN}/run_limited.sh"].text
 
 
-def test_a_policy_that_was_never_applied_is_drift(fleet):
+def test_policy_that_was_never_applied_is_drift(fleet):
     played = fleet.audit("--limit", "host1", agent_policy_memory_hard_limit="15G", agent_wrappers_guard="none")
     assert played.status == 2
     found = fleet.differing("host1")
@@ -336,7 +336,7 @@ def dead_host(fleet: Fleet) -> Iterator[tuple[list[str], list[int]]]:
             server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_dead_host_is_asked_once_listed_and_decides_the_status(broken):
+def test_dead_host_is_contacted_once_listed_and_sets_the_status(broken):
     broken.run("host2", f"chmod 0600 {GUIDE}")
     with dead_host(broken) as (inventory, connections):
         played = broken.audit(*inventory)
@@ -400,7 +400,7 @@ OBSTACLES = {
 }
 
 
-def test_a_host_that_can_not_be_repaired_says_why_and_the_others_go_on(broken, subtests):
+def test_host_that_cannot_be_repaired_fails_with_the_reason_and_others_continue(broken, subtests):
     """A policy that changes many files meets an obstacle on one host."""
     for number, (name, obstacle) in enumerate(OBSTACLES.items()):
         with subtests.test(name):

@@ -63,7 +63,7 @@ def kernel(lab: Lab):
         )
 
 
-def test_sshd_takes_all_agents_at_once_without_a_restart(lab):
+def test_sshd_accepts_all_agents_at_once_without_a_restart(lab):
     before = sshd_pid(lab)
     with subprocess.Popen(
         lab.ssh("host1", "echo ready; cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -81,7 +81,7 @@ def test_sshd_takes_all_agents_at_once_without_a_restart(lab):
     assert sshd_pid(lab) == before
 
 
-def test_what_the_host_has_more_of_is_left_as_it_is(lab):
+def test_higher_values_of_the_host_stay(lab):
     lab.run("host1", "echo 'MaxStartups 5000:10:9000' >/etc/ssh/sshd_config.d/60-own.conf")
     try:
         lab.play(PLAY, **VARIABLES).succeeded()
@@ -90,7 +90,7 @@ def test_what_the_host_has_more_of_is_left_as_it_is(lab):
         lab.run("host1", "rm /etc/ssh/sshd_config.d/60-own.conf")
 
 
-def test_a_file_that_sshd_reads_before_ours_is_named(applied, tmp_path):
+def test_earlier_file_of_sshd_is_named(applied, tmp_path):
     applied.run("host1", "echo 'MaxStartups 5' >/etc/ssh/sshd_config.d/05-own.conf")
     try:
         found = items(applied, tmp_path)["maxstartups"]
@@ -101,7 +101,7 @@ def test_a_file_that_sshd_reads_before_ours_is_named(applied, tmp_path):
         applied.run("host1", "rm /etc/ssh/sshd_config.d/05-own.conf")
 
 
-def test_a_file_that_sshd_refuses_does_not_take_its_place(lab, tmp_path):
+def test_file_refused_by_sshd_is_not_written(lab, tmp_path):
     template = tmp_path / "sshd.conf.j2"
     template.write_text("MaxStartups many\n")
     before = sshd(lab)
@@ -111,7 +111,7 @@ def test_a_file_that_sshd_refuses_does_not_take_its_place(lab, tmp_path):
     assert sshd(lab) == before
 
 
-def test_a_container_says_which_settings_its_machine_needs(applied, tmp_path):
+def test_container_reports_the_settings_that_its_machine_needs(applied, tmp_path):
     if applied.run("host1", "test -w /proc/sys/kernel/threads-max && echo yes || true").strip():
         pytest.skip("this machine lets its containers change the kernel's settings")
     has = applied.run("host1", "cat /proc/sys/kernel/threads-max").strip()
@@ -123,7 +123,7 @@ def test_a_container_says_which_settings_its_machine_needs(applied, tmp_path):
     assert applied.run("host1", f"ls {SYSCTL} 2>&1 || true").startswith("ls: cannot access")
 
 
-def test_settings_are_raised_never_lowered_and_put_back(lab, kernel):
+def test_settings_are_raised_never_lowered_and_restored(lab, kernel):
     lab.play(PLAY, **VARIABLES).succeeded()
     raised = {**BEFORE, "fs.inotify.max_user_instances": 1024, "kernel.keys.maxkeys": 1000}
     assert in_force(lab) == raised
@@ -136,7 +136,7 @@ def test_settings_are_raised_never_lowered_and_put_back(lab, kernel):
     assert in_force(lab) == BEFORE
 
 
-def test_a_part_that_is_turned_off_is_put_back(lab, kernel):
+def test_disabled_part_is_restored(lab, kernel):
     lab.play(PLAY, **VARIABLES).succeeded()
     lab.play(PLAY, agent_capacity_kernel=False, agent_capacity_sshd=False, **VARIABLES).succeeded()
     assert in_force(lab) == BEFORE

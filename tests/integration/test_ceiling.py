@@ -9,7 +9,7 @@ import pytest
 ROLES = ("agent_ceiling", "agent_status")
 
 
-def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
+def test_host_without_memory_controller_is_refused_unchanged(lab):
     controllers = lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers").split()
     if "memory" in controllers:
         pytest.skip("this machine gives its containers the memory controller")
@@ -23,7 +23,7 @@ def test_a_host_without_the_controllers_is_refused_and_left_untouched(lab):
     assert lab.snapshot("host1") == before
 
 
-def test_a_ceiling_that_is_off_is_nothing_on_the_host(lab):
+def test_disabled_ceiling_leaves_no_files_on_the_host(lab):
     lab.roles(*ROLES).succeeded()
     assert "agent_ceiling" not in lab.manifest("host1")["roles"]
     assert lab.roles(*ROLES).succeeded().changed == {}

@@ -23,7 +23,7 @@ def apply(lab, *arguments, **variables):
     return lab.roles("agent_wrappers", arguments=arguments, **variables)
 
 
-def test_the_links_are_made_once_and_taken_back(lab):
+def test_links_in_checkouts_are_created_once_and_removed(lab):
     lab.run("host1", f"su agent1 -c 'echo mine > {LINK}'")
     apply(lab).succeeded()
     assert lab.run("host1", f"readlink {LINK}; stat -c %U {LINK}").split() == [
@@ -35,7 +35,7 @@ def test_the_links_are_made_once_and_taken_back(lab):
     assert lab.run("host1", f"cat {LINK}; stat -c %U {LINK}").split() == ["mine", "agent1"]
 
 
-def test_an_agent_that_fills_the_folders_for_temporary_files_keeps_no_policy_from_the_host(lab):
+def test_full_temporary_folders_do_not_block_the_policy(lab):
     folders = ("/tmp", "/var/tmp", "/dev/shm")
     for folder in folders:
         lab.run(
@@ -56,7 +56,7 @@ OBSTACLES = {
 }
 
 
-def test_an_obstacle_of_an_agent_is_a_warning_and_the_policy_arrives(lab, tmp_path):
+def test_obstacle_in_a_checkout_is_a_warning_and_the_policy_is_applied(lab, tmp_path):
     folders = {name: f"/home/agent1/{name}" for name in OBSTACLES}
     for name, folder in folders.items():
         obstacle = OBSTACLES[name].format(folder=folder)

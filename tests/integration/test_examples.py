@@ -28,7 +28,7 @@ def examples(path) -> list[dict]:
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.stem)
-def test_the_examples_run(lab, path, tmp_path, monkeypatch):
+def test_examples_run(lab, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the examples write what is for this machine
     play = {"name": "Examples", "hosts": "all", "become": True, "tasks": examples(path)}
     played = lab.play([play])

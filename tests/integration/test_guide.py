@@ -48,7 +48,7 @@ def blocks(guide: str) -> list[tuple[str, int]]:
     return [(line, 2 if refused else 0) for refused, block in found for line in block.splitlines()]
 
 
-def test_each_command_of_the_guide_does_what_the_guide_says(lab, policy):
+def test_each_command_of_the_guide_works_as_described(lab, policy):
     commands = blocks(lab.run("host1", f"cat {GUIDE}"))
     assert len(commands) > 20
     lab.run("host1", "sudo -u agent1 mkdir -p ~agent1/nova/target")
@@ -60,7 +60,7 @@ def test_each_command_of_the_guide_does_what_the_guide_says(lab, policy):
     assert seen == commands
 
 
-def test_the_numbers_are_the_hosts_and_follow_the_variables(lab, policy):
+def test_numbers_of_the_guide_follow_the_host_and_the_variables(lab, policy):
     text = lab.run("host1", f"cat {GUIDE}")
     assert "| address space | 4G |" in text and "| login | 64G |" in text
     assert f"Rust {policy['agent_policy_rust_channel']} is pinned" in text
@@ -85,7 +85,7 @@ def notice(lab, account: str, shell: str = "") -> str:
     return lab.run("host1", login)
 
 
-def test_an_agent_who_logs_in_on_a_terminal_is_told_and_nobody_else(lab, policy):
+def test_only_agents_on_a_terminal_see_the_login_message(lab, policy):
     lines = [line for line in notice(lab, "agent1").splitlines() if "nova-agent/" in line or "agent-status" in line]
     assert len(lines) == 3 and any(GUIDE in line for line in lines)
     assert GUIDE not in notice(lab, "root") and GUIDE not in notice(lab, "ubuntu")

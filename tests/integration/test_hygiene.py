@@ -68,7 +68,7 @@ def workspace(lab, path, megabytes, owner="agent1"):
     )
 
 
-def test_from_a_clean_host_to_a_retired_one(lab, clean):
+def test_hygiene_from_a_clean_host_to_a_retired_one(lab, clean):
     told = play(lab, "--check", "--diff").succeeded()
     assert "+OnCalendar=yearly" in told.text
     assert set(lab.snapshot("host1").splitlines()) == set(clean)
@@ -90,7 +90,7 @@ def test_from_a_clean_host_to_a_retired_one(lab, clean):
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(clean)) == []
 
 
-def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
+def test_service_cleans_with_the_owners_rights_and_logs_each_folder(lab, applied):
     workspace(lab, "/home/agent1/nova", 3)
     workspace(lab, "/home/agent1/nova-small", 0)
     workspace(lab, "/srv/team/one", 2)
@@ -116,7 +116,7 @@ def test_the_service_cleans_as_the_owner_and_logs_a_line_a_folder(lab, applied):
     assert play(lab).succeeded().changed == {}
 
 
-def test_a_disk_that_is_too_full_is_swept_by_its_own_timer_s_service(lab, applied):
+def test_full_disk_is_swept_by_the_service_of_the_second_timer(lab, applied):
     """On a tmpfs of 64 MiB: an agent that left first, then the least recently used, until enough is free."""
     lab.run("host1", "mkdir -p /srv/team && mount -t tmpfs -o size=64m,mode=755 none /srv/team && useradd leaver")
     try:
@@ -139,7 +139,7 @@ def test_a_disk_that_is_too_full_is_swept_by_its_own_timer_s_service(lab, applie
         lab.run("host1", "umount /srv/team; userdel leaver", check=False)
 
 
-def test_the_sweep_has_the_rights_of_the_owner_alone(lab, applied):
+def test_sweep_has_only_the_rights_of_the_owner(lab, applied):
     workspace(lab, "/home/agent1/nova", 3)
     lab.run(
         "host1",
@@ -148,7 +148,7 @@ def test_the_sweep_has_the_rights_of_the_owner_alone(lab, applied):
     assert lab.run("host1", "find /home/agent1/nova/target -type f").split() == ["/home/agent1/nova/target/roots/file"]
 
 
-def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab, applied):
+def test_target_max_gb_overrides_the_policy_in_a_manual_run(lab, applied):
     workspace(lab, "/home/agent1/nova", 1030)
     sweep = "/opt/nova-agent/bin/agent-sweep --json"
     document = json.loads(lab.run("host1", f"TARGET_MAX_GB=2 {sweep} --dry-run"))
@@ -163,14 +163,14 @@ def test_target_max_gb_goes_before_the_policy_in_a_run_by_hand(lab, applied):
     assert "Permission denied; run it as root" in said and "status 2" in said
 
 
-def test_a_running_build_is_left_alone(lab, applied):
+def test_running_build_is_not_disturbed(lab, applied):
     workspace(lab, "/home/agent1/nova", 3)
     lab.run("host1", "flock /home/agent1/nova/target/debug/.cargo-lock systemctl start nova-agent-sweep.service")
     assert "agent1" in lab.run("host1", "stat -c %U /home/agent1/nova/target/debug/big")
     lab.run("host1", "systemctl start nova-agent-sweep.service && ! ls /home/agent1/nova/target")
 
 
-def test_the_audit_log_is_narrowed_by_its_timer_and_told_as_a_warning(lab, applied):
+def test_timer_corrects_the_mode_of_the_audit_log_and_warns(lab, applied):
     lab.run(
         "host1",
         f"chmod 644 {LOG}; install -o agent1 -m 644 /dev/null {LOG}.1; systemctl start nova-agent-audit-log.service",
@@ -180,7 +180,7 @@ def test_the_audit_log_is_narrowed_by_its_timer_and_told_as_a_warning(lab, appli
     assert lab.run("host1", f"stat -c %a {LOG} {LOG}.1").split() == ["600", "600"]
 
 
-def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warning(lab, applied):
+def test_apply_corrects_an_audit_log_open_to_others_and_warns(lab, applied):
     lab.run("host1", f"chmod 664 {LOG}")
     told = play(lab, "--check", "--diff").succeeded()
     assert told.changed == {"host1": ["ai_audit_log"]}
@@ -198,7 +198,7 @@ def test_an_audit_log_that_is_open_to_others_is_repaired_by_an_apply_with_a_warn
         f"sed -i s/OnCalendar=.*/OnCalendar=monthly/ {UNITS}/nova-agent-sweep.timer; systemctl daemon-reload",
     ],
 )
-def test_what_drifts_is_repaired(lab, applied, damage):
+def test_drift_is_repaired(lab, applied, damage):
     lab.run("host1", damage)
     assert play(lab, "--check").succeeded().changed == {"host1": ["policy_apply"]}
     assert play(lab).succeeded().changed == {"host1": ["policy_apply"]}
@@ -211,7 +211,7 @@ def test_what_drifts_is_repaired(lab, applied, damage):
     )
 
 
-def test_a_schedule_that_systemd_does_not_know_is_refused_before_anything_changes(lab, applied):
+def test_invalid_schedule_is_refused_before_any_change(lab, applied):
     before = lab.snapshot("host1")
     said = play(lab, agent_hygiene_schedule="every day").failed().told
     assert "Failed to parse calendar specification" in said
@@ -219,7 +219,7 @@ def test_a_schedule_that_systemd_does_not_know_is_refused_before_anything_change
     assert lab.snapshot("host1") == before
 
 
-def test_with_nothing_to_do_there_is_no_timer(lab, applied):
+def test_no_work_means_no_timer(lab, applied):
     play(lab, agent_hygiene_workspaces=[], agent_hygiene_audit_logs=[]).succeeded()
     assert lab.run("host1", TIMERS).splitlines() == []
     units = {unit.split()[0] for unit in lab.units("host1")}
@@ -229,7 +229,7 @@ def test_with_nothing_to_do_there_is_no_timer(lab, applied):
     assert lab.run("host1", TIMERS).splitlines() == ALL
 
 
-def test_the_checker_works_for_an_agent(lab, applied):
+def test_agent_can_run_the_checker(lab, applied):
     lab.run(
         "host1",
         'mkdir -p /home/agent1/c/tests && printf \'[package]\\nname = "c"\\nedition = "2021"\\n\' >/home/agent1/c/Cargo.toml && touch /home/agent1/c/tests/x.rs && chown -R agent1: /home/agent1/c',
@@ -239,5 +239,5 @@ def test_the_checker_works_for_an_agent(lab, applied):
     assert "status 1" in said
 
 
-def test_no_program_leaves_anything_in_its_library(lab, applied):
+def test_programs_leave_no_files_in_their_libraries(lab, applied):
     assert lab.run("host1", "find /opt/nova-agent -name __pycache__") == ""

@@ -52,7 +52,7 @@ def more_hosts(lab, tmp_path, **addresses):
     return ["-i", str(tmp_path / "more.json")]
 
 
-def test_a_dead_host_does_not_stop_others_and_is_named_at_the_end(lab, tmp_path):
+def test_dead_host_does_not_stop_others_and_is_named_at_the_end(lab, tmp_path):
     lab.site().succeeded()
     dead = more_hosts(lab, tmp_path, **{"away\nor \u202egone": (lab.controller, 1)})
     lab.run("host1", f"chmod 0600 {RUN_LIMITED}")
@@ -64,14 +64,14 @@ def test_a_dead_host_does_not_stop_others_and_is_named_at_the_end(lab, tmp_path)
     assert "done: 1 of 1 hosts" in lab.site().succeeded().told
 
 
-def test_a_fleet_can_be_applied_to_in_batches(lab, tmp_path):
+def test_fleet_can_be_applied_in_batches(lab, tmp_path):
     twice = more_hosts(lab, tmp_path, again=(lab.addresses["host1"], 22))
     played = lab.site(*twice, agent_site_serial=1).succeeded()
     assert played.text.count("PLAY [Provision hosts for agents]") == 2
     assert "done: 2 of 2 hosts" in played.told
 
 
-def test_one_drifted_file_is_seen_by_audit_and_repaired_alone_in_three_trips(lab):
+def test_one_drifted_file_is_found_by_audit_and_repaired_alone_in_three_trips(lab):
     lab.site().succeeded()
     right = lab.snapshot("host1")
     lab.run("host1", f"echo drift >> {LIMITS}")
@@ -98,7 +98,7 @@ DAMAGED_PATHS = {
 }
 
 
-def test_damaged_paths_are_repaired_by_one_change_that_check_mode_lists(lab):
+def test_damaged_paths_are_repaired_by_one_task_and_listed_in_check_mode(lab):
     lab.site().succeeded()
     right = lab.snapshot("host1")
     lab.run("host1", "set -e; " + "; ".join(damage.format(path) for path, damage in DAMAGED_PATHS.items()))
@@ -110,7 +110,7 @@ def test_damaged_paths_are_repaired_by_one_change_that_check_mode_lists(lab):
     assert lab.snapshot("host1") == right
 
 
-def test_a_damaged_toolchain_and_a_lost_membership_are_repaired_by_one_change_each(lab):
+def test_damaged_toolchain_and_lost_membership_are_repaired_by_one_task_each(lab):
     lab.site().succeeded()
     lab.run("host1", "gpasswd --delete agent1 nova-agents; rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc")
     told = lab.site("--check").succeeded()
@@ -132,7 +132,7 @@ def test_folders_that_were_moved_away_behind_links_are_made_anew_by_one_apply(la
     assert "FIXTURE" in lab.run("host1", "rm -r /srv/elsewhere*; rustc --version")
 
 
-def test_an_agent_builds_through_the_wrapper_under_limits_that_root_does_not_have(lab):
+def test_agent_builds_with_limits_that_root_does_not_have(lab):
     lab.site().succeeded()
     said = lab.run("host1", "sudo -iu agent1 bash /opt/nova-agent/bin/cargo_agent.sh build --locked")
     assert "FIXTURE cargo build --locked" in said
@@ -143,7 +143,7 @@ def test_an_agent_builds_through_the_wrapper_under_limits_that_root_does_not_hav
     assert lab.run("host1", "su - ubuntu -c 'ulimit -v'").strip() == "unlimited"
 
 
-def test_a_file_that_is_no_longer_wanted_is_removed_unless_it_was_edited(lab):
+def test_unwanted_file_is_removed_unless_it_was_edited(lab):
     lab.site().succeeded()
     lab.site(agent_wrappers_guard="none").succeeded()
     lab.run("host1", f"! ls {GUARD}")
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_longer_wanted_is_removed_unless_it_was_edited(lab):
     lab.run("host1", f"rm {GUARD}")
 
 
-def test_another_prefix_moves_everything(lab):
+def test_changed_prefix_moves_all_files(lab):
     lab.site().succeeded()
     lab.site(agent_policy_prefix="/srv/agents/nova").succeeded()
     assert lab.run("host1", "ls -d /opt/nova-agent || true").startswith("ls: cannot access")

@@ -117,20 +117,20 @@ def limited(lab):
 
 
 @pytest.mark.parametrize("way", WAYS_IN)
-def test_an_agent_is_under_the_limits_however_it_comes_in(lab, way):
+def test_agent_has_the_limits_after_every_kind_of_login(lab, way):
     seen = limits(WAYS_IN[way](lab))
     assert {name: seen[name] for name in WANTED} == WANTED
 
 
 @pytest.mark.parametrize("user", ["root", "ubuntu"])
-def test_root_and_the_login_user_are_not(lab, user):
+def test_root_and_the_login_user_are_not_limited(lab, user):
     report = as_root(lab, REPORT) if user == "root" else by_ssh(lab, "ubuntu", REPORT)
     seen = limits(report)
     assert seen["address space"] == (None, None)
     assert seen["open files"][1] != 4000
 
 
-def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
+def test_service_keeps_its_limits_unless_a_restart_is_configured(lab):
     as_root(lab, f"printf '[Service]\\nUser=agent1\\nExecStart=sleep infinity\\n' >{UNIT}; systemctl daemon-reload; systemctl start agent-runner")  # fmt: skip
     main_pid = "systemctl show --property MainPID --value agent-runner"
     before = as_root(lab, main_pid)
@@ -143,7 +143,7 @@ def test_a_service_keeps_its_limits_until_a_variable_says_restart(lab):
     as_root(lab, "systemctl stop agent-runner")
 
 
-def test_instances_of_a_template_get_its_limits(lab):
+def test_instances_of_a_template_unit_get_its_limits(lab):
     as_root(lab, "printf '[Service]\\nExecStart=sleep infinity\\n' >/etc/systemd/system/agent-batch@.service; systemctl daemon-reload; systemctl start agent-batch@1")  # fmt: skip
     try:
         lab.roles(
@@ -157,7 +157,7 @@ def test_instances_of_a_template_get_its_limits(lab):
         lab.roles("agent_limits", **VARIABLES).succeeded()
 
 
-def test_a_service_that_is_no_longer_named_loses_its_drop_in(lab):
+def test_unlisted_service_loses_its_drop_in(lab):
     lab.roles("agent_limits", **{**VARIABLES, "agent_limits_services": []}).succeeded()
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"
     assert as_root(lab, f"ls -d {UNIT}.d 2>&1 || true").startswith("ls: cannot access")
@@ -169,7 +169,7 @@ def summary(lab, **variables):
     return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().told
 
 
-def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
+def test_earlier_sessions_are_reported_with_their_owners(lab):
     with subprocess.Popen(
         [*ssh_of(lab, "agent1"), "echo ready; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as open_session:
@@ -196,7 +196,7 @@ def test_sessions_that_were_open_before_are_told_with_their_owners(lab):
         ),
     ],
 )
-def test_logins_that_the_limits_do_not_reach_are_named(lab, damage, repair, note):
+def test_logins_without_limits_are_named(lab, damage, repair, note):
     assert note not in summary(lab)
     as_root(lab, damage)
     try:
@@ -205,20 +205,20 @@ def test_logins_that_the_limits_do_not_reach_are_named(lab, damage, repair, note
         as_root(lab, repair)
 
 
-def test_limits_under_which_no_shell_starts_are_refused_and_nothing_is_written(lab):
+def test_limits_that_block_a_shell_are_refused_and_nothing_is_written(lab):
     before = as_root(lab, f"cat {FILE} {DROP_IN}")
     played = lab.roles("agent_limits", **{**VARIABLES, "agent_limits_extra": {"data": "64"}}).failed()
     assert "no agent could log in" in played.told
     assert as_root(lab, f"cat {FILE} {DROP_IN}") == before
 
 
-def test_check_mode_and_the_second_apply_tell_nothing(lab):
+def test_check_mode_and_a_second_apply_report_no_change(lab):
     lab.roles("agent_limits", **VARIABLES).succeeded()
     assert lab.roles("agent_limits", arguments=["--check", "--diff"], **VARIABLES).succeeded().changed == {}
     assert lab.roles("agent_limits", **VARIABLES).succeeded().changed == {}
 
 
-def test_retire_takes_the_limits_off_logins_and_services(lab):
+def test_retire_removes_the_limits_of_logins_and_services(lab):
     lab.retire().succeeded()
     assert as_root(lab, f"ls -d {FILE} {UNIT}.d 2>&1 || true").count("No such file or directory") == 2
     assert as_root(lab, "systemctl show --property LimitAS --value agent-runner").strip() == "infinity"

@@ -86,7 +86,7 @@ def add_feature(folder):
     )
 
 
-def test_it_is_applied_audited_shown_and_retired(lab, toolchain, copy, monkeypatch):
+def test_new_role_is_applied_audited_shown_and_retired(lab, toolchain, copy, monkeypatch):
     add_role(copy)
     monkeypatch.setattr(lab, "collections", copy.parents[2])
     lab.site().succeeded()

@@ -28,7 +28,7 @@ def variables(lab, toolchain):
     )
 
 
-def test_no_result_is_large(lab, tmp_path):
+def test_task_results_are_small(lab, tmp_path):
     """Of a host that is new, right, drifted, and retired."""
     lab.retire().succeeded()
     plays = [lab.site().succeeded(), lab.site().succeeded(), lab.play("nova.agent_host.audit")]
@@ -64,7 +64,7 @@ def provisioned(lab, variables):
 
 @pytest.mark.parametrize("callback", ["only_json", "ansible.posix.json", "ansible.posix.jsonl"])
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_the_output_of_a_callback_for_programs_parses(lab, provisioned, playbook, callback, tmp_path):
+def test_output_of_the_json_callback_parses(lab, provisioned, playbook, callback, tmp_path):
     """Nothing is printed beside the callback, and what people are told is in a result."""
     posix = [
         path.parents[2]
@@ -86,7 +86,7 @@ def test_the_output_of_a_callback_for_programs_parses(lab, provisioned, playbook
     assert start is None or told[-1].startswith(start)
 
 
-def test_the_output_of_plan_parses(lab, monkeypatch):
+def test_output_of_plan_parses(lab, monkeypatch):
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "only_json")
     command, environment = lab.command("nova.agent_host.plan", memory="1536G", cpus=192)
     done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment)
@@ -114,23 +114,23 @@ def last_line(played):
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_the_end_says_what_was_not_done(lab, arguments, not_done):
+def test_summary_lists_what_was_not_done(lab, arguments, not_done):
     line = last_line(lab.site(*arguments).succeeded())
     assert all(part in line for part in not_done), line
 
 
-def test_the_end_of_a_whole_run_says_nothing_more(lab):
+def test_summary_of_a_complete_run_lists_nothing_else(lab):
     assert last_line(lab.site().succeeded()) == "done: 1 of 1 hosts"
 
 
-def test_a_tag_applies_its_role_alone(lab):
+def test_tag_applies_only_its_role(lab):
     lab.retire().succeeded()
     assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # of a host that has nothing yet
     lab.site("--tags", "agent_limits").succeeded()
     assert set(lab.manifest("host1")["roles"]) == {"agent_limits", "agent_policy"}  # with the accounts that it needs
 
 
-def test_a_proxy_s_password_is_in_no_output_command_line_or_file(lab):
+def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
     """The journal has the command line of each sudo."""
     secret = f"http://me:s3cret@{lab.controller}"  # nothing listens there
     lab.run("host1", "rm -rf /opt/nova-agent/.toolchain")
@@ -144,14 +144,14 @@ def test_a_proxy_s_password_is_in_no_output_command_line_or_file(lab):
     )
 
 
-def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, monkeypatch):
+def test_injected_facts_are_refused_with_the_name_of_the_setting(lab, monkeypatch):
     command, environment = lab.command("nova.agent_host.site")
     environment["ANSIBLE_INJECT_FACT_VARS"] = "true"
     done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)  # fmt: skip
     assert done.returncode == 2 and "inject_facts_as_vars = false" in done.stdout
 
 
-def test_retiring_all_hosts_asks_for_a_variable_unless_limited(lab):
+def test_retire_of_all_hosts_needs_a_variable_or_a_limit(lab):
     lab.site().succeeded()
     refused = lab.play("nova.agent_host.retire").failed()
     assert refused.changed == {}

@@ -39,7 +39,7 @@ def audit(lab, tmp_path):
     return look
 
 
-def test_limits_and_times_that_others_override_are_drift_with_the_file_that_does_it(lab, audit):
+def test_overridden_limits_and_times_are_drift_with_the_overriding_file(lab, audit):
     assert audit() == (0, {})
     lab.run(
         "host1",

@@ -38,7 +38,7 @@ def report(lab, tmp_path):
     return write
 
 
-def test_hosts_that_are_right_drifted_and_dead_are_rows(lab, report, tmp_path):
+def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
     before = lab.snapshot("host1")
     played, rows = report()
     assert played.status == 0 and played.changed == {}
@@ -76,13 +76,13 @@ def count_items(lab, folder) -> int:
     return sum(json.loads((folder / "audit.json").read_text())["totals"]["items"].values())
 
 
-def test_drift_is_a_report_s_matter_and_no_failure(lab, report):
+def test_drift_is_not_a_failure_of_the_report(lab, report):
     lab.run("host1", f"chmod 0600 {GUIDE}")
     played, rows = report()
     assert played.status == 0 and " drifted " in rows["host1"][0]
 
 
-def test_slots_and_jobs_are_the_policy_s_where_it_has_numbers(lab, report):
+def test_slots_and_jobs_of_the_policy_are_shown(lab, report):
     policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as -e slots=1 gives it
     told = lab.site(**policy).succeeded().told
     assert "; 1 cargo command at once, 1 job each" in told
@@ -92,7 +92,7 @@ def test_slots_and_jobs_are_the_policy_s_where_it_has_numbers(lab, report):
     lab.site().succeeded()
 
 
-def test_a_host_that_can_not_be_looked_at_is_a_row_with_the_reason(report):
+def test_host_that_cannot_be_read_is_a_row_with_the_reason(report):
     played, rows = report(agent_policy_headroom="1000T")
     assert played.status == 2
     assert rows["host1"][0].startswith("not checkable ") and "agent_policy_headroom" in rows["host1"][0]
@@ -110,7 +110,7 @@ def dead(lab, tmp_path):
     return ["-i", str(tmp_path / "dead.json")]
 
 
-def test_a_page_that_can_not_be_written_names_its_variable_and_hides_no_dead_host(lab, dead):
+def test_unwritable_page_names_its_variable_and_keeps_the_status_of_a_dead_host(lab, dead):
     message = UNWRITABLE.format("agent_report_path", "/nowhere/page.html")
     for arguments, status in (([], 2), (dead, 4)):
         played = lab.play("nova.agent_host.report", *arguments, agent_report_path="/nowhere/page.html")
@@ -118,7 +118,7 @@ def test_a_page_that_can_not_be_written_names_its_variable_and_hides_no_dead_hos
         assert "; not written\n" in played.told
 
 
-def test_an_audit_s_file_that_can_not_be_written_takes_neither_the_other_nor_the_status(lab, dead, tmp_path):
+def test_unwritable_audit_file_affects_neither_the_other_file_nor_the_status(lab, dead, tmp_path):
     lab.site().succeeded()
     paths = {"agent_audit_json": "/nowhere/audit.json", "agent_audit_junit": str(tmp_path / "audit.xml")}
     message = UNWRITABLE.format("agent_audit_json", "/nowhere/audit.json")

@@ -41,7 +41,7 @@ def type_in(browser, words):
                 " field.dispatchEvent(new Event('input', {bubbles: true})) }")  # fmt: skip
 
 
-def test_each_head_sorts_both_ways_and_what_is_not_known_stays_last(browser):
+def test_each_column_sorts_both_ways_with_unknown_values_last(browser):
     assert browser.run(SORTED_BY) == ["Drift descending"]
     worst_first = browser.run(NAMES)
     browser.run(BUTTON.format(0) + ".click()")
@@ -65,7 +65,7 @@ def test_each_head_sorts_both_ways_and_what_is_not_known_stays_last(browser):
     assert browser.run(NAMES) == worst_first
 
 
-def test_a_keyboard_reaches_the_heads_and_sorts(browser):
+def test_columns_can_be_sorted_by_keyboard(browser):
     browser.run("document.querySelector('input').focus()")
     for _ in range(2):  # over the box "only hosts that are not ok" to the first head
         browser.press(Keys.TAB)
@@ -75,7 +75,7 @@ def test_a_keyboard_reaches_the_heads_and_sorts(browser):
     assert browser.run("document.activeElement.textContent") == "Host"
 
 
-def test_words_are_searched_everywhere_and_all_must_be_there(browser):
+def test_search_finds_rows_that_contain_all_words(browser):
     assert browser.run(COUNT) == "300 of 300 hosts"
     type_in(browser, "AGENTS-29 example")
     names = browser.run(NAMES)
@@ -92,7 +92,7 @@ def test_words_are_searched_everywhere_and_all_must_be_there(browser):
     assert browser.run(COUNT) == "25 of 300 hosts"
 
 
-def test_hostile_names_are_text(browser):
+def test_hostile_names_are_shown_as_text_in_the_browser(browser):
     names = browser.run(NAMES)
     assert {*HOSTILE[:2], *HOSTILE[3:]} <= set(names)
     assert r"right-to-left \u202egnp.exe \u2066 \x1b[31m \x00 \ud800" in names
@@ -105,7 +105,7 @@ OVERFLOWS = """[...document.querySelectorAll("html, th, td, dd")]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_it_fits_whatever_the_width(page, dark):
+def test_layout_fits_every_width(page, dark):
     with Browser(dark=dark) as browser:
         for path in page.values():
             browser.open(path)
@@ -117,7 +117,7 @@ def test_it_fits_whatever_the_width(page, dark):
         assert paper == ("rgb(16, 21, 28)" if dark else "rgb(255, 255, 255)")
 
 
-def test_without_scripts_the_table_is_whole_and_nothing_is_dead(page):
+def test_table_is_complete_without_scripts(page):
     with Browser(scripts=False) as browser:
         browser.open(page[300])
         tree = browser.accessible()
@@ -126,7 +126,7 @@ def test_without_scripts_the_table_is_whole_and_nothing_is_dead(page):
     assert {"button", "searchbox", "checkbox"} & set(roles) == set()
 
 
-def test_a_screen_reader_finds_a_table_of_cards_on_a_phone(page):
+def test_cards_on_a_phone_are_a_table_for_screen_readers(page):
     with Browser(360) as browser:
         browser.open(page[3])
         tree = browser.accessible()
@@ -136,7 +136,7 @@ def test_a_screen_reader_finds_a_table_of_cards_on_a_phone(page):
     assert any("recommended agents" in name and "sessions use" in name for name in bars)
 
 
-def test_a_script_that_got_in_would_not_run(page, tmp_path):
+def test_injected_script_does_not_run(page, tmp_path):
     """The policy is the second wall: here the first is taken down."""
     path = tmp_path / "page.html"
     path.write_text(page[3].read_text().replace("</main>", "<script>document.title = 'caught'</script></main>"))

@@ -40,14 +40,14 @@ def differences(lab, clean):
 
 
 @pytest.mark.parametrize("results", [2, 3, 4, 5, 6])  # in each task that changes something
-def test_a_killed_retire_is_finished_by_the_next(lab, clean, results):
+def test_killed_retire_is_finished_by_the_next(lab, clean, results):
     lab.site().succeeded()
     lab.kill_after(results, "nova.agent_host.retire", agent_retire_all_hosts=True)
     lab.retire().succeeded()
     assert differences(lab, clean) == []
 
 
-def test_a_killed_apply_is_removed_by_retire(lab, clean):
+def test_killed_apply_is_removed_by_retire(lab, clean):
     lab.kill_after(3, "nova.agent_host.site")
     lab.retire().succeeded()
     assert differences(lab, clean) == []
@@ -73,7 +73,7 @@ def test_leftovers_a_running_service_and_an_edited_timer(lab, clean):
     assert differences(lab, clean) == []
 
 
-def test_under_a_narrow_umask_all_is_readable_for_agents_and_leaves_again(lab, clean):
+def test_files_are_readable_for_agents_under_a_narrow_umask(lab, clean):
     """As on images that are hardened by CIS."""
     lab.run("host1", "printf 'Defaults umask=0077\\nDefaults umask_override\\n' >/etc/sudoers.d/umask")
     try:
@@ -88,7 +88,7 @@ def test_under_a_narrow_umask_all_is_readable_for_agents_and_leaves_again(lab, c
     assert differences(lab, clean) == []
 
 
-def test_a_scheduler_that_the_host_lacks_is_not_restarted(lab, clean):
+def test_missing_scheduler_is_not_restarted(lab, clean):
     """As atd on a host without the package at."""
     task = {"nova.agent_host.host_state": {"roles": [], "restarts": ["no-such-scheduler.service", "cron.service"]}}
     play = {"hosts": "all", "become": True, "gather_facts": False, "tasks": [task]}

@@ -33,7 +33,7 @@ def facts(lab, user="root"):
     return json.loads(lab.run("host1", f"su - {user} -c 'agent-status --json'"))
 
 
-def test_the_policy_of_the_play_is_what_it_computes_with(lab):
+def test_agent_status_uses_the_policy_of_the_play(lab):
     assert facts(lab)["budget"]["per_agent"] == 4 << 30
     lab.roles(*ROLES, **AGENTS, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
     budget = facts(lab, "agent1")["budget"]
@@ -41,7 +41,7 @@ def test_the_policy_of_the_play_is_what_it_computes_with(lab):
     lab.roles(*ROLES, **AGENTS).succeeded()
 
 
-def test_an_idle_host_is_right_for_root_and_for_everybody_who_may_see_less(lab):
+def test_idle_host_has_no_advice_for_root_and_for_other_users(lab):
     seen = {user: facts(lab, user) for user in ("root", "agent1", "ubuntu")}
     assert all(one["drift"]["changed"] == [] for one in seen.values())
     assert seen["root"]["drift"]["unreadable"] == [] and seen["agent1"]["drift"]["unreadable"] == []
@@ -53,7 +53,7 @@ def test_an_idle_host_is_right_for_root_and_for_everybody_who_may_see_less(lab):
         assert "Traceback" not in said and max(map(len, said.splitlines())) <= 80
 
 
-def test_who_holds_the_slot_and_who_waits_is_named(lab):
+def test_holder_of_a_slot_and_waiting_command_are_named(lab):
     lab.run("host1", f"touch /run/hold-builds; printf '{CARGO}' >/usr/bin/cargo; chmod 0755 /usr/bin/cargo")
     try:
         for number, user in enumerate(("agent1", "agent2", "agent1"), 1):
@@ -73,7 +73,7 @@ def test_who_holds_the_slot_and_who_waits_is_named(lab):
     assert sorted(logged_in) == ["agent1", "agent2"]
 
 
-def test_what_an_agent_does_to_the_pool_does_not_outlive_its_process(lab):
+def test_changes_of_the_pool_by_an_agent_end_with_its_process(lab):
     before = facts(lab)
     numbers = (
         "open F, q(/run/nova-agent/pool); ($s) = split / /, <F>; semctl $s, $_, 16, 0 or die $! for 0, 1, 2, 3, 4, 1006"
@@ -97,7 +97,7 @@ for _ in range(2000):
 """
 
 
-def test_the_ledger_has_each_command_and_an_agent_falsifies_only_its_own(lab):
+def test_ledger_has_each_command_and_false_records_affect_only_their_account(lab):
     lab.run("host1", "printf '#!/bin/sh\\n' >/usr/bin/cargo; chmod 0755 /usr/bin/cargo")
     build = "cd; for n in 1 2 3; do bash /opt/nova-agent/bin/cargo_agent.sh build -p honest$n; done"
     try:
@@ -121,7 +121,7 @@ def test_the_ledger_has_each_command_and_an_agent_falsifies_only_its_own(lab):
     assert {sample.labels["for"] for sample in waited.samples} == {"slot", "memory"}
 
 
-def test_what_changed_since_the_apply_is_named_and_what_to_do(lab):
+def test_changed_paths_are_named_with_advice(lab):
     lab.run("host1", "echo >>/opt/nova-agent/bin/run_limited.sh; chmod 0600 /opt/nova-agent/GUIDE.md")
     drift = facts(lab)["drift"]
     assert {change["path"]: change["what"] for change in drift["changed"]} == {
@@ -134,7 +134,7 @@ def test_what_changed_since_the_apply_is_named_and_what_to_do(lab):
     assert facts(lab)["drift"]["changed"] == []
 
 
-def test_what_the_last_sweep_measured_is_shown_with_its_age(lab):
+def test_measurements_of_the_last_sweep_are_shown_with_their_age(lab):
     folder = '{"path": "/home/agent1/nova/target", "bytes": 42949672960, "owner": "agent1"}'
     report = f'{{"measured_at": \'$(date +%s -d "-3 hours")\', "folders": [{folder}]}}'
     lab.run("host1", f"echo '{report}' >/var/lib/nova-agent/targets.json")
@@ -146,14 +146,14 @@ def test_what_the_last_sweep_measured_is_shown_with_its_age(lab):
     assert "40 GiB /home/agent1/nova/target (agent1)" in said
 
 
-def test_what_the_kernel_does_not_count_here_is_said(lab):
+def test_values_unknown_to_the_kernel_are_noted(lab):
     if "memory" in lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers"):
         pytest.skip("this machine gives its containers the memory controller")
     said = " ".join(lab.run("host1", "agent-status").split())
     assert "no cgroup v2 with the memory controller" in said
 
 
-def test_processes_that_proc_hides_are_said_to_be_missing(lab):
+def test_hidden_processes_are_noted(lab):
     try:
         hidden = lab.run("host1", "mount -o remount,hidepid=2 /proc && echo hidden || true")
         if "hidden" not in hidden:
@@ -164,7 +164,7 @@ def test_processes_that_proc_hides_are_said_to_be_missing(lab):
     assert any(note.startswith("/proc hides") for note in seen["notes"])
 
 
-def test_a_timer_writes_metrics_that_prometheus_reads(lab):
+def test_timer_writes_metrics_for_prometheus(lab):
     file = "/var/lib/nova-agent/metrics.prom"
     lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded()
     disk = "/home/disk"  # FIXTURE: a file system of 48 MiB that the sweep knows

@@ -33,7 +33,7 @@ def found(lab):
     ).splitlines()
 
 
-def test_an_older_host_is_taken_over_by_one_apply_and_leaves_nothing_behind(lab, toolchain, first):
+def test_one_apply_upgrades_an_older_host_completely(lab, toolchain, first):
     lab.variables.update(
         agent_policy_users=["agent1"],
         agent_policy_create_users=True,

@@ -66,7 +66,7 @@ def seeds(lab):
     return lab.run("host1", f"ls {SEEDS} 2>/dev/null || true").split()
 
 
-def test_the_service_builds_as_an_account_of_its_own_and_agents_take_the_seed(lab):
+def test_service_builds_as_a_separate_account_and_agents_copy_the_seed(lab):
     lab.run("host1", f"systemd-run -q --unit=crates {SERVE}")
     lab.run(
         "host1", f"systemctl start {SERVICE} || {{ journalctl -u {SERVICE} --no-pager; false; }}; systemctl stop crates"
@@ -94,7 +94,7 @@ def audited(lab, folder, kind):
     return [item for item in host["items"] if item["kind"] == kind]
 
 
-def test_an_audit_finds_damage_that_the_service_repairs(lab, tmp_path):
+def test_audit_finds_a_damaged_seed_and_the_service_repairs_it(lab, tmp_path):
     (seed,) = seeds(lab)
     file = f"{SEEDS}/{seed}/CACHEDIR.TAG"
     lab.run("host1", f"echo more >>{file}")
@@ -106,7 +106,7 @@ def test_an_audit_finds_damage_that_the_service_repairs(lab, tmp_path):
     assert [item["status"] for item in audited(lab, tmp_path, "seed")] == ["ok"]
 
 
-def test_a_source_of_an_agent_is_refused_and_the_reason_is_in_the_journal(lab):
+def test_source_writable_for_an_agent_is_refused_with_the_reason_in_the_journal(lab):
     lab.run("host1", "chown agent1 /srv/nova/Cargo.lock")
     lab.run("host1", f"! systemctl start {SERVICE}")
     said = lab.run("host1", f"journalctl --sync; journalctl -q -o cat -u {SERVICE} -t agent-warm")
@@ -121,7 +121,7 @@ def test_agent_status_shows_seeds(lab):
     assert seed in lab.run("host1", "su - agent1 -c agent-status")
 
 
-def test_without_projects_nothing_of_the_role_is_left(lab):
+def test_removed_projects_leave_no_files_of_the_role(lab):
     told = play(lab, "--check", agent_warm_projects=[]).succeeded()
     assert told.changed and seeds(lab)
     play(lab, agent_warm_projects=[]).succeeded()
@@ -131,7 +131,7 @@ def test_without_projects_nothing_of_the_role_is_left(lab):
     play(lab).succeeded()
 
 
-def test_retire_removes_all(lab, before):
+def test_retire_removes_all_files_of_the_role(lab, before):
     lab.run("host1", f"systemd-run -q --unit=crates {SERVE}")
     lab.run("host1", f"systemctl start {SERVICE}; systemctl stop crates")
     lab.retire("--check").succeeded()

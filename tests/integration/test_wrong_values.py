@@ -11,7 +11,7 @@ import pytest
 OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"
 
 
-def test_wrong_variables_end_the_play_before_any_connection(lab):
+def test_wrong_variables_stop_the_play_before_any_connection(lab):
     """The address is the lab's own and has no host: a play that connected would report it unreachable."""
     nobody = lab.controller.rsplit(".", 1)[0] + ".254"
     wrong = {
@@ -41,18 +41,18 @@ def test_wrong_variables_end_the_play_before_any_connection(lab):
         ({"agent_toolchain_rustup_checksums": {OTHER: "0" * 64}}, f"the host's architecture is {platform.machine()}; agent_toolchain_rustup_checksums has {OTHER}"),
     ],
 )  # fmt: skip
-def test_a_host_that_cannot_take_the_policy_is_left_untouched(lab, variables, message):
+def test_unsuitable_host_is_not_changed(lab, variables, message):
     before = lab.snapshot("host1")
     assert message in lab.site(**variables).failed().told
     assert lab.snapshot("host1") == before
 
 
-def test_without_become_the_play_says_so(lab):
+def test_missing_become_is_an_error(lab):
     message = "the play runs as uid 1000, but it needs root: set become: true, without become_user"
     assert message in lab.roles("agent_limits", ansible_become=False).failed().told
 
 
-def test_limits_that_would_lock_agents_out_are_not_written(lab):
+def test_limits_that_block_logins_are_not_written(lab):
     nr_open = int(lab.run("host1", "cat /proc/sys/fs/nr_open"))
     played = lab.site("--tags", "agent_limits", agent_limits_nofile=str(nr_open + 1)).failed()
     assert f"agent_limits_nofile is {nr_open + 1}" in played.told and "auto" in played.told
@@ -80,7 +80,7 @@ def test_limits_that_would_lock_agents_out_are_not_written(lab):
     ],
     ids=["another OS family", "no systemd", "no python3"],
 )
-def test_an_unfit_host_is_named_with_the_reason(lab, spoil, mend, message):
+def test_unsuitable_host_is_named_with_the_reason(lab, spoil, mend, message):
     lab.run("host1", spoil)
     try:
         assert message in lab.site().failed().told

@@ -108,7 +108,7 @@ def ssh(run: str, host: str, command: str) -> str:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_two_runs_stay_apart_and_leave_nothing() -> None:
+def test_two_runs_are_separate_and_leave_nothing() -> None:
     runs = ("hoststest-a", "hoststest-b")
     starting = [subprocess.Popen([HOSTS, "up", run, "web", "db"], stdout=subprocess.DEVNULL) for run in runs]
     assert [process.wait() for process in starting] == [0, 0]
@@ -124,7 +124,7 @@ def test_two_runs_stay_apart_and_leave_nothing() -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_host_comes_back_from_a_reboot_with_its_disk() -> None:
+def test_rebooted_host_has_its_old_disk() -> None:
     run = "hoststest-reboot"
     hosts("up", run)
     boot = "cat /proc/sys/kernel/random/boot_id"
@@ -165,7 +165,7 @@ def has_systemd(run: str) -> bool:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
+def test_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "answer").write_text("42")
     run = "hoststest-serve"
     hosts("up", run)
@@ -177,7 +177,7 @@ def test_a_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_run_keeps_the_range_that_it_was_started_with() -> None:
+def test_run_keeps_the_subnet_of_its_start() -> None:
     run = "hoststest-range"
     other = environment(TEST_HOSTS_RANGE="10.214")
     subprocess.run([HOSTS, "up", run], check=True, env=other, stdout=subprocess.DEVNULL)
@@ -187,7 +187,7 @@ def test_a_run_keeps_the_range_that_it_was_started_with() -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_ssh_to_a_host_that_does_not_answer_ends() -> None:
+def test_ssh_to_a_silent_host_ends() -> None:
     run = "hoststest-frozen"
     hosts("up", run)
     for group in Path("/sys/fs/cgroup").glob(f"**/nova-agent-test-hosts/{run}/host1/cgroup.freeze"):
@@ -200,7 +200,7 @@ def test_ssh_to_a_host_that_does_not_answer_ends() -> None:
 
 @pytest.mark.usefixtures("leaves_nothing")
 @pytest.mark.parametrize("reached", [has_record, has_bridge, has_systemd])
-def test_a_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str], bool]) -> None:
+def test_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str], bool]) -> None:
     run = "hoststest-killed"
     starting = subprocess.Popen([HOSTS, "up", run], stderr=subprocess.DEVNULL, env=environment())
     wait_for(lambda: reached(run), starting)
@@ -212,7 +212,7 @@ def test_a_killed_start_is_cleaned_up_by_the_next_command(reached: Callable[[str
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_an_interrupted_start_cleans_up_itself() -> None:
+def test_interrupted_start_cleans_up() -> None:
     run = "hoststest-interrupted"
     starting = subprocess.Popen([HOSTS, "up", run], stderr=subprocess.PIPE, text=True, env=environment())
     wait_for(lambda: has_systemd(run), starting)
@@ -222,7 +222,7 @@ def test_an_interrupted_start_cleans_up_itself() -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_killed_build_leaves_no_process_and_no_image(tmp_path: Path) -> None:
+def test_killed_build_leaves_no_process_and_no_image(tmp_path: Path) -> None:
     elsewhere = environment(XDG_CACHE_HOME=str(tmp_path))
     building = subprocess.Popen([HOSTS, "base"], stderr=subprocess.DEVNULL, env=elsewhere)
     wait_for(lambda: any(tmp_path.glob("nova-agent-host/*.partial/usr")), building)
@@ -233,7 +233,7 @@ def test_a_killed_build_leaves_no_process_and_no_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_run_outlives_its_start_but_not_its_owner() -> None:
+def test_run_survives_its_start_command_but_not_its_owner() -> None:
     owner = subprocess.Popen(["sleep", "infinity"])
     hosts("up", "hoststest-owned", "--owner", str(owner.pid))
     hosts("down", "hoststest-other")
@@ -254,12 +254,12 @@ def test_a_run_outlives_its_start_but_not_its_owner() -> None:
         (["up", "hoststest", "--owner", "4194305"], "there is no process 4194305 to own the run"),
     ],
 )
-def test_a_wrong_call_says_what_is_allowed(arguments: list[str], message: str) -> None:
+def test_wrong_call_prints_the_allowed_ones(arguments: list[str], message: str) -> None:
     done = subprocess.run([HOSTS, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, f"test hosts: {message}\n")
 
 
-def test_a_machine_without_root_is_told_so() -> None:
+def test_missing_root_is_reported() -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     # sudo is hidden: on some machines anyone may use it.
     command = [

@@ -31,7 +31,7 @@ def up(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([VM, "up", "new"], check=False, text=True, capture_output=True, env=environment)
 
 
-def test_what_can_not_be_installed_is_named(bare: dict[str, str]) -> None:
+def test_package_that_cannot_be_installed_is_named(bare: dict[str, str]) -> None:
     done = up(bare)
     assert done.returncode == 1
     assert "qemu-system-x86" in done.stderr and "apt-get" in done.stderr
@@ -48,7 +48,7 @@ def left_behind(cache: str, name: str, owner: str) -> tuple[Path, subprocess.Pop
     return folder, emulator
 
 
-def test_the_machine_of_a_killed_run_is_ended_by_the_next_and_others_stay(bare: dict[str, str]) -> None:
+def test_machine_of_a_killed_run_is_ended_by_the_next_and_others_stay(bare: dict[str, str]) -> None:
     lives = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
     old, its = left_behind(bare["XDG_CACHE_HOME"], "old", f"{os.getpid()} 1")  # a process of this number, started later
     other, runs = left_behind(bare["XDG_CACHE_HOME"], "other", f"{os.getpid()} {lives}")

@@ -15,7 +15,7 @@ FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where 
 ROUNDS = 3
 
 
-def test_agents_that_ask_for_more_die_at_the_ceiling_and_the_host_does_not_notice(machine):
+def test_agents_above_the_ceiling_are_killed_and_the_host_is_not_affected(machine):
     before = machine.run(INNOCENTS)
     session = open_session(machine, "agent1", "greedy")
     take_memory(machine, session)
@@ -29,9 +29,9 @@ def test_agents_that_ask_for_more_die_at_the_ceiling_and_the_host_does_not_notic
     assert machine.run(INNOCENTS) == before
 
 
-def test_an_agent_survives_what_its_compilers_ask_for(machine):
+def test_agent_survives_the_memory_requests_of_its_compilers(machine):
     assert survived(machine, ROUNDS) == ROUNDS
 
 
-def test_without_a_score_of_their_own_the_agent_dies(machine):
+def test_agent_is_killed_if_its_compilers_have_no_higher_score(machine):
     assert survived(machine, 1, equal=True) == 0

@@ -19,12 +19,12 @@ def sessions(machine) -> dict[str, Session]:
     return {name: open_session(machine, "agent1", name) for name in ("greedy", "quiet")}
 
 
-def test_sessions_are_marked_to_die_as_one(machine, sessions):
+def test_sessions_have_oom_group_set(machine, sessions):
     for session in sessions.values():
         assert machine.run(f"cat /sys/fs/cgroup{session.group}/memory.oom.group").strip() == "1"
 
 
-def test_a_whole_session_dies_at_the_ceiling_and_other_sessions_of_the_account_live(machine, sessions):
+def test_whole_session_is_killed_at_the_ceiling_and_other_sessions_survive(machine, sessions):
     greedy, quiet = sessions["greedy"], sessions["quiet"]
     before = machine.run(INNOCENTS)
     take_memory(machine, greedy)
@@ -35,14 +35,14 @@ def test_a_whole_session_dies_at_the_ceiling_and_other_sessions_of_the_account_l
     assert machine.run(INNOCENTS) == before
 
 
-def test_the_kernel_says_that_it_ended_that_group_alone(machine, sessions):
+def test_kernel_log_names_only_that_session(machine, sessions):
     log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'memory.oom.group set|oom-kill:constraint'")
     ended = [line.split()[2] for line in log.splitlines() if "oom.group" in line]
     assert set(ended) == {sessions["greedy"].group}
     assert "CONSTRAINT_NONE" not in log
 
 
-def test_a_service_of_agents_dies_as_one(machine):
+def test_service_of_agents_is_killed_as_a_whole(machine):
     machine.run(f"printf '{SERVICE}' >/etc/systemd/system/build-runner.service; systemctl daemon-reload")
     machine.changed(machine.play(PLAY, **ON, agent_ceiling_services=["build-runner"]))
     machine.run("rm -f /tmp/session-service /tmp/go-service; systemctl start build-runner")
@@ -55,7 +55,7 @@ def test_a_service_of_agents_dies_as_one(machine):
     assert living(machine, agent, idle) == []
 
 
-def test_back_to_process_leaves_no_session_marked(machine, sessions):
+def test_setting_back_to_process_resets_oom_group(machine, sessions):
     machine.changed(machine.play(PLAY, **{**ON, "agent_ceiling_kill": "process"}))
     assert machine.run("find /etc/systemd/system -path '*session-*nova-agent*'") == ""
     later = open_session(machine, "agent1", "later")

@@ -25,52 +25,52 @@ def seen(machine) -> Seen:
     return result
 
 
-def test_agents_came_in_by_every_way(seen):
+def test_agents_log_in_by_every_kind_of_login(seen):
     assert seen.ways == len(WAYS_IN)
 
 
-def test_every_process_of_an_agent_is_below_the_ceiling_before_and_under_load(seen):
+def test_all_processes_of_agents_are_below_the_ceiling_with_and_without_load(seen):
     assert seen.strays == {"before": [], "under load": []}
 
 
-def test_the_ceiling_is_what_the_budget_has_for_agents_and_was_kept(seen, height):
+def test_ceiling_is_the_available_memory_and_was_not_exceeded(seen, height):
     assert seen.ceiling == height << 20
     assert seen.peak <= seen.ceiling + FORCED
 
 
-def test_it_has_no_swap_no_throttle_and_a_bound_on_processes(machine):
+def test_ceiling_has_no_swap_no_throttle_and_a_limit_on_processes(machine):
     swap, high, processes = machine.run(f"cd {USERS}; cat memory.swap.max memory.high pids.max").split()
     assert (swap, high) == ("0", "max")
     assert processes.isdigit()
 
 
-def test_memory_is_kept_for_every_administrator(machine):
+def test_memory_is_reserved_for_every_administrator(machine):
     assert machine.run(f"cat {USERS}/user-1000.slice/memory.min").strip() == str(64 << 20)
     # Root is not logged in, so the kernel has nothing of his yet.
     assert machine.run("systemctl show --property MemoryMin --value user-0.slice").strip() == str(64 << 20)
 
 
-def test_the_ceiling_killed_and_the_host_did_not_have_to(seen):
+def test_all_kills_are_by_the_ceiling_and_none_by_the_host(seen):
     assert seen.killed_by_ceiling > 0
     assert seen.killed_by_host == 0
 
 
-def test_sshd_journald_and_innocent_processes_live(seen):
+def test_sshd_journald_and_uninvolved_processes_survive(seen):
     assert seen.died == []
 
 
-def test_the_host_answers_while_agents_still_ask_for_memory(seen):
+def test_host_answers_while_agents_request_memory(seen):
     """The load does not end by itself."""
     assert len(seen.load.kept) == len(seen.load.fresh) == PROBES
     assert None not in seen.load.kept + seen.load.fresh
     assert seen.outlived
 
 
-def test_an_agent_survives_what_its_compilers_ask_for(machine, seen):
+def test_agent_survives_the_memory_requests_of_its_compilers(machine, seen):
     assert survived(machine, 20) == 20
 
 
-def test_a_process_dies_and_the_rest_of_its_session_goes_on(machine, seen):
+def test_killed_process_does_not_end_its_session(machine, seen):
     session = open_session(machine, "agent1", "process")
     take_memory(machine, session)
     assert living(machine, session.agent, session.idle) == [session.agent, session.idle]
@@ -78,7 +78,7 @@ def test_a_process_dies_and_the_rest_of_its_session_goes_on(machine, seen):
     session.connection.wait()
 
 
-def test_dying_as_one_is_refused_where_systemd_has_it_not(machine):
+def test_killing_whole_sessions_is_refused_if_systemd_does_not_support_it(machine):
     version = int(machine.run("systemctl --version").split()[1])
     if version >= 253:
         pytest.skip(f"systemd {version} has it; test_session_dies_as_one.py tries it")
@@ -91,7 +91,7 @@ def test_dying_as_one_is_refused_where_systemd_has_it_not(machine):
     assert machine.run("find /etc/systemd/system -path '*session-*nova-agent*'") == ""
 
 
-def test_open_files_above_what_the_kernel_has_are_refused_before_they_lock_agents_out(machine):
+def test_nofile_above_the_kernel_limit_is_refused_before_any_change(machine):
     """PAM would say nothing and keep the old value. Containers refuse such numbers for another reason."""
     most = int(machine.run("cat /proc/sys/fs/nr_open"))
     before = machine.run("cat /etc/security/limits.d/90-nova-agent.conf")
@@ -101,7 +101,7 @@ def test_open_files_above_what_the_kernel_has_are_refused_before_they_lock_agent
     assert machine.run("cat /etc/security/limits.d/90-nova-agent.conf") == before
 
 
-def test_agent_status_tells_of_it_and_what_to_do(seen, height):
+def test_agent_status_shows_the_ceiling_and_advice(seen, height):
     said = " ".join(seen.status.split())
     assert f"in use by all sessions, of at most {height} MiB" in said
     assert "pressure some waited for memory" in said
@@ -122,7 +122,7 @@ def hold(machine, mebibytes):
     return machine.run("pgrep -n -u agent1 python3").strip()
 
 
-def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is_in_use(machine, height):
+def test_lower_ceiling_ends_no_process_and_is_refused_below_the_memory_in_use(machine, height):
     pid = hold(machine, 500)
     lower = machine.play(PLAY, **{**ON, "agent_policy_headroom": "148M"})
     machine.changed(lower)
@@ -135,7 +135,7 @@ def test_a_lower_ceiling_disturbs_no_agent_below_it_and_is_refused_where_more_is
     machine.run(f"kill -0 {pid}; kill {pid}")
 
 
-def test_where_more_is_in_use_the_play_waits_if_it_is_told_to(machine, height):
+def test_play_waits_for_memory_in_use_if_configured(machine, height):
     pid = hold(machine, 530)
     playing = machine.start_play(PLAY, **{**ON, "agent_policy_headroom": "200M", "agent_ceiling_wait": 60})
     while "RETRYING" not in (line := playing.stdout.readline()):
@@ -147,7 +147,7 @@ def test_where_more_is_in_use_the_play_waits_if_it_is_told_to(machine, height):
     machine.changed(machine.play(PLAY, **ON))
 
 
-def test_a_service_of_agents_is_below_the_ceiling_from_its_next_start(machine):
+def test_service_of_agents_is_below_the_ceiling_after_its_next_start(machine):
     unit = "[Service]\\nUser=agent1\\nExecStart=/bin/sleep inf\\n"
     machine.run(
         f"printf '{unit}' >/etc/systemd/system/build-runner.service; systemctl daemon-reload; systemctl start build-runner"
@@ -167,14 +167,14 @@ def etc(machine):
     return dict(reversed(line.split(maxsplit=1)) for line in listed.splitlines())
 
 
-def test_retire_takes_it_out_of_the_running_system_too(machine):
+def test_retire_removes_the_ceiling_from_the_running_system(machine):
     machine.changed(machine.play("nova.agent_host.retire", agent_retire_all_hosts=True))
     assert machine.run(f"cat {USERS}/memory.max {USERS}/pids.max").split() == ["max", "max"]
     assert machine.run("find /etc/systemd/system -name '*nova-agent*'") == ""
     assert machine.run("cut -d: -f3 /proc/$(pgrep -o -x cron)/cgroup").strip() == "/system.slice/cron.service"
 
 
-def test_check_mode_tells_of_every_file_and_an_apply_edits_none_of_others(machine, height):
+def test_check_mode_lists_every_file_and_an_apply_edits_no_foreign_file(machine, height):
     before = etc(machine)
     told = machine.play(PLAY, "--check", "--diff", **ON)
     assert machine.changed(told) > 0

@@ -99,7 +99,7 @@ def converges(lab, **policy):
 
 
 @pytest.mark.parametrize("results", [1, 2, 3, 4])
-def test_a_play_that_is_killed_is_finished_by_the_next(lab, contents, chance, results):
+def test_killed_play_is_finished_by_the_next(lab, contents, chance, results):
     lab.site(**ONE).succeeded()
     reader = Reader(lab, 12)
     play = started(lab, **TWO)
@@ -112,7 +112,7 @@ def test_a_play_that_is_killed_is_finished_by_the_next(lab, contents, chance, re
     converges(lab, **TWO)
 
 
-def test_a_link_that_goes_down_ends_the_play_and_not_the_host(lab, contents):
+def test_broken_network_ends_the_play_and_not_the_host(lab, contents):
     lab.site(**ONE).succeeded()
     play = started(lab, **TWO)
     wait_for_results(lab, play, 2)  # it has looked, and is about to apply
@@ -126,7 +126,7 @@ def test_a_link_that_goes_down_ends_the_play_and_not_the_host(lab, contents):
     converges(lab, **TWO)
 
 
-def test_a_full_disk_is_an_error_that_names_the_file_and_is_healed_by_space(lab):
+def test_full_disk_names_the_file_and_the_next_apply_with_space_succeeds(lab):
     lab.site(**ONE).succeeded()
     lab.run(HOST, "mount -t tmpfs -o size=8k none /opt/nova-agent/etc")
     try:
@@ -138,7 +138,7 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_is_healed_by_space(lab)
     converges(lab, **TWO)
 
 
-def test_two_controllers_at_once_leave_one_policy_after_the_next_run(lab, contents):
+def test_two_controllers_with_different_policies_leave_one_policy(lab, contents):
     lab.site(**ONE).succeeded()
     reader = Reader(lab, 15)
     plays = [started(lab, **ONE), started(lab, **TWO)]

@@ -74,7 +74,7 @@ def refused(logins: list[Login]) -> list[Login]:
     return [login for login in logins if login.status == 255]
 
 
-def test_without_the_role_sshd_refuses_many(house, tmp_path, record_property):
+def test_sshd_refuses_many_logins_without_the_role(house, tmp_path, record_property):
     without = refused(log_in_all(house, "true", tmp_path))
     record_property("refused", len(without))
     print(f"without the role: {len(without)} of {ACCOUNTS} logins refused")
@@ -87,7 +87,7 @@ def records(lab: Lab) -> list[dict[str, str]]:
     return [json.loads(line) for line in lines]
 
 
-def test_all_log_in_and_build_and_the_host_stays_in_reach(house, tmp_path):
+def test_all_agents_log_in_and_build_and_the_host_stays_reachable(house, tmp_path):
     house.variables = house.serve_toolchain("toolchain")
     tags = ["--tags", ",".join(ROLES)]
     house.site(*tags).succeeded()

@@ -51,16 +51,16 @@ def instance(reader: Reader) -> Iterator[None]:
     reader.environment.clear()
 
 
-def test_every_page_is_done_by_a_test() -> None:
+def test_every_page_has_a_test() -> None:
     assert {path.stem for path in PAGES.glob("*.md")} == {"first-host", *ON_ONE_HOST, *ON_A_HOST_WITH_CLOUD_INIT}
 
 
-def test_the_first_page_does_what_it_says(reader: Reader) -> None:
+def test_commands_of_the_first_page_work(reader: Reader) -> None:
     assert reader.lab.manifest(reader.host)["roles"]
 
 
 @pytest.mark.parametrize("page", ON_ONE_HOST)
-def test_a_page_does_what_it_says(reader: Reader, page: str, request: pytest.FixtureRequest) -> None:
+def test_commands_of_a_page_work(reader: Reader, page: str, request: pytest.FixtureRequest) -> None:
     if page == "ec2-fleet":
         request.getfixturevalue("instance")
     reader.follow(page)

@@ -60,9 +60,7 @@ def boot(reader: Reader) -> None:
     reader.do(Command("cloud-init status --wait || { tail -n 60 /var/log/cloud-init-output.log; exit 1; }", "root"))
 
 
-def test_a_host_configures_itself_when_it_boots_and_again_as_the_image_of_it(
-    pull: Reader, push: Callable[[], None]
-) -> None:
+def test_host_configures_itself_at_boot_and_again_from_its_image(pull: Reader, push: Callable[[], None]) -> None:
     pull.environment = {
         f"GIT_{role}_{what}": "reader@example.net" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }

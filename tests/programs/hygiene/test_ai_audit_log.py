@@ -45,7 +45,7 @@ def findings(log: Path, repair: bool = True, words: str = "") -> list[tuple[str,
     return [(Path(one.path).name, one.kind) for one in found]
 
 
-def test_a_missing_log_is_made_for_its_owner_alone(log: Path) -> None:
+def test_missing_log_is_created_for_its_owner_only(log: Path) -> None:
     assert findings(log, repair=False) == [("audit.log", "missing")]
     assert not log.exists()
     assert findings(log) == [("audit.log", "missing")]
@@ -54,7 +54,7 @@ def test_a_missing_log_is_made_for_its_owner_alone(log: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602, 0o777, 0o4700, 0o604])
-def test_wider_permissions_are_told_and_narrowed_and_the_text_stays(log: Path, mode: int) -> None:
+def test_wide_permissions_are_corrected_with_a_warning_and_the_content_stays(log: Path, mode: int) -> None:
     log.write_text("prompt")
     give(log, OWNER)
     log.chmod(mode)
@@ -66,14 +66,14 @@ def test_wider_permissions_are_told_and_narrowed_and_the_text_stays(log: Path, m
     assert findings(log) == []
 
 
-def test_narrower_permissions_are_left(log: Path) -> None:
+def test_narrow_permissions_stay(log: Path) -> None:
     log.touch(0o400)
     give(log, OWNER)
     assert findings(log) == []
     assert shown(log)[0] == "-r--------"
 
 
-def test_rotations_are_narrowed_too_and_the_new_log_is_made(log: Path) -> None:
+def test_rotated_logs_are_corrected_and_a_new_log_is_created(log: Path) -> None:
     for name in ("audit.log.1", "audit.log-20261123.gz", "audit.log.2026-11-23"):
         (log.parent / name).touch(0o644)
         (log.parent / name).chmod(0o644)
@@ -93,7 +93,7 @@ def test_rotations_are_narrowed_too_and_the_new_log_is_made(log: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_link_is_neither_followed_nor_changed(log: Path) -> None:
+def test_link_is_neither_followed_nor_changed(log: Path) -> None:
     victim = log.parent / "victim"
     victim.write_text("theirs")
     victim.chmod(0o644)
@@ -102,7 +102,7 @@ def test_a_link_is_neither_followed_nor_changed(log: Path) -> None:
     assert shown(victim) == ("-rw-r--r--", "root")
 
 
-def test_a_dangling_link_makes_no_file(log: Path) -> None:
+def test_dangling_link_creates_no_file(log: Path) -> None:
     log.symlink_to(log.parent / "made")
     assert [kind for _, kind in findings(log)] == ["refused"]
     assert not (log.parent / "made").exists()
@@ -111,14 +111,14 @@ def test_a_dangling_link_makes_no_file(log: Path) -> None:
 @pytest.mark.parametrize(
     "make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 3))]
 )
-def test_what_is_no_file_is_refused_and_holds_nobody_up(log: Path, make) -> None:
+def test_special_files_are_refused_without_blocking(log: Path, make) -> None:
     make(log)
     before = shown(log)
     assert findings(log) == [("audit.log", "refused")]
     assert shown(log) == before
 
 
-def test_a_link_on_the_way_is_not_followed(log: Path) -> None:
+def test_link_in_the_path_is_not_followed(log: Path) -> None:
     link = log.parent.with_suffix(".link")
     link.symlink_to(log.parent)
     (finding,) = hold_audit_logs([AuditLog(str(link / "audit.log"), OWNER)])
@@ -126,7 +126,7 @@ def test_a_link_on_the_way_is_not_followed(log: Path) -> None:
     assert not log.exists()
 
 
-def test_a_file_of_somebody_else_in_the_owner_s_folder_is_not_given_away(home: Path) -> None:
+def test_foreign_file_in_the_folder_of_the_owner_is_not_changed(home: Path) -> None:
     give(home, OWNER)
     (home / "audit.log").write_text("secret")
     give(home / "audit.log", OTHER)
@@ -136,14 +136,14 @@ def test_a_file_of_somebody_else_in_the_owner_s_folder_is_not_given_away(home: P
     assert shown(home / "audit.log") == ("-rw-r--r--", OTHER)
 
 
-def test_a_log_that_root_s_rotation_made_is_given_to_its_owner(home: Path) -> None:
+def test_log_created_for_root_by_a_rotation_is_given_to_its_owner(home: Path) -> None:
     (home / "audit.log").touch()
     (home / "audit.log").chmod(0o640)
     assert findings(home / "audit.log", words=f"root {OWNER}") == [("audit.log", "foreign")]
     assert shown(home / "audit.log") == CLOSED
 
 
-def test_a_folder_where_others_may_write_is_not_trusted_because_it_is_root_s(home: Path) -> None:
+def test_folder_of_root_writable_for_others_is_not_trusted(home: Path) -> None:
     home.chmod(0o1777)
     (home / "audit.log").touch()
     assert [kind for _, kind in findings(home / "audit.log")] == ["refused"]
@@ -152,7 +152,7 @@ def test_a_folder_where_others_may_write_is_not_trusted_because_it_is_root_s(hom
     assert shown(home / "new.log") == CLOSED
 
 
-def test_a_file_swapped_for_a_link_between_check_and_use_leads_nowhere(home: Path, monkeypatch) -> None:
+def test_file_replaced_by_a_link_after_the_check_is_not_followed(home: Path, monkeypatch) -> None:
     give(home, OWNER)
     victim = home.with_suffix(".victim")
     victim.touch()
@@ -175,13 +175,13 @@ def test_a_file_swapped_for_a_link_between_check_and_use_leads_nowhere(home: Pat
     assert shown(home / "was") == CLOSED
 
 
-def test_our_rights_come_back(log: Path) -> None:
+def test_own_rights_are_restored(log: Path) -> None:
     before = os.geteuid(), os.getegid(), sorted(os.getgroups())
     findings(log)
     assert (os.geteuid(), os.getegid(), sorted(os.getgroups())) == before
 
 
-def test_a_missing_folder_and_an_unknown_owner_are_told(home: Path) -> None:
+def test_missing_folder_and_unknown_owner_are_reported(home: Path) -> None:
     gone = home / "gone"
     assert findings(gone / "audit.log", words=str(gone)) == [("audit.log", "refused")]
     (finding,) = hold_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
@@ -189,7 +189,7 @@ def test_a_missing_folder_and_an_unknown_owner_are_told(home: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def test_many_rotations_are_a_few_findings_and_their_number(log: Path) -> None:
+def test_findings_of_many_rotations_are_limited_and_counted(log: Path) -> None:
     log.touch()
     for number in range(3000):
         (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
@@ -200,7 +200,7 @@ def test_many_rotations_are_a_few_findings_and_their_number(log: Path) -> None:
     assert f"{3000 - MOST:,}" in found[-1].text
 
 
-def test_a_folder_that_does_not_answer_costs_seconds_and_no_other_log(home: Path, monkeypatch) -> None:
+def test_silent_folder_does_not_block_other_logs(home: Path, monkeypatch) -> None:
     listed = os.listdir
 
     def hang(folder: int | str) -> list[str]:
@@ -219,7 +219,7 @@ def test_a_folder_that_does_not_answer_costs_seconds_and_no_other_log(home: Path
     assert shown(home / "two" / "audit.log") == CLOSED
 
 
-def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) -> None:
+def test_folder_of_root_below_a_foreign_folder_is_not_trusted(home: Path) -> None:
     """Its owner can exchange it while root works in it."""
     (home / "logs").mkdir()
     (home / "logs" / "audit.log").write_text("secret")
@@ -228,7 +228,7 @@ def test_a_folder_of_root_s_below_a_foreign_one_is_not_root_s_alone(home: Path) 
     assert shown(home / "logs" / "audit.log")[1] == "root"
 
 
-def test_the_module_answers_in_a_form_that_ansible_and_terminals_take(log: Path, capfdbinary) -> None:
+def test_answer_of_the_module_is_valid_json_and_printable(log: Path, capfdbinary) -> None:
     log.write_text("prompt")
     (log.parent / os.fsdecode(b"audit.log.\xff\x1b[31m")).symlink_to("/etc/shadow")
     for number in range(100):

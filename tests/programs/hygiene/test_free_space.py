@@ -68,12 +68,12 @@ def swept(lab: Lab, least: str = "25%", goal: str = "40%", dry_run: bool = False
     return [(Path(one.path).parent.name, one.outcome) for one in sweep.by_free_space(surveyed=False)]
 
 
-def test_with_enough_free_nothing_is_removed(lab: Lab) -> None:
+def test_nothing_is_removed_if_enough_is_free(lab: Lab) -> None:
     filled(lab, a=OWNER, b=OWNER)
     assert swept(lab) == []
 
 
-def test_the_least_recently_used_go_until_enough_is_free(lab: Lab) -> None:
+def test_least_recently_used_folders_are_removed_until_enough_is_free(lab: Lab) -> None:
     filled(lab, old=OWNER, middle=OTHER, young=THIRD, new=OTHER)  # 48 of 64 MiB
     assert swept(lab, dry_run=True) == [("old", "over")]
     assert len(list(lab.home.glob("*/target"))) == 4
@@ -82,13 +82,13 @@ def test_the_least_recently_used_go_until_enough_is_free(lab: Lab) -> None:
     assert swept(lab, "50%", "80%") == [("middle", "cleaned"), ("young", "cleaned")]
 
 
-def test_a_folder_that_is_built_in_is_young_again(lab: Lab) -> None:
+def test_build_marks_a_folder_as_recently_used(lab: Lab) -> None:
     filled(lab, old=OWNER, new=OWNER, last=OTHER, more=THIRD)
     (lab.home / "old" / "target" / "debug" / "deps").mkdir()
     assert swept(lab) == [("new", "cleaned")]
 
 
-def test_times_of_files_say_nothing(lab: Lab) -> None:
+def test_times_of_files_are_ignored(lab: Lab) -> None:
     filled(lab, old=OWNER, new=OTHER, last=THIRD, more=OTHER)
     for folder in [lab.home / "old" / "target", *(lab.home / "old" / "target").rglob("*")]:
         os.utime(folder, (4e9, 4e9))  # changes the time of change as well
@@ -97,7 +97,7 @@ def test_times_of_files_say_nothing(lab: Lab) -> None:
     assert swept(lab) == [("last", "cleaned")]
 
 
-def test_agents_that_are_gone_go_first(lab: Lab, at_work: set[int]) -> None:
+def test_folders_of_removed_agents_are_removed_first(lab: Lab, at_work: set[int]) -> None:
     filled(lab, old=OWNER, gone=OTHER, new=OWNER)
     lab.crate("nobody", 12 * MIB)
     subprocess.run(["chown", "-R", "54321:54321", lab.home / "nobody"], check=True)
@@ -106,7 +106,7 @@ def test_agents_that_are_gone_go_first(lab: Lab, at_work: set[int]) -> None:
     assert swept(lab, "50%", "60%") == [("gone", "cleaned"), ("nobody", "cleaned")]
 
 
-def test_a_home_that_no_pattern_names_any_more_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
+def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
     filled(lab, nova=OWNER, other=OWNER)
     first = Sweep(lab.policy())
     list(first.by_size(1 << 40))
@@ -127,7 +127,7 @@ def test_a_home_that_no_pattern_names_any_more_is_known_from_the_last_sweep(lab:
     assert list(again.by_free_space(surveyed=False)) == []
 
 
-def test_an_owner_who_lets_folders_look_young_keeps_a_share_and_costs_nobody_else(lab: Lab) -> None:
+def test_owner_with_forged_times_keeps_only_a_share(lab: Lab) -> None:
     filled(lab, victim=OTHER, a=OWNER, b=OWNER, c=OWNER)  # the share of each of two owners is 32 MiB
     for name in "abc":
         os.utime(lab.home / name / "target")
@@ -135,7 +135,7 @@ def test_an_owner_who_lets_folders_look_young_keeps_a_share_and_costs_nobody_els
     assert swept(lab, "50%", "70%") == [("victim", "cleaned"), ("b", "cleaned")]
 
 
-def test_inodes_count_like_bytes(lab: Lab) -> None:
+def test_inodes_are_treated_like_bytes(lab: Lab) -> None:
     for name in ("old", "new"):
         many = lab.crate(name, 1) / "target" / "debug" / "many"
         many.mkdir()
@@ -172,14 +172,14 @@ def test_what_shares_its_space_is_swept_once(lab: Lab, monkeypatch: pytest.Monke
     assert [outcome for _name, outcome in found] == ["cleaned"]
 
 
-def test_a_folder_in_use_is_passed_over(lab: Lab) -> None:
+def test_folder_in_use_is_skipped(lab: Lab) -> None:
     filled(lab, old=OWNER, middle=OWNER, young=OTHER, new=THIRD)
     with open(lab.home / "old" / "target" / "debug" / ".cargo-lock") as build:
         fcntl.flock(build, fcntl.LOCK_EX)
         assert swept(lab) == [("old", "skipped"), ("middle", "cleaned")]
 
 
-def test_an_owner_whose_folder_has_no_end_costs_the_others_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_folder_of_an_owner_does_not_affect_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(lab, old=OWNER, older=OWNER, young=OTHER, new=THIRD)
     remove, owner = target_sweep.remove_target, (lab.home / "old").stat().st_uid
 
@@ -193,7 +193,7 @@ def test_an_owner_whose_folder_has_no_end_costs_the_others_nothing(lab: Lab, mon
     assert swept(lab) == [("old", "failed"), ("older", "skipped"), ("young", "cleaned")]
 
 
-def test_what_hides_its_size_is_counted_as_the_disk_counts_it(lab: Lab) -> None:
+def test_sizes_are_counted_in_disk_blocks(lab: Lab) -> None:
     """Blocks behind the end of a file, which its size does not show; and a size without blocks."""
     workspace = lab.crate("hidden", 1)
     subprocess.run(["fallocate", "--keep-size", "-l", "40M", workspace / "target" / "debug" / "big"], check=True)
@@ -266,9 +266,7 @@ NAMES = ("target", "fuzz", "Cargo.toml", TAG, ".cargo-lock", ".rustc_info.json",
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_a_workspace_nothing_outside_changes_and_nothing_of_root_s_goes(
-    lab: Lab, things, roots_place, first
-) -> None:
+def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, things, roots_place, first) -> None:
     folder = Path(tempfile.mkdtemp(dir=lab.home))
     folder.chmod(0o755)
     try:

@@ -62,7 +62,7 @@ def installed(lab: Lab) -> Installed:
     return Installed(lab)
 
 
-def test_a_sweep_says_a_line_a_folder_and_leaves_what_agent_status_reads(installed: Installed) -> None:
+def test_sweep_prints_a_line_for_each_folder_and_writes_its_report(installed: Installed) -> None:
     workspace = installed.lab.crate()
     installed.lab.crate("small", size=0)
     size = int(subprocess.run(["du", "-sb", workspace / "target"], capture_output=True, text=True).stdout.split()[0])
@@ -77,7 +77,7 @@ def test_a_sweep_says_a_line_a_folder_and_leaves_what_agent_status_reads(install
     assert stat.S_IMODE(installed.report.stat().st_mode) == 0o644
 
 
-def test_json_is_one_document_and_a_dry_run_leaves_no_report(installed: Installed) -> None:
+def test_json_is_one_document_and_a_dry_run_writes_no_report(installed: Installed) -> None:
     installed.lab.crate()
     done = installed.run("agent-sweep", "--json", "--dry-run")
     document = json.loads(done.stdout)
@@ -86,7 +86,7 @@ def test_json_is_one_document_and_a_dry_run_leaves_no_report(installed: Installe
     assert not installed.report.exists()
 
 
-def test_target_max_gb_goes_before_the_policy_and_is_checked(installed: Installed) -> None:
+def test_target_max_gb_overrides_the_policy_and_is_checked(installed: Installed) -> None:
     installed.lab.crate()
     assert json.loads(installed.run("agent-sweep", "--json", "-n", TARGET_MAX_GB="3").stdout)["target_max"] == 3 << 30
     done = installed.run("agent-sweep", TARGET_MAX_GB="all")
@@ -94,7 +94,7 @@ def test_target_max_gb_goes_before_the_policy_and_is_checked(installed: Installe
     assert done.stderr == "agent-sweep: TARGET_MAX_GB is 'all'; allowed is a whole number of GiB from 1, such as 100\n"
 
 
-def test_a_folder_that_could_not_be_cleaned_is_status_1(installed: Installed) -> None:
+def test_failed_clean_ends_with_status_1(installed: Installed) -> None:
     workspace = installed.lab.crate()
     (workspace / "target" / "of-root").mkdir()
     (workspace / "target" / "of-root" / "file").touch()
@@ -104,7 +104,7 @@ def test_a_folder_that_could_not_be_cleaned_is_status_1(installed: Installed) ->
     assert (workspace / "target" / "of-root" / "file").exists()
 
 
-def test_two_sweeps_take_turns(installed: Installed) -> None:
+def test_two_sweeps_wait_for_each_other(installed: Installed) -> None:
     installed.lab.crate()
     with open(installed.prefix / "etc" / "hygiene.json") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -114,13 +114,13 @@ def test_two_sweeps_take_turns(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize("program", ["agent-sweep", "agent-audit-log"])
-def test_only_root_may(installed: Installed, program: str) -> None:
+def test_only_root_can_run_the_programs(installed: Installed, program: str) -> None:
     done = installed.run(program, user=OWNER)
     assert done.returncode == 2
     assert done.stderr == f"{program}: {installed.prefix}/etc/hygiene.json: Permission denied; run it as root\n"
 
 
-def test_the_audit_log_is_made_then_narrowed_with_a_warning(installed: Installed) -> None:
+def test_audit_log_is_created_and_later_corrected_with_a_warning(installed: Installed) -> None:
     assert installed.run("agent-audit-log", "-n").stdout.startswith(f"{installed.log}: is missing; ")
     assert not installed.log.exists()
     assert installed.run("agent-audit-log").stdout.startswith(f"{installed.log}: is missing; ")
@@ -133,7 +133,7 @@ def test_the_audit_log_is_made_then_narrowed_with_a_warning(installed: Installed
     assert pwd.getpwuid(installed.log.stat().st_uid).pw_name == OWNER
 
 
-def test_a_log_that_is_left_is_status_1(installed: Installed) -> None:
+def test_log_that_cannot_be_corrected_ends_with_status_1(installed: Installed) -> None:
     os.mkfifo(installed.log)
     give(installed.log, OWNER)
     done = installed.run("agent-audit-log", "--json")
@@ -141,7 +141,7 @@ def test_a_log_that_is_left_is_status_1(installed: Installed) -> None:
     assert [finding["kind"] for finding in json.loads(done.stdout)] == ["refused"]
 
 
-def test_no_program_writes_into_its_library(installed: Installed) -> None:
+def test_programs_do_not_write_into_their_libraries(installed: Installed) -> None:
     for program in ("agent-sweep", "agent-audit-log"):
         installed.run(program)
     assert list(installed.prefix.rglob("__pycache__")) == []

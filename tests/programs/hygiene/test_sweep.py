@@ -31,7 +31,7 @@ def only(results):
     return result
 
 
-def test_a_folder_that_is_too_large_is_cleaned_and_nothing_beside_it(lab: Lab) -> None:
+def test_large_folder_is_cleaned_and_its_siblings_stay(lab: Lab) -> None:
     workspace = lab.crate()
     size = du(workspace / "target")
     swept = only(lab.sweep())
@@ -39,20 +39,20 @@ def test_a_folder_that_is_too_large_is_cleaned_and_nothing_beside_it(lab: Lab) -
     assert sorted(path.name for path in workspace.iterdir()) == ["Cargo.toml", "src"]
 
 
-def test_a_folder_at_the_limit_is_too_large_and_one_below_is_kept(lab: Lab) -> None:
+def test_folder_at_the_limit_is_cleaned_and_a_smaller_one_is_kept(lab: Lab) -> None:
     size = du(lab.crate() / "target")
     assert only(lab.sweep(limit=size + 1)).outcome == "kept"
     assert only(lab.sweep(limit=size)).outcome == "cleaned"
 
 
-def test_a_dry_run_tells_and_keeps(lab: Lab) -> None:
+def test_dry_run_reports_and_removes_nothing(lab: Lab) -> None:
     workspace = lab.crate()
     swept = only(lab.sweep(dry_run=True))
     assert (swept.outcome, swept.freed) == ("over", 0)
     assert (workspace / "target" / "debug" / "big").exists()
 
 
-def test_a_build_is_not_disturbed_and_the_next_sweep_cleans(lab: Lab) -> None:
+def test_running_build_is_skipped_and_cleaned_by_the_next_sweep(lab: Lab) -> None:
     workspace = lab.crate()
     with open(workspace / "target" / "debug" / ".cargo-lock") as build:
         fcntl.flock(build, fcntl.LOCK_EX)
@@ -62,7 +62,7 @@ def test_a_build_is_not_disturbed_and_the_next_sweep_cleans(lab: Lab) -> None:
     assert only(lab.sweep()).outcome == "cleaned"
 
 
-def test_a_build_that_starts_during_the_clean_waits_and_then_succeeds(
+def test_build_started_during_the_sweep_waits_and_succeeds(
     lab: Lab, cargo_agent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = lab.crate()
@@ -101,14 +101,14 @@ def waited_for(inode: int) -> bool:
     return any(line.split()[1] == "->" and f":{inode} " in line for line in lines)
 
 
-def test_a_workspace_that_cargo_can_t_load_is_swept(lab: Lab) -> None:
+def test_workspace_that_cargo_cannot_load_is_swept(lab: Lab) -> None:
     workspace = lab.crate()
     (workspace / "Cargo.toml").write_text("<<<<<<< HEAD\n[package\n")
     assert only(lab.sweep()).outcome == "cleaned"
     assert not (workspace / "target").exists()
 
 
-def test_what_the_owner_can_t_remove_is_left_and_not_counted(lab: Lab) -> None:
+def test_files_that_the_owner_cannot_remove_stay_and_are_not_counted(lab: Lab) -> None:
     """As a build by sudo leaves it: a folder of root's in the agent's."""
     workspace = lab.crate()
     (workspace / "target" / "aaa").mkdir()
@@ -120,7 +120,7 @@ def test_what_the_owner_can_t_remove_is_left_and_not_counted(lab: Lab) -> None:
     assert not (workspace / "target" / "debug").exists()
 
 
-def test_the_owner_can_t_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = lab.crate()
     uid = pwd.getpwnam(OWNER).pw_uid
     measure = target_sweep.measure
@@ -143,9 +143,7 @@ def test_the_owner_can_t_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatc
     assert not (workspace / "target").exists()
 
 
-def test_a_folder_without_end_costs_its_owner_s_seconds_and_nobody_else_s(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_folder_uses_only_the_time_of_its_owner(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, owner in (("a", OWNER), ("b", OWNER), ("c", OTHER)):
         lab.crate(name, owner=owner)
     remove = target_sweep.remove_target
@@ -214,7 +212,7 @@ def too_deep(workspace: Path) -> None:
         (too_deep, "128"),
     ],
 )
-def test_what_is_never_removed(lab: Lab, spoil, shown: str) -> None:
+def test_protected_folders_are_never_removed(lab: Lab, spoil, shown: str) -> None:
     workspace = lab.crate()
     spoil(workspace)
     swept = only(lab.sweep())
@@ -222,12 +220,12 @@ def test_what_is_never_removed(lab: Lab, spoil, shown: str) -> None:
     assert (workspace / "target" / "debug" / "big").exists()
 
 
-def test_root_s_own_folder_is_swept_where_root_is_named(lab: Lab) -> None:
+def test_folder_of_root_is_swept_only_if_root_is_listed(lab: Lab) -> None:
     lab.crate(owner="root")
     assert only(lab.sweep("root")).outcome == "cleaned"
 
 
-def test_only_the_named_users_are_swept(lab: Lab) -> None:
+def test_only_listed_users_are_swept(lab: Lab) -> None:
     lab.crate("one", owner=OWNER)
     lab.crate("two", owner=OTHER)
     first, second = lab.sweep(OTHER)
@@ -237,7 +235,7 @@ def test_only_the_named_users_are_swept(lab: Lab) -> None:
 
 @pytest.mark.parametrize("where", ["target", "target/debug/inner"])
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
-def test_other_file_systems_and_mounts_are_left_alone(lab: Lab, where: str, kind: str) -> None:
+def test_other_file_systems_and_mounts_are_not_changed(lab: Lab, where: str, kind: str) -> None:
     workspace = lab.crate()
     (workspace / "precious").mkdir()
     (workspace / "precious" / "file").write_bytes(b"x" * 4096)
@@ -259,7 +257,7 @@ def test_other_file_systems_and_mounts_are_left_alone(lab: Lab, where: str, kind
     assert (workspace / "precious" / "file").exists() or kind == "tmpfs"
 
 
-def test_a_link_on_the_way_to_a_workspace_is_not_followed_and_told(lab: Lab) -> None:
+def test_link_in_the_path_to_a_workspace_is_not_followed_and_reported(lab: Lab) -> None:
     workspace = lab.crate("a")
     workspace.rename(lab.home.parent / f"{lab.home.name}.away")
     (lab.home / "a").symlink_to(lab.home.parent / f"{lab.home.name}.away")
@@ -285,7 +283,7 @@ def test_links_and_hard_links_inside_are_counted_once_and_not_followed(lab: Lab)
 
 
 @pytest.mark.parametrize("during", [1, 2])
-def test_a_folder_swapped_for_a_link_during_a_walk_leads_nowhere(
+def test_folder_replaced_by_a_link_during_a_walk_is_not_followed(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, during: int
 ) -> None:
     """While it is measured, and while it is removed."""
@@ -308,7 +306,7 @@ def test_a_folder_swapped_for_a_link_during_a_walk_leads_nowhere(
     assert not (workspace / "target" / "debug").is_dir() or (workspace / "target" / "debug").is_symlink()
 
 
-def test_a_lock_that_is_a_fifo_or_a_link_holds_nobody_up(lab: Lab) -> None:
+def test_lock_file_that_is_a_fifo_or_a_link_does_not_block(lab: Lab) -> None:
     workspace = lab.crate()
     lock = workspace / "target" / "debug" / ".cargo-lock"
     lock.unlink()
@@ -321,7 +319,7 @@ def test_a_lock_that_is_a_fifo_or_a_link_holds_nobody_up(lab: Lab) -> None:
 @pytest.mark.parametrize(
     "name", ["two\nlines", "esc\x1b[2J", b"\xff\xfe".decode("utf-8", "surrogateescape"), "*", "a b'$(id)"]
 )
-def test_hostile_names_stay_on_one_line(lab: Lab, name: str) -> None:
+def test_hostile_names_are_printed_on_one_line(lab: Lab, name: str) -> None:
     workspace = lab.crate(name)
     (workspace / "target" / name).write_text("x")
     give(workspace, OWNER)
@@ -331,7 +329,7 @@ def test_hostile_names_stay_on_one_line(lab: Lab, name: str) -> None:
     assert not (workspace / "target").exists()
 
 
-def test_one_folder_named_twice_is_swept_once(lab: Lab) -> None:
+def test_folder_selected_twice_is_swept_once(lab: Lab) -> None:
     lab.crate()
     policy = lab.policy()
     assert len(list(Sweep(replace(policy, workspaces=policy.workspaces * 2), dry_run=True).by_size(1024))) == 1

@@ -30,7 +30,7 @@ def outcomes(lab: Lab, limit: int = 1024) -> dict[str, str]:
         ({"CARGO_BUILD_BUILD_DIR": "{cargo-cache-home}/build/{workspace-path-hash}"}, ["home/build/", "target"]),
     ],
 )
-def test_what_the_real_cargo_makes_is_found_emptied_and_found_again(
+def test_folders_of_the_real_cargo_are_found_emptied_and_found_again(
     lab: Lab, cargo_agent: Path, environment: dict[str, str], made: list[str]
 ) -> None:
     workspace = lab.crate()
@@ -108,7 +108,7 @@ def open_to_all(folder: Path) -> None:
     "spoil",
     [of_another, tag_of_another, tag_as_link, tag_as_fifo, tag_of_somebody_else_s, sources, registry, open_to_all],
 )
-def test_what_is_no_target_folder_of_the_owner_s_stays(lab: Lab, spoil) -> None:
+def test_folders_other_than_target_folders_of_the_owner_stay(lab: Lab, spoil) -> None:
     lab.crate("nova")
     folder = lab.tagged("nova/out")
     spoil(folder)
@@ -116,7 +116,7 @@ def test_what_is_no_target_folder_of_the_owner_s_stays(lab: Lab, spoil) -> None:
     assert (folder / "debug" / "big").exists()
 
 
-def test_a_program_that_runs_from_the_folder_keeps_it(lab: Lab) -> None:
+def test_folder_with_a_running_program_is_kept(lab: Lab) -> None:
     """As a test does, for which cargo has no lock any more."""
     folder = lab.tagged("nova/out")
     give(lab.home / "nova", OWNER)
@@ -130,7 +130,7 @@ def test_a_program_that_runs_from_the_folder_keeps_it(lab: Lab) -> None:
     assert swept.outcome == "cleaned"
 
 
-def test_a_search_that_finds_no_end_is_told_and_costs_nobody_else(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_search_is_reported_and_does_not_affect_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "MOST_FOLDERS", 50)
     lab.crate("a")
     for number in range(100):
@@ -140,7 +140,7 @@ def test_a_search_that_finds_no_end_is_told_and_costs_nobody_else(lab: Lab, monk
     assert outcomes(lab) == {"a/target": "cleaned", "a": "skipped", "b/target": "cleaned"}
 
 
-def test_the_folders_of_a_uid_without_a_name_are_swept_with_its_rights(lab: Lab) -> None:
+def test_folders_of_a_uid_without_a_name_are_swept_with_its_rights(lab: Lab) -> None:
     workspace = lab.crate()
     subprocess.run(["chown", "-R", "54321:54321", workspace], check=True)
     (workspace / "target" / "roots").mkdir()

@@ -104,7 +104,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_loose_file_is_named_with_where_it_should_go(tmp_path: Path, case: str) -> None:
+def test_each_loose_file_is_named_with_its_destination(tmp_path: Path, case: str) -> None:
     manifest, files, expected = CASES[case]
     write(tmp_path, {"Cargo.toml": manifest, "src/lib.rs": "", **files})
     assert loose(tmp_path) == expected
@@ -112,7 +112,7 @@ def test_each_loose_file_is_named_with_where_it_should_go(tmp_path: Path, case: 
 
 @pytest.mark.skipif(sysroot() is None, reason="this machine has no rustc with a C linker")
 @pytest.mark.parametrize("case", CASES)
-def test_cargo_itself_compiles_those_that_are_loose_and_no_others(tmp_path: Path, case: str) -> None:
+def test_cargo_compiles_exactly_the_loose_files(tmp_path: Path, case: str) -> None:
     """What cargo says it would compile, without what is declared or has a folder, is what the checker names."""
     manifest, files, expected = CASES[case]
     write(tmp_path, {"Cargo.toml": manifest, "src/lib.rs": "", **files})
@@ -153,7 +153,7 @@ def with_cargo() -> dict[str, str]:
 @pytest.mark.parametrize(
     "case", [case for case in CASES if CASES[case][2] and "helpers" not in case and "autotests" not in case]
 )
-def test_who_follows_the_advice_has_one_binary_fewer_and_the_test_still_runs(tmp_path: Path, case: str) -> None:
+def test_following_the_advice_saves_a_binary_and_the_test_still_runs(tmp_path: Path, case: str) -> None:
     manifest, files, expected = CASES[case]
     write(tmp_path, {"Cargo.toml": manifest, "src/lib.rs": "", **files})
     for number, (file, (move_to, declare, declare_in)) in enumerate(expected.items()):
@@ -192,18 +192,18 @@ def workspace(folder: Path) -> Path:
     })  # fmt: skip
 
 
-def test_the_members_of_a_workspace_are_cargo_s(tmp_path: Path) -> None:
+def test_members_of_a_workspace_are_the_same_as_for_cargo(tmp_path: Path) -> None:
     workspace(tmp_path)
     assert list(loose(tmp_path)) == ["crates/a/tests/x.rs", "crates/b/tests/x.rs", "tools/three/tests/x.rs"]
     assert json.loads(run("--json", tmp_path).stdout)["packages"] == 4
 
 
-def test_from_a_folder_inside_it_finds_the_package(tmp_path: Path) -> None:
+def test_package_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
     workspace(tmp_path)
     assert list(loose(tmp_path / "crates" / "a" / "tests")) == ["x.rs"]
 
 
-def test_text_for_people(tmp_path: Path) -> None:
+def test_text_output_is_readable(tmp_path: Path) -> None:
     write(tmp_path, {"Cargo.toml": package(), "src/lib.rs": "", "tests/x.rs": ""})
     done = run(cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (
@@ -225,7 +225,7 @@ def test_text_for_people(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_status_2_with_the_file(tmp_path: Path, files: dict[str, str], message: str) -> None:
+def test_unreadable_file_ends_with_status_2_and_its_path(tmp_path: Path, files: dict[str, str], message: str) -> None:
     done = run(write(tmp_path, files))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(message.format(tmp_path)) and done.stderr.count("\n") == 1
@@ -246,13 +246,13 @@ def on_old_python(folder: Path, tomli: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
 
-def test_a_python_without_toml_names_the_missing_package(tmp_path: Path) -> None:
+def test_missing_toml_library_names_the_package(tmp_path: Path) -> None:
     done = on_old_python(write(tmp_path, {"Cargo.toml": package()}), "None")
     assert (done.returncode, done.stdout) == (2, "")
     assert "python3-tomli" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_an_old_python_reads_toml_with_tomli(tmp_path: Path) -> None:
+def test_old_python_reads_toml_with_tomli(tmp_path: Path) -> None:
     write(tmp_path, {"Cargo.toml": package(), "tests/x.rs": ""})
     done = on_old_python(tmp_path, "__import__('tomllib')")
     assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stderr

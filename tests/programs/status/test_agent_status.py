@@ -45,7 +45,7 @@ def _seen(status: Status) -> int:
     return len(facts["pool"]["holders"]) + len(facts["pool"]["waiting"]) + len(facts["slots"]["waiting"])
 
 
-def test_an_idle_pool_is_free(status):
+def test_idle_pool_is_free(status):
     facts = status.facts()
     assert (facts["pool"]["total"], facts["pool"]["held"], facts["pool"]["holders"]) == (16 << 30, 0, [])
     assert (facts["slots"]["total"], facts["slots"]["held"], facts["slots"]["waiting"]) == (2, 0, [])
@@ -53,7 +53,7 @@ def test_an_idle_pool_is_free(status):
     assert "pool      0 MiB of 16 GiB held by builds and tests" in said and "slots     0 of 2 held" in said
 
 
-def test_who_holds_and_who_waits_is_named(status):
+def test_holding_and_waiting_commands_are_named(status):
     with builds(status, 5):
         facts = status.facts()
         said = status.run().stdout
@@ -66,7 +66,7 @@ def test_who_holds_and_who_waits_is_named(status):
     assert status.facts()["pool"]["holders"] == []
 
 
-def test_who_waits_for_memory_is_named(status):
+def test_process_that_waits_for_memory_is_named(status):
     status.host.change_policy(POOL_BYTES=4 << 30)
     status.host.make_pool()
     with builds(status, 2):
@@ -74,7 +74,7 @@ def test_who_waits_for_memory_is_named(status):
     assert (waits["command"], waits["memory"]) == ("rustc serde", 4 << 30)
 
 
-def test_what_an_agent_typed_can_not_draw_on_the_terminal(status):
+def test_command_lines_of_agents_cannot_control_the_terminal(status):
     with builds(status, 1, "\x1b[2J\x07\u202eslow"):
         said = status.run().stdout
     assert r"rustc \x1b[2J\x07" in said
@@ -82,13 +82,13 @@ def test_what_an_agent_typed_can_not_draw_on_the_terminal(status):
     assert max(map(len, said.splitlines())) <= 80
 
 
-def test_nothing_of_the_callers_environment_is_used(status, tmp_path):
+def test_environment_of_the_caller_is_ignored(status, tmp_path):
     (tmp_path / "json.py").write_text("raise SystemExit('imported from the environment')\n")
     done = status.run(PYTHONPATH=str(tmp_path), PYTHONSTARTUP="/nonexistent", PYTHONHOME="/nonexistent")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nothing_is_left_beside_the_library(status):
+def test_no_file_is_written_into_the_library(status):
     status.run()
     assert list(status.host.prefix.rglob("__pycache__")) == []
 
@@ -109,7 +109,7 @@ def test_wrong_options_are_refused(status, arguments, message):
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), ("{", "Expecting property name")])
-def test_without_its_policy_it_says_what_to_do(status, content, why):
+def test_missing_policy_is_named_with_the_remedy(status, content, why):
     status.policy.unlink()
     if content:
         status.policy.write_text(content)
@@ -119,7 +119,7 @@ def test_without_its_policy_it_says_what_to_do(status, content, why):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_reader_who_goes_away_is_no_error(status):
+def test_closed_pipe_is_not_an_error(status):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([status.program], stdout=writer, stderr=subprocess.PIPE, timeout=GUARD)
@@ -158,7 +158,7 @@ class Terminal:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_watching_redraws_without_wiping_and_gives_the_terminal_back(status, number):
+def test_watch_redraws_without_clearing_and_restores_the_terminal(status, number):
     terminal = Terminal(status, "--watch", "0.2")
     terminal.until(b"\x1b[H", times=3)
     os.kill(terminal.pid, number)
@@ -168,14 +168,14 @@ def test_watching_redraws_without_wiping_and_gives_the_terminal_back(status, num
     assert b"\x1b[2J" not in terminal.text and b"Traceback" not in terminal.text
 
 
-def test_colours_are_for_terminals_that_want_them(status):
+def test_colours_are_used_only_on_terminals_that_allow_them(status):
     coloured, plain = Terminal(status), Terminal(status, NO_COLOR="1")
     assert (coloured.ends(), plain.ends()) == (0, 0)
     assert b"\x1b[1mmemory" in coloured.text
     assert b"\x1b" not in plain.text and "\x1b" not in status.run().stdout
 
 
-def test_watching_as_json_is_an_object_a_line(status):
+def test_watch_as_json_prints_one_object_per_line(status):
     with subprocess.Popen([status.program, "--json", "--watch", "0.2"], stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
         seen = [json.loads(watching.stdout.readline())["time"] for _ in range(3)]

@@ -29,7 +29,7 @@ from trees import NOBODY, Tree
 PARTS: dict[str, Any] = {"components": ["clippy", "rustfmt"]}
 
 
-def test_a_fresh_install(tree: Tree) -> None:
+def test_fresh_install(tree: Tree) -> None:
     outcome = tree.apply(**PARTS, targets=["wasm32-unknown-unknown"])
     assert outcome.changed
     assert outcome.installed == ["toolchain 1.92.0 (profile minimal, clippy, rustfmt, target wasm32-unknown-unknown)"]
@@ -62,7 +62,7 @@ def test_modes_and_owners_do_not_depend_on_the_umask_or_the_folder(tree: Tree, u
             assert stat.S_IMODE(found.st_mode) == 0o644, path
 
 
-def test_a_right_one_is_not_touched_and_nothing_is_fetched(tree: Tree, server: Server) -> None:
+def test_intact_toolchain_is_not_changed_and_nothing_is_downloaded(tree: Tree, server: Server) -> None:
     tree.apply(**PARTS)
     generation = os.readlink(tree.path)
     server.requests.clear()
@@ -71,7 +71,7 @@ def test_a_right_one_is_not_touched_and_nothing_is_fetched(tree: Tree, server: S
     assert (server.requests, os.readlink(tree.path)) == ([], generation)
 
 
-def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
+def test_wrong_checksum_names_both_and_leaves_nothing(tree: Tree) -> None:
     wrong = {"x86_64": "0" * 64, "aarch64": "0" * 64}
     with pytest.raises(FetchError) as error:
         tree.apply(rustup_checksums=wrong)
@@ -90,7 +90,7 @@ def test_a_wrong_sum_names_both_and_leaves_nothing(tree: Tree) -> None:
         ("dist/*/rustc-1.92.0-*", "toolchain 1.92.0 can't be installed from ", "dist_server"),
     ],
 )
-def test_a_download_that_fails_says_what_from_where_and_the_variable(
+def test_failed_download_names_file_server_and_variable(
     tree: Tree, mirror: Path, folder: Path, missing: str, what: str, variable: str
 ) -> None:
     copy = folder / "mirror"
@@ -106,7 +106,7 @@ def test_a_download_that_fails_says_what_from_where_and_the_variable(
     assert list(folder.iterdir()) == before
 
 
-def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
+def test_wrong_checksum_keeps_the_old_toolchain(tree: Tree) -> None:
     tree.apply()
     with pytest.raises(FetchError):
         tree.apply("1.93.0", rustup_checksums={"x86_64": "0" * 64, "aarch64": "0" * 64})
@@ -114,7 +114,7 @@ def test_a_wrong_sum_leaves_the_old_toolchain(tree: Tree) -> None:
     assert tree.observe().problems == []
 
 
-def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
+def test_manifest_with_another_checksum_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
     """As whoever is on the way to the mirror can send one, with the sum beside it."""
     sums = dict(tree.sums)
     tree.sums["1.92.0"] = sums["1.93.0"]
@@ -124,14 +124,14 @@ def test_a_manifest_other_than_the_policy_s_installs_nothing(tree: Tree, server:
     assert [path for path in server.requests if path.endswith((".zst", ".gz"))] == []
 
 
-def test_rustup_gets_the_manifest_that_was_compared(tree: Tree, server: Server) -> None:
+def test_rustup_gets_the_verified_manifest(tree: Tree, server: Server) -> None:
     tree.apply()
     asked = [path for path in server.requests if "channel-rust" in path]
     assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by us, and not again by rustup
     assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
 
 
-def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, server: Server) -> None:
+def test_toolchain_of_another_checksum_is_reinstalled(tree: Tree, server: Server) -> None:
     sums, tree.sums = tree.sums, {}
     tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
     tree.sums = {"1.92.0": sums["1.92.0"]}
@@ -143,7 +143,7 @@ def test_what_was_installed_under_another_sum_is_installed_again(tree: Tree, ser
 
 
 @pytest.mark.parametrize("may_mount", [True, False])  # most containers may not
-def test_what_was_downloaded_is_checked_without_root_s_rights(
+def test_downloaded_programs_are_checked_without_root_rights(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, may_mount: bool
 ) -> None:
     if not may_mount:
@@ -162,7 +162,7 @@ def test_what_was_downloaded_is_checked_without_root_s_rights(
     assert tree.observe().problems == []
 
 
-def test_a_folder_that_others_may_change_needs_the_sum(tree: Tree, mirror: Path, folder: Path) -> None:
+def test_mirror_folder_writable_for_others_needs_a_checksum(tree: Tree, mirror: Path, folder: Path) -> None:
     copy = folder / "mirror"
     shutil.copytree(mirror, copy)
     os.chown(copy, NOBODY, NOBODY)
@@ -174,14 +174,14 @@ def test_a_folder_that_others_may_change_needs_the_sum(tree: Tree, mirror: Path,
     assert tree.apply().changed
 
 
-def test_a_tree_that_was_killed_while_it_was_switched_can_be_removed(tree: Tree) -> None:
+def test_tree_of_a_killed_switch_can_be_removed(tree: Tree) -> None:
     tree.apply()
     (tree.generations / "abc.link").symlink_to(".toolchain/abc")
     assert toolchain_apply.remove(str(tree.path), 30).changed
     assert list(tree.path.parent.iterdir()) == []
 
 
-def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
+def test_tree_from_an_archive_is_intact(tree: Tree) -> None:
     """tar and image layers keep whole seconds."""
     tree.apply(**PARTS)
     for path in tree.path.resolve().rglob("*"):
@@ -197,13 +197,13 @@ def test_a_tree_out_of_an_archive_is_right(tree: Tree) -> None:
     assert tree.observe().problems == []
 
 
-def test_a_version_that_the_mirror_lacks(tree: Tree) -> None:
+def test_version_missing_on_the_mirror_is_named(tree: Tree) -> None:
     with pytest.raises(InstallError, match=rf"^{tree.url} \(.*\) has no toolchain 1.40.0 for .*-linux-gnu: "):
         tree.apply("1.40.0")
     assert list(tree.path.parent.iterdir()) == []
 
 
-def test_a_component_that_the_channel_lacks(tree: Tree) -> None:
+def test_component_missing_in_the_channel_is_named(tree: Tree) -> None:
     with pytest.raises(InstallError, match="rust-src") as error:
         tree.apply(components=["rust-src"])
     assert tree.url in str(error.value) and "agent_toolchain_dist_server" in str(error.value)
@@ -260,7 +260,7 @@ def test_damage_is_named_and_repaired(tree: Tree, where: str, damage: Callable[[
     assert len(list(tree.generations.iterdir())) == 2  # the lock and the one in place
 
 
-def test_repairing_one_part_fetches_no_other(tree: Tree, server: Server) -> None:
+def test_repair_downloads_only_the_damaged_part(tree: Tree, server: Server) -> None:
     tree.apply("1.92.0", extra=[{"channel": "1.93.0"}])
     (tree.sysroot("1.93.0") / "bin/cargo").unlink()
     server.requests.clear()
@@ -269,7 +269,7 @@ def test_repairing_one_part_fetches_no_other(tree: Tree, server: Server) -> None
     assert not [path for path in server.requests if "1.92.0" in path or "rustup-init" in path]
 
 
-def test_the_pin_moves_and_the_old_one_stays_or_goes(tree: Tree) -> None:
+def test_moved_pin_keeps_or_removes_the_old_toolchain(tree: Tree) -> None:
     tree.apply("1.92.0")
     outcome = tree.apply("1.93.0")
     assert (tree.rustc(), outcome.removed) == ("1.93.0", [])
@@ -280,7 +280,7 @@ def test_the_pin_moves_and_the_old_one_stays_or_goes(tree: Tree) -> None:
     assert [path.name[:6] for path in (tree.path / "rustup/toolchains").iterdir()] == ["1.93.0"]
 
 
-def test_programs_keep_the_generation_they_run_in(tree: Tree) -> None:
+def test_running_programs_keep_their_generation(tree: Tree) -> None:
     tree.apply("1.92.0")
     old = tree.path.resolve()
     with subprocess.Popen([tree.sysroot() / "bin/cargo", "sleep", "600"], stdout=subprocess.PIPE) as build:
@@ -302,7 +302,7 @@ def wait_for_exec(process: subprocess.Popen[bytes], name: str) -> None:
         assert process.poll() is None
 
 
-def test_two_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
+def test_two_runs_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
     both = [tree.start(), tree.start()]
     said = [run.communicate()[0] for run in both]
     assert [run.returncode for run in both] == [0, 0]
@@ -311,7 +311,7 @@ def test_two_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
     assert tree.observe().problems == []
 
 
-def test_the_lock_is_not_waited_for_for_ever(tree: Tree) -> None:
+def test_waiting_for_the_lock_has_a_timeout(tree: Tree) -> None:
     tree.apply()
     with locked(str(tree.generations / "lock"), keep=True), pytest.raises(StateError) as error:
         toolchain_apply.remove(str(tree.path), 0)
@@ -320,7 +320,7 @@ def test_the_lock_is_not_waited_for_for_ever(tree: Tree) -> None:
     assert stat.S_IMODE((tree.generations / "lock").stat().st_mode) == 0o600
 
 
-def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
+def test_absent_removes_only_the_toolchain(tree: Tree) -> None:
     tree.apply()
     tree.apply("1.93.0")
     (tree.path.parent / "other").write_text("not ours")
@@ -329,7 +329,7 @@ def test_absent_takes_everything_and_nothing_else(tree: Tree) -> None:
     assert toolchain_apply.remove(str(tree.path), 30).changed is False
 
 
-def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
+def test_folder_writable_for_others_gets_no_toolchain(tree: Tree) -> None:
     tree.path.parent.chmod(0o777)
     with pytest.raises(StateError, match="root changes nothing there"):
         tree.apply()
@@ -337,7 +337,7 @@ def test_a_folder_that_others_may_write_gets_no_toolchain(tree: Tree) -> None:
     assert list(tree.path.parent.iterdir()) == []
 
 
-def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
+def test_existing_folder_at_the_path_is_not_replaced(tree: Tree) -> None:
     tree.path.mkdir()
     (tree.path / "mine").write_text("")
     with pytest.raises(InstallError) as error:
@@ -346,7 +346,7 @@ def test_a_folder_in_the_way_is_not_replaced(tree: Tree) -> None:
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
 
 
-def test_a_preview_writes_and_fetches_nothing(tree: Tree, server: Server) -> None:
+def test_check_mode_writes_and_downloads_nothing(tree: Tree, server: Server) -> None:
     request = Request.from_options(tree.options(**PARTS))
     outcome = toolchain_apply.preview(str(tree.path), request, "aarch64")
     assert outcome.changed

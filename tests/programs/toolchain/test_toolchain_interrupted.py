@@ -43,7 +43,9 @@ def check_repaired(tree: Tree, channel: str) -> None:
 
 
 @pytest.mark.parametrize("request_number", range(REQUESTS))
-def test_killed_in_a_download_of_a_first_install(tree: Tree, server: Server, request_number: int) -> None:
+def test_first_install_killed_in_a_download_is_finished_by_the_next(
+    tree: Tree, server: Server, request_number: int
+) -> None:
     server.trouble, server.at = "stall", request_number
     run = tree.start("1.92.0")
     assert server.stalled.wait(60)
@@ -54,7 +56,7 @@ def test_killed_in_a_download_of_a_first_install(tree: Tree, server: Server, req
 
 
 @pytest.mark.parametrize("request_number", range(REQUESTS - 1))
-def test_killed_in_a_download_of_a_change(tree: Tree, server: Server, request_number: int) -> None:
+def test_change_killed_in_a_download_is_finished_by_the_next(tree: Tree, server: Server, request_number: int) -> None:
     tree.apply("1.92.0")
     server.requests.clear()
     server.trouble, server.at = "stall", request_number
@@ -69,7 +71,7 @@ def test_killed_in_a_download_of_a_change(tree: Tree, server: Server, request_nu
     check_repaired(tree, "1.93.0")
 
 
-def test_a_rustup_whose_module_was_killed_is_waited_for(tree: Tree, server: Server) -> None:
+def test_rustup_of_a_killed_module_keeps_the_lock(tree: Tree, server: Server) -> None:
     server.trouble, server.at = "stall", 4
     run = tree.start("1.92.0")
     assert server.stalled.wait(60)
@@ -84,7 +86,7 @@ def test_a_rustup_whose_module_was_killed_is_waited_for(tree: Tree, server: Serv
     assert (tree.rustc(), tree.observe().problems) == ("1.92.0", [])
 
 
-def test_killed_at_any_change_of_the_file_system(tree: Tree) -> None:
+def test_run_killed_at_any_change_is_finished_by_the_next(tree: Tree) -> None:
     tree.apply("1.92.0")
     changes, switch = map(int, tree.start("1.93.0", kill_at="0").communicate()[0].split())
     assert changes > switch > 100
@@ -102,7 +104,7 @@ def test_killed_at_any_change_of_the_file_system(tree: Tree) -> None:
 
 @pytest.mark.parametrize("trouble", ["close", "refuse", "corrupt"])
 @pytest.mark.parametrize("request_number", range(REQUESTS))
-def test_a_bad_server_leaves_the_old_toolchain(tree: Tree, server: Server, trouble: str, request_number: int) -> None:
+def test_bad_server_keeps_the_old_toolchain(tree: Tree, server: Server, trouble: str, request_number: int) -> None:
     fresh = Tree(tree.path.with_name("fresh"), tree.url, tree.sums)
     server.trouble, server.at = trouble, request_number
     with pytest.raises((InstallError, FetchError)) as error:
@@ -111,7 +113,7 @@ def test_a_bad_server_leaves_the_old_toolchain(tree: Tree, server: Server, troub
     assert list(tree.path.parent.iterdir()) == []
 
 
-def test_a_server_that_is_gone_changes_nothing(tree: Tree, server: Server) -> None:
+def test_unreachable_server_changes_nothing(tree: Tree, server: Server) -> None:
     tree.apply("1.92.0")
     offline = Tree(tree.path, "http://127.0.0.1:9", tree.sums)
     with pytest.raises(FetchError) as error:
@@ -135,7 +137,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("free", [1, 10, 21, 42])  # MB: in rustup-init's download, its copy, and the unpacking
-def test_a_full_disk_leaves_the_old_toolchain(small_disk: Path, server: Server, free: int) -> None:
+def test_full_disk_keeps_the_old_toolchain(small_disk: Path, server: Server, free: int) -> None:
     tree = Tree(small_disk / "toolchain", server.url)
     tree.apply("1.92.0")
     if free < 40:

@@ -61,7 +61,7 @@ def mirroring(tmp_path: Path, server: Server) -> Mirroring:
     return Mirroring(tmp_path / "copy", server)
 
 
-def test_a_host_installs_from_the_copy_as_a_folder(mirroring: Mirroring, folder: Path) -> None:
+def test_host_installs_from_a_copied_folder(mirroring: Mirroring, folder: Path) -> None:
     built = mirroring.build(extra=[{"channel": "1.93.0", "targets": [fixture_mirror.TARGET]}])
     assert built.toolchains == ["1.92.0", "1.93.0"]
     tree = Tree(folder / "toolchain", f"file://{mirroring.root}")
@@ -69,13 +69,13 @@ def test_a_host_installs_from_the_copy_as_a_folder(mirroring: Mirroring, folder:
     assert tree.rustc() == "1.92.0"
 
 
-def test_only_what_is_asked_for_is_fetched(mirroring: Mirroring) -> None:
+def test_only_requested_files_are_downloaded(mirroring: Mirroring) -> None:
     built = mirroring.build()
     names = [Path(path).name.split("-1.")[0] for path in built.fetched if path.endswith(".zst") or path.endswith(".gz")]
     assert sorted(names) == ["cargo", "clippy", "rust-std", "rustc"]
 
 
-def test_a_second_run_fetches_manifests_only(mirroring: Mirroring, server: Server) -> None:
+def test_second_run_downloads_only_manifests(mirroring: Mirroring, server: Server) -> None:
     first = mirroring.build()
     server.requests.clear()
     second = mirroring.build()
@@ -88,7 +88,7 @@ def test_a_second_run_fetches_manifests_only(mirroring: Mirroring, server: Serve
     ]
 
 
-def test_the_policy_s_sum_of_a_manifest_goes_before_the_server_s(mirroring: Mirroring, server: Server) -> None:
+def test_checksum_of_the_policy_overrides_that_of_the_server(mirroring: Mirroring, server: Server) -> None:
     sums = mirroring.build().channel_checksums
     assert mirroring.build(channel_checksums=sums).fetched == []
     server.requests.clear()
@@ -97,7 +97,7 @@ def test_the_policy_s_sum_of_a_manifest_goes_before_the_server_s(mirroring: Mirr
     assert [Path(path).name for path in server.requests] == ["channel-rust-1.92.0.toml"]
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(mirroring: Mirroring, server: Server) -> None:
+def test_interrupted_download_continues_at_the_same_place(mirroring: Mirroring, server: Server) -> None:
     server.trouble, server.at = "close", 2  # in the middle of rustc
     with pytest.raises(FetchError, match="the connection ended before the file was complete$"):
         mirroring.build()
@@ -111,7 +111,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(mirroring: Mirroring, 
     assert list(mirroring.root.rglob("*.part")) == []
 
 
-def test_a_damaged_file_is_fetched_again(mirroring: Mirroring) -> None:
+def test_damaged_file_is_downloaded_again(mirroring: Mirroring) -> None:
     mirroring.build()
     damaged = next(mirroring.root.rglob("cargo-*"))
     damaged.write_bytes(b"x")
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_fetched_again(mirroring: Mirroring) -> None:
 @pytest.mark.parametrize(
     ("number", "named_by"), [(0, "channel-rust-1.92.0.toml.sha256"), (2, "channel-rust-1.92.0.toml")]
 )
-def test_every_sum_is_checked(mirroring: Mirroring, server: Server, number: int, named_by: str) -> None:
+def test_every_checksum_is_verified(mirroring: Mirroring, server: Server, number: int, named_by: str) -> None:
     server.trouble, server.at = "corrupt", number
     with pytest.raises(FetchError, match=f": its sha256 is [0-9a-f]{{64}}, but .*{named_by} says .{{64}}"):
         mirroring.build()
@@ -129,29 +129,29 @@ def test_every_sum_is_checked(mirroring: Mirroring, server: Server, number: int,
     assert list(mirroring.root.rglob("*.part")) == []
 
 
-def test_the_installer_must_have_its_pinned_sum(mirroring: Mirroring) -> None:
+def test_installer_must_have_its_pinned_checksum(mirroring: Mirroring) -> None:
     with pytest.raises(FetchError, match=f"but rustup_checksums.{MACHINE} says {'0' * 64}: the file was not used"):
         mirroring.build(rustup_checksums={MACHINE: "0" * 64})
 
 
-def test_check_mode_tells_and_writes_nothing(mirroring: Mirroring) -> None:
+def test_check_mode_reports_and_writes_nothing(mirroring: Mirroring) -> None:
     assert len(mirroring.build(check_mode=True).fetched) == 5
     assert not mirroring.root.exists()
 
 
-def test_progress_is_told(mirroring: Mirroring) -> None:
+def test_progress_is_reported(mirroring: Mirroring) -> None:
     mirroring.build()
     assert mirroring.said[0].startswith("1.92.0 1/4 rustc-1.92.0-")
     assert mirroring.said[-1] == f"rustup-init 1.29.0 {MACHINE}: 20.8 MB, 100 %" or MACHINE != "x86_64"
 
 
-def test_a_toolchain_of_this_machine_keeps_its_true_version(real_mirror: dict[str, Any]) -> None:
+def test_toolchain_of_this_machine_keeps_its_version(real_mirror: dict[str, Any]) -> None:
     offered = (real_mirror["path"] / f"dist/channel-rust-{real_mirror['channel']}.toml").read_text()
     assert f'version = "{real_mirror["version"]}"' in offered
     assert "1.92.0" not in offered
 
 
-def test_what_says_no_version_is_not_mirrored(tmp_path: Path) -> None:
+def test_toolchain_without_a_version_is_not_mirrored(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/rustc").write_text("#!/bin/sh\necho rustc\n")
     (tmp_path / "bin/rustc").chmod(0o755)
@@ -159,7 +159,7 @@ def test_what_says_no_version_is_not_mirrored(tmp_path: Path) -> None:
         true_version(str(tmp_path))
 
 
-def test_the_demos_mirror(tmp_path: Path, installer: Path) -> None:
+def test_mirror_of_the_demo_works(tmp_path: Path, installer: Path) -> None:
     """The last resort says what it is."""
     command = [sys.executable, str(DEMO), "--only", "fixture", "--cache", str(tmp_path)]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)

@@ -47,7 +47,7 @@ def trees(folder: Path) -> list[str]:
     return list(Manifest.load(f"{folder}/state/manifest.json").role("agent_toolchain").trees)
 
 
-def test_there_and_away_again(run: Any, folder: Path) -> None:
+def test_present_and_absent_again(run: Any, folder: Path) -> None:
     assert run()["changed"] is True
     assert trees(folder) == [f"{folder}/prefix/toolchain"]
     assert run()["changed"] is False
@@ -57,14 +57,14 @@ def test_there_and_away_again(run: Any, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_folders_that_were_there_stay(run: Any, folder: Path) -> None:
+def test_existing_folders_stay(run: Any, folder: Path) -> None:
     (folder / "prefix").mkdir()
     run()
     run(state="absent")
     assert [path.name for path in folder.iterdir()] == ["prefix"]
 
 
-def test_check_mode_changes_and_fetches_nothing(run: Any, folder: Path, server: Server) -> None:
+def test_check_mode_changes_and_downloads_nothing(run: Any, folder: Path, server: Server) -> None:
     result = run(check_mode=True, components=["clippy"])
     assert result["changed"] is True
     assert result["installed"] == ["toolchain 1.92.0 (profile minimal, clippy)"]
@@ -72,14 +72,14 @@ def test_check_mode_changes_and_fetches_nothing(run: Any, folder: Path, server: 
     assert (list(folder.iterdir()), server.requests) == ([], [])
 
 
-def test_a_wrong_sum_leaves_nothing_at_all(run: Any, folder: Path) -> None:
+def test_wrong_checksum_leaves_no_files(run: Any, folder: Path) -> None:
     result = run(rustup_checksums={"x86_64": "0" * 64, "aarch64": "0" * 64})
     assert result["failed"] is True
     assert f"but rustup_checksums.{os.uname().machine} says {'0' * 64}: the file was not used" in result["msg"]
     assert list(folder.iterdir()) == []
 
 
-def test_another_prefix(run: Any, folder: Path) -> None:
+def test_changed_prefix_moves_the_toolchain(run: Any, folder: Path) -> None:
     run()
     moved = f"{folder}/other/deeper/toolchain"
     assert run(path=moved, check_mode=True)["removed"] == [f"the tree {folder}/prefix/toolchain"]
@@ -89,7 +89,7 @@ def test_another_prefix(run: Any, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["other", "state"]
 
 
-def test_another_prefix_while_a_program_runs(run: Any, folder: Path) -> None:
+def test_changed_prefix_while_a_program_runs(run: Any, folder: Path) -> None:
     run()
     program = next((folder / "prefix/toolchain/rustup/toolchains").glob("*/bin/cargo-sleep")).resolve()
     old = str(program).split("/rustup/")[0]
@@ -108,7 +108,7 @@ def test_another_prefix_while_a_program_runs(run: Any, folder: Path) -> None:
     assert not (folder / "prefix").exists()
 
 
-def test_check_mode_tells_of_a_move_as_the_run_does(run: Any, folder: Path) -> None:
+def test_check_mode_reports_a_move_like_the_run(run: Any, folder: Path) -> None:
     """The old tree's link is gone already, and no program runs there."""
     run()
     moved = f"{folder}/other/toolchain"
@@ -122,14 +122,14 @@ def test_check_mode_tells_of_a_move_as_the_run_does(run: Any, folder: Path) -> N
     assert run(path=moved, check_mode=True)["changed"] is False
 
 
-def test_plain_http_without_a_sum_is_refused_in_check_mode_too(run: Any, folder: Path, server: Server) -> None:
+def test_http_without_a_checksum_is_refused_in_check_mode(run: Any, folder: Path, server: Server) -> None:
     for check_mode in (True, False):
         result = run(channel_checksums={}, check_mode=check_mode)
         assert "channel_checksums has no sha256 for 1.92.0" in result["msg"]
     assert (server.requests, list(folder.iterdir())) == ([], [])
 
 
-def test_what_the_network_needs_is_given_and_not_shown(
+def test_network_settings_are_passed_on_and_not_shown(
     run: Any, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy that answers nothing: what was meant for the network does not get there."""
@@ -143,7 +143,7 @@ def test_what_the_network_needs_is_given_and_not_shown(
     assert "RUSTUP_HOME" in run(environment={"RUSTUP_HOME": "/x"})["msg"]
 
 
-def test_a_link_of_somebody_else_on_the_way_is_an_error_in_one_line(run: Any, folder: Path) -> None:
+def test_foreign_link_in_the_path_is_a_one_line_error(run: Any, folder: Path) -> None:
     run()
     (folder / "prefix").rename(folder / "real")
     (folder / "prefix").symlink_to("real")
@@ -163,7 +163,7 @@ def test_a_link_of_somebody_else_on_the_way_is_an_error_in_one_line(run: Any, fo
         ({"channel": "1.92.0; id"}, "channel is '1.92.0; id'"),
     ],
 )
-def test_refusals(run: Any, folder: Path, options: dict[str, Any], shown: str) -> None:
+def test_wrong_options_of_the_module_are_refused(run: Any, folder: Path, options: dict[str, Any], shown: str) -> None:
     result = run(**options)
     assert result["msg"].startswith(shown)
     assert "secret" not in result["msg"]

@@ -68,12 +68,12 @@ def cargo(prefix: Path, checkout: Path, *words: str, **environment: str) -> subp
     )  # fmt: skip
 
 
-def test_it_says_its_true_version(prefix: Path, real_mirror: dict[str, Any]) -> None:
+def test_toolchain_reports_its_true_version(prefix: Path, real_mirror: dict[str, Any]) -> None:
     said = subprocess.run([prefix / "shims/rustc", "-V"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
     assert said.stdout == f"rustc {real_mirror['version']}\n"
 
 
-def test_an_agent_builds_tests_lints_and_formats(prefix: Path, checkout: Path) -> None:
+def test_agent_can_build_test_lint_and_format(prefix: Path, checkout: Path) -> None:
     assert cargo(prefix, checkout, "run").stdout == "42\n"
     assert "1 passed" in cargo(prefix, checkout, "test").stdout
     clippy = cargo(prefix, checkout, "clippy")
@@ -86,7 +86,7 @@ def test_an_agent_builds_tests_lints_and_formats(prefix: Path, checkout: Path) -
     assert tree.observe().problems == []
 
 
-def test_cargo_starts_rustc_itself_not_the_shim(prefix: Path, checkout: Path) -> None:
+def test_cargo_starts_rustc_and_not_the_shim(prefix: Path, checkout: Path) -> None:
     """The shims have one size: cargo takes rustc's for a proxy and skips it, which saves two starts a crate."""
     said = cargo(prefix, checkout, "build", "-v")
     running = [line for line in said.stderr.splitlines() if "Running" in line]
@@ -94,7 +94,7 @@ def test_cargo_starts_rustc_itself_not_the_shim(prefix: Path, checkout: Path) ->
     assert f"{prefix}/.toolchain/" in running[0]
 
 
-def test_a_running_build_survives_a_change(prefix: Path, checkout: Path) -> None:
+def test_running_build_survives_a_change_of_the_toolchain(prefix: Path, checkout: Path) -> None:
     """A build script waits while the toolchain changes under it; rustc is started after that, from the old generation."""
     gate, started = checkout / "gate", checkout / "started"
     (checkout / "build.rs").write_text(

@@ -74,7 +74,7 @@ def host(folder: Path, tree: Tree) -> Host:
     return Host(folder, tree)
 
 
-def test_an_agent_can_write_nothing(host: Host) -> None:
+def test_agent_can_write_no_file_of_the_toolchain(host: Host) -> None:
     found = host.run("find", str(host.prefix), "-writable", "!", "-type", "l")
     assert (found.stdout, found.stderr) == ("", "")
     for command in (
@@ -93,13 +93,13 @@ def test_an_agent_can_write_nothing(host: Host) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
-def test_using_it_changes_nothing_whatever_the_umask(host: Host, umask: int) -> None:
+def test_use_changes_no_file_with_any_umask(host: Host, umask: int) -> None:
     assert host.run(f"{host.prefix}/local/rustc", "-V", umask=umask).stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
     assert host.run(f"{host.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
     assert host.tree.observe().problems == []
 
 
-def test_root_who_uses_it_changes_nothing(host: Host) -> None:
+def test_use_as_root_changes_no_file(host: Host) -> None:
     for words in (["cargo", "build"], ["rustup", "show"], ["rustc", "+1.93.0", "-V"]):
         subprocess.run([host.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
     assert host.tree.observe().problems == []
@@ -120,7 +120,7 @@ def test_root_who_uses_it_changes_nothing(host: Host) -> None:
     ],
     ids=str,
 )
-def test_the_pin_whatever_the_environment(host: Host, environment: dict[str, str]) -> None:
+def test_pin_is_used_in_any_environment(host: Host, environment: dict[str, str]) -> None:
     evil = host.prefix / "evil"
     (evil / "rustup").mkdir(parents=True)
     (evil / "env").write_text("echo evil; exit 3\n")
@@ -128,7 +128,7 @@ def test_the_pin_whatever_the_environment(host: Host, environment: dict[str, str
     assert (said.stdout, said.stderr, said.returncode) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "", 0)
 
 
-def test_an_explicit_channel(host: Host) -> None:
+def test_explicit_channel_is_used(host: Host) -> None:
     assert host.tool("rustc", "+1.93.0", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
     assert host.tool("rustc", f"+1.93.0-{TRIPLE}", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
     assert host.tool("rustc", "-V", RUSTUP_TOOLCHAIN="1.93.0").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
@@ -138,7 +138,7 @@ def test_an_explicit_channel(host: Host) -> None:
     ("words", "environment", "source"),
     [(["+nightly", "-V"], {}, "the command line"), (["-V"], {"RUSTUP_TOOLCHAIN": "nightly"}, "RUSTUP_TOOLCHAIN")],
 )
-def test_a_channel_that_is_not_there(host: Host, words: list[str], environment: dict[str, str], source: str) -> None:
+def test_missing_channel_fails(host: Host, words: list[str], environment: dict[str, str], source: str) -> None:
     said = host.tool("rustc", *words, **environment)
     assert said.stderr == (
         f"rustc: Rust nightly (from {source}) is not on this host; there are:\n  +1.92.0\n  +1.93.0\n"
@@ -147,7 +147,7 @@ def test_a_channel_that_is_not_there(host: Host, words: list[str], environment: 
     assert (said.stdout, said.returncode) == ("", 1)
 
 
-def test_a_checkout_that_pins_another_one(host: Host) -> None:
+def test_pin_of_a_checkout_is_used(host: Host) -> None:
     checkout = host.prefix / "a b$(id)"
     checkout.mkdir(mode=0o755)
     (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.93.0"\n')
@@ -178,7 +178,7 @@ def test_rustup_reads_but_does_not_change(host: Host) -> None:
         "component list",
     ],
 )
-def test_rustup_has_nothing_against_what_is_there_already(host: Host, words: str) -> None:
+def test_rustup_accepts_installed_components(host: Host, words: str) -> None:
     said = host.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
     assert (said.returncode, "administrator" in said.stderr) == (0, False), said.stderr
     assert host.tree.observe().problems == []
@@ -199,7 +199,7 @@ def test_rustup_has_nothing_against_what_is_there_already(host: Host, words: str
         "self uninstall -y",
     ],
 )
-def test_rustup_says_who_changes_what_would_change(host: Host, words: str) -> None:
+def test_rustup_refuses_changes_and_names_the_operator(host: Host, words: str) -> None:
     home = host.prefix / "home"
     (home / ".cargo/bin").mkdir(parents=True)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
@@ -210,7 +210,7 @@ def test_rustup_says_who_changes_what_would_change(host: Host, words: str) -> No
     assert host.tree.observe().problems == []
 
 
-def test_an_agent_s_own_rust_analyzer_is_run_where_the_host_has_none(host: Host, own: Path) -> None:
+def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: Path) -> None:
     (host.prefix / "shims/rust-analyzer").symlink_to("rustup")
     (host.prefix / "local/rust-analyzer").symlink_to(host.prefix / "shims/rust-analyzer")
     path = f"{host.prefix}/local:/usr/bin:/bin"
@@ -227,7 +227,7 @@ def test_an_agent_s_own_rust_analyzer_is_run_where_the_host_has_none(host: Host,
     assert (said.returncode, "agent_toolchain_components" in said.stderr) == (1, True)
 
 
-def test_no_name_of_a_component_that_is_missing_runs_in_circles(host: Host) -> None:
+def test_missing_component_does_not_call_itself(host: Host) -> None:
     for name in ("cargo-miri", "rust-gdb", "rust-lldb", "rust-analyzer", "clippy-driver"):
         (host.prefix / "shims" / name).symlink_to("rustup")
         (host.prefix / "local" / name).symlink_to(host.prefix / "shims" / name)
@@ -236,7 +236,7 @@ def test_no_name_of_a_component_that_is_missing_runs_in_circles(host: Host) -> N
         assert "recursion" not in said.stderr
 
 
-def test_no_name_of_the_user_is_changed(host: Host) -> None:
+def test_variables_of_the_user_are_not_changed(host: Host) -> None:
     names = {"PREFIX": "mine", "name": "mine", "generation": "mine", "CHANNEL": "mine", "TRIPLE": "mine"}
     guard = host.prefix / "libexec/cargo-guard"
     guard.write_text("#!/bin/sh\nenv | sort\n")
@@ -247,7 +247,7 @@ def test_no_name_of_the_user_is_changed(host: Host) -> None:
     assert set(seen) == {*names, "PATH", "PWD", "RUSTUP_HOME"}
 
 
-def test_the_guard_gets_cargo_and_nothing_else(host: Host) -> None:
+def test_guard_gets_only_cargo(host: Host) -> None:
     guard = host.prefix / "libexec/cargo-guard"
     guard.write_text('#!/bin/sh\necho "guard: $*"\n')
     guard.chmod(0o755)
@@ -257,7 +257,7 @@ def test_the_guard_gets_cargo_and_nothing_else(host: Host) -> None:
     assert host.tool("cargo", "build").stdout == "FIXTURE cargo build\n"
 
 
-def test_a_build_stays_in_its_generation(host: Host) -> None:
+def test_build_uses_one_generation(host: Host) -> None:
     old = host.tree.path.resolve()
     kept = host.prefix / "kept"
     shutil.copytree(old, kept, symlinks=True)
@@ -268,7 +268,7 @@ def test_a_build_stays_in_its_generation(host: Host) -> None:
     assert host.tool("rustc", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
 
 
-def test_no_toolchain_at_all(host: Host) -> None:
+def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
     host.tree.path.unlink()
     said = host.tool("cargo", "build")
     assert said.stderr == (
@@ -304,7 +304,9 @@ def test_no_toolchain_at_all(host: Host) -> None:
         ("README", "", 2, "{checkout} pins no Rust"),
     ],
 )
-def test_the_check_of_a_checkouts_pin(host: Host, name: str, content: str, status: int, says: str) -> None:
+def test_check_toolchain_pin_compares_the_pin_of_a_checkout(
+    host: Host, name: str, content: str, status: int, says: str
+) -> None:
     checkout = host.prefix / "check out"
     checkout.mkdir(mode=0o755)
     (checkout / name).write_text(content)

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def test_a_crate_of_git_is_published_and_then_needs_no_repository() -> None:
+def test_crate_of_git_is_published_and_needs_no_repository() -> None:
     root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
     root.chmod(0o755)
     try:

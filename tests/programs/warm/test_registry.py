@@ -120,7 +120,7 @@ def require(checkout: Path, crate: str) -> None:
         manifest.write(f'{crate} = "1"\n')
 
 
-def test_two_accounts_without_network_compile_their_own_crates_alone(warm: Warm, checkout: Path, home: Path) -> None:
+def test_two_accounts_without_network_compile_only_their_own_crates(warm: Warm, checkout: Path, home: Path) -> None:
     for account in (ACCOUNT, ACCOUNT + 1):
         result = build(warm, checkout, home, account=account)
         assert compiled(result) == {"nova-core"} and "3 of 3 dependencies" in result.err
@@ -134,7 +134,7 @@ def test_two_accounts_without_network_compile_their_own_crates_alone(warm: Warm,
 
 
 @pytest.mark.parametrize("words", ["clippy -p nova-core", "lint", "nextest run -p nova-core", "run-it"])
-def test_commands_of_other_programs_and_aliases_use_it_too(warm: Warm, checkout: Path, home: Path, words: str) -> None:
+def test_other_subcommands_and_aliases_use_the_seed(warm: Warm, checkout: Path, home: Path, words: str) -> None:
     tool = "clippy" if words == "lint" else words.split()[0]
     if tool == "nextest":
         program = shutil.which("cargo-nextest")
@@ -150,7 +150,7 @@ def test_commands_of_other_programs_and_aliases_use_it_too(warm: Warm, checkout:
     assert compiled(build(warm, checkout, home, *words.split())) == set()
 
 
-def test_a_crate_that_the_registry_lacks_is_got_as_always(
+def test_crate_missing_in_the_published_registry_is_downloaded(
     warm: Warm, checkout: Path, home: Path, server: Server
 ) -> None:
     assert compiled(build(warm, checkout, home)) == {"nova-core"}
@@ -166,14 +166,14 @@ def test_a_crate_that_the_registry_lacks_is_got_as_always(
     assert compiled(again) == set() and "cargo_agent" not in again.err
 
 
-def test_a_manifest_that_needs_more_takes_no_seed(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
+def test_manifest_that_needs_more_crates_gets_no_seed(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
     server.up = True
     require(checkout, SPARE)
     result = build(warm, checkout, home)
     assert compiled(result) == WHOLE | {SPARE} and "from seed" not in result.err
 
 
-def test_crates_stay_while_they_are_needed_and_damaged_ones_are_replaced(
+def test_needed_crates_stay_and_damaged_crates_are_replaced(
     warm: Warm, checkout: Path, home: Path, server: Server
 ) -> None:
     server.up = True
@@ -198,7 +198,7 @@ def test_crates_stay_while_they_are_needed_and_damaged_ones_are_replaced(
     assert compiled(build(warm, checkout, home)) == {"nova-core"}
 
 
-def test_a_cargo_that_is_started_by_its_path_uses_it_too(warm: Warm, checkout: Path, home: Path) -> None:
+def test_cargo_started_by_its_path_uses_the_seed(warm: Warm, checkout: Path, home: Path) -> None:
     """As trybuild and many an xtask do."""
     main = 'fn main() { assert!(std::process::Command::new(env!("CARGO")).args(["build", "-p", "nova-core"]).status().unwrap().success()) }'
     (checkout / "nova-core/examples").mkdir()
@@ -207,9 +207,7 @@ def test_a_cargo_that_is_started_by_its_path_uses_it_too(warm: Warm, checkout: P
     assert compiled(build(warm, checkout, home)) == set()
 
 
-def test_an_account_with_a_configuration_of_its_own_keeps_it(
-    warm: Warm, checkout: Path, home: Path, server: Server
-) -> None:
+def test_account_with_a_cargo_configuration_keeps_it(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
     server.up = True
     (home / ".cargo").mkdir()
     (home / ".cargo/config.toml").write_text('[profile.dev.package."*"]\nopt-level = 1\n')
@@ -217,7 +215,7 @@ def test_an_account_with_a_configuration_of_its_own_keeps_it(
     assert compiled(result) == WHOLE and "from seed" not in result.err
 
 
-def test_a_bundle_of_one_host_is_the_seed_of_another(warm: Warm, checkout: Path, home: Path) -> None:
+def test_bundle_of_one_host_is_a_seed_on_another(warm: Warm, checkout: Path, home: Path) -> None:
     """The same prefix: what the first host published is moved away, as if this were another host."""
     with (warm.host.root / "nova.bundle").open("wb") as file:
         pack = [warm.prefix / "bin/agent-warm", "pack", "nova"]
@@ -253,7 +251,7 @@ def test_a_bundle_of_one_host_is_the_seed_of_another(warm: Warm, checkout: Path,
         warm.configure()
 
 
-def test_a_bundle_is_downloaded_by_https_if_its_server_is_trusted(warm: Warm) -> None:
+def test_bundle_is_downloaded_by_https_from_a_trusted_server(warm: Warm) -> None:
     with Server() as server:
         certificate = server.use_tls(warm.host.root)
         server.files["nova.bundle"] = b"bundle"

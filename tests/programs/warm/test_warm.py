@@ -26,7 +26,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("words", ["test --no-run -p nova-core", "check -p nova-core", "clippy -p nova-core", "build"])
-def test_a_new_checkout_compiles_its_own_crates_alone(warm: Warm, checkout: Path, words: str) -> None:
+def test_new_checkout_compiles_only_its_own_crates(warm: Warm, checkout: Path, words: str) -> None:
     if words.startswith("clippy") and not (REAL / "bin/cargo-clippy").exists():
         pytest.skip("this machine's Rust has no clippy")
     result = warm.cargo(checkout, *words.split())
@@ -37,7 +37,7 @@ def test_a_new_checkout_compiles_its_own_crates_alone(warm: Warm, checkout: Path
     assert compiled(warm.cargo(checkout, *words.split(), NOVA_CARGO_NO_SEED="1")) == DEPENDENCIES | {"nova-core"}
 
 
-def test_what_does_not_fit_is_built(warm: Warm, checkout: Path) -> None:
+def test_units_that_do_not_fit_are_built(warm: Warm, checkout: Path) -> None:
     whole = {"nova-core", *DEPENDENCIES}
     (checkout / "Cargo.lock").write_text((checkout / "Cargo.lock").read_text() + "# another\n")
     assert compiled(warm.cargo(checkout, "build")) == whole
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_built(warm: Warm, checkout: Path) -> None:
     assert compiled(done) == whole
 
 
-def test_it_goes_where_cargo_builds(warm: Warm, checkout: Path) -> None:
+def test_seed_is_copied_to_the_build_folder_of_cargo(warm: Warm, checkout: Path) -> None:
     place = checkout.parent / "elsewhere"
     for environment, words, target in (
         ({"CARGO_TARGET_DIR": str(place)}, (), place),
@@ -74,7 +74,7 @@ def test_it_goes_where_cargo_builds(warm: Warm, checkout: Path) -> None:
     assert (checkout / "by-file/debug/.fingerprint").is_dir() and compiled(result) == {"nova-core"}
 
 
-def test_other_toolchains_flags_and_profiles_have_their_own_seed(warm: Warm, checkout: Path) -> None:
+def test_each_toolchain_flags_and_profile_has_a_seed(warm: Warm, checkout: Path) -> None:
     channel, flags = "1.90.0", "-Cdebuginfo=0"
     (warm.host.home / "toolchains" / f"{channel}-{TRIPLE}").symlink_to(REAL)
     first = warm.seed
@@ -102,7 +102,7 @@ def test_other_toolchains_flags_and_profiles_have_their_own_seed(warm: Warm, che
                 shutil.rmtree(seed)
 
 
-def test_a_copy_that_was_killed_is_made_again(warm: Warm, checkout: Path) -> None:
+def test_killed_copy_is_repeated(warm: Warm, checkout: Path) -> None:
     """STAND-IN for cp that stops in the middle."""
     stopped = checkout / "bin/cp"
     stopped.parent.mkdir()
@@ -115,7 +115,7 @@ def test_a_copy_that_was_killed_is_made_again(warm: Warm, checkout: Path) -> Non
     assert not list((checkout / "target").rglob("half")) and not (checkout / "target/.nova-seed").exists()
 
 
-def test_a_full_disk_means_a_build_as_always(warm: Warm, checkout: Path) -> None:
+def test_full_disk_causes_a_build_without_a_seed(warm: Warm, checkout: Path) -> None:
     target = checkout / "target"
     target.mkdir()
     size = sum(file.stat().st_size for file in (warm.seed / "debug").rglob("*") if file.is_file())
@@ -128,7 +128,7 @@ def test_a_full_disk_means_a_build_as_always(warm: Warm, checkout: Path) -> None
         subprocess.run(["umount", target], check=True)
 
 
-def test_six_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) -> None:
+def test_six_commands_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) -> None:
     folders = [checkout, checkout, *(warm.checkout(f"at-once-{number}") for number in range(5))]
     running = [
         warm.host.start("bash", warm.host.cargo_agent, "build", "--locked", "--offline", cwd=folder)
@@ -142,7 +142,7 @@ def test_six_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) -> None:
         shutil.rmtree(folder)
 
 
-def test_a_seed_that_is_being_copied_stays_and_one_in_the_middle_of_it_is_whole(warm: Warm, checkout: Path) -> None:
+def test_seed_being_copied_stays_and_the_copy_is_complete(warm: Warm, checkout: Path) -> None:
     """STAND-IN for cp that waits, as a large copy takes its time."""
     waits = checkout / "bin/cp"
     waits.parent.mkdir()
@@ -188,7 +188,7 @@ def test_a_seed_that_is_removed_while_it_is_copied_is_not_used(warm: Warm, check
     assert compiled(result) == {"nova-core", *DEPENDENCIES} and not (checkout / "target/.nova-seed").exists()
 
 
-def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout: Path) -> None:
+def test_agent_cannot_write_a_seed_and_damage_is_found(warm: Warm, checkout: Path) -> None:
     def writes(path: Path) -> bool:
         words = [
             "setpriv",
@@ -217,7 +217,7 @@ def test_an_agent_can_not_write_a_seed_and_damage_is_found(warm: Warm, checkout:
     assert damage_of(warm.policy.seeds, warm.seed.name) == ""
 
 
-def test_a_new_lock_makes_a_new_seed_and_keep_bounds_them(warm: Warm) -> None:
+def test_new_lock_makes_a_new_seed_and_keep_limits_their_number(warm: Warm) -> None:
     first = warm.seed.name
     lock = (warm.source / "Cargo.lock").read_text()
     try:
@@ -235,7 +235,7 @@ def test_a_new_lock_makes_a_new_seed_and_keep_bounds_them(warm: Warm) -> None:
         warm.publish()
 
 
-def test_too_large_is_refused_and_leaves_nothing(warm: Warm) -> None:
+def test_too_large_seed_is_refused_and_leaves_nothing(warm: Warm) -> None:
     shutil.rmtree(warm.policy.seeds)
     warm.configure(max_bytes=1000)
     try:
@@ -247,7 +247,7 @@ def test_too_large_is_refused_and_leaves_nothing(warm: Warm) -> None:
         warm.publish()
 
 
-def test_what_the_account_leaves_in_its_folder_leads_root_nowhere(warm: Warm) -> None:
+def test_hostile_folder_of_the_account_does_not_mislead_root(warm: Warm) -> None:
     """Links and pipes in the place of files: their units are left out, and the rest is published."""
     secret = warm.host.root / "secret"
     secret.write_text("root's")
@@ -287,7 +287,7 @@ def link_that_leads_out(place: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [owned_by_another, writable_for_all, link_that_leads_out])
 @pytest.mark.parametrize("name", ["Cargo.toml", "lib.rs"])
-def test_a_source_that_others_may_write_is_refused(warm: Warm, spoil: Callable[[Path], None], name: str) -> None:
+def test_source_writable_for_others_is_refused(warm: Warm, spoil: Callable[[Path], None], name: str) -> None:
     place = warm.source / "vendor" / name
     place.parent.mkdir()
     spoil(place)
@@ -298,7 +298,7 @@ def test_a_source_that_others_may_write_is_refused(warm: Warm, spoil: Callable[[
         shutil.rmtree(place.parent)
 
 
-def test_a_project_that_is_fetched(warm: Warm) -> None:
+def test_project_is_fetched_by_git(warm: Warm) -> None:
     origin = warm.host.root / "origin"
     shutil.copytree(warm.source, origin)
     git = ["git", "-C", str(origin), "-c", "user.name=FIXTURE", "-c", "user.email=fixture@example.net"]

@@ -38,7 +38,7 @@ def start(host: Bench, unit: str, name: str, do: str = COMPILE, **env: str) -> i
     return int(eventually(lambda: note.exists() and note.read_text()))
 
 
-def test_only_what_does_nothing_is_ended(host: Bench) -> None:
+def test_only_idle_commands_are_ended(host: Bench) -> None:
     start(host, BUSY, "busy")
     start(host, PRINTS, "prints")
     quiet = [start(host, DEAD, "serves", do=SERVES), start(host, "", "watches", do=f"{COMPILE}; {DEAD}")]
@@ -59,7 +59,7 @@ def test_only_what_does_nothing_is_ended(host: Bench) -> None:
         assert (alive.returncode, err) == (0, "")
 
 
-def test_what_does_not_hear_is_killed_with_all_that_it_started(host: Bench) -> None:
+def test_command_that_ignores_sigterm_is_killed_with_its_children(host: Bench) -> None:
     held = start(host, DEAF, "deaf", do=f"{COMPILE}; true")
     child = eventually(Path(f"/proc/{held}/task/{held}/children").read_text).strip()
     assert host.processes[0].wait(timeout=GUARD) == -signal.SIGTERM
@@ -67,7 +67,7 @@ def test_what_does_not_hear_is_killed_with_all_that_it_started(host: Bench) -> N
     eventually(host.is_whole)
 
 
-def test_zero_turns_it_off(host: Bench) -> None:
+def test_zero_disables_the_check(host: Bench) -> None:
     held = start(host, DEAD, "kept", NOVA_CARGO_IDLE_MINUTES="0")
     start(host, DEAD, "dead")
     kept, dead = host.processes
@@ -77,14 +77,14 @@ def test_zero_turns_it_off(host: Bench) -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "soon", "99999", "$(id)"])
-def test_a_wrong_bound_is_refused(shared_host: Host, text: str) -> None:
+def test_invalid_number_of_minutes_is_refused(shared_host: Host, text: str) -> None:
     for name in ("NOVA_CARGO_IDLE_MINUTES", "NOVA_CARGO_ORPHAN_MINUTES"):
         result = shared_host.cargo("build", **{name: text})
         assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
         assert name in result.err
 
 
-def test_a_busy_command_is_ended_where_what_started_it_has_gone(tmp_path: Path) -> None:
+def test_busy_command_is_ended_if_its_starter_has_ended(tmp_path: Path) -> None:
     with bench(render(tmp_path, pool_bytes=12 * GIB, slots=300, orphan_seconds=3)) as made:
         start(made, BUSY, "lives")
         starter = f"bash '{made.host.cargo_agent}' build 2>'{tmp_path}/said' & read -r _ <'{tmp_path}/end'"

@@ -28,13 +28,13 @@ def nproc(host: Host, count: object) -> str:
 # ---- cap ----
 
 
-def test_caps_what_compiles_and_what_does_not(host: Host) -> None:
+def test_cap_applies_to_all_commands(host: Host) -> None:
     for words in (["build"], ["metadata"], ["fuzz", "run", "x"], ["nextest", "run", "-p", "x"], ["--version"]):
         assert host.cargo(*words).limit(AS) == (str(4 * GIB),) * 2, words
 
 
 @pytest.mark.parametrize(("text", "value"), [("8G", str(8 * GIB)), ("512M", str(GIB // 2)), ("unlimited", "unlimited")])
-def test_takes_another_cap(host: Host, text: str, value: str) -> None:
+def test_cap_can_be_changed(host: Host, text: str, value: str) -> None:
     assert host.cargo("build", NOVA_CARGO_LIMIT_AS=text).limit(AS) == (value, value)
 
 
@@ -49,7 +49,7 @@ def test_takes_another_cap(host: Host, text: str, value: str) -> None:
         ("2G:2G", "8G", None, "NOVA_CARGO_LIMIT_AS is 8G, above this session's hard limit on address space; ask for at most 2G"),
     ],
 )  # fmt: skip
-def test_a_session_s_own_limit_and_the_cap(
+def test_session_limit_and_cap_are_combined(
     host: Host, session: str, asked: str | None, value: str | None, line: str
 ) -> None:
     limit = ":".join(str(int(size[:-1]) * GIB) for size in session.split(":"))
@@ -63,7 +63,7 @@ def test_a_session_s_own_limit_and_the_cap(
 
 
 @pytest.mark.parametrize("text", ["8", "32G", "lots", "-1", "4G;id", "64K"])
-def test_refuses_a_cap_that_is_none(host: Host, text: str) -> None:
+def test_invalid_cap_is_refused(host: Host, text: str) -> None:
     result = host.cargo("build", NOVA_CARGO_LIMIT_AS=text)
     assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
     assert result.err.startswith("cargo_agent: NOVA_CARGO_LIMIT_AS is ")
@@ -80,7 +80,7 @@ def closing(host: Host, script: Path | None = None, session: str = "unlimited", 
     return failed.lines[-1].partition("(NOVA_CARGO_LIMIT_AS): ")[2]
 
 
-def test_the_closing_line_advises_what_can_help(host: Host) -> None:
+def test_last_line_has_useful_advice(host: Host) -> None:
     retry = f"try NOVA_CARGO_LIMIT_AS={{}} bash {host.cargo_agent} ..."
     most = "this is the maximum: try fewer jobs (NOVA_CARGO_JOBS=1), or ask an operator"
     assert closing(host) == retry.format("8G")
@@ -93,7 +93,7 @@ def test_the_closing_line_advises_what_can_help(host: Host) -> None:
     assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself takes no cap
 
 
-def test_a_failure_of_another_kind_has_no_closing_line(host: Host) -> None:
+def test_other_failure_has_no_last_line(host: Host) -> None:
     assert host.cargo("build", STANDIN_STATUS="101").err == ""
     assert (
         len(host.cargo("build", STANDIN_DO=DIES, NOVA_CARGO_LIMIT_AS="off").lines) == 2
@@ -101,16 +101,16 @@ def test_a_failure_of_another_kind_has_no_closing_line(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["ulimit", "cd"])
-def test_a_function_of_the_caller_s_changes_no_cap(host: Host, name: str) -> None:
+def test_exported_function_does_not_change_the_cap(host: Host, name: str) -> None:
     assert host.cargo("build", **{f"BASH_FUNC_{name}%%": "() { :; }"}).limit(AS) == (str(4 * GIB),) * 2
 
 
-def test_leaves_cargo_s_output_alone(host: Host) -> None:
+def test_output_of_cargo_is_not_changed(host: Host) -> None:
     result = host.cargo("build", STANDIN_DO="printf 'a\\x1b[1m\\0b'; printf 'err\\x1b[0m' >&2")
     assert (result.out, result.err) == ("a\x1b[1m\0b", "err\x1b[0m")
 
 
-def test_cargo_has_the_terminal_itself(host: Host) -> None:
+def test_cargo_uses_the_terminal_directly(host: Host) -> None:
     leader, terminal = os.openpty()
     process = subprocess.Popen(
         ["bash", str(host.cargo_agent), "build"],
@@ -128,7 +128,7 @@ def test_cargo_has_the_terminal_itself(host: Host) -> None:
 
 @pytest.mark.parametrize("value", [None, "", "C.UTF-8", "no_SUCH"])
 @pytest.mark.parametrize("words", [["build"], ["metadata"], ["+nightly", "build"]])
-def test_leaves_the_locale_alone(host: Host, value: str | None, words: list[str]) -> None:
+def test_locale_is_not_changed(host: Host, value: str | None, words: list[str]) -> None:
     for script in (host.cargo_agent, host.guard):
         result = host.cargo(*words, script=script, LC_ALL=value)
         assert "perl" not in result.err
@@ -152,7 +152,7 @@ def test_leaves_the_locale_alone(host: Host, value: str | None, words: list[str]
         (32, {"CARGO_BUILD_JOBS": "5", "NOVA_CARGO_JOBS": "6"}, "6"),
     ],
 )
-def test_sets_jobs_for_cargo_and_for_what_it_calls(
+def test_jobs_are_set_for_cargo_and_its_children(
     tmp_path: Path, policy: object, env: dict[str, str], jobs: str | None
 ) -> None:
     result = render(tmp_path, jobs=policy).cargo("nextest", "run", "-p", "x", **env)
@@ -174,12 +174,12 @@ def test_sets_jobs_for_cargo_and_for_what_it_calls(
         (192, {"NEXTEST_TEST_THREADS": "num-cpus"}, "8"),
     ],
 )
-def test_caps_test_threads(host: Host, cpus: int, env: dict[str, str], threads: str) -> None:
+def test_test_threads_are_limited(host: Host, cpus: int, env: dict[str, str], threads: str) -> None:
     result = host.cargo("test", "-p", "x", PATH=nproc(host, cpus), **env)
     assert (result.env["RUST_TEST_THREADS"], result.env["NEXTEST_TEST_THREADS"]) == (threads, threads)
 
 
-def test_fewer_test_threads_can_be_asked_for_by_either_name(host: Host) -> None:
+def test_fewer_test_threads_can_be_requested_by_both_variables(host: Host) -> None:
     env = host.cargo("nextest", "run", "-p", "x", PATH=nproc(host, 192), NEXTEST_TEST_THREADS="3").env
     assert (env["RUST_TEST_THREADS"], env["NEXTEST_TEST_THREADS"]) == ("8", "3")
     both = {"RUST_TEST_THREADS": "1", "NEXTEST_TEST_THREADS": "99"}
@@ -197,7 +197,7 @@ def test_fewer_test_threads_can_be_asked_for_by_either_name(host: Host) -> None:
         *((line, False) for line in ("build", "clippy", "run", "metadata", "fuzz run x", "--version")),
     ],
 )
-def test_caps_the_threads_of_whatever_may_run_tests(host: Host, words: str, capped: bool) -> None:
+def test_test_threads_are_limited_for_all_commands_that_may_run_tests(host: Host, words: str, capped: bool) -> None:
     env = host.cargo(*words.split(), PATH=nproc(host, 192)).env
     assert (env.get("RUST_TEST_THREADS"), env.get("NEXTEST_TEST_THREADS")) == (("8", "8") if capped else (None, None))
 
@@ -232,7 +232,7 @@ SIMULATION = 'MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1536} exec python3 -c "$THREA
 @pytest.mark.parametrize(
     "setting", ["MALLOC_ARENA_MAX=1536", "MALLOC_ARENA_MAX=2; ulimit -Ss 65536"], ids=["arenas", "stacks"]
 )
-def test_a_process_with_192_threads_fits_only_with_the_wrapper_s_settings(host: Host, setting: str) -> None:
+def test_process_with_192_threads_fits_only_with_the_settings_of_the_wrapper(host: Host, setting: str) -> None:
     bare = host.shell(f"ulimit -v 4194304; {setting}; {SIMULATION}", THREADS=THREADS)
     assert bare.out == "", "the simulation has lost its point: it fits without the wrapper's settings"
     wrapped = host.shell(
@@ -241,7 +241,7 @@ def test_a_process_with_192_threads_fits_only_with_the_wrapper_s_settings(host: 
     assert wrapped.out == "all ran\n", wrapped.err
 
 
-def test_a_tunable_of_glibc_s_overrides_the_arenas_as_the_documentation_says(host: Host) -> None:
+def test_glibc_tunable_overrides_the_arenas_as_documented(host: Host) -> None:
     text = f'exec bash "{host.cargo_agent}" build'
     tunable = "glibc.malloc.arena_max=1536"
     assert host.shell(text, THREADS=THREADS, STANDIN_DO=SIMULATION).out == "all ran\n"
@@ -277,7 +277,7 @@ FLAG = "-Clink-arg=-Wl,--no-keep-memory"
         ("--crate-type bin -C link-arg=-fuse-ld=wild", False),
     ],
 )
-def test_only_links_that_take_it_get_the_linker_s_flag(host: Host, words: str, flagged: bool) -> None:
+def test_only_links_that_support_the_linker_flag_get_it(host: Host, words: str, flagged: bool) -> None:
     asked = f'"$RUSTC_WRAPPER" echo --crate-name x {words}'
     assert (FLAG in host.cargo("build", STANDIN_DO=asked).out.split()) is flagged
     for out in ({"NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY": "1"}, {"NOVA_CARGO_LIMIT_AS": "unlimited"}):
@@ -285,13 +285,13 @@ def test_only_links_that_take_it_get_the_linker_s_flag(host: Host, words: str, f
 
 
 @pytest.mark.parametrize("name", ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"])
-def test_flags_are_left_as_they_are(host: Host, name: str) -> None:
+def test_flags_of_rustc_are_not_changed(host: Host, name: str) -> None:
     assert host.cargo("build", **{name: "-g"}).env[name] == "-g"
     assert name not in host.cargo("build").env
 
 
 @pytest.mark.parametrize("name", ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"])
-def test_clears_rustc_wrappers_unless_they_are_kept(host: Host, name: str) -> None:
+def test_rustc_wrappers_are_removed_unless_kept(host: Host, name: str) -> None:
     gate = str(host.libexec / "memory-gate") if name == "RUSTC_WRAPPER" else None
     # An empty one would make cargo build everything again.
     assert host.cargo("build", **{name: "sccache"}).env.get(name) == gate
@@ -300,7 +300,7 @@ def test_clears_rustc_wrappers_unless_they_are_kept(host: Host, name: str) -> No
 
 
 @pytest.mark.parametrize("way", ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "configuration"])
-def test_a_wrapper_that_is_kept_runs_below_the_gate(host: Host, way: str) -> None:
+def test_kept_rustc_wrapper_runs_below_the_gate(host: Host, way: str) -> None:
     own = program(host.root / "own", '#!/bin/sh\necho "own $*"\n')
     env = {way: str(own)} if way != "configuration" else {}
     (host.checkout / ".cargo").mkdir()
@@ -321,7 +321,7 @@ def ran(host: Host, *words: str, cwd: Path | None = None, **env: str | None) -> 
     return result.out.strip(), result.env.get("RUSTUP_TOOLCHAIN"), result.err
 
 
-def test_the_toolchain_s_own_cargo_runs_first_on_path(host: Host) -> None:
+def test_cargo_of_the_toolchain_is_first_on_path(host: Host) -> None:
     own = host.toolchain(f"{CHANNEL}-{TRIPLE}")
     assert ran(host, "build") == (str(own), f"{CHANNEL}-{TRIPLE}", "")
     result = host.cargo("build")
@@ -329,12 +329,12 @@ def test_the_toolchain_s_own_cargo_runs_first_on_path(host: Host) -> None:
     assert result.env["RUSTUP_HOME"] == str(host.home)
 
 
-def test_the_pin_goes_before_rustup_toolchain_and_says_so_once(host: Host) -> None:
+def test_pin_overrides_rustup_toolchain_with_one_message(host: Host) -> None:
     own = str(host.toolchain(f"{CHANNEL}-{TRIPLE}"))
     assert ran(host, "build", RUSTUP_TOOLCHAIN="nightly") == (own, f"{CHANNEL}-{TRIPLE}", IGNORING)
 
 
-def test_a_nested_call_stays_in_the_generation_that_the_build_began_with(host: Host) -> None:
+def test_nested_call_uses_the_generation_of_the_build(host: Host) -> None:
     older = host.prefix / "toolchain-older" / "rustup"
     own = older / "toolchains" / f"{CHANNEL}-{TRIPLE}" / "bin" / "cargo"
     program(own, STAND_IN)
@@ -349,13 +349,13 @@ def test_a_nested_call_stays_in_the_generation_that_the_build_began_with(host: H
 @pytest.mark.parametrize(
     ("words", "env"), [(["+nightly", "build"], {}), (["build"], {"NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN": "1"})]
 )
-def test_a_toolchain_that_was_asked_for_is_left_to_rustup(host: Host, words: list[str], env: dict[str, str]) -> None:
+def test_explicit_toolchain_is_passed_to_rustup(host: Host, words: list[str], env: dict[str, str]) -> None:
     proxy = str(host.prefix / "toolchain" / "bin" / "cargo")
     assert ran(host, *words, RUSTUP_TOOLCHAIN="beta", **env) == (proxy, "beta", "")
     assert host.cargo(*words).args == words
 
 
-def test_rules_hold_for_another_toolchain_too(host: Host) -> None:
+def test_rules_apply_to_other_toolchains(host: Host) -> None:
     assert "scope rule" in host.cargo("+nightly", "test").err
 
 
@@ -373,7 +373,7 @@ def test_rules_hold_for_another_toolchain_too(host: Host) -> None:
         ("rust-toolchain", "1.93.0\r\n"),
     ],
 )
-def test_a_repository_s_other_pin_is_used_if_installed(host: Host, file: str, text: str) -> None:
+def test_other_pin_of_a_repository_is_used_if_installed(host: Host, file: str, text: str) -> None:
     (host.checkout / file).write_text(text)
     below = host.checkout / "crates"
     below.mkdir()
@@ -397,7 +397,7 @@ def test_a_repository_s_other_pin_is_used_if_installed(host: Host, file: str, te
         ("rust-toolchain", "1.77.0\nx\n"),
     ],
 )
-def test_a_pin_that_is_not_understood_is_refused_and_not_ignored(host: Host, file: str, text: str) -> None:
+def test_pin_that_cannot_be_parsed_is_refused(host: Host, file: str, text: str) -> None:
     (host.checkout / file).write_text(text)
     result = host.cargo("build")
     assert (result.status, result.ran) == (2, False)
@@ -417,13 +417,13 @@ def test_a_pin_that_is_not_understood_is_refused_and_not_ignored(host: Host, fil
         f'[toolchain]\nchannel = "{CHANNEL}"\n',
     ],
 )
-def test_a_pin_of_the_same_version_or_none_is_the_host_s(host: Host, text: str) -> None:
+def test_same_or_missing_pin_selects_the_pin_of_the_host(host: Host, text: str) -> None:
     (host.checkout / "rust-toolchain.toml").write_text(text)
     assert ran(host, "build")[0] == str(host.toolchain(f"{CHANNEL}-{TRIPLE}"))
 
 
 @pytest.mark.parametrize("channel", ["../../../../checkout/evil", "/tmp/evil", "$(touch injected)", "*", "1.9"])
-def test_a_pin_leads_nowhere_else(host: Host, channel: str) -> None:
+def test_pin_cannot_select_another_path(host: Host, channel: str) -> None:
     program(host.checkout / "evil" / "bin" / "cargo", STAND_IN)
     (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{channel}"\n')
     assert (host.cargo("build").status, (host.checkout / "injected").exists()) == (2, False)
@@ -432,9 +432,7 @@ def test_a_pin_leads_nowhere_else(host: Host, channel: str) -> None:
 @pytest.mark.parametrize(
     ("pin", "installed"), [("1.92", True), ("stable", True), ("1.9", False), ("1", True), ("nightly", False)]
 )
-def test_a_pin_without_a_patch_number_is_the_host_s_own_where_that_is_one(
-    host: Host, pin: str, installed: bool
-) -> None:
+def test_pin_without_a_patch_number_selects_a_matching_pin_of_the_host(host: Host, pin: str, installed: bool) -> None:
     (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{pin}"\n')
     result = host.cargo("build")
     assert (result.status, result.env.get("RUSTUP_TOOLCHAIN")) == (
@@ -442,7 +440,7 @@ def test_a_pin_without_a_patch_number_is_the_host_s_own_where_that_is_one(
     )
 
 
-def test_a_toolchain_can_be_asked_for_below_the_wrapper(host: Host) -> None:
+def test_toolchain_can_be_selected_below_the_wrapper(host: Host) -> None:
     for words, expected in (("+1.92.0 --version", "rustup"), ("--version", "own")):
         program(host.toolchain(f"{CHANNEL}-{TRIPLE}"), STAND_IN + "echo own\n")
         program(host.prefix / "toolchain" / "bin" / "cargo", '#!/bin/sh\necho "rustup $1"\n')
@@ -471,7 +469,7 @@ def runner(host: Host, words: str, text: str = "", **env: str) -> tuple[str, lis
     ("words", "name"),
     [("run", "program"), ("r -- x", "program"), ("test -p x", "runner"), ("nextest run -p x", "runner"), ("build", "")],
 )
-def test_tests_and_programs_have_a_runner_of_the_gate(host: Host, words: str, name: str) -> None:
+def test_tests_and_programs_run_through_the_gate(host: Host, words: str, name: str) -> None:
     assert runner(host, words) == (name, [])
 
 
@@ -492,28 +490,28 @@ def test_tests_and_programs_have_a_runner_of_the_gate(host: Host, words: str, na
         ("include = 'more.toml'\n", ["included"]),
     ],
 )
-def test_a_runner_of_the_repository_s_own_is_kept_behind_it(host: Host, text: str, own: list[str]) -> None:
+def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, own: list[str]) -> None:
     (host.checkout / ".cargo").mkdir()
     (host.checkout / ".cargo" / "more.toml").write_text("[target.'cfg(unix)']\nrunner = 'included'\n")
     assert runner(host, "test -p x", text) == ("runner", own)
 
 
-def test_a_runner_of_the_environment_is_kept_behind_it(host: Host) -> None:
+def test_runner_of_the_environment_runs_behind_the_gate(host: Host) -> None:
     assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
     assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
 
 
 @pytest.mark.parametrize("words", ["--config target.x.runner='x' test -p y"])
-def test_a_runner_of_the_command_line_is_left_alone(host: Host, words: str) -> None:
+def test_runner_of_the_command_line_is_not_changed(host: Host, words: str) -> None:
     assert runner(host, words) == ("", [])
 
 
-def test_a_path_of_a_runner_is_found_from_its_file(host: Host) -> None:
+def test_path_of_a_runner_is_relative_to_its_file(host: Host) -> None:
     text = "[target.'cfg(unix)']\nrunner = 'scripts/x'\n"
     assert runner(host, "test -p x", text) == ("runner", [f"{host.checkout}/scripts/x"])
 
 
-def test_jobs_of_a_folder_s_own_configuration_hold(tmp_path: Path) -> None:
+def test_jobs_of_a_folder_configuration_apply(tmp_path: Path) -> None:
     host = render(tmp_path, jobs=32)
     (host.checkout / ".cargo").mkdir()
     (host.checkout / ".cargo" / "config.toml").write_text("[build]\njobs = 3\n")
@@ -522,12 +520,12 @@ def test_jobs_of_a_folder_s_own_configuration_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("policy", "cpus", "jobs"), [(32, "8", "8"), (4, "8", "4"), ("cargo", "8", "8")])
-def test_another_number_of_cpus_can_be_asked_for(tmp_path: Path, policy: object, cpus: str, jobs: str) -> None:
+def test_number_of_cpus_can_be_set(tmp_path: Path, policy: object, cpus: str, jobs: str) -> None:
     env = render(tmp_path, jobs=policy).cargo("test", "-p", "x", NOVA_CARGO_NPROC=cpus).env
     assert (env["CARGO_BUILD_JOBS"], env["RUST_TEST_THREADS"]) == (jobs, "8")
 
 
-def test_usage_and_what_was_decided(host: Host) -> None:
+def test_usage_and_debug_output(host: Host) -> None:
     for words in ([], ["--help"], ["-h"]):
         result = host.cargo(*words)
         assert (result.status, result.ran) == (0, False) and "NOVA_CARGO_LIMIT_AS" in result.out
@@ -558,7 +556,7 @@ def copied(host: Host, *names: str) -> Path:
     return scripts / "cargo_agent.sh"
 
 
-def test_a_copy_on_a_laptop_uses_cargo_on_path_and_has_no_pool(host: Host) -> None:
+def test_copy_without_a_host_uses_cargo_on_path_and_has_no_pool(host: Host) -> None:
     copy = copied(host, "run_limited.sh", "cargo_agent.sh", *PARTS)
     laptop = program(host.root / "laptop" / "cargo", STAND_IN)
     path = f"{copy.parent}:{laptop.parent}:/usr/bin:/bin"
@@ -574,7 +572,7 @@ def test_a_copy_on_a_laptop_uses_cargo_on_path_and_has_no_pool(host: Host) -> No
     assert "no cargo on PATH" in host.cargo("build", script=copy, PATH=f"{copy.parent}:/usr/bin:/bin").err
 
 
-def test_two_scripts_alone_keep_the_cap_and_say_what_is_missing(host: Host) -> None:
+def test_two_scripts_alone_apply_the_cap_and_name_the_missing_files(host: Host) -> None:
     copy = copied(host, "run_limited.sh", "cargo_agent.sh")
     path = f"{program(host.root / 'laptop' / 'cargo', STAND_IN).parent}:/usr/bin:/bin"
     result = host.cargo("build", script=copy, PATH=path)
@@ -593,7 +591,7 @@ def test_a_copy_that_may_not_be_run_keeps_the_cap_and_says_so(host: Host) -> Non
     assert "chmod +x" in result.err
 
 
-def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
+def test_copy_on_an_installed_host_finds_the_other_files(host: Host) -> None:
     scripts = host.checkout / "scripts"
     scripts.mkdir()
     for script in (host.run_limited, host.cargo_agent):
@@ -602,7 +600,7 @@ def test_a_copy_on_an_installed_host_finds_the_rest_there(host: Host) -> None:
     assert host.cargo("build", script=scripts / "cargo_agent.sh").err == ""
 
 
-def test_one_script_alone_says_what_it_needs(host: Host) -> None:
+def test_one_script_alone_names_the_missing_file(host: Host) -> None:
     copy = copied(host, "cargo_agent.sh")
     result = host.cargo("build", script=copy)
     assert (result.status, result.err) == (2, f"cargo_agent: run_limited.sh must be in the same folder as {copy}\n")
@@ -610,7 +608,7 @@ def test_one_script_alone_says_what_it_needs(host: Host) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 @pytest.mark.parametrize(("options", "told"), [("noexec", True), ("exec", False)])
-def test_a_temporary_folder_that_runs_nothing_is_named(host: Host, options: str, told: bool) -> None:
+def test_temporary_folder_mounted_noexec_is_named(host: Host, options: str, told: bool) -> None:
     folder = host.root / "temporary"
     folder.mkdir()
     command = f"mount -t tmpfs -o {options} none {folder} && TMPDIR={folder} exec bash {host.cargo_agent} test -p x"

@@ -32,7 +32,7 @@ def tree(pid: int) -> list[int]:
     return [pid, *(process for child in children for process in tree(int(child)))]
 
 
-def test_the_sum_of_what_is_held_is_never_above_the_pool_whatever_is_killed(four: Bench) -> None:
+def test_sum_of_permits_never_exceeds_the_pool_if_commands_are_killed(four: Bench) -> None:
     chance = random.Random(7)
     three = f"for i in 1 2 3; do {COMPILE} & done; wait"
     for number in range(300):
@@ -54,7 +54,7 @@ def test_the_sum_of_what_is_held_is_never_above_the_pool_whatever_is_killed(four
     assert four.finish() == [0]
 
 
-def test_a_raised_cap_holds_more(four: Bench) -> None:
+def test_raised_cap_takes_a_larger_permit(four: Bench) -> None:
     four.hold("small")
     assert four.host.free() == 12 * GIB
     four.hold("large", NOVA_CARGO_LIMIT_AS="8G")
@@ -63,12 +63,12 @@ def test_a_raised_cap_holds_more(four: Bench) -> None:
     assert four.host.free() == 4 * GIB - (128 << 20)  # whole units of 64 MiB
 
 
-def test_who_may_map_more_than_the_pool_takes_all_of_it(four: Bench) -> None:
+def test_process_with_a_cap_above_the_pool_takes_the_whole_pool(four: Bench) -> None:
     four.hold("all", NOVA_CARGO_LIMIT_AS="unlimited")
     assert four.host.free() == 0
 
 
-def test_jobs_do_not_raise_the_sum(four: Bench) -> None:
+def test_more_jobs_do_not_raise_the_sum_of_permits(four: Bench) -> None:
     many = f"for i in {{1..12}}; do {COMPILE} & done; wait"
     four.start(HOLD, do=many)
     eventually(lambda: four.queue() == 8)
@@ -79,7 +79,7 @@ def test_jobs_do_not_raise_the_sum(four: Bench) -> None:
     assert (len(four.lines("started")), four.lines("violations")) == (12, [])
 
 
-def test_a_daemon_left_behind_holds_nothing(one: Bench) -> None:
+def test_daemon_left_behind_holds_no_permit(one: Bench) -> None:
     one.start('setsid sleep 1000 >/dev/null 2>&1 & echo "$!" >"$TEST_ROOT/daemon"')
     assert one.finish() == [0]
     try:
@@ -89,7 +89,7 @@ def test_a_daemon_left_behind_holds_nothing(one: Bench) -> None:
 
 
 @pytest.mark.parametrize("question", ["-vV", "- --crate-name ___ --print=file-names"])
-def test_a_question_waits_for_nothing(one: Bench, question: str) -> None:
+def test_query_of_rustc_needs_no_permit(one: Bench, question: str) -> None:
     one.hold()
     asks = one.start(do=f'"$RUSTC_WRAPPER" echo {question}')
     assert asks.communicate(timeout=GUARD) == (f"{question}\n", "")
@@ -98,7 +98,7 @@ def test_a_question_waits_for_nothing(one: Bench, question: str) -> None:
 # ---- order ----
 
 
-def test_waiters_are_served_in_the_order_in_which_they_came(one: Bench) -> None:
+def test_waiting_processes_are_served_in_order(one: Bench) -> None:
     one.hold()
     for number in range(30):
         one.start(name=str(number))
@@ -108,7 +108,7 @@ def test_waiters_are_served_in_the_order_in_which_they_came(one: Bench) -> None:
     assert one.lines("started")[1:] == [str(number) for number in range(30)]
 
 
-def test_who_waits_for_much_is_not_overtaken_by_who_wants_little(four: Bench) -> None:
+def test_large_request_is_not_overtaken_by_small_ones(four: Bench) -> None:
     four.hold()
     four.start(name="all", NOVA_CARGO_LIMIT_AS="16G")
     eventually(lambda: four.waiting(FREE) == 1)
@@ -120,7 +120,7 @@ def test_who_waits_for_much_is_not_overtaken_by_who_wants_little(four: Bench) ->
 
 
 @root_only
-def test_no_account_waits_longer_than_a_turn_of_each(shared: Bench) -> None:
+def test_account_waits_at_most_one_turn_of_each_other_account(shared: Bench) -> None:
     shared.hold(user=54000)
     greedy, modest = 54001, range(54002, 54007)
     for number in range(50):
@@ -139,7 +139,7 @@ def test_no_account_waits_longer_than_a_turn_of_each(shared: Bench) -> None:
 
 
 @root_only
-def test_two_accounts_with_many_take_turns(shared: Bench) -> None:
+def test_two_accounts_with_many_processes_take_turns(shared: Bench) -> None:
     shared.hold(user=54000)
     for user in (54001, 54002):
         for number in range(10):
@@ -164,14 +164,14 @@ def test_two_accounts_with_many_take_turns(shared: Bench) -> None:
         f'STANDIN_DO={shlex.quote(COMPILE)} bash "$WRAPPER" build',
     ],
 )
-def test_what_a_holder_starts_shares_its_permit(one: Bench, inner: str) -> None:
+def test_children_share_the_permit_of_their_parent(one: Bench, inner: str) -> None:
     inner = f"TEST_UNIT= {inner} && echo inner"
     process = one.start(inner, WRAPPER=str(one.host.cargo_agent))
     out, err = process.communicate(timeout=GUARD)
     assert (process.returncode, out, err) == (0, "inner\n", "")
 
 
-def test_a_build_script_s_own_build_needs_a_permit_and_no_second_slot(tmp_path: Path) -> None:
+def test_build_inside_a_build_script_needs_a_permit_but_no_second_slot(tmp_path: Path) -> None:
     with bench(pool(tmp_path, 4, slots=1)) as made:
         nested = f'STANDIN_DO={shlex.quote(COMPILE)} bash "$WRAPPER" build & {COMPILE}; wait'
         process = made.start(do=nested, WRAPPER=str(made.host.cargo_agent))
@@ -180,7 +180,7 @@ def test_a_build_script_s_own_build_needs_a_permit_and_no_second_slot(tmp_path: 
 
 
 @pytest.mark.parametrize("lie", ["$HOLDER", "1", "x", "1;id", "a[$(id)]"])
-def test_a_holder_s_number_in_the_environment_alone_is_not_believed(one: Bench, lie: str) -> None:
+def test_pid_of_a_holder_in_the_environment_is_verified(one: Bench, lie: str) -> None:
     holder = one.hold()
     liar = one.start(do=f'export NOVA_CARGO_PERMIT="{lie}"; {COMPILE}', name="liar", HOLDER=str(holder))
     eventually(lambda: one.queue() == 1)
@@ -188,7 +188,7 @@ def test_a_holder_s_number_in_the_environment_alone_is_not_believed(one: Bench, 
     assert liar.communicate(timeout=GUARD) == ("", "")
 
 
-def test_a_waiter_whose_command_was_killed_never_starts(one: Bench) -> None:
+def test_waiting_process_of_a_killed_command_never_starts(one: Bench) -> None:
     one.hold()
     killed = one.start(name="killed")
     eventually(lambda: one.queue() == 1)
@@ -206,7 +206,7 @@ def test_a_waiter_whose_command_was_killed_never_starts(one: Bench) -> None:
 # ---- the pool ----
 
 
-def test_a_larger_pool_lets_in_who_waits(one: Bench) -> None:
+def test_larger_pool_starts_waiting_processes(one: Bench) -> None:
     one.hold()
     waiter = one.start()
     eventually(lambda: one.queue() == 1)
@@ -215,7 +215,7 @@ def test_a_larger_pool_lets_in_who_waits(one: Bench) -> None:
     assert waiter.communicate(timeout=GUARD) == ("", "")
 
 
-def test_a_smaller_pool_waits_for_what_is_held(four: Bench) -> None:
+def test_smaller_pool_waits_for_returned_permits(four: Bench) -> None:
     four.hold("first")
     held = four.hold("second")
     kept = four.host.set
@@ -247,21 +247,21 @@ def test_the_last_size_holds_if_it_changes_again_before_it_is_reached(four: Benc
     eventually(lambda: four.host.pool.read_text().split()[5] == str(16 * gib))
 
 
-def test_the_pool_is_kept_by_an_apply_that_changes_nothing(four: Bench) -> None:
+def test_apply_without_changes_keeps_the_pool(four: Bench) -> None:
     four.hold()
     kept = four.host.set, four.host.free()
     four.host.make_pool()
     assert (four.host.set, four.host.free()) == kept
 
 
-def test_after_a_reboot_the_pool_is_made_again(one: Bench) -> None:
+def test_pool_is_created_again_after_a_reboot(one: Bench) -> None:
     LIBC.semctl(one.host.set, 0, 0)  # IPC_RMID
     assert one.start().communicate(timeout=GUARD) == ("", "")  # until then nothing waits
     one.host.make_pool()
     assert one.is_whole()
 
 
-def test_who_waits_goes_on_where_the_pool_is_removed(one: Bench) -> None:
+def test_waiting_process_continues_if_the_pool_is_removed(one: Bench) -> None:
     one.hold()
     waiters = [one.start(name=str(number)) for number in range(3)]
     eventually(lambda: one.queue() == 3)
@@ -270,14 +270,14 @@ def test_who_waits_goes_on_where_the_pool_is_removed(one: Bench) -> None:
     assert not one.host.pool.exists()
 
 
-def test_agents_can_not_put_another_pool_in_its_place(one: Bench) -> None:
+def test_agent_cannot_replace_the_pool(one: Bench) -> None:
     assert one.host.pool.stat().st_mode & 0o777 == 0o644
 
 
 # ---- memory that is not ours ----
 
 
-def test_where_the_host_is_short_one_process_at_a_time_goes_on(tmp_path: Path) -> None:
+def test_one_process_at_a_time_runs_if_the_host_is_short_of_memory(tmp_path: Path) -> None:
     host = render(tmp_path, pool_bytes=16 * GIB, low_memory=1 << 60, slots=9)
     with bench(host) as made:
         made.hold()
@@ -297,7 +297,7 @@ def two_slots(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
-def test_at_most_so_many_commands_compile_at_once(two_slots: Bench) -> None:
+def test_number_of_compiling_commands_is_limited_by_the_slots(two_slots: Bench) -> None:
     two_slots.hold("first")
     two_slots.hold("second")
     for number in range(5):
@@ -309,7 +309,7 @@ def test_at_most_so_many_commands_compile_at_once(two_slots: Bench) -> None:
     eventually(two_slots.is_whole)
 
 
-def test_who_compiles_nothing_keeps_nobody_out(two_slots: Bench) -> None:
+def test_command_that_compiles_nothing_takes_no_slot(two_slots: Bench) -> None:
     """As a cargo that waits for its folder's lock, a `watch` and a server do."""
     for name in ("first", "second", "third"):
         two_slots.start(do=f"{COMPILE}; {HOLD}", name=name)
@@ -318,7 +318,7 @@ def test_who_compiles_nothing_keeps_nobody_out(two_slots: Bench) -> None:
     assert two_slots.start().communicate(timeout=GUARD) == ("", "")
 
 
-def test_fewer_slots_can_be_asked_for(two_slots: Bench) -> None:
+def test_fewer_slots_can_be_requested(two_slots: Bench) -> None:
     two_slots.hold()
     modest = two_slots.start(name="modest", NOVA_CARGO_SLOTS="1")
     eventually(lambda: two_slots.waiting(SLOTS) == 1)
@@ -328,13 +328,13 @@ def test_fewer_slots_can_be_asked_for(two_slots: Bench) -> None:
     eventually(two_slots.is_whole)
 
 
-def test_more_slots_than_the_host_s_are_cut_in_one_line(two_slots: Bench) -> None:
+def test_more_slots_than_on_the_host_are_reduced_with_one_message(two_slots: Bench) -> None:
     assert two_slots.start(NOVA_CARGO_SLOTS="50").communicate(timeout=GUARD)[1] == (
         "cargo_agent: NOVA_CARGO_SLOTS is 50, but this host has 2 slots: 2 holds\n"
     )
 
 
-def test_a_killed_command_gives_its_slot_back(two_slots: Bench) -> None:
+def test_killed_command_returns_its_slot(two_slots: Bench) -> None:
     two_slots.hold("first")
     two_slots.hold("second", NOVA_CARGO_SLOTS="2")
     waiter = two_slots.start()
@@ -343,7 +343,7 @@ def test_a_killed_command_gives_its_slot_back(two_slots: Bench) -> None:
     assert waiter.communicate(timeout=GUARD) == ("", "")
 
 
-def test_another_number_of_slots_holds_for_who_waits(two_slots: Bench) -> None:
+def test_changed_number_of_slots_applies_to_waiting_commands(two_slots: Bench) -> None:
     two_slots.hold("first")
     two_slots.hold("second")
     waiter = two_slots.start()
@@ -354,7 +354,7 @@ def test_another_number_of_slots_holds_for_who_waits(two_slots: Bench) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_a_signal_ends_a_command_that_waits_and_its_cargo(one: Bench, number: signal.Signals) -> None:
+def test_signal_ends_a_waiting_command_and_its_cargo(one: Bench, number: signal.Signals) -> None:
     one.hold()
     process = one.start(do=f"trap - {int(number)}; exec {COMPILE}")
     eventually(lambda: one.queue() == 1)
@@ -364,7 +364,7 @@ def test_a_signal_ends_a_command_that_waits_and_its_cargo(one: Bench, number: si
 
 
 @pytest.mark.parametrize("name", ["HUP", "PIPE", "TERM"])
-def test_a_signal_that_is_ignored_stays_so(one: Bench, name: str) -> None:
+def test_ignored_signal_stays_ignored(one: Bench, name: str) -> None:
     """As under nohup."""
     unit = f'"$RUSTC_WRAPPER" bash -c "kill -{name} \\$\\$; echo lives" --crate-name x'
     started = f"trap '' {name}; exec bash '{one.host.cargo_agent}' build"
@@ -373,7 +373,7 @@ def test_a_signal_that_is_ignored_stays_so(one: Bench, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])
-def test_a_broken_number_is_refused(shared_host: Host, text: str) -> None:
+def test_invalid_number_is_refused(shared_host: Host, text: str) -> None:
     for name in ("NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS", "NOVA_RUST_TEST_THREADS", "NOVA_CARGO_NPROC"):
         result = shared_host.cargo("test", "-p", "x", **{name: text})
         assert (result.status, result.ran, len(result.lines)) == (2, False, 1)
@@ -398,7 +398,7 @@ def told(bench: Bench, progress: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True, timeout=GUARD).stdout
 
 
-def test_a_waiter_is_told_for_what_in_which_place_and_behind_whom(one: Bench) -> None:
+def test_waiting_message_names_request_position_and_holder_of_the_turn(one: Bench) -> None:
     one.hold()
     one.start(name="head")
     eventually(lambda: one.waiting(FREE) == 1)
@@ -409,7 +409,7 @@ def test_a_waiter_is_told_for_what_in_which_place_and_behind_whom(one: Bench) ->
     assert "after other processes of your own account" in told(one, "- 0 99\n")
 
 
-def test_a_waiter_s_place_counts_who_has_been_served(one: Bench) -> None:
+def test_position_in_the_queue_counts_served_processes(one: Bench) -> None:
     LIBC.semctl(one.host.set, 5, 16, 32767)  # SETVAL: the counter is about to start again
     one.hold()
     one.start(name="second")
@@ -420,7 +420,7 @@ def test_a_waiter_s_place_counts_who_has_been_served(one: Bench) -> None:
     assert "place 2 in" in told(one, "3 32767 99\n") or one.host.value(5) == 2767
 
 
-def test_one_line_a_minute_however_many_processes_wait(one: Bench) -> None:
+def test_waiting_processes_print_one_line_a_minute_together(one: Bench) -> None:
     speak = 'set -- $NOVA_CARGO_GATE; for i in 1 2 3; do echo "w line $i" >>"/proc/$6/fd/$7"; done'
     process = one.start(do=speak)
     assert process.communicate(timeout=GUARD)[1] == "cargo_agent: line 1\n"
@@ -433,7 +433,7 @@ def closing(process: Process) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("cargo_agent: ")]
 
 
-def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
+def test_last_line_names_process_cap_and_variable(one: Bench) -> None:
     process = one.start(REFUSED, name="serde")
     (line,) = closing(process)
     assert process.returncode == 134
@@ -454,7 +454,7 @@ def test_the_closing_line_names_process_cap_and_variable(one: Bench) -> None:
         "echo 'can'\\''t find crate for `std`; the `thumbv7em-none-eabihf` target may not support the standard library' >&2; exit 1",
     ],
 )
-def test_no_closing_line_where_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
+def test_no_last_line_if_the_cap_was_not_the_reason(one: Bench, unit: str) -> None:
     assert closing(one.start(unit)) == []
 
 

@@ -30,7 +30,7 @@ def unharmed(host: Host, before: set[Path]) -> bool:
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_a_variable_is_a_value_and_nothing_else(shared_host: Host, variable: str) -> None:
+def test_variables_are_never_evaluated(shared_host: Host, variable: str) -> None:
     before = set(shared_host.checkout.rglob("*"))
     words = ["odd"] if variable in ("CARGO_ALIAS_ODD", "CARGO_HOME", "HOME", "IFS") else ["test", "-p", "x"]
     for value in VALUES:
@@ -44,7 +44,7 @@ def test_a_variable_is_a_value_and_nothing_else(shared_host: Host, variable: str
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_an_argument_is_passed_on_as_it_is(shared_host: Host, value: str) -> None:
+def test_arguments_are_passed_on_unchanged(shared_host: Host, value: str) -> None:
     before = set(shared_host.checkout.rglob("*"))
     for words in (
         ["build", "--", value],
@@ -60,7 +60,7 @@ def test_an_argument_is_passed_on_as_it_is(shared_host: Host, value: str) -> Non
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_limit_is_a_size_or_refused(shared_host: Host, value: str) -> None:
+def test_limit_is_a_size_or_is_refused(shared_host: Host, value: str) -> None:
     before = set(shared_host.checkout.rglob("*"))
     for option in ("--as", "--cpu", "--stack"):
         process = shared_host.start("bash", shared_host.run_limited, option, value, "--", "echo", "ran")
@@ -70,7 +70,7 @@ def test_a_limit_is_a_size_or_refused(shared_host: Host, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b$(touch injected)", "-rf", "new\nline", "*"])
-def test_a_checkout_may_have_any_name(host: Host, name: str) -> None:
+def test_checkout_may_have_any_name(host: Host, name: str) -> None:
     folder = host.checkout / name
     (folder / ".cargo").mkdir(parents=True)
     (folder / ".cargo" / "config.toml").write_text('[alias]\nodd = "test --workspace"\n')

@@ -44,7 +44,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
             yield Journal(made, listening)
 
 
-def test_a_record_has_what_a_command_was_and_nothing_of_its_arguments(journal: Journal) -> None:
+def test_record_has_the_command_without_its_arguments(journal: Journal) -> None:
     words = "test -p nova-core --config http.token=secret -- secret"
     journal.bench.start(words=words)
     assert journal.bench.finish() == [0]
@@ -57,7 +57,7 @@ def test_a_record_has_what_a_command_was_and_nothing_of_its_arguments(journal: J
     assert "HIT" not in record and int(record["RAN_MS"]) >= 0 and int(record["PEAK_BYTES"]) > 0
 
 
-def test_a_record_has_the_largest_process_and_how_the_command_ended(journal: Journal) -> None:
+def test_record_has_the_largest_process_and_the_end_of_the_command(journal: Journal) -> None:
     journal.bench.start("perl -e '$x = q(x) x (200 << 20); exit 3'")
     journal.bench.start('kill -KILL "$$"', do=f"{COMPILE}; kill -TERM $$")
     journal.bench.start(REFUSED, name="nova")
@@ -68,7 +68,7 @@ def test_a_record_has_the_largest_process_and_how_the_command_ended(journal: Jou
     assert int(records[2]["PEAK_BYTES"]) > 200 << 20 > int(records[1]["PEAK_BYTES"])
 
 
-def test_what_a_command_waited_for_is_told_apart(journal: Journal) -> None:
+def test_waiting_for_slot_and_memory_are_separate_fields(journal: Journal) -> None:
     bench = journal.bench
     bench.host.change_policy(SLOTS=2)
     bench.host.make_pool()
@@ -90,7 +90,7 @@ def test_what_a_command_waited_for_is_told_apart(journal: Journal) -> None:
     )
 
 
-def test_three_hundred_writers_lose_no_record_while_the_journal_stands_still(journal: Journal) -> None:
+def test_three_hundred_writers_lose_no_record_while_the_journal_is_stopped(journal: Journal) -> None:
     """Its queue is full after a few: nobody is delayed, and each record comes when it reads again."""
     for number in range(300):
         journal.bench.start(words=f"build -p crate{number}", do="true")
@@ -100,7 +100,7 @@ def test_three_hundred_writers_lose_no_record_while_the_journal_stands_still(jou
 
 
 @pytest.mark.parametrize("state", ["no socket", "nobody listens", "off"])
-def test_without_a_journal_nothing_is_different(journal: Journal, state: str) -> None:
+def test_missing_journal_changes_nothing(journal: Journal, state: str) -> None:
     journal.socket.close()
     if state == "no socket":
         (journal.bench.host.root / "journal").unlink()
@@ -110,7 +110,7 @@ def test_without_a_journal_nothing_is_different(journal: Journal, state: str) ->
     assert journal.bench.finish() == [0]
 
 
-def test_the_name_of_a_folder_adds_no_field(journal: Journal) -> None:
+def test_name_of_a_folder_cannot_add_a_field(journal: Journal) -> None:
     folder = journal.bench.host.root / "a\nNOVA_CARGO_HIT=rustc x"
     folder.mkdir()
     journal.bench.host.start("bash", journal.bench.host.cargo_agent, "build", cwd=folder).communicate(timeout=GUARD)

@@ -34,13 +34,13 @@ RUSTC = '"$RUSTC_WRAPPER" bash -c "$SCORE" --crate-name x'
         ('"${RUSTC_WRAPPER%/*}/program" bash -c "$SCORE"', CARGO),
     ],
 )
-def test_what_cargo_starts_has_a_higher_score_than_its_agent(shared_host: Host, do: str, expected: int) -> None:
+def test_processes_of_cargo_have_a_higher_score_than_the_agent(shared_host: Host, do: str, expected: int) -> None:
     assert score(shared_host, do) == expected
 
 
-def test_a_higher_score_stays(shared_host: Host) -> None:
+def test_higher_score_is_not_lowered(shared_host: Host) -> None:
     assert score(shared_host, f"{RUSTC} --crate-type lib", before=950) == 950
 
 
-def test_a_command_that_does_not_compile_keeps_the_score_of_its_agent(shared_host: Host) -> None:
+def test_command_that_does_not_compile_keeps_the_score_of_the_agent(shared_host: Host) -> None:
     assert score(shared_host, 'bash -c "$SCORE"', before=7, words="metadata") == 7

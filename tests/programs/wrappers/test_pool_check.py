@@ -75,7 +75,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("perl", ATTACKS.values(), ids=ATTACKS.keys())
-def test_no_number_that_an_agent_has_set_outlives_it(shared: Bench, perl: str) -> None:
+def test_numbers_set_by_an_agent_are_corrected_after_its_end(shared: Bench, perl: str) -> None:
     attack(shared.host, perl)
     assert check(shared.host).startswith("pool-check: ")
     assert shared.is_whole() and is_consistent(shared) and check(shared.host) == ""
@@ -85,7 +85,7 @@ def test_no_number_that_an_agent_has_set_outlives_it(shared: Bench, perl: str) -
 
 
 @pytest.mark.parametrize("attack_on", ["all memory, set", "the turn", "the size"])
-def test_what_is_held_stays_held_and_is_free_when_its_process_ends(attacked: Bench, attack_on: str) -> None:
+def test_permits_are_kept_by_running_processes_and_freed_at_their_end(attacked: Bench, attack_on: str) -> None:
     attack(attacked.host, ATTACKS[attack_on])
     check(attacked.host)
     assert (attacked.host.free(), attacked.lines("started")) == (0, ["holder"])
@@ -96,7 +96,7 @@ def test_what_is_held_stays_held_and_is_free_when_its_process_ends(attacked: Ben
     assert attacked.is_whole() and is_consistent(attacked)
 
 
-def test_a_healthy_pool_is_left_alone_whatever_ends(attacked: Bench) -> None:
+def test_healthy_pool_is_not_changed(attacked: Bench) -> None:
     assert check(attacked.host) == "" and is_consistent(attacked)
     os.kill(attacked.hold_process("holder"), signal.SIGKILL)
     eventually(lambda: len(attacked.lines("started")) == 2)
@@ -115,7 +115,7 @@ def test_a_healthy_pool_is_left_alone_whatever_ends(attacked: Bench) -> None:
         f"semop $s, pack q(s!*), {TURN}, -1, {WITH_UNDO}; print qq(has it\\n); semop $s, pack q(s!*), {FREE}, -30000, 0",
     ],
 )
-def test_a_living_process_keeps_the_queue_for_a_minute_at_most(shared: Bench, perl: str) -> None:
+def test_running_process_blocks_the_queue_for_at_most_a_minute(shared: Bench, perl: str) -> None:
     with as_agent(shared.host, f"{perl}; print qq(has it\\n); sleep 1000") as attacker:
         try:
             eventually(lambda: shared.host.value(TURN) == 0)
@@ -137,7 +137,7 @@ def is_stopped(pid: int) -> bool:
         return file.read().rpartition(") ")[2].startswith("T")
 
 
-def test_the_head_of_the_queue_that_was_stopped_keeps_nobody_out(attacked: Bench) -> None:
+def test_stopped_head_of_the_queue_loses_its_turn(attacked: Bench) -> None:
     """As by Ctrl-Z. When it goes on, it takes memory in its turn, and nothing is counted twice."""
     head = int(LIBC.semctl(attacked.host.set, TURN, GETPID))
     os.kill(head, signal.SIGSTOP)
@@ -153,11 +153,11 @@ def test_the_head_of_the_queue_that_was_stopped_keeps_nobody_out(attacked: Bench
     assert attacked.is_whole() and is_consistent(attacked)
 
 
-def test_a_head_that_waits_for_memory_keeps_its_turn(attacked: Bench) -> None:
+def test_head_that_waits_for_memory_keeps_its_turn(attacked: Bench) -> None:
     assert check(attacked.host) == "" and attacked.host.value(TURN) == 0
 
 
-def test_another_account_can_not_keep_an_account_s_turn(shared: Bench) -> None:
+def test_turn_of_an_account_taken_by_another_account_is_returned(shared: Bench) -> None:
     with as_agent(shared.host, f"semctl $s, {ACCOUNTS + VICTIM % 8000}, 16, 0; sleep 1000") as attacker:
         eventually(lambda: shared.host.value(ACCOUNTS + VICTIM % 8000) == 0)
         check(shared.host)
@@ -165,14 +165,14 @@ def test_another_account_can_not_keep_an_account_s_turn(shared: Bench) -> None:
         attacker.kill()
 
 
-def test_an_agent_can_not_remove_the_pool(shared: Bench) -> None:
+def test_agent_cannot_remove_the_pool(shared: Bench) -> None:
     attack(shared.host, f"semctl $s, 0, {RMID}, 0 and die")
     rights = "my $b = q(); semctl $s, 0, 2, $b or die 1; substr($b, 20, 4) = pack q(L), 0777"
     attack(shared.host, f"{rights}; semctl $s, 0, 1, $b and die 2")  # IPC_STAT, IPC_SET
     assert shared.is_whole()
 
 
-def test_the_size_changes_as_the_policy_says_after_an_attack(shared: Bench) -> None:
+def test_size_follows_the_policy_after_an_attack(shared: Bench) -> None:
     """The unit's reload checks first."""
     attack(shared.host, ATTACKS["a larger size"])
     check(shared.host)
@@ -181,7 +181,7 @@ def test_the_size_changes_as_the_policy_says_after_an_attack(shared: Bench) -> N
     assert (shared.host.value(TOTAL), shared.host.value(FREE), check(shared.host)) == (32, 32, "")
 
 
-def test_a_smaller_pool_that_waits_is_not_undone(attacked: Bench) -> None:
+def test_pending_reduction_of_the_pool_is_not_undone(attacked: Bench) -> None:
     attacked.host.change_policy(POOL_BYTES=2 << 30)
     attacked.host.make_pool()
     eventually(lambda: attacked.waiting(FREE) + attacked.waiting(TURN) == 2)
@@ -193,7 +193,7 @@ def test_a_smaller_pool_that_waits_is_not_undone(attacked: Bench) -> None:
     assert check(attacked.host) == ""
 
 
-def test_a_place_that_another_process_has_is_left_to_it(shared: Bench) -> None:
+def test_place_used_by_another_process_is_skipped(shared: Bench) -> None:
     attack(shared.host, f"$_ == {HELD + 7} or semctl $s, $_, 16, 1 for {HELD} .. {HELD + 7999}")
     shared.hold()
     assert shared.host.value(HELD + 7) == 64
@@ -201,14 +201,14 @@ def test_a_place_that_another_process_has_is_left_to_it(shared: Bench) -> None:
     assert is_consistent(shared) and shared.host.free() == 0
 
 
-def test_a_process_in_a_pid_namespace_of_its_own_is_known(shared: Bench) -> None:
+def test_process_in_a_separate_pid_namespace_is_recognized(shared: Bench) -> None:
     """As sandboxes of agents have it: there it has another number."""
     shared.start(HOLD, "inside", do=f"unshare --pid --fork --mount-proc bash -c {shlex.quote(COMPILE)}")
     shared.hold_process("inside")
     assert (shared.host.free(), check(shared.host)) == (0, "")
 
 
-def test_a_pool_of_an_earlier_version_is_left_to_its_processes(shared: Bench) -> None:
+def test_pool_of_an_earlier_version_is_not_changed(shared: Bench) -> None:
     old = shared.host.set
     number, unit, _accounts, *rest = shared.host.pool.read_text().split()
     shared.host.pool.write_text(" ".join([number, unit, "30000", *rest[:2]]) + "\n")

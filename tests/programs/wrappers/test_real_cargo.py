@@ -52,7 +52,7 @@ def crate(host: Host, name: str = "demo", main: str = "fn main() {}", folder: Pa
 @pytest.mark.parametrize(
     "words", ["build", "check --quiet", "test -p demo", "run", "clippy", "fmt --check", "metadata --no-deps", "doc"]
 )
-def test_works_under_the_cap(real: Host, words: str) -> None:
+def test_cargo_works_under_the_cap(real: Host, words: str) -> None:
     place = crate(real)
     (place / "src" / "main.rs").write_text("fn main() {}\n")
     tool = words.split()[0]
@@ -63,7 +63,7 @@ def test_works_under_the_cap(real: Host, words: str) -> None:
     assert "cargo_agent" not in result.err.replace("cargo_agent target/", "")
 
 
-def test_a_program_that_is_run_holds_nothing(real: Host) -> None:
+def test_program_of_cargo_run_holds_no_permit(real: Host) -> None:
     waits = """fn main() {
         println!("started {:?}", std::env::var("NOVA_CARGO_GATE").is_ok());
         std::io::stdin().read_line(&mut String::new()).unwrap();
@@ -81,7 +81,7 @@ def test_a_program_that_is_run_holds_nothing(real: Host) -> None:
     assert running.returncode == 7
 
 
-def test_who_waits_for_cargo_s_own_lock_keeps_nobody_out(real: Host) -> None:
+def test_command_that_waits_for_the_lock_of_cargo_holds_no_slot(real: Host) -> None:
     place = crate(real)
     assert real.cargo("build", cwd=place).status == 0
     with open(place / "target" / "debug" / ".cargo-lock") as lock:
@@ -100,7 +100,7 @@ def compiled(result: Result) -> bool:
     return "Compiling" in result.err or "Documenting" in result.err or "Checking" in result.err
 
 
-def test_with_and_without_the_wrapper_in_turn_nothing_is_built_again(real: Host) -> None:
+def test_alternating_wrapped_and_unwrapped_builds_rebuild_nothing(real: Host) -> None:
     place = crate(real)
     (place / "src" / "lib.rs").write_text("/// ```\n/// assert!(true)\n/// ```\npub fn f() {}\n")
     cargo = real.toolchain(f"{CHANNEL}-{TRIPLE}")
@@ -114,7 +114,7 @@ def test_with_and_without_the_wrapper_in_turn_nothing_is_built_again(real: Host)
         assert not compiled(real.cargo(*words.split(), cwd=place)), words
 
 
-def test_a_nested_build_for_another_target_gets_no_flag_of_the_host_s_linker(real: Host) -> None:
+def test_nested_build_for_another_target_gets_no_linker_flag(real: Host) -> None:
     inner = crate(real, "inner")
     (inner / "src" / "main.rs").unlink()
     (inner / "src" / "lib.rs").write_text(
@@ -146,7 +146,7 @@ def test_a_nested_build_for_another_target_gets_no_flag_of_the_host_s_linker(rea
     assert result.status == 0, result.err
 
 
-def test_the_linker_has_the_flag(real: Host) -> None:
+def test_linker_gets_the_flag(real: Host) -> None:
     linker = program(real.root / "bin" / "gcc", f'#!/bin/sh\necho "$*" >>"{real.root}/links"\nexec cc "$@"\n')
     (real.checkout / ".cargo").mkdir()
     (real.checkout / ".cargo" / "config.toml").write_text(f'[target.{TRIPLE}]\nlinker = "{linker}"\n')
@@ -154,7 +154,7 @@ def test_the_linker_has_the_flag(real: Host) -> None:
     assert "-Wl,--no-keep-memory" in (real.root / "links").read_text()
 
 
-def test_no_word_of_the_cap_where_a_target_is_missing(real: Host) -> None:
+def test_missing_target_is_not_blamed_on_the_cap(real: Host) -> None:
     result = real.cargo("build", "--target", "riscv32i-unknown-none-elf", cwd=crate(real))
     assert result.status != 0
     (line,) = [line for line in result.lines if line.startswith("cargo_agent: ")]
@@ -165,7 +165,7 @@ def test_no_word_of_the_cap_where_a_target_is_missing(real: Host) -> None:
     "main",
     ['fn main() { let _: u32 = "out of memory"; }', 'compile_error!("memory exhausted");', "#![no_std] fn main() {}"],
 )
-def test_no_word_of_the_cap_where_the_code_is_wrong(real: Host, main: str) -> None:
+def test_compile_error_is_not_blamed_on_the_cap(real: Host, main: str) -> None:
     result = real.cargo("build", cwd=crate(real, main=main))
     assert result.status == 101 and "cargo_agent" not in result.err.replace("cargo_agent.sh", "")
 
@@ -180,7 +180,7 @@ def failing(real: Host, body: str, **env: str) -> Result:
     return Result(process.returncode, "", out, True)
 
 
-def test_the_crate_of_a_test_that_died_at_its_cap_is_named(real: Host) -> None:
+def test_test_that_died_at_its_cap_is_named_with_its_crate(real: Host) -> None:
     result = failing(real, "#[test] fn big() { let v: Vec<u8> = vec![1; 5 << 30]; assert_eq!(v.len(), 1); }")
     assert result.lines[-1].startswith("cargo_agent: test demo got no memory")
     for part in ("cap of 4G", "NOVA_CARGO_LIMIT_AS=8G"):
@@ -195,7 +195,7 @@ def test_the_crate_of_a_test_that_died_at_its_cap_is_named(real: Host) -> None:
         ("#[test] fn deep() { fn f(n: &u64) -> u64 { let m = *n + 1; f(&m) + m } f(&1); }", "overflowed its stack"),
     ],
 )
-def test_a_test_that_failed_otherwise_has_no_closing_line(real: Host, body: str, says: str) -> None:
+def test_test_with_another_failure_has_no_last_line(real: Host, body: str, says: str) -> None:
     result = failing(real, body)
     assert says in result.err and "cargo_agent: " not in result.err
 
@@ -211,7 +211,7 @@ def test_a_test_that_failed_otherwise_has_no_closing_line(real: Host, body: str,
         ("kill -SEGV $$", ""),
     ],
 )
-def test_a_linker_that_died_is_named_only_where_it_got_no_memory(real: Host, how: str, line: str) -> None:
+def test_failed_linker_is_named_only_if_it_got_no_memory(real: Host, how: str, line: str) -> None:
     linker = program(real.root / "bin" / "gcc", f"#!/bin/sh\n{how}\n")
     (real.checkout / ".cargo").mkdir()
     (real.checkout / ".cargo" / "config.toml").write_text(f'[target.{TRIPLE}]\nlinker = "{linker}"\n')
@@ -220,14 +220,14 @@ def test_a_linker_that_died_is_named_only_where_it_got_no_memory(real: Host, how
     assert [said[: len(line)] for said in result.lines if said.startswith("cargo_agent: ")] == ([line] if line else [])
 
 
-def test_what_rustc_says_of_itself_is_not_repeated_by_a_build_that_is_fresh(real: Host) -> None:
+def test_messages_of_the_gate_are_not_repeated_by_a_fresh_build(real: Host) -> None:
     place = crate(real, main="fn main() { let unused = 1; }")
     first, second = (real.cargo("build", cwd=place).err for _ in range(2))
     assert first.count("unused variable") == second.count("unused variable") == 1
     assert "memory-gate" not in second
 
 
-def test_a_runner_of_the_repository_s_own_is_kept(real: Host) -> None:
+def test_runner_of_the_repository_is_kept(real: Host) -> None:
     place = crate(real, main='fn main() { println!("ran") }')
     runner = program(real.root / "runner.sh", '#!/bin/sh\necho "own runner"\nexec "$@"\n')
     (place / ".cargo").mkdir()
@@ -244,7 +244,7 @@ TASKS = """fn main() {
 }"""
 
 
-def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -> None:
+def test_program_of_cargo_run_finds_the_cargo_of_the_caller(real: Host) -> None:
     guard = program(real.root / "bin" / "cargo", f'#!/bin/sh\nexec "{real.guard}" "$@"\n')
     path = f"{guard.parent}:/usr/local/bin:/usr/bin:/bin"
     place = crate(real, main=TASKS)
@@ -260,7 +260,7 @@ def test_a_program_that_is_run_finds_the_cargo_that_the_caller_had(real: Host) -
     assert kept.out == f"PATH={path}\nRUSTUP_TOOLCHAIN={own}\nNOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN\n2\n"
 
 
-def test_what_a_subcommand_of_others_starts_is_checked_by_the_rules(real: Host) -> None:
+def test_rules_apply_to_cargo_calls_of_other_subcommands(real: Host) -> None:
     """A STAND-IN for cargo-make and the like, whose names say nothing of what they run."""
     place = crate(real)
     tools = program(real.root / "tools" / "cargo-tasks", '#!/bin/sh\nshift\nexec cargo "$@"\n').parent
@@ -271,14 +271,14 @@ def test_what_a_subcommand_of_others_starts_is_checked_by_the_rules(real: Host) 
     assert (passed.status, "1 passed" in passed.out) == (0, True), passed.err
 
 
-def test_flags_of_the_repository_s_own_are_kept(real: Host) -> None:
+def test_flags_of_the_repository_are_kept(real: Host) -> None:
     place = crate(real)
     (place / ".cargo").mkdir()
     (place / ".cargo" / "config.toml").write_text('[build]\nrustflags = ["--cfg", "mine"]\n')
     assert "--cfg mine" in real.cargo("build", "-v", cwd=place).err
 
 
-def test_a_build_script_reaches_cargo_without_a_second_slot(real: Host) -> None:
+def test_build_script_runs_cargo_without_a_second_slot(real: Host) -> None:
     place = crate(real)
     (place / "build.rs").write_text(
         f"""fn main() {{
@@ -295,21 +295,21 @@ def test_a_build_script_reaches_cargo_without_a_second_slot(real: Host) -> None:
 
 
 @pytest.mark.parametrize("cap", ["300M", "340M", "400M"])
-def test_the_closing_line_is_there_where_rustc_died_at_its_cap(real: Host, cap: str) -> None:
+def test_last_line_is_printed_if_rustc_died_at_its_cap(real: Host, cap: str) -> None:
     result = real.cargo("build", cwd=crate(real), NOVA_CARGO_LIMIT_AS=cap)
     assert result.status != 0
     assert result.lines[-1].startswith("cargo_agent: rustc"), result.err
     assert f"under the address space cap of {cap} (NOVA_CARGO_LIMIT_AS)" in result.lines[-1]
 
 
-def test_aliases_go_before_built_in_ones_as_the_wrapper_assumes(real: Host) -> None:
+def test_user_aliases_override_built_in_ones_in_cargo(real: Host) -> None:
     place = crate(real)
     (place / ".cargo").mkdir()
     (place / ".cargo" / "config.toml").write_text('[alias]\nb = "metadata --no-deps --format-version 1"\n')
     assert real.cargo("b", cwd=place).out.startswith('{"packages"')
 
 
-def test_arrays_of_two_files_are_joined_as_the_wrapper_assumes(real: Host) -> None:
+def test_alias_arrays_of_two_files_are_joined_in_cargo(real: Host) -> None:
     place = crate(real)
     for folder, words in ((real.checkout, '["metadata", "--no-deps"]'), (place, '["--format-version", "1"]')):
         (folder / ".cargo").mkdir()
@@ -363,7 +363,7 @@ def test_nextest_runs_under_the_cap_on_192_cpus(real: Host) -> None:
     "words", ["test --all-targets", "check --all-features --tests", "rustc --all-targets", "nextest run --all-targets",
               "nextest --user-config-file none run", "nextest -P default list"],
 )  # fmt: skip
-def test_what_a_refusal_offers_is_taken_by_cargo_and_nextest(real: Host, words: str) -> None:
+def test_suggested_commands_are_accepted_by_cargo_and_nextest(real: Host, words: str) -> None:
     place = crate(real)
     (place / "src" / "lib.rs").touch()
     path = subcommand(real, "nextest") if "nextest" in words else "/usr/local/bin:/usr/bin:/bin"

@@ -21,7 +21,7 @@ def in_perl(path: str) -> bool:
         return path.endswith(".pl") or script.readline().endswith("perl\n")
 
 
-def test_shellcheck_has_nothing_to_say(host: Host) -> None:
+def test_shellcheck_reports_nothing(host: Host) -> None:
     done = subprocess.run(
         ["shellcheck", *(path for path in scripts(host) if not in_perl(path))],
         capture_output=True,
@@ -31,7 +31,7 @@ def test_shellcheck_has_nothing_to_say(host: Host) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_perl_has_nothing_to_say(host: Host) -> None:
+def test_perl_reports_nothing(host: Host) -> None:
     for path in filter(in_perl, scripts(host)):
         done = subprocess.run(["perl", "-c", path], capture_output=True, text=True, timeout=GUARD)
         assert (done.returncode, done.stderr) == (0, f"{path} syntax OK\n")

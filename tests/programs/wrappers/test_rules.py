@@ -18,7 +18,7 @@ REFUSED = [(rule, line) for rule, lines in COMMANDS.items() if rule != "allowed"
 
 
 @pytest.mark.parametrize("line", COMMANDS["allowed"])
-def test_runs_what_is_allowed_word_for_word(shared_host: Host, line: str) -> None:
+def test_allowed_commands_run_unchanged(shared_host: Host, line: str) -> None:
     words = shlex.split(line)
     result = shared_host.cargo(*words, NOVA_CARGO_LIMIT_AS="unlimited")
     assert (result.status, result.ran) == (0, True), result.err
@@ -26,7 +26,7 @@ def test_runs_what_is_allowed_word_for_word(shared_host: Host, line: str) -> Non
 
 
 @pytest.mark.parametrize(("rule", "line"), REFUSED)
-def test_refuses_what_is_forbidden_in_one_line(shared_host: Host, rule: str, line: str) -> None:
+def test_forbidden_commands_are_refused_in_one_line(shared_host: Host, rule: str, line: str) -> None:
     result = shared_host.cargo(*shlex.split(line))
     assert (result.status, result.ran, len(result.lines)) == (2, False, 1), result.err
     assert ("fuzz with --sanitizer" if rule == "sanitizer" else f"refused by the {rule} rule: ") in result.err
@@ -38,13 +38,13 @@ def offered(host: Host, line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
-def test_what_a_refusal_offers_instead_would_pass(shared_host: Host, line: str) -> None:
+def test_suggested_command_of_a_refusal_passes(shared_host: Host, line: str) -> None:
     result = shared_host.cargo(*offered(shared_host, line))
     assert (result.status, result.ran) == (0, True), result.err
 
 
 @pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
-def test_what_a_refusal_offers_is_a_command_that_exists(shared_host: Host, line: str) -> None:
+def test_suggested_command_of_a_refusal_exists(shared_host: Host, line: str) -> None:
     """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
     instead = offered(shared_host, line)
     if line.startswith(OF_OTHERS) or "nextest-archive" in line:
@@ -88,7 +88,7 @@ SUBCOMMANDS = [
 ]
 
 
-def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
+def test_refusal_names_rule_reason_and_alternative(shared_host: Host) -> None:
     assert shared_host.cargo("test").err == (
         "cargo_agent: refused by the scope rule: test compiles and links each test target; no package is named. "
         "Instead: cargo_agent.sh test -p NAME\n"
@@ -112,13 +112,13 @@ def test_a_refusal_names_rule_reason_and_a_way_out(shared_host: Host) -> None:
         ("criterion", ["criterion", "-p", "NAME"]),
     ],
 )
-def test_a_refusal_offers_the_whole_command_also_where_cargo_s_is_inside(
+def test_refusal_suggests_the_whole_command_also_for_nested_ones(
     shared_host: Host, line: str, instead: list[str]
 ) -> None:
     assert offered(shared_host, line) == instead
 
 
-def test_an_alias_and_commands_inside_of_one_another_are_seen_through(host: Host) -> None:
+def test_aliases_and_nested_commands_are_resolved(host: Host) -> None:
     configured(host, '[alias]\nw = "watch -x test"\nround = "watch -x round"\n')
     assert "refused by the scope rule" in host.cargo("w").err
     assert "refused by the scope rule" in host.cargo("watch", "-s", "cargo watch -x test").err
@@ -135,14 +135,14 @@ def test_an_alias_and_commands_inside_of_one_another_are_seen_through(host: Host
         ("test -p nova-core --test stdio_server", "test -p nova-core --test stdio_server"),
     ],
 )  # fmt: skip
-def test_the_two_stdio_harnesses_of_nova_lsp_are_in_its_harness_tests(host: Host, words: str, expected: str) -> None:
+def test_stdio_harnesses_of_nova_lsp_run_the_harness_tests(host: Host, words: str, expected: str) -> None:
     assert host.cargo(*words.split()).args == expected.split()
     for name in ("stdio_server", "stdio_type_hierarchy"):
         program(host.checkout / "crates" / "nova-lsp" / "tests" / f"{name}.rs", "")
     assert host.cargo(*words.split()).args == words.split()  # a checkout that has them as files
 
 
-def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
+def test_unscoped_tests_can_be_allowed_but_all_targets_cannot(shared_host: Host) -> None:
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").ran
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="yes").status == 2
     assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
@@ -200,7 +200,7 @@ manifest = ["test", "--manifest-path", "a b/Cargo.toml"]
         ("unknown", None),
     ],
 )
-def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | None) -> None:
+def test_aliases_of_the_repository_are_resolved(host: Host, line: str, rule: str | None) -> None:
     configuration = host.checkout / ".cargo" / "config.toml"
     configuration.parent.mkdir()
     configuration.write_text(ALIASES)
@@ -221,7 +221,7 @@ def test_resolves_the_repository_s_aliases(host: Host, line: str, rule: str | No
         "{}",
     ],
 )
-def test_an_alias_that_is_not_simple_is_unknown_and_gets_gate_and_cap(host: Host, value: str) -> None:
+def test_alias_that_cannot_be_parsed_gets_gate_and_cap(host: Host, value: str) -> None:
     configuration = host.checkout / ".cargo" / "config.toml"
     configuration.parent.mkdir()
     configuration.write_text(f"[alias]\nodd = {value}\n")
@@ -233,7 +233,7 @@ def test_an_alias_that_is_not_simple_is_unknown_and_gets_gate_and_cap(host: Host
     assert result.limit("Max address space") == (str(4 << 30),) * 2
 
 
-def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host) -> None:
+def test_alias_without_a_command_gets_gate_and_cap(host: Host) -> None:
     configured(host, "[alias]\nquiet = ['-q']\n")
     result = host.cargo("quiet")
     assert (result.args, result.limit("Max address space")[1]) == (["quiet"], str(4 << 30))
@@ -256,7 +256,7 @@ def test_an_alias_without_a_command_is_unknown_and_gets_gate_and_cap(host: Host)
         ('[build]\ninclude = ["shared.toml"]\n', None),
     ],
 )
-def test_what_a_configuration_includes_counts(host: Host, text: str, rule: str | None) -> None:
+def test_included_configuration_files_are_read(host: Host, text: str, rule: str | None) -> None:
     configured(host, text)
     (host.checkout / ".cargo" / "shared.toml").write_text('[alias]\ntt = "test --workspace"\n')
     result = host.cargo("tt")
@@ -272,7 +272,7 @@ def test_what_a_configuration_includes_counts(host: Host, text: str, rule: str |
         ('[\n  # a comment\n  "test",\n  "-p", "x",\n]', None),
     ],
 )
-def test_an_alias_over_several_lines_counts(host: Host, value: str, rule: str | None) -> None:
+def test_alias_over_several_lines_is_resolved(host: Host, value: str, rule: str | None) -> None:
     configured(host, f"[alias]\nodd = {value}\n")
     result = host.cargo("odd")
     assert result.ran is (rule is None), result.err
@@ -292,7 +292,7 @@ def test_an_alias_over_several_lines_counts(host: Host, value: str, rule: str | 
         ('"build"', None, "test", "scope"),
     ],
 )
-def test_joins_arrays_of_two_files_as_cargo_does(
+def test_arrays_of_two_files_are_joined_as_in_cargo(
     host: Host, farther: str, nearer: str | None, environment: str | None, rule: str | None
 ) -> None:
     below = host.checkout / "crates"
@@ -318,12 +318,12 @@ def test_joins_arrays_of_two_files_as_cargo_does(
         '[alias]\nx = ["test"] # all of them\n[other]\nx = "build"\n',
     ],
 )
-def test_reads_an_alias_however_it_is_spelled(host: Host, text: str) -> None:
+def test_alias_is_read_in_every_spelling(host: Host, text: str) -> None:
     configured(host, text)
     assert "refused by the scope rule" in host.cargo("x").err
 
 
-def test_looks_where_the_working_directory_is_and_not_by_which_link_it_was_reached(host: Host) -> None:
+def test_configuration_is_searched_from_the_physical_working_directory(host: Host) -> None:
     configured(host, '[alias]\nx = "test"\n')
     (host.checkout / "rust-toolchain").write_text("1.77.0\n")
     crate = host.checkout / "crates"
@@ -338,7 +338,7 @@ def test_looks_where_the_working_directory_is_and_not_by_which_link_it_was_reach
     assert "OLDPWD" not in host.cargo("build", cwd=link, PWD=str(link)).env
 
 
-def test_a_configuration_that_may_not_be_read_is_told_in_one_line(host: Host) -> None:
+def test_unreadable_configuration_is_a_one_line_error(host: Host) -> None:
     for name in (".cargo/config.toml", "rust-toolchain"):
         file = host.checkout / name
         file.parent.mkdir(exist_ok=True)
@@ -349,7 +349,7 @@ def test_a_configuration_that_may_not_be_read_is_told_in_one_line(host: Host) ->
         file.unlink()
 
 
-def test_resolves_aliases_from_elsewhere(host: Host) -> None:
+def test_aliases_of_home_and_environment_are_resolved(host: Host) -> None:
     assert "scope rule" in host.cargo("all-of-it", CARGO_ALIAS_ALL_OF_IT="test --workspace").err
     dotted = host.root / "home" / ".cargo" / "config.toml"
     dotted.parent.mkdir()
@@ -362,13 +362,13 @@ def test_resolves_aliases_from_elsewhere(host: Host) -> None:
 
 
 @pytest.mark.parametrize("action", ["run", "r", "build", "b", "check", "c", "fmt", "cmin", "tmin", "coverage", "cov"])
-def test_fuzz_compiles_without_a_sanitizer_under_the_cap(shared_host: Host, action: str) -> None:
+def test_fuzz_runs_without_a_sanitizer_under_the_cap(shared_host: Host, action: str) -> None:
     assert shared_host.cargo("fuzz", action, "run").args == ["fuzz", action, "--sanitizer", "none", "run"]
     without = ["fuzz", "--fuzz-dir", action, action, "-O"]
     assert shared_host.cargo(*without, "x").args == [*without[:4], "--sanitizer", "none", "-O", "x"]
 
 
-def test_fuzz_is_left_alone_where_it_compiles_nothing_or_no_cap_holds(shared_host: Host) -> None:
+def test_fuzz_is_not_changed_if_it_compiles_nothing_or_without_a_cap(shared_host: Host) -> None:
     assert shared_host.cargo("fuzz", "ls").args == ["fuzz", "ls"]
     assert shared_host.cargo("fuzz", "list").args == ["fuzz", "list"]
     lifted = shared_host.cargo("fuzz", "run", "-s", "address", "parser", NOVA_CARGO_LIMIT_AS="unlimited")

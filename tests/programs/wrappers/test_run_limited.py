@@ -30,7 +30,7 @@ def limited(host: Host, *args: str, **env: str | None) -> Result:
 
 
 @pytest.mark.parametrize("case", SIZES, ids=lambda case: ascii(case["text"]))
-def test_reads_sizes_as_the_collection_does(host: Host, case: dict[str, object]) -> None:
+def test_sizes_have_the_same_grammar_as_in_python(host: Host, case: dict[str, object]) -> None:
     text = str(case["text"])
     # --stack has no policy above it. A stack of more than all memory is as good as a number to compare.
     result = limited(host, "--no-as", "--stack", text, "--", *SHOW)
@@ -44,7 +44,7 @@ def test_reads_sizes_as_the_collection_does(host: Host, case: dict[str, object])
         assert result.limit(STACK) == (str(case["bytes"]),) * 2, result.err
 
 
-def test_a_bare_number_is_refused_with_both_readings(host: Host) -> None:
+def test_number_without_unit_is_refused_with_both_interpretations(host: Host) -> None:
     assert limited(host, "--as", "4096", "true").err == (
         "run_limited: --as is '4096', a number without a unit: 4096 bytes or 4096 MiB (4096M)? "
         "Write a whole number with K, M, G or T, as in 4G or 4096M, or 0 for no limit\n"
@@ -70,19 +70,19 @@ def test_a_bare_number_is_refused_with_both_readings(host: Host) -> None:
         ([], {"LIMIT_STACK": "16M"}, STACK, str(16 << 20)),
     ],
 )
-def test_sets_soft_and_hard_limit(host: Host, args: list[str], env: dict[str, str], name: str, value: str) -> None:
+def test_soft_and_hard_limit_are_set(host: Host, args: list[str], env: dict[str, str], name: str, value: str) -> None:
     result = limited(host, *args, "--", *SHOW, **env)
     assert result.limit(name) == (value, value), result.err
     assert result.err == ""
 
 
 @pytest.mark.parametrize("word", ["unlimited", "off", "0"])
-def test_lifts_a_limit_and_says_so(host: Host, word: str) -> None:
+def test_removed_limit_prints_a_message(host: Host, word: str) -> None:
     result = limited(host, "--as", word, *SHOW)
     assert (result.limit(AS), result.err) == (("unlimited",) * 2, "run_limited: --as: no limit on address space\n")
 
 
-def test_lifts_a_limit_no_further_than_the_session_s(host: Host) -> None:
+def test_limit_is_raised_to_the_hard_limit_of_the_session_only(host: Host) -> None:
     process = subprocess.run(
         ["prlimit", f"--as={GIB}:{2 * GIB}", "bash", host.run_limited, "--as", "0", *SHOW],
         capture_output=True, text=True, env=host.environment(), timeout=GUARD,
@@ -100,7 +100,7 @@ def under(host: Host, hard: int, *args: str, **env: str) -> Result:
     return Result(process.returncode, process.stdout, process.stderr, bool(process.stdout), limits=process.stdout)
 
 
-def test_a_lower_session_limit_goes_before_the_default(host: Host) -> None:
+def test_lower_session_limit_overrides_the_default(host: Host) -> None:
     result = under(host, 2 * GIB)
     assert result.limit(AS) == (str(2 * GIB),) * 2
     assert result.err == (
@@ -109,7 +109,7 @@ def test_a_lower_session_limit_goes_before_the_default(host: Host) -> None:
     assert "lower than LIMIT_AS (8G): 2G applies" in under(host, 2 * GIB, LIMIT_AS="8G").err
 
 
-def test_a_lower_session_limit_refuses_an_explicit_request(host: Host) -> None:
+def test_request_above_the_session_limit_is_refused(host: Host) -> None:
     result = under(host, 2 * GIB, "--as", "8G")
     assert (result.status, result.ran) == (2, False)
     assert result.err == (
@@ -135,27 +135,27 @@ def test_a_lower_session_limit_refuses_an_explicit_request(host: Host) -> None:
         (["--as", "17G", "true"], "--as is 17G, above this host's policy; ask for at most 16G"),
     ],
 )
-def test_refuses_in_one_line_and_runs_nothing(host: Host, args: list[str], message: str) -> None:
+def test_refusal_is_one_line_and_runs_nothing(host: Host, args: list[str], message: str) -> None:
     touched = host.root / "ran"
     result = limited(host, *[f"touch {touched}" if word == "true" else word for word in args])
     assert (result.status, len(result.lines), touched.exists()) == (2, 1, False)
     assert result.err.startswith(f"run_limited: {message}")
 
 
-def test_becomes_its_command(host: Host) -> None:
+def test_script_execs_the_command_with_the_same_pid(host: Host) -> None:
     process = host.start("bash", host.run_limited, "--", "bash", "-c", "echo $$; exit 7")
     out, _ = process.communicate(timeout=GUARD)
     assert (int(out), process.returncode) == (process.pid, 7)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_dies_of_its_command_s_signal(host: Host, number: signal.Signals) -> None:
+def test_signal_of_the_command_is_the_signal_of_the_script(host: Host, number: signal.Signals) -> None:
     process = host.start("bash", host.run_limited, "bash", "-c", f"kill -{int(number)} $$")
     process.communicate(timeout=GUARD)
     assert process.returncode == -number
 
 
-def test_passes_words_and_status_of_what_cannot_run(host: Host) -> None:
+def test_message_and_status_of_a_command_that_cannot_run_are_kept(host: Host) -> None:
     assert limited(host, "printf", "%s|", "a b", "$(id)", "*", "").out == "a b|$(id)|*||"
     assert limited(host, "no-such-command").status == 127
     assert limited(host, str(host.root)).status == 126
@@ -165,7 +165,7 @@ def allocating(host: Host, text: str) -> Result:
     return limited(host, "--as", "512M", "--", "python3", "-c", text)
 
 
-def test_the_kernel_enforces_it(host: Host) -> None:
+def test_kernel_enforces_the_limit(host: Host) -> None:
     assert allocating(host, "bytearray(1 << 20)").status == 0
     assert "MemoryError" in allocating(host, "bytearray(1 << 30)").err
 
@@ -180,7 +180,7 @@ PRLIMITS = {
 
 
 @pytest.mark.parametrize("text", PRLIMITS.values(), ids=PRLIMITS)
-def test_works_copied_alone_with_bash_and_coreutils(host: Host, text: str | None) -> None:
+def test_copy_of_the_script_works_with_only_bash_and_coreutils(host: Host, text: str | None) -> None:
     tools = host.root / "tools"
     for name in ("bash", "cat", "chmod"):
         found = shutil.which(name)
@@ -200,7 +200,7 @@ def test_works_copied_alone_with_bash_and_coreutils(host: Host, text: str | None
     assert (result.status, result.limit(AS), result.limit(CPU)) == (0, (str(4 * GIB),) * 2, ("60", "60")), result.err
 
 
-def test_prefers_prlimit(host: Host) -> None:
+def test_prlimit_is_used_if_it_works(host: Host) -> None:
     log = host.root / "prlimit.log"
     tools = program(
         host.root / "tools" / "prlimit", f'#!/bin/bash\necho "$@" >"{log}"\nexec /usr/bin/prlimit "$@"\n'
@@ -213,7 +213,7 @@ def test_prefers_prlimit(host: Host) -> None:
     assert log.read_text() == f"--pid {process.pid} --as={4 * GIB}:{4 * GIB}\n"
 
 
-def test_runs_nothing_if_the_limit_cannot_be_set(host: Host) -> None:
+def test_nothing_runs_if_the_limit_cannot_be_set(host: Host) -> None:
     # A stand-in for a kernel that refuses: both ways of setting the limit fail.
     text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")
     script = program(host.root / "broken.sh", text)
@@ -225,11 +225,11 @@ def test_runs_nothing_if_the_limit_cannot_be_set(host: Host) -> None:
 
 
 @pytest.mark.parametrize("size", [["--as", "32M"], ["--stack", "128K"], ["--as", "32M", "--stack", "128K"]])
-def test_the_least_that_is_allowed_starts_a_command(host: Host, size: list[str]) -> None:
+def test_smallest_allowed_limit_starts_a_command(host: Host, size: list[str]) -> None:
     assert limited(host, *size, "bash", "-c", "printf '%s' $(cat /proc/$$/stat) | wc -l").out == "0\n"
 
 
-def test_reads_the_session_s_limits_where_proc_can_not_be_read(host: Host) -> None:
+def test_session_limits_are_read_without_proc(host: Host) -> None:
     script = program(host.root / "no-proc.sh", host.run_limited.read_text().replace("/proc/self/limits", "/nowhere"))
     process = host.start("prlimit", f"--as={GIB}:{2 * GIB}", "bash", script, "--as", "0", "--cpu", "60", "--", *SHOW)
     out, err = process.communicate(timeout=GUARD)
@@ -238,5 +238,5 @@ def test_reads_the_session_s_limits_where_proc_can_not_be_read(host: Host) -> No
     assert err == "run_limited: --as: address space is raised to the session's hard limit, 2G\n"
 
 
-def test_the_tests_start_without_a_limit() -> None:
+def test_tests_run_without_a_limit() -> None:
     assert resource.getrlimit(resource.RLIMIT_AS) == (resource.RLIM_INFINITY,) * 2

@@ -36,7 +36,7 @@ def taken(host: Host) -> Iterator[Host]:
         holder.kill()
 
 
-def test_from_inside_the_limit_can_not_be_raised(host: Host) -> None:
+def test_process_below_the_limit_cannot_raise_it(host: Host) -> None:
     agent = "setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all"
     raised = f'bash "{host.run_limited}" --as 1G -- {agent} prlimit --as=2147483648 echo out'
     result = host.shell(raised)
@@ -44,7 +44,7 @@ def test_from_inside_the_limit_can_not_be_raised(host: Host) -> None:
     assert host.shell(raised.replace("2147483648", "536870912")).out == "out\n"
 
 
-def test_what_listens_outside_starts_programs_outside_the_limit(host: Host) -> None:
+def test_server_outside_the_limit_starts_programs_without_it(host: Host) -> None:
     os.mkfifo(host.root / "door")
     with host.start("bash", "-c", f'read -r line <"{host.root}/door"; $line', LC_ALL="C") as listener:
         asked = host.shell(f'bash "{host.run_limited}" -- bash -c \'echo "cat /proc/self/limits" >"{host.root}/door"\'')
@@ -53,11 +53,11 @@ def test_what_listens_outside_starts_programs_outside_the_limit(host: Host) -> N
     assert Result(0, out, "", True, limits=out).limit(AS) == ("unlimited", "unlimited")
 
 
-def test_the_cap_can_be_asked_away(host: Host) -> None:
+def test_cap_can_be_removed_by_a_variable(host: Host) -> None:
     assert host.cargo("build", NOVA_CARGO_LIMIT_AS="unlimited").limit(AS) == ("unlimited", "unlimited")
 
 
-def test_the_toolchain_s_own_cargo_waits_for_nothing_and_knows_no_rules(taken: Host) -> None:
+def test_cargo_of_the_toolchain_has_no_gate_and_no_rules(taken: Host) -> None:
     result = taken.cargo(
         "test", "--workspace", script=taken.toolchain(f"{CHANNEL}-{TRIPLE}"), STANDIN_DO="echo compiled"
     )
@@ -65,18 +65,18 @@ def test_the_toolchain_s_own_cargo_waits_for_nothing_and_knows_no_rules(taken: H
 
 
 @pytest.mark.parametrize("way", ["RUSTC_WRAPPER= ", "NOVA_CARGO_GATE= ", "NOVA_CARGO_PERMIT=$PPID "])
-def test_a_variable_leads_round_the_gate(taken: Host, way: str) -> None:
+def test_variables_disable_the_gate(taken: Host, way: str) -> None:
     compile_ = COMPILE if "WRAPPER" not in way else "${RUSTC_WRAPPER-} echo compiled --crate-name x"
     result = taken.cargo("build", STANDIN_DO=f"export {way}; {compile_}")
     assert result.out.startswith("compiled")
 
 
-def test_units_that_were_never_taken_can_be_given_back(taken: Host) -> None:
+def test_units_never_taken_can_be_returned(taken: Host) -> None:
     give = f"perl -e 'semop {taken.set}, pack q(s!*), 0, 64, 0'"
     assert taken.cargo("build", STANDIN_DO=f"{give}; {COMPILE}").out.startswith("compiled")
 
 
-def test_a_stopped_head_of_the_queue_stops_the_queue(taken: Host) -> None:
+def test_stopped_head_of_the_queue_blocks_the_queue(taken: Host) -> None:
     head = taken.start("bash", taken.cargo_agent, "build", STANDIN_DO=COMPILE)
     waits = eventually(lambda: taken.value(TURN) == 0 and LIBC.semctl(taken.set, TURN, GETPID))
     os.kill(waits, signal.SIGSTOP)
@@ -89,17 +89,17 @@ def test_a_stopped_head_of_the_queue_stops_the_queue(taken: Host) -> None:
         assert process.communicate(timeout=GUARD)[0].startswith("compiled")
 
 
-def test_what_is_started_outside_holds_nothing(taken: Host) -> None:
+def test_process_started_by_an_outside_server_holds_no_permit(taken: Host) -> None:
     assert taken.cargo("build", STANDIN_DO="echo compiled").out == "compiled\n"  # as a build script's own programs are
 
 
-def test_functions_in_the_environment_take_the_wrapper_s_place(host: Host) -> None:
+def test_exported_functions_replace_the_wrapper(host: Host) -> None:
     name, value = "BASH_FUNC_exec%%", "() { echo instead; builtin exit 0; }"
     assert host.cargo("metadata", **{name: value}).out == "instead\n"
 
 
 @pytest.mark.parametrize("words", [("x",), ("--config", 'alias.y="test"', "y")])
-def test_an_alias_that_is_not_understood_passes_the_rules_under_the_cap(host: Host, words: tuple[str, ...]) -> None:
+def test_alias_that_cannot_be_parsed_passes_the_rules_under_the_cap(host: Host, words: tuple[str, ...]) -> None:
     (host.checkout / ".cargo").mkdir()
     (host.checkout / ".cargo" / "config.toml").write_text('[alias]\nx = "te\\u0073t"\n')
     result = host.cargo(*words)

@@ -12,6 +12,6 @@ POLICIES = sorted((ROOT / "docs/examples").glob("*/group_vars/agent_hosts.yml"))
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.parts[-3])
-def test_a_policy_of_the_examples_fits_a_host(path):
+def test_policies_of_the_examples_fit_a_host(path):
     given = yaml.safe_load(path.read_text())
     host(**{**given, "agent_policy_create_users": True, "agent_policy_users": []})

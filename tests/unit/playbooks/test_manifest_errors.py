@@ -13,7 +13,7 @@ from ansible_collections.nova.agent_host.tests.unit.playbooks.ansible_playbook i
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file immutable")
-def test_an_immutable_manifest_is_named_with_what_to_do(tmp_path):
+def test_immutable_manifest_is_named_with_the_remedy(tmp_path):
     manifest = tmp_path / "nova-agent/manifest.json"
 
     def apply(name: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ GROUPS = {
 
 @pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
 @pytest.mark.parametrize("arguments", [[], ["--limit", "build1"], ["-e", "agent_hosts_group=bilders"]], ids=" ".join)
-def test_the_playbooks_name_the_variable_and_the_groups_there_are(
+def test_playbooks_name_the_variable_and_the_existing_groups(
     tmp_path: Path, playbook: str, arguments: list[str]
 ) -> None:
     inventory = tmp_path / "hosts.ini"
@@ -48,21 +48,21 @@ def test_a_syntax_check_needs_no_inventory(tmp_path: Path, playbook: str, argume
     ["builders", "build1", "b*", "builders:!web", "builders,web", "nosuch:web", "builders[0]", "all", "off", "fe80::1", "~b.*",
      "&builders"],
 )  # fmt: skip
-def test_a_pattern_that_matches_is_returned(pattern: str) -> None:
+def test_matching_pattern_is_returned(pattern: str) -> None:
     assert in_inventory(pattern, GROUPS) == pattern
 
 
 @pytest.mark.parametrize("pattern", ["agent_hosts", "nosuch:!web", "x*", "", "Builders", "agent_hosts:&web"])
-def test_a_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
+def test_pattern_without_a_match_is_an_error(pattern: str) -> None:
     with pytest.raises(AnsibleFilterError, match=r"its groups are builders, off, web: "):
         in_inventory(pattern, GROUPS)
 
 
-def test_an_inventory_of_a_fleet_that_has_no_machine_now_passes() -> None:
+def test_inventory_of_an_empty_fleet_passes() -> None:
     assert in_inventory("agent_hosts", {"all": [], "ungrouped": [], "aws_ec2": []}) == "agent_hosts"
 
 
-def test_a_host_that_is_the_controller_in_a_group_of_another_name_is_an_error() -> None:
+def test_controller_in_a_group_of_another_name_is_an_error() -> None:
     """As with ansible-pull."""
     with pytest.raises(AnsibleFilterError, match="agent_hosts_group"):
         in_inventory("agent_hosts", {"all": ["localhost"], "ungrouped": [], "builders": ["localhost"]})

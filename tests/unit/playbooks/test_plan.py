@@ -39,13 +39,13 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_hosts_of_a_group_each_by_its_own_policy(inventory: Path) -> None:
+def test_plan_of_a_group_uses_the_policy_of_each_host(inventory: Path) -> None:
     run = plan("group=agent_hosts", inventory=inventory)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "2 hosts 2,267.1 GiB 368" in lines(run)
 
 
-def test_a_host_that_can_not_be_planned_is_told_and_ends_with_status_2(inventory: Path) -> None:
+def test_host_without_a_plan_is_reported_and_ends_with_status_2(inventory: Path) -> None:
     run = plan("group=wrong", inventory=inventory)
     assert run.returncode == 2
     assert "a r7i.48xlarge 1,511.4 GiB 4 GiB none 295" in lines(run)
@@ -64,13 +64,13 @@ def test_a_host_that_can_not_be_planned_is_told_and_ends_with_status_2(inventory
         ("web", "instance_type is not set for w:"),
     ],
 )  # fmt: skip
-def test_groups_that_can_not_be_planned(inventory: Path, group: str, message: str) -> None:
+def test_groups_without_a_plan_are_refused(inventory: Path, group: str, message: str) -> None:
     run = plan(f"group={group}", inventory=inventory)
     assert run.returncode == 2
     assert message in run.stdout + run.stderr
 
 
-def test_everything_at_once() -> None:
+def test_plan_accepts_several_questions_at_once() -> None:
     run = plan("memory=1536G", "cpus=192", "instance_type=r7i.48xlarge", "agents=1000")
     assert run.returncode == 0, run.stdout + run.stderr
     for nominal in (
@@ -88,12 +88,12 @@ def test_everything_at_once() -> None:
     assert "r7i.48xlarge 192 1,536 GiB 1,511.4 GiB 295 4" in lines(run)
 
 
-def test_the_policy_counts() -> None:
+def test_plan_uses_the_variables_of_the_policy() -> None:
     run = plan("memory=1536G", "agent_policy_memory_per_agent=8G", "agent_policy_headroom=100G")
     assert "Maximum 175 agents" in lines(run)
 
 
-def test_a_recommendation_of_ones_own_counts() -> None:
+def test_plan_uses_the_configured_number_of_recommended_agents() -> None:
     run = plan("memory=1536G", "agents=1000", "agent_policy_recommended_agents=100")
     assert "Recommended 100 agents" in lines(run)
     assert "r7i.48xlarge 192 1,536 GiB 1,511.4 GiB 100 10" in lines(run)
@@ -111,7 +111,7 @@ def test_a_recommendation_of_ones_own_counts() -> None:
         ("memory=64G agent_policy_memory_per_agent=", "agent_policy_memory_per_agent"),
     ],
 )
-def test_questions_without_an_answer(question: str, message: str) -> None:
+def test_questions_without_an_answer_are_refused(question: str, message: str) -> None:
     run = plan(question)
     assert run.returncode == 2
     assert message in run.stdout + run.stderr
@@ -123,7 +123,7 @@ def test_questions_without_an_answer(question: str, message: str) -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("ansible_collections.amazon") is not None, reason="amazon.aws is installed"
 )
-def test_unknown_type_without_amazon_aws() -> None:
+def test_unknown_type_without_amazon_aws_is_refused() -> None:
     run = plan("instance_type=x9.huge")
     assert run.returncode == 2
     assert "instance_type is 'x9.huge', which is not known; known are c7i.24xlarge" in run.stdout + run.stderr

@@ -176,7 +176,7 @@ def audited(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return output, {record["host"]: record for record in report["hosts"]}, folder
 
 
-def test_the_honest_host_is_compared_and_told_as_if_it_were_alone(audited):
+def test_honest_host_is_reported_as_if_it_were_alone(audited):
     output, records, folder = audited
     assert list(records) == [HONEST, *HOSTS]
     honest = records[HONEST]
@@ -187,7 +187,7 @@ def test_the_honest_host_is_compared_and_told_as_if_it_were_alone(audited):
 
 
 @pytest.mark.parametrize("name", sorted(set(HOSTS) - USABLE))
-def test_a_host_whose_answer_can_not_be_used_is_not_checkable_and_has_a_reason(audited, name):
+def test_host_with_an_invalid_answer_is_not_checkable_with_a_reason(audited, name):
     output, records, _folder = audited
     record = records[name]
     assert record["status"] in ("unknown", "unreachable"), record
@@ -196,19 +196,19 @@ def test_a_host_whose_answer_can_not_be_used_is_not_checkable_and_has_a_reason(a
     assert not re.search(rf"^{name}\s*: ok=.*unreachable=0 +failed=0", output, re.MULTILINE)
 
 
-def test_keys_that_only_ansible_gives_change_nothing(audited):
+def test_keys_reserved_for_ansible_have_no_effect(audited):
     _output, records, _folder = audited
     for name in USABLE:
         assert records[name]["status"] in ("unknown", "drifted")
     assert "evil" not in records
 
 
-def test_many_warnings_of_one_host_are_a_few(audited):
+def test_number_of_warnings_of_a_host_is_limited(audited):
     output, _records, _folder = audited
     assert len(re.findall(r"warning \d+", output)) <= 20  # which cores before 2.21 do not show at all
 
 
-def test_a_host_that_never_answers_keeps_no_other_from_being_told(inventory, tmp_path):
+def test_silent_host_does_not_block_the_report_of_others(inventory, tmp_path):
     limits = ("--limit", ",".join([HONEST, *SILENT]), "-e", "agent_task_timeout=30")
     done = run("audit", inventory, tmp_path, *limits, "-e", "agent_audit_json=audit.json")
     records = {record["host"]: record for record in json.loads((tmp_path / "audit.json").read_text())["hosts"]}
@@ -233,7 +233,7 @@ SPOILT = (
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_answer_of_each_module_of_ours_passes_the_border(inventory, tmp_path, module):
+def test_answer_of_each_own_module_is_decoded(inventory, tmp_path, module):
     tasks = [
         {module: MODULES[module], "register": "told", "ignore_errors": True},
         {"ansible.builtin.assert": {"that": ["told is failed", "told.keys() | difference(allowed) | length == 0"]}},
@@ -270,7 +270,7 @@ BUILTIN = {
 APPLIED = {"changed": True, "changed_paths": [], "changed_units": [], "kept": [], "pending": []}
 
 
-def test_the_answers_of_builtin_modules_run_nothing_and_set_nothing(inventory, tmp_path):
+def test_answers_of_builtin_modules_run_no_code_and_set_no_variables(inventory, tmp_path):
     nobody = {name: {"exists": False, "groups": []} for name in ANSWER["accounts"]["users"]}
     none = dict.fromkeys(ANSWER["packages"], False)
     for name, given in {
@@ -307,7 +307,7 @@ def test_no_file_of_the_controller_is_shown(audited):
         assert "root:x:0:0" not in text
 
 
-def test_the_page_is_written_with_every_host(inventory, tmp_path):
+def test_report_page_lists_every_host(inventory, tmp_path):
     done = run("report", inventory, tmp_path, "--limit", ",".join([HONEST, *HOSTS]))
     assert done.returncode in (2, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["agent-hosts.html"]
@@ -317,7 +317,7 @@ def test_the_page_is_written_with_every_host(inventory, tmp_path):
 
 
 @pytest.mark.parametrize("playbook", ["site", "retire"])
-def test_hosts_that_are_not_believed_are_not_changed_and_fail(inventory, tmp_path, playbook):
+def test_hosts_with_invalid_answers_are_not_changed_and_fail(inventory, tmp_path, playbook):
     hostile = ",".join(name for name in HOSTS if name not in USABLE | COMPARED)
     done = run(playbook, inventory, tmp_path, "--limit", hostile, "--check")
     output = done.stdout + done.stderr

@@ -38,7 +38,7 @@ def assert_same_keys(contains: Mapping[str, Any], schema: type) -> None:
     assert list(contains) == list(schema.__annotations__)
 
 
-def test_memory_budget_documents_the_budget() -> None:
+def test_documentation_of_memory_budget_lists_all_keys() -> None:
     value = returned(memory_budget)
     assert_same_keys(value["contains"], Budget)
     computed = memory_budget.memory_budget("1536G", cpus=192)
@@ -49,13 +49,13 @@ def test_memory_budget_documents_the_budget() -> None:
         assert isinstance(computed[key], kinds[documented["type"]]), key  # type: ignore[literal-required]
 
 
-def test_nova_memory_split_documents_its_dictionary() -> None:
+def test_documentation_of_nova_memory_split_lists_all_keys() -> None:
     value = returned(nova_memory_split)
     assert_same_keys(value["contains"], NovaMemory)
     assert value["sample"] == nova_memory_split.nova_memory_split("1536G", address_space="4G")
 
 
-def test_the_default_of_an_agents_memory_is_the_same_everywhere() -> None:
+def test_default_memory_of_an_agent_is_the_same_everywhere() -> None:
     (spec,) = Path(__file__).parents[4].glob("roles/agent_policy/meta/argument_specs.yml")
     options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
@@ -63,7 +63,7 @@ def test_the_default_of_an_agents_memory_is_the_same_everywhere() -> None:
     assert set(documented) == set(VARIABLES) and set(VARIABLES.values()) <= set(options)
 
 
-def test_agent_host_info_documents_the_memory() -> None:
+def test_documentation_of_agent_host_info_lists_the_memory_keys() -> None:
     assert_same_keys(returned(agent_host_info, "memory")["contains"], HostMemory)
 
 

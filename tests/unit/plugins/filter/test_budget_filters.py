@@ -23,33 +23,33 @@ FACTS = {"memtotal_mb": 65536, "processor_nproc": 8, "processor_vcpus": 16, "dis
 
 
 @pytest.mark.parametrize("memory", ["1536G", "1536GiB", 1536 * GIB])
-def test_sizes(memory: object) -> None:
+def test_sizes_of_the_filters(memory: object) -> None:
     budget = memory_budget(memory, cpus=192)
     assert [budget["max_agents"], budget["recommended_agents"], budget["slots"], budget["jobs"]] == [326, 300, 300, 32]
     assert recommended_agents(memory) == 300
 
 
-def test_host_info_knows_huge_pages_and_cpus() -> None:
+def test_host_info_counts_huge_pages_and_cpus() -> None:
     budget = memory_budget(HOST_INFO)
     assert (budget["usable"], budget["limited_by"]) == (60 * GIB, "memtotal")
     assert budget["jobs"] is not None
 
 
-def test_host_info_knows_the_container() -> None:
+def test_host_info_counts_the_limit_of_the_container() -> None:
     inside = {**HOST_INFO, "memory": {**HOST_INFO["memory"], "cgroup_limit": 16 * GIB}}  # type: ignore[dict-item]
     assert memory_budget(inside)["limited_by"] == "cgroup"
     assert nova_memory_split(inside)["effective"] == 16 * GIB
 
 
-def test_ansible_facts_and_their_affinity() -> None:
+def test_ansible_facts_are_accepted() -> None:
     assert memory_budget(FACTS) == memory_budget("64G", cpus=8)
 
 
-def test_cpus_given_win_over_those_found() -> None:
+def test_cpus_option_overrides_the_facts() -> None:
     assert memory_budget(HOST_INFO, cpus=2)["jobs"] == 2
 
 
-def test_options() -> None:
+def test_options_of_the_filters() -> None:
     budget = memory_budget("64G", per_agent="2G", system_reserve="4G", headroom="10G", recommended_agents="7")
     assert (budget["available"], budget["max_agents"], budget["recommended_agents"]) == (50 * GIB, 25, 7)
 
@@ -82,7 +82,7 @@ def test_errors_name_the_option_and_its_value(memory: object, options: dict[str,
         assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 
-def test_an_empty_option_means_the_rule_but_for_the_agents_memory() -> None:
+def test_empty_option_selects_the_rule_except_for_the_memory_of_an_agent() -> None:
     """Jinja's none is "" in ansible-core before 2.19."""
     for empty in ("", None):
         options = dict.fromkeys(("system_reserve", "headroom", "recommended_agents", "cpus"), empty)

@@ -24,7 +24,7 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "size
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"]))
-def test_shared_table(case: dict[str, Any]) -> None:
+def test_shared_table_of_sizes(case: dict[str, Any]) -> None:
     if "bytes" in case:
         assert parse_size(case["text"], "x") == case["bytes"]
     else:
@@ -33,7 +33,7 @@ def test_shared_table(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"]))
-def test_shared_table_if_a_limit_can_be_removed(case: dict[str, Any]) -> None:
+def test_shared_table_of_sizes_if_a_limit_can_be_removed(case: dict[str, Any]) -> None:
     if "bytes" in case or case.get("unlimited"):
         assert parse_size(case["text"], "x", allow_unlimited=True) == case.get("bytes", 0)
     else:
@@ -45,7 +45,7 @@ def test_zero_from_yaml_means_no_limit() -> None:
     assert parse_size(0, "x", allow_unlimited=True) == 0
 
 
-def test_false_from_yaml_is_no_size() -> None:
+def test_false_from_yaml_is_not_a_size() -> None:
     with pytest.raises(SizeError):
         parse_size(False, "x", allow_unlimited=True)
 
@@ -75,18 +75,18 @@ def test_an_error_names_the_variable_the_value_and_the_allowed_forms(value: obje
 
 
 @pytest.mark.parametrize("value", ["4096", 4096])
-def test_a_number_without_a_unit_is_refused_with_both_readings(value: object) -> None:
+def test_number_without_unit_is_refused_with_both_interpretations(value: object) -> None:
     with pytest.raises(SizeError, match=r"^agent_x is 4096, .*4096 bytes or 4096 MiB \(4096M\)"):
         parse_size(value, "agent_x")
 
 
-def test_zero_is_offered_only_if_it_is_allowed() -> None:
+def test_error_mentions_zero_only_if_it_is_allowed() -> None:
     with pytest.raises(SizeError, match="or 0 for no limit$"):
         parse_size("off", "v", allow_unlimited=True)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "", "x", "1 ", "٣", 1 << 63, "9" * 5000])
-def test_other_values_are_no_count(value: object) -> None:
+def test_other_values_are_not_a_count(value: object) -> None:
     with pytest.raises(SizeError, match="^agent_x is .* from 1 to "):
         parse_count(value, "agent_x")
 
@@ -114,7 +114,7 @@ def test_units_are_powers_of_1024(count: int, unit: str, suffix: str) -> None:
 
 
 @given(text=st.text(max_size=12))
-def test_any_text_is_a_size_below_2_to_63_or_an_error_on_one_line(text: str) -> None:
+def test_any_text_is_a_size_below_2_to_63_or_a_one_line_error(text: str) -> None:
     try:
         assert 0 < parse_size(text, "x") <= LARGEST
     except SizeError as error:

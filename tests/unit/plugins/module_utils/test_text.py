@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 HOSTILE = "é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
 
 
-def test_one_line():
+def test_text_is_escaped_to_one_line():
     assert safe_text(HOSTILE) == r"é a\n\t\x1b[31m\x9b\u202e\u2028\udcff\ud800"
 
 
-def test_line_breaks_stay_in_lines():
+def test_line_breaks_are_kept_in_lines():
     assert safe_lines("one\ntwo\r\u202e\n") == "one\ntwo\\r\\u202e\n"
 
 
 @pytest.mark.parametrize("safe", [safe_text, safe_lines])
-def test_the_result_is_valid_utf8_and_bounded(safe):
+def test_result_is_valid_utf8_with_a_limited_length(safe):
     for most in range(40):
         shown = safe(HOSTILE * 3, most)
         assert len(shown) <= max(most, 3)
@@ -36,11 +36,11 @@ def test_the_result_is_valid_utf8_and_bounded(safe):
     ("value", "shown"),
     [("x" * 300, "x" * 300), ("x" * 301, "x" * 297 + "..."), (b"a\xff", r"a\udcff"), (None, "None"), (3, "3")],
 )
-def test_values(value, shown):
+def test_values_are_escaped(value, shown):
     assert safe_text(value) == shown
 
 
-def test_every_text_of_an_answer_is_safe():
+def test_every_escaped_text_is_safe():
     name = os.fsdecode(b"nova-\xff\x1b[31m.1")
     answer = {"paths": {name: {"target": name, "sizes": (1, None, True)}}, "diff": "one\n\ttwo\r\u202e\n"}
     left = text.outgoing(answer)
@@ -52,13 +52,13 @@ def test_every_text_of_an_answer_is_safe():
     assert len(text.outgoing("x" * (text.LONGEST + 1000))) == text.LONGEST
 
 
-def test_a_list_of_findings_says_how_many_it_leaves_out():
+def test_shortened_list_of_findings_has_the_number_of_the_others():
     assert text.and_more(["a", "b"], 2) == ["a", "b"]
     assert text.and_more([str(number) for number in range(40_000)], 2) == ["0", "1", "and 39,998 more"]
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=50))
-def test_no_text_of_an_answer_is_unsafe(given_text):
+def test_unsafe_text_in_an_answer_is_found(given_text):
     left = text.outgoing(given_text)
     left.encode("utf-8")
     assert left.replace("\n", "").replace("\t", "").isprintable()

@@ -80,7 +80,7 @@ def test_defaults_and_argument_specs_agree(role):
 
 
 @by_role
-def test_every_file_of_a_role_is_there_and_used(role):
+def test_every_file_of_a_role_exists_and_is_used(role):
     named = {name for name in options(role) if name.endswith(FILE_VARIABLES)}
     replaceable = {collection.template_of(name).partition("/")[2] for name in named}
     missing = sorted(replaceable - files_of(role))
@@ -111,7 +111,7 @@ def test_every_library_is_a_module(role):
 
 
 @by_role
-def test_a_role_s_tasks_compare_and_apply_that_role(role):
+def test_tasks_of_a_role_compare_and_apply_only_that_role(role):
     tasks = (ROOT / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8")
     for action in ("policy_compare", "policy_apply"):
         assert f"nova.agent_host.{action}" in tasks, f"roles/{role}/tasks/main.yml does not call {action}"
@@ -124,7 +124,7 @@ def test_a_role_s_tasks_compare_and_apply_that_role(role):
 
 
 @by_role
-def test_every_role_is_described(role):
+def test_every_role_is_documented(role):
     readme = ROOT / f"roles/{role}/README.md"
     assert readme.is_file(), f"write {readme.relative_to(ROOT)}"
     page = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
@@ -134,7 +134,7 @@ def test_every_role_is_described(role):
     assert role in told, f"README.md does not name {role}"
 
 
-def test_no_playbook_names_a_role_that_there_is_not():
+def test_playbooks_name_only_existing_roles():
     for file in (ROOT / "playbooks").rglob("*.yml"):
         found = re.findall(r"nova\.agent_host\.(agent_[a-z_]+)", file.read_text(encoding="utf-8"))
         unknown = {name for name in found if name not in ROLES and not (ROOT / f"plugins/modules/{name}.py").is_file()}
@@ -142,7 +142,7 @@ def test_no_playbook_names_a_role_that_there_is_not():
 
 
 @pytest.mark.parametrize("action", sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")))
-def test_every_action_has_its_documentation(action):
+def test_every_action_is_documented(action):
     assert (ROOT / f"plugins/modules/{action}.py").is_file(), (
         f"ansible-doc finds the documentation of an action in plugins/modules/{action}.py"
     )

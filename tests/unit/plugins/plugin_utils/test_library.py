@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, PACKAGE, library_files
 
 
-def test_a_program_works_with_the_files_alone(tmp_path):
+def test_program_runs_with_only_the_files_of_its_library(tmp_path):
     for path, text in library_files("budget.arithmetic").items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
@@ -27,7 +27,7 @@ def paths(module):
     return {path.partition("module_utils/")[2] for path in library_files(module)}
 
 
-def test_only_what_is_imported_comes_along():
+def test_library_has_only_imported_modules():
     assert paths("budget.table") == {
         "budget/__init__.py",
         "budget/arithmetic.py",
@@ -51,6 +51,6 @@ def test_every_import_of_module_utils_is_found():
                 assert one_module <= brought or modules <= brought, (file, name)
 
 
-def test_a_module_that_does_not_exist_is_named():
+def test_missing_module_is_named():
     with pytest.raises(ValueError, match="budgte.*audit.diff, "):
         library_files("budgte")

@@ -23,7 +23,7 @@ def variables(**hosts):
     return {"ansible_play_hosts_all": list(hosts), "hostvars": hosts}
 
 
-def test_what_is_kept_is_found_in_the_order_of_the_play():
+def test_stored_records_are_read_in_the_order_of_the_play():
     paths = {host: keep(record(host), {"cpus": 4}) for host in ("b", "a")}
     found = kept_records(variables(**{host: {"seen": {"record": path}} for host, path in paths.items()}), "seen")
     assert list(found) == ["b", "a"]
@@ -31,7 +31,7 @@ def test_what_is_kept_is_found_in_the_order_of_the_play():
 
 
 @pytest.mark.parametrize("host", ["../../etc/passwd", "a/b", "x" * 300, "\udcff", "a\nb"])
-def test_no_name_of_a_host_leads_elsewhere(temporary, host):
+def test_names_of_hosts_cannot_leave_the_folder(temporary, host):
     keep(record(host), {})
     assert len(list(temporary.iterdir())) == 1
 
@@ -40,13 +40,13 @@ def test_no_name_of_a_host_leads_elsewhere(temporary, host):
     "left",
     [{}, {"seen": {}}, {"seen": None}, {"seen": {"skipped": True}}, {"seen": {"record": "/nonexistent"}}],
 )
-def test_a_host_without_a_record_is_not_known_in_its_place(left):
+def test_host_without_a_record_is_unknown_in_its_place(left):
     path = keep(record("b"), {})
     found = kept_records(variables(a=left, b={"seen": {"record": path}}), "seen")
     assert [(host, one["record"]["status"]) for host, one in found.items()] == [("a", "unknown"), ("b", "ok")]
     assert found["a"]["record"]["why"] and found["a"]["view"] == {}
 
 
-def test_a_damaged_record_is_as_none(temporary):
+def test_damaged_record_counts_as_missing(temporary):
     (temporary / "x").write_text("{")
     assert kept_records(variables(a={"seen": {"record": str(temporary / "x")}}), "seen")["a"]["record"]["why"]

@@ -71,7 +71,7 @@ def page(text) -> Page:
     return Page(text)
 
 
-def test_a_row_a_host_and_a_cell_a_head(page):
+def test_page_has_a_row_for_each_host_and_a_cell_for_each_head(page):
     assert len(page.all("tr")) == 31
     heads = [element for element in page.all("th") if element.attributes["scope"] == "col"]
     names = ["Host", "Drift", "Budget", "Memory", "Agents", "At most", "Slots", "Disk free", "Toolchain"]
@@ -82,7 +82,7 @@ def test_a_row_a_host_and_a_cell_a_head(page):
     assert len(page.all("caption")) == 1 and page.all("html")[0].attributes["lang"] == "en"
 
 
-def test_every_cell_has_a_number_to_sort_by_or_nothing(page):
+def test_every_cell_has_a_sort_number_or_none(page):
     keys = [cell.attributes["data-sort"] for cell in page.all("td")]
     keys += [head.attributes["data-sort"] for head in page.all("th") if head.attributes["scope"] == "row"]
     assert all(re.fullmatch(r"[0-9]*(\.[0-9]+)?", key) for key in keys)
@@ -90,7 +90,7 @@ def test_every_cell_has_a_number_to_sort_by_or_nothing(page):
     assert memory.count("") == 1  # the host that was not reached
 
 
-def test_hostile_names_are_text_and_nothing_else(text, page):
+def test_hostile_names_are_shown_as_text(text, page):
     shown = [head.text.split("checked at")[0].strip() for head in page.all("th") if head.attributes["scope"] == "row"]
     for name in HOSTILE[:2] + HOSTILE[3:]:
         assert name in shown
@@ -102,7 +102,7 @@ def test_hostile_names_are_text_and_nothing_else(text, page):
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
 
 
-def test_messages_of_others_are_escaped_too():
+def test_foreign_messages_are_escaped():
     hostile = "</title><script>alert(1)</script>\u202e"
     finding = item("drifted", hostile, hostile, hostile)
     seen = observation()
@@ -114,7 +114,7 @@ def test_messages_of_others_are_escaped_too():
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 5
 
 
-def test_the_policy_lets_in_this_style_and_this_script_alone(page):
+def test_content_security_policy_allows_only_the_own_style_and_script(page):
     (policy,) = [meta.attributes["content"] for meta in page.all("meta") if "http-equiv" in meta.attributes]
     hashes = {
         name: base64.b64encode(hashlib.sha256(page.all(name)[0].text.encode()).digest()).decode()
@@ -126,13 +126,13 @@ def test_the_policy_lets_in_this_style_and_this_script_alone(page):
     )
 
 
-def test_nothing_leads_outside(text, page):
+def test_page_has_no_external_links(text, page):
     assert not re.search(r"https?:|//[a-z]|url\(|@import", text.replace("// ", ""))
     attributes = {name for element in page.elements for name in element.attributes}
     assert attributes & {"src", "href", "action", "style", "srcset", "background"} == set()
 
 
-def test_numbers_in_words(page):
+def test_numbers_are_formatted(page):
     cells = [" ".join(cell.text.split()) for cell in page.all("td")]
     assert "1,511.4 GiB" in cells and "295of 4 GiB" in cells and "295of 32 jobs" in cells
     totals = [" ".join(part.text.split()) for part in page.all("dd")]
@@ -142,7 +142,7 @@ def test_numbers_in_words(page):
     assert len(titles) == 28 and all(title.startswith("of ") for title in titles)
 
 
-def test_how_long_agents_wait_in_words():
+def test_waiting_times_are_formatted():
     waits = {"slot": {"p50": 0, "p95": 1500}, "memory": {"p50": 120, "p95": 40_000}}
     shown = Page(report_page([audited_host(record("h"), {**observation(), "waits": waits})], WRITTEN_AT))
     (slots,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Slots"]
@@ -151,7 +151,7 @@ def test_how_long_agents_wait_in_words():
     )
 
 
-def test_seeds_have_their_size_and_how_many_commands_copied_one():
+def test_seeds_are_shown_with_size_and_number_of_copies():
     waits = {"slot": {"p50": 0, "p95": 0}, "memory": {"p50": 0, "p95": 0}, "seeded": 7}
     seen = {**observation(), "seeds": [{"bytes": 3 << 30}, {"bytes": 1 << 30}], "waits": waits}
     shown = Page(report_page([audited_host(record("h"), seen)], WRITTEN_AT))
@@ -159,7 +159,7 @@ def test_seeds_have_their_size_and_how_many_commands_copied_one():
     assert "2 seeds of built dependencies, 4 GiB, copied by 7 commands" in cell.text
 
 
-def test_the_fullest_disk_is_first():
+def test_fullest_disk_is_first():
     disks = {
         "/": {"size": 100 << 30, "free": 60 << 30, "free_share": 6012},
         "/home": {"size": 4 << 40, "free": 1 << 40, "free_share": 899},
@@ -170,7 +170,7 @@ def test_the_fullest_disk_is_first():
     assert re.fullmatch(r"8 %\s*1,024 GiB in /home\s*60 GiB in /", cell.text.strip())
 
 
-def test_drift_in_words(page):
+def test_drift_is_formatted(page):
     marks = [" ".join(mark.text.split()) for mark in page.all("td") if mark.attributes["data-label"] == "Drift"]
     assert marks[0] == (
         "not reached Failed to connect to the host via ssh: connect to host 192.0.2.7 port 22: Connection timed out"
@@ -187,7 +187,7 @@ def test_drift_in_words(page):
     assert marks[-1] == "ok"
 
 
-def test_one_host_and_none_are_pages_too():
+def test_page_is_valid_with_one_host_and_with_none():
     for count in (0, 1):
         assert len(Page(report_page(fixture_fleet(count), WRITTEN_AT)).all("tr")) == 1 + count
 
@@ -204,7 +204,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_contrast_is_that_of_wcag_aa(scheme):
+def test_contrast_satisfies_wcag_aa(scheme):
     blocks = re.findall(r":root \{(.*?)\}", (FOLDER / "page.css").read_text(), re.DOTALL)
     colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", blocks[scheme]))
     for name in ("ink", "soft", "accent", "ok", "drifted", "unknown", "unreachable"):

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.plugin_utils.whole_file import ReportError, write_report, write_reports
 
 
-def test_a_file_is_replaced_with_the_mode_that_the_umask_gives(tmp_path):
+def test_file_is_replaced_with_the_mode_of_the_umask(tmp_path):
     path = tmp_path / "page.html"
     path.write_text("old")
     mask = os.umask(0o027)
@@ -27,14 +27,14 @@ def test_a_file_is_replaced_with_the_mode_that_the_umask_gives(tmp_path):
     assert os.listdir(tmp_path) == ["page.html"]
 
 
-def test_a_relative_path_is_written_in_its_own_folder(tmp_path, monkeypatch):
+def test_relative_path_is_written_in_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     monkeypatch.chdir(tmp_path)
     write_report("agent_report_path", "page.html", "new")
     assert (tmp_path / "page.html").read_text() == "new" and os.listdir(tmp_path) == ["page.html"]
 
 
-def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
+def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "audit.json"
     path.write_text("old")
 
@@ -48,7 +48,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "none/page.html"])
-def test_a_folder_in_its_place_and_a_missing_folder_are_errors(tmp_path, name):
+def test_folder_at_the_path_and_missing_parent_are_errors(tmp_path, name):
     with pytest.raises(ReportError, match=r"^agent_report_path is "):
         write_report("agent_report_path", str(tmp_path / name), "new")
     assert os.listdir(tmp_path) == []
@@ -68,7 +68,7 @@ def test_links_stay_and_their_target_is_written(tmp_path, exists):
 
 @pytest.mark.parametrize("kind", ["FIFO", "socket", "device"])
 @pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
-def test_other_kinds_of_files_stay(tmp_path, kind, linked):
+def test_special_files_stay(tmp_path, kind, linked):
     path = special = tmp_path / "special"
     if kind == "FIFO":
         os.mkfifo(special)
@@ -97,7 +97,7 @@ def test_standard_output_is_refused_even_if_it_is_a_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["output.txt"] and Path("output.txt").read_text() == ""
 
 
-def test_one_failure_does_not_stop_the_others(tmp_path):
+def test_failed_file_does_not_stop_the_others(tmp_path):
     reports = {"one": ("/nowhere/a.json", "x"), "two": (str(tmp_path / "b.xml"), "new"), "three": ("-", "")}
     assert [problem.split()[0] for problem in write_reports(reports)] == ["one", "three"]
     assert (tmp_path / "b.xml").read_text() == "new"

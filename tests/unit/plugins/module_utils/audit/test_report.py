@@ -48,12 +48,12 @@ def report(*records: dict[str, Any]) -> dict[str, Any]:
     return fleet_report(records, "2026-01-02T03:04:05Z")
 
 
-def test_a_fleet_that_is_right_is_one_line():
+def test_compliant_fleet_is_one_line():
     assert table(report(RIGHT)) == "audit: 1 host, 2 items: all as they should be"
     assert table(report(RIGHT, RIGHT)) == "audit: 2 hosts, 4 items: all as they should be"
 
 
-def test_the_table_has_what_is_not_right_host_by_host():
+def test_table_lists_the_findings_of_each_host():
     assert table(report(RIGHT, WRONG, AWAY, NO_ROOT)).splitlines() == [
         "wrong: 1 drifted, 1 not checkable (of 4 items)",
         "  drifted: file /a: mode 0777, not 0755",
@@ -65,7 +65,7 @@ def test_the_table_has_what_is_not_right_host_by_host():
     ]
 
 
-def test_a_note_is_told_of_a_host_that_is_right():
+def test_note_of_a_compliant_host_is_shown():
     noted = {"host": "noted", "status": "ok", "items": [note("r", "fence", "swap", "swap is on")]}
     assert table(report(noted)).splitlines() == [
         "noted: all as it should be (of 1 item)",
@@ -74,7 +74,7 @@ def test_a_note_is_told_of_a_host_that_is_right():
     ]
 
 
-def test_many_items_are_counted_and_long_ones_cut():
+def test_many_items_are_counted_and_long_ones_are_cut():
     items = [drifted("r", "file", f"/{number}", "x" * 1000, ["mode"]) for number in range(25)]
     lines = table(report({"host": "h", "status": "drifted", "items": items})).splitlines()
     assert len(lines) == 23 and lines[-2] == "  and 5 more"
@@ -102,7 +102,7 @@ def test_totals_count_hosts_and_items():
     }
 
 
-def test_nothing_in_the_table_can_steer_a_terminal():
+def test_text_in_the_table_cannot_control_a_terminal():
     hostile = {**AWAY, "host": 'h\x1b]0;"<&', "why": "line\nbreak \x1b[31m \x9b \u202e"}
     text = table(report(hostile))
     assert text.splitlines()[0] == r'h\x1b]0;"<&: not reached: line\nbreak \x1b[31m \x9b \u202e'
@@ -113,7 +113,7 @@ def suites(*records: dict[str, Any]) -> ElementTree.Element:
     return ElementTree.fromstring(junit(report(*records)).encode())
 
 
-def test_junit_has_a_suite_a_host_and_a_case_an_item():
+def test_junit_has_a_suite_for_each_host_and_a_case_for_each_item():
     root = suites(RIGHT, WRONG, AWAY, NO_ROOT)
     names = ("name", "tests", "failures", "errors", "skipped")
     assert [tuple(suite.get(name) for name in names) for suite in root] == [
@@ -133,7 +133,7 @@ def test_junit_has_a_suite_a_host_and_a_case_an_item():
     assert [case.get("classname") for case in root[1]] == ["wrong", "wrong.r", "wrong.r", "wrong.r", "wrong.r"]
 
 
-def test_junit_is_well_formed_whatever_hosts_and_files_are_called():
+def test_junit_is_well_formed_with_any_names():
     hostile = "".join(map(chr, range(0x20))) + "\x7f\ud800\udfff\ufffe\uffff \U0001f600 ]]> <a&\"'"
     items = [{**drifted("r", "file", hostile, hostile, ["mode"]), "diff": hostile}, note("r", "x", hostile, hostile)]
     root = suites({"host": hostile, "status": "drifted", "items": items}, {**AWAY, "why": hostile})

@@ -18,7 +18,7 @@ GIB = 1 << 30
 TIB = 1 << 40
 
 
-def test_the_guides_host_exactly() -> None:
+def test_budget_of_the_guides_host() -> None:
     budget = memory_budget(1536 * GIB, cpus=192)
     explanation = budget.pop("explanation")  # type: ignore[misc]
     assert budget == {
@@ -50,13 +50,13 @@ def test_the_guides_host_exactly() -> None:
     ("gib", "agents", "recommended", "slots", "jobs"),
     [(1536, 326, 300, 300, 32), (768, 163, 150, 150, 32), (384, 81, 74, 74, 32), (6, 1, 1, 1, 1)],
 )
-def test_hosts_with_192_cpus(gib: int, agents: int, recommended: int, slots: int, jobs: int) -> None:
+def test_budgets_of_hosts_with_192_cpus(gib: int, agents: int, recommended: int, slots: int, jobs: int) -> None:
     budget = memory_budget(gib * GIB, cpus=192)
     assert (budget["max_agents"], budget["recommended_agents"]) == (agents, recommended)
     assert (budget["slots"], budget["jobs"]) == (slots, jobs)
 
 
-def test_the_guides_host_as_ec2_shows_it() -> None:
+def test_budget_of_the_guides_host_on_ec2() -> None:
     """MemTotal is about 98.4 % of what is sold."""
     budget = memory_budget(1536 * GIB * 984 // 1000, cpus=192)
     assert (budget["max_agents"], budget["recommended_agents"]) == (320, 295)
@@ -70,13 +70,13 @@ def test_huge_pages_are_not_usable() -> None:
     ("limit", "limited_by", "usable"),
     [(None, "memtotal", 60), (8, "cgroup", 8), (60, "memtotal", 60), (64, "memtotal", 60)],
 )
-def test_the_lower_limit_counts_and_is_named(limit: int | None, limited_by: str, usable: int) -> None:
+def test_lower_limit_is_used_and_named(limit: int | None, limited_by: str, usable: int) -> None:
     budget = memory_budget(64 * GIB, hugepages=4 * GIB, cgroup_limit=None if limit is None else limit * GIB)
     assert (budget["limited_by"], budget["usable"]) == (limited_by, usable * GIB)
     assert budget["explanation"][0].endswith(f"limited by {limited_by}")
 
 
-def test_overrides() -> None:
+def test_overrides_replace_computed_values() -> None:
     budget = memory_budget(64 * GIB, per_agent=2 * GIB, system_reserve=4 * GIB, headroom=10 * GIB, recommended_agents=7)
     assert (budget["system_reserve"], budget["headroom"], budget["available"]) == (4 * GIB, 10 * GIB, 50 * GIB)
     assert (budget["max_agents"], budget["recommended_agents"]) == (25, 7)
@@ -98,7 +98,7 @@ def refused(**arguments: int) -> str:
     return str(error.value)
 
 
-def test_one_agent_needs_6_gib() -> None:
+def test_smallest_host_has_6_gib() -> None:
     assert smallest_host(BudgetPolicy()) == 6 * GIB
     assert memory_budget(6 * GIB)["max_agents"] == 1
 
@@ -133,7 +133,7 @@ def test_if_no_agent_fits_the_error_has_the_calculation_and_the_advice(
 
 
 @pytest.mark.parametrize("recommended", [0, -1, 7, 1000])
-def test_more_recommended_agents_than_fit(recommended: int) -> None:
+def test_more_recommended_agents_than_fit_are_refused(recommended: int) -> None:
     message = refused(total=32 * GIB, recommended_agents=recommended)
     assert message.startswith(f"recommended_agents (agent_policy_recommended_agents) is {recommended}, ")
     assert "from 1 to 6" in message
@@ -145,7 +145,7 @@ def test_numbers_below_1_are_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["per_agent", "headroom", "system_reserve"])
-def test_the_advice_in_an_error_works(change: str) -> None:
+def test_advice_in_an_error_works(change: str) -> None:
     """Whatever value a message advises is accepted."""
     arguments = {"total": 32 * GIB, "per_agent": 4 * GIB, change: 64 * GIB}
     advised = refused(**arguments).split(" to at most ")[1].split("M,")[0].split("G,")[0]

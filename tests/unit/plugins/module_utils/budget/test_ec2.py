@@ -29,7 +29,7 @@ def plan(hosts, answers=()):
     return inventory_table(inventory_hosts({"agent_hosts": list(hosts)}, hosts, "agent_hosts"), shapes)
 
 
-def test_the_documented_table_is_printed():
+def test_documented_table_is_printed():
     hosts = {
         "i-0123456789abcdef0": {"instance_type": "m5.4xlarge"},
         "i-0123456789abcdef1": {**R7I, "agent_policy_memory_per_agent": "8G", "agent_ceiling_enabled": True},
@@ -50,7 +50,7 @@ def test_the_documented_table_is_printed():
         ({"instance_type": "x9.huge"}, "instance_type is 'x9.huge'"),
     ],
 )
-def test_a_host_that_can_not_be_planned_is_named_and_the_others_count(policy, named):
+def test_host_without_a_plan_is_named_and_the_others_are_counted(policy, named):
     table, problems = plan({"a": {**R7I, **policy}, "b": R7I})
     assert [problem.startswith("a: ") and named in problem for problem in problems] == [True]
     rows = [line.split() for line in table.splitlines()[1:]]
@@ -58,7 +58,7 @@ def test_a_host_that_can_not_be_planned_is_named_and_the_others_count(policy, na
     assert rows[1][-1] == "295" and rows[2] == ["2", "hosts", *rows[2][2:4], "295"]
 
 
-def test_an_empty_override_means_the_rule():
+def test_empty_override_selects_the_rule():
     assert plan({"a": {**R7I, "agent_policy_headroom": "", "agent_policy_recommended_agents": None}}) == plan(
         {"a": R7I}
     )
@@ -73,34 +73,34 @@ def test_an_empty_override_means_the_rule():
         ("web", "instance_type is not set for b, c:"),
     ],
 )
-def test_groups_that_can_not_be_planned(group, named):
+def test_groups_without_a_plan_are_refused(group, named):
     groups = {"all": ["a", "b", "c"], "ungrouped": [], "agent_hosts": ["b", "a"], "empty": [], "web": ["c", "b"]}
     with pytest.raises(PlanError) as error:
         inventory_hosts(groups, {"a": R7I, "b": {}, "c": {"instance_type": None}}, group)
     assert named in str(error.value)
 
 
-def test_an_inventory_without_groups():
+def test_inventory_without_groups_is_refused():
     with pytest.raises(PlanError, match="-i"):
         inventory_hosts({"all": [], "ungrouped": []}, {}, "agent_hosts")
 
 
-def test_a_known_type():
+def test_known_type_has_its_memory_and_cpus():
     shape = find_shape("r7i.48xlarge", SHAPES)
     assert (shape.nominal, shape.size.total, shape.size.cpus) == (1536 * GIB, 1536 * GIB * 984 // 1000, 192)
 
 
-def test_a_type_that_ec2_described():
+def test_type_described_by_ec2_has_its_memory_and_cpus():
     (shape,) = answered_shapes([M5]).values()
     assert (shape.name, shape.cpus, shape.nominal, shape.source) == ("m5.4xlarge", 16, 64 * GIB, "EC2")
 
 
-def test_an_incomplete_answer_is_an_error():
+def test_incomplete_answer_is_an_error():
     with pytest.raises(PlanError, match="v_cpu_info"):
         answered_shapes([{"instance_type": "x.y"}])
 
 
-def test_a_fleet_needs_so_many_hosts():
+def test_number_of_hosts_for_a_fleet_is_computed():
     rows = [line.split() for line in fleet_table(1000, BudgetPolicy.parse(per_agent="200G")).splitlines()]
     assert ["c7i.24xlarge", "96", "192", "GiB", "188.9", "GiB", "-", "-"] in rows
     assert ["r7i.48xlarge", "192", "1,536", "GiB", "1,511.4", "GiB", "5", "200"] in rows

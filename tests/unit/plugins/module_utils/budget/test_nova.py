@@ -20,14 +20,14 @@ GIB = 1 << 30
         (1 * GIB, None, 4 * GIB, 1 * GIB, 512 * MIB),
     ],
 )
-def test_a_quarter_of_what_the_process_can_get(
+def test_total_is_a_quarter_of_the_memory_of_the_process(
     host: int, cgroup_limit: int | None, address_space: int | None, effective: int, total: int
 ) -> None:
     split = nova_memory_split(host, cgroup_limit, address_space)
     assert (split["effective"], split["total"]) == (effective, total)
 
 
-def test_split_of_a_total() -> None:
+def test_total_is_split() -> None:
     assert nova_memory_split(8 * GIB, total=100 * MIB) == {
         "effective": 8 * GIB,
         "total": 100 * MIB,
@@ -39,7 +39,7 @@ def test_split_of_a_total() -> None:
     }
 
 
-def test_total_that_the_process_cannot_get() -> None:
+def test_total_above_the_memory_of_the_process_is_refused() -> None:
     with pytest.raises(NovaMemoryError) as error:
         nova_memory_split(8 * GIB, address_space=4 * GIB, total=5 * GIB)
     assert str(error.value) == (

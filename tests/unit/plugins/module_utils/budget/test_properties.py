@@ -61,7 +61,7 @@ def test_parts_sum_to_the_whole(host: dict[str, int]) -> None:
 
 
 @given(host=HOSTS)
-def test_agents_fill_what_is_available(host: dict[str, int]) -> None:
+def test_agents_fill_the_available_memory(host: dict[str, int]) -> None:
     budget = budget_or_skip(**host)
     assert 0 <= budget["available"] - budget["max_agents"] * budget["per_agent"] < budget["per_agent"]
 
@@ -70,12 +70,12 @@ def test_agents_fill_what_is_available(host: dict[str, int]) -> None:
 @example(
     host={"total": (192 << 29) - 1, "cpus": 1, "per_agent": (163 << 29) + 1}, more=1
 )  # both shares round up at once
-def test_more_memory_never_means_fewer_agents(host: dict[str, int], more: int) -> None:
+def test_more_memory_never_gives_fewer_agents(host: dict[str, int], more: int) -> None:
     assert agents(**{**host, "total": host["total"] + more}) >= agents(**host)
 
 
 @given(host=HOSTS, more=st.integers(1, 1 << 36))
-def test_larger_agents_never_mean_more_agents(host: dict[str, int], more: int) -> None:
+def test_larger_agents_never_give_more_agents(host: dict[str, int], more: int) -> None:
     assert agents(**{**host, "per_agent": host["per_agent"] + more}) <= agents(**host)
 
 
@@ -86,7 +86,7 @@ def test_recommended_is_from_one_to_the_maximum(host: dict[str, int]) -> None:
 
 
 @given(host=HOSTS)
-def test_the_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) -> None:
+def test_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) -> None:
     budget = budget_or_skip(**host)
     slots, jobs = budget["slots"], budget["jobs"]
     assert slots is not None and jobs is not None
@@ -96,7 +96,7 @@ def test_the_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) 
 
 
 @given(per_agent=PER_AGENT)
-def test_the_smallest_host_is_the_smallest(per_agent: int) -> None:
+def test_reported_smallest_host_is_the_smallest(per_agent: int) -> None:
     host = smallest_host(BudgetPolicy(per_agent))
     assert agents(total=host, per_agent=per_agent) == 1
     assert agents(total=host - 2 * KIB, per_agent=per_agent) == 0

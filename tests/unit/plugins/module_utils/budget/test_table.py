@@ -34,7 +34,7 @@ def test_a_container_without_a_number_of_cpus() -> None:
     assert "Slots                     - (the number of CPUs is not known)" in table
 
 
-def test_one_is_singular() -> None:
+def test_number_1_is_singular() -> None:
     table = budget_table(memory_budget(6 * GIB, cpus=8))
     assert [line.split()[1:3] for line in table.splitlines()[-4:]] == [["1", "agent"]] * 2 + [
         ["1", "cargo"],
@@ -43,6 +43,6 @@ def test_one_is_singular() -> None:
     assert "cargo command at once" in table
 
 
-def test_columns_are_aligned_whatever_is_in_them() -> None:
+def test_columns_are_always_aligned() -> None:
     table = columns([("Name", "Size"), ("a\u202e\n", 1), ("b", None)], left=1)
     assert table.splitlines() == ["Name       Size", r"a\u202e\n     1", "b             -"]

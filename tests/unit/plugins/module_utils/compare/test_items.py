@@ -67,7 +67,7 @@ def others(result: Comparison):
     return [(item.kind, item.name, item.status, item.differs) for item in result.items if item.status != OK]
 
 
-def test_a_host_that_is_right_tells_every_item_as_ok():
+def test_compliant_host_has_only_ok_items():
     result = compare([LIMITS], seen(LIMITS))
     assert others(result) == [] and not result.differs and not result.files_differ
     assert [(item.kind, item.name) for item in result.items] == [
@@ -91,7 +91,7 @@ def test_a_host_that_is_right_tells_every_item_as_ok():
         (LIMITS, {"a": PathState("unreadable", why="a dead mount")}, ("file", "/x/a", UNKNOWN, ()), True),
     ],
 )  # fmt: skip
-def test_each_thing_that_differs_is_one_item(wanted, host, item, files_differ):
+def test_each_difference_is_one_item(wanted, host, item, files_differ):
     result = compare([wanted], seen(wanted, **host))
     assert others(result) == [item]
     assert result.differs and result.files_differ is files_differ
@@ -110,7 +110,7 @@ def role(*conditions, **more):
         (Condition("limits", "agent1", "", None, "no login could be tried"), UNKNOWN, ()),
     ],
 )  # fmt: skip
-def test_a_condition_is_one_item_and_no_file_for_it(condition, status, differs):
+def test_condition_is_one_item_without_a_file(condition, status, differs):
     result = compare([role(condition)], seen())
     (item,) = [item for item in result.items if item.name != RECORD]
     assert (item.status, item.differs) == (status, differs)
@@ -119,7 +119,7 @@ def test_a_condition_is_one_item_and_no_file_for_it(condition, status, differs):
     assert [item.name for item in result.of(condition.kind)] == ([condition.name] if status == DRIFTED else [])
 
 
-def test_what_systemd_puts_right_is_told_once_and_only_if_it_differs():
+def test_state_corrected_by_systemd_is_one_item_only_if_different():
     reload = Condition("ceiling", "user.slice", True, False, "no maximum", reload=True)
     restart = Condition("ceiling", "cron.service", False, True, "runs above", restart="cron.service")
     result = compare([role(reload, restart, restart)], seen())
@@ -130,12 +130,12 @@ def test_what_systemd_puts_right_is_told_once_and_only_if_it_differs():
     assert (not_known.reload, not_known.differs) == (False, True)
 
 
-def test_a_note_is_no_difference():
+def test_note_is_not_a_difference():
     result = compare([role(notes=(Note("fence", "swap", "swap is on"),))], seen())
     assert others(result) == [("fence", "swap", NOTE, ())] and not result.differs
 
 
-def test_a_path_and_a_unit_of_two_roles_are_told_once():
+def test_path_and_unit_of_two_roles_are_one_item():
     other = replace(LIMITS, role="agent_hygiene", conditions=())
     result = compare([LIMITS, other], seen(LIMITS, other, units={"sweep.timer": replace(TIMER, enabled="")}))
     names = [item.name for item in result.items]
@@ -143,12 +143,12 @@ def test_a_path_and_a_unit_of_two_roles_are_told_once():
     assert others(result) == [("unit", "sweep.timer", DRIFTED, ("enabled",))]
 
 
-def test_if_systemd_was_not_asked_units_are_no_items():
+def test_units_are_not_items_if_systemd_was_not_asked():
     asked = seen(LIMITS)
     assert [item.kind for item in compare([LIMITS], replace(asked, units=None)).items if item.kind == "unit"] == []
 
 
-def test_what_a_role_no_longer_wants_is_drift_and_what_was_left_is_a_note():
+def test_unwanted_path_is_drift_and_kept_path_is_a_note():
     empty = replace(LIMITS, entries=(), units=(), conditions=())
     assert {item[1:3] for item in others(compare([empty], seen(LIMITS)))} == {("/x/a", DRIFTED), ("/x/b", DRIFTED)}
     host = seen(LIMITS, a=replace(FILE.state, sha256="0" * 64))
@@ -158,13 +158,13 @@ def test_what_a_role_no_longer_wants_is_drift_and_what_was_left_is_a_note():
     assert others(compare([only_b], host)) == [("file", "/x/a", NOTE, ())]
 
 
-def test_only_the_roles_that_are_compared_are_told():
+def test_only_compared_roles_have_items():
     other = replace(LIMITS, role="agent_hygiene")
     result = compare([other], seen(LIMITS, other, a=ABSENT))
     assert {item.role for item in result.items if item.name != RECORD} == {"agent_hygiene"}
 
 
-def test_a_host_that_could_not_be_compared_lists_what_it_has_by_its_manifest():
+def test_host_that_cannot_be_compared_lists_the_paths_of_its_manifest():
     held = manifest(LIMITS)
     held.roles["agent_limits"].paths["/gone"] = Record(ABSENT, ABSENT)
     held.roles["agent_limits"].trees.append("/opt/toolchain")
@@ -178,7 +178,7 @@ def test_a_host_that_could_not_be_compared_lists_what_it_has_by_its_manifest():
     assert not_compared(["agent_limits"], None, "no route") == ()
 
 
-def test_the_view_of_an_item_has_only_what_it_needs():
+def test_view_of_an_item_has_only_set_fields():
     result = compare([LIMITS], seen(LIMITS, a=ABSENT))
     views = {item.name: item.view() for item in result.items}
     assert views["/x/b"] == {"role": "agent_limits", "item": "/x/b", "kind": "link", "status": OK}

@@ -72,7 +72,7 @@ def by_file() -> dict[str, set[str]]:
     return {name: what for name, what in found.items() if what}
 
 
-def test_nothing_else_says_whether_a_host_is_right():
+def test_only_the_comparison_decides_whether_a_host_is_compliant():
     """Finds calls of the comparison's functions, and ==, != and in on attributes that only paths and units have, in all
     plugins. It does not find a comparison that avoids these names: one of whole states, of modes alone, by a hash of
     everything, in Jinja or in a shell script."""
@@ -82,7 +82,7 @@ def test_nothing_else_says_whether_a_host_is_right():
     assert sorted(set(ALLOWED) - set(found)) == [], "these compare nothing any more: take them out of ALLOWED"
 
 
-def test_it_would_be_found():
+def test_check_finds_a_violation():
     second = """
 def drifted(wanted, found):
     return [path for path in wanted if found[path].sha256 != wanted[path].sha256 or found["active"] == "failed"]
@@ -91,14 +91,14 @@ def drifted(wanted, found):
     assert set(comparisons(ast.parse("paths.differences(a, b)"))) == {"calls differences"}
 
 
-def test_the_names_that_are_looked_for_exist():
+def test_searched_names_exist():
     names = set(PathState.__dataclass_fields__) | set(UnitState.__dataclass_fields__) | {"memory_max", "swap_max"}
     assert names >= TELLING
     text = "".join(path.read_text(encoding="utf-8") for path in (PLUGINS / "module_utils").rglob("*.py"))
     assert [name for name in FUNCTIONS if f"def {name}(" not in text] == []
 
 
-def test_playbooks_and_roles_decide_by_the_comparison_alone():
+def test_playbooks_and_roles_use_only_the_comparison():
     """Their conditions use what policy_compare gives, never the state of a path or unit."""
     root = PLUGINS.parent
     words = ("ansible.builtin.stat", ".stat.", "service_facts", "systemctl is-", "sha256sum")

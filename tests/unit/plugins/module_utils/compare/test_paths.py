@@ -59,7 +59,7 @@ def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], he
 
 
 @pytest.mark.parametrize("state", [file(), folder(), link()], ids=lambda state: state.kind)
-def test_what_is_as_wanted_and_recorded_so_needs_nothing(state):
+def test_wanted_and_recorded_path_has_no_difference(state):
     (step,) = compared({"a": state}, {"a": state}, manifest(a=Record(state, ABSENT)))
     assert (step.action, step.why, step.differs) == (NONE, "", ())
 
@@ -79,7 +79,7 @@ def test_what_is_as_wanted_and_recorded_so_needs_nothing(state):
         (ABSENT, file(), ("kind",), "is a file, and should not be there"),
     ],
 )  # fmt: skip
-def test_what_differs_is_named_and_put_right(wanted, found, differs, why):
+def test_different_path_is_named_and_corrected(wanted, found, differs, why):
     (step,) = compared({"a": wanted}, {"a": found}, manifest(a=Record(wanted, ABSENT)))
     assert (step.action, step.why, step.changes) == (PUT, why, True)
     assert step.differs[: len(differs)] == differs
@@ -99,13 +99,13 @@ def test_what_differs_is_named_and_put_right(wanted, found, differs, why):
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
-def test_what_would_be_lost_or_can_not_be_read_is_refused_with_what_to_do(wanted, found, held):
+def test_loss_of_data_and_unreadable_path_are_refused_with_the_remedy(wanted, found, held):
     (step,) = compared({"a": wanted}, {"a": found}, held)
     assert step.action == REFUSE and not step.changes
     assert "move it away" in step.why or step.why == UNREADABLE.why
 
 
-def test_a_file_of_ours_that_was_blown_up_is_replaced():
+def test_own_file_that_became_too_large_is_replaced():
     (step,) = compared({"a": file()}, {"a": file(TOO_LARGE)}, manifest(a=Record(file(), ABSENT)))
     assert step.action == PUT
 
@@ -114,12 +114,12 @@ def test_a_file_of_ours_that_was_blown_up_is_replaced():
     "held",
     [manifest(), manifest(a=Record(file(mode="0600"), ABSENT)), manifest(a=Record(file(), ABSENT, kept=True))],
 )
-def test_what_the_manifest_has_otherwise_is_only_recorded(held):
+def test_different_manifest_entry_is_only_recorded(held):
     (step,) = compared({"a": file()}, {"a": file()}, held)
     assert (step.action, step.differs, step.changes) == (PUT, ("manifest",), False)
 
 
-def test_missing_parents_come_first_and_are_implied():
+def test_missing_parents_are_created_first_as_implied_folders():
     steps = compared({"new/er/a": file()}, {}, manifest())
     assert [(step.path, step.implied) for step in steps] == [
         ("/x/new", True),
@@ -128,7 +128,7 @@ def test_missing_parents_come_first_and_are_implied():
     ]
 
 
-def test_parents_of_foreign_paths_are_not_ours():
+def test_parents_of_foreign_paths_are_not_implied():
     steps = compare_paths(ROLE, {"/home/a/nova/scripts/x": link()}, Manifest(), lambda _path: ABSENT, {"/home/a/nova/scripts/x"})  # fmt: skip
     assert [step.path for step in steps] == ["/home/a/nova/scripts/x"]
 
@@ -147,14 +147,14 @@ def test_parents_of_foreign_paths_are_not_ours():
         (Record(file(), ABSENT), UNREADABLE, REFUSE),
     ],
 )
-def test_what_is_no_longer_wanted(record, found, action):
+def test_unwanted_path_is_removed_or_kept(record, found, action):
     (step,) = compared({}, {"old": found}, manifest(old=record))
     assert step.action == action and step.why
     if action == TAKE:
         assert step.after == record.before
 
 
-def test_what_was_kept_is_left_while_the_role_is_wanted_and_looked_at_again_after_that():
+def test_kept_path_stays_while_its_role_exists_and_is_compared_again_later():
     held = manifest(old=Record(file(), ABSENT, kept=True), a=Record(link(), ABSENT))
     steps = {step.path: step for step in compared({"a": link()}, {"old": file(B), "a": link()}, held)}
     assert steps["/x/old"].action == NONE and "left in place" in steps["/x/old"].why
@@ -164,13 +164,13 @@ def test_what_was_kept_is_left_while_the_role_is_wanted_and_looked_at_again_afte
     }
 
 
-def test_content_that_belongs_to_users_is_not_compared_and_not_put_back():
+def test_content_of_users_is_not_compared_and_not_restored():
     theirs = file(sha256="")
     (step,) = compared({"a": theirs}, {"a": file(B)}, manifest())
     assert (step.action, step.changes, step.before.sha256) == (PUT, False, "")
 
 
-def test_a_path_of_two_roles_is_the_last_one_s_and_goes_with_the_last():
+def test_path_of_two_roles_has_the_last_state_and_is_removed_with_the_last_role():
     state = {"/x/a": file()}
     held = Manifest()
     for steps in compare_roles({"r1": state, "r2": state}, held, lambda path: folder() if path == "/x" else ABSENT).values():  # fmt: skip
@@ -277,7 +277,7 @@ OFTEN = settings(max_examples=150)
 
 @given(trees(), desired())
 @OFTEN
-def test_after_an_apply_all_is_right_and_after_retire_all_is_as_before(before, wanted):
+def test_apply_makes_a_host_compliant_and_retire_restores_it(before, wanted):
     tree, held = dict(before), Manifest()
     if not apply(tree, held, wanted):
         event("refused")
@@ -294,7 +294,7 @@ def test_after_an_apply_all_is_right_and_after_retire_all_is_as_before(before, w
 
 @given(trees(), desired(), desired())
 @OFTEN
-def test_after_a_change_of_the_policy_all_is_right_and_after_retire_all_is_as_before(before, first, second):
+def test_changed_policy_makes_a_host_compliant_and_retire_restores_it(before, first, second):
     tree, held = dict(before), Manifest()
     if not apply(tree, held, first) or not apply(tree, held, second):
         event("refused")
@@ -306,7 +306,7 @@ def test_after_a_change_of_the_policy_all_is_right_and_after_retire_all_is_as_be
 
 @given(trees(), desired(), st.sampled_from(NAMES), STATES)
 @OFTEN
-def test_drift_is_found_and_put_right(before, wanted, path, state):
+def test_drift_is_found_and_corrected(before, wanted, path, state):
     tree, held = dict(before), Manifest()
     assume(apply(tree, held, wanted) and not (path in FOLDERS and state.kind == "link"))
     right = dict(tree)
@@ -324,7 +324,7 @@ def test_drift_is_found_and_put_right(before, wanted, path, state):
 
 @given(trees(), desired(), st.sampled_from(ROLES))
 @OFTEN
-def test_one_role_goes_and_the_other_s_paths_stay(before, wanted, gone):
+def test_removed_role_keeps_the_paths_of_other_roles(before, wanted, gone):
     tree, held = dict(before), Manifest()
     if not apply(tree, held, wanted):
         return

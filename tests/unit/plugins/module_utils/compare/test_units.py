@@ -49,7 +49,7 @@ def compared(unit, found, record=None):
         (RUNNER, {"limits": {**LIMITS, "nofile": [1024, 524288]}}, "limits", "nofile 1024:524288, not 1024:4096"),
     ],
 )
-def test_a_unit_that_is_not_as_its_files_want_it_differs(unit, seen, differs, part):
+def test_unit_in_another_state_than_wanted_differs(unit, seen, differs, part):
     finding = compared(unit, replace(RUNS, **seen))
     assert finding.differs and list(finding.why) == [differs] and part in finding.why[differs]
 
@@ -68,23 +68,23 @@ def test_a_unit_that_is_not_as_its_files_want_it_differs(unit, seen, differs, pa
         (RUNNER, {"load": "not-found"}),
     ],
 )
-def test_others_are_right(unit, seen):
+def test_unit_in_the_wanted_state_has_no_difference(unit, seen):
     assert not compared(unit, replace(RUNS, **seen)).differs
 
 
-def test_a_restart_that_a_killed_run_left_is_still_to_be_done():
+def test_restart_of_a_killed_run_is_still_pending():
     finding = compared(TIMER, RUNS, RoleRecord(restarts=["x.timer"]))
     assert list(finding.why) == ["restart"]
     assert not compared(TIMER, RUNS, RoleRecord(restarts=["y.timer"])).differs
 
 
 @pytest.mark.parametrize("found", [None, NOT_KNOWN])
-def test_if_systemd_does_not_answer_a_unit_is_not_known(found):
+def test_unit_is_unknown_if_systemd_does_not_answer(found):
     finding = compared(TIMER, found)
     assert finding.differs and not finding.known and not finding.why
 
 
-def test_limits_that_differ_are_named_and_others_are_not():
+def test_only_different_limits_are_named():
     assert limits_that_differ(LIMITS, {**LIMITS, "stack": [1, 2]}) == ""
     assert limits_that_differ(LIMITS, {"as": [None, None]}) == (
         f"as unlimited, not {64 << 30}, nofile unlimited, not 1024:4096"

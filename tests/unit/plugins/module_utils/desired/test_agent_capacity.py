@@ -54,7 +54,7 @@ def lines(sshd, **given):
     return contexts(observed(sshd=sshd), **given).get(agent_capacity.SSHD_FILE, {"lines": {}})["lines"]
 
 
-def test_only_what_the_host_lacks_is_raised():
+def test_only_too_low_values_are_raised():
     assert values(observed()) == {
         "fs.inotify.max_user_instances": (1024, 128),
         "kernel.keys.maxbytes": (100_000, 20_000),
@@ -62,7 +62,7 @@ def test_only_what_the_host_lacks_is_raised():
     }
 
 
-def test_one_account_that_runs_all_agents_needs_more():
+def test_single_account_for_all_agents_needs_higher_limits():
     raised = values(observed(), agent_policy_count_agents="sessions")
     assert raised["fs.inotify.max_user_instances"] == (16 * 300, 128)
     assert raised["fs.inotify.max_user_watches"] == (16_384 * 300, 524_288)
@@ -79,11 +79,11 @@ def test_one_account_that_runs_all_agents_needs_more():
         (Setting(200, False), None),
     ],
 )
-def test_the_next_look_wants_the_same(setting, raised):
+def test_next_look_wants_the_same_state(setting, raised):
     assert values(observed(kernel__keys__maxkeys=setting)).get("kernel.keys.maxkeys") == raised
 
 
-def test_a_value_that_is_not_in_force_is_set_and_a_later_file_of_others_is_named():
+def test_value_not_in_force_is_set_and_a_later_foreign_file_is_named():
     lowered = observed(kernel__keys__maxkeys=Setting(150, True, ours=1000, before=200))
     assert settings_of(drifted([wanted(agent_capacity, lowered)]))["kernel.keys.maxkeys"] == 1000
     later = observed(kernel__keys__maxkeys=Setting(150, True, 1000, 200, later="/etc/sysctl.d/99-x.conf"))
@@ -92,12 +92,12 @@ def test_a_value_that_is_not_in_force_is_set_and_a_later_file_of_others_is_named
     assert any("/etc/sysctl.d/99-x.conf" in one.why for one in wrong)
 
 
-def test_an_earlier_value_of_ours_goes_down_with_the_number_of_agents():
+def test_own_earlier_value_is_lowered_with_the_number_of_agents():
     more = observed(kernel__keys__maxkeys=Setting(4800, True, ours=4800, before=200))
     assert settings_of(drifted([wanted(agent_capacity, more)]))["kernel.keys.maxkeys"] == 1000
 
 
-def test_what_was_raised_is_put_back_when_the_part_or_the_role_goes():
+def test_raised_value_is_restored_if_the_part_or_the_role_is_removed():
     seen = observed(kernel__keys__maxkeys=Setting(1000, True, ours=1000, before=200))
     assert settings_of(drifted([wanted(agent_capacity, seen, agent_capacity_kernel=False)])) == {
         "kernel.keys.maxkeys": 200
@@ -107,7 +107,7 @@ def test_what_was_raised_is_put_back_when_the_part_or_the_role_goes():
     assert settings_of(drifted(retired_of(changed, ["agent_capacity"]))) == {}
 
 
-def test_a_container_has_a_note_and_no_file():
+def test_container_has_a_note_and_no_file():
     found = wanted(agent_capacity, observed(writable=False))
     assert agent_capacity.SYSCTL_FILE not in {entry.path for entry in found.entries}
     (note,) = [note for note in found.notes if note.kind == "kernel"]
@@ -135,11 +135,11 @@ def test_a_container_has_a_note_and_no_file():
         (Sshd(), {}),
     ],
 )
-def test_the_lines_of_sshd(sshd, wanted_lines):
+def test_drop_in_of_sshd_has_the_expected_lines(sshd, wanted_lines):
     assert lines(sshd) == wanted_lines
 
 
-def test_controllers_are_exempt_where_sshd_can():
+def test_controllers_are_exempt_if_sshd_supports_it():
     given = {"agent_capacity_controllers": ["192.0.2.7", "2001:db8::/64"]}
     assert "PerSourcePenaltyExemptList" not in lines(SSHD, **given)
     theirs = {"persourcepenaltyexemptlist": [Given("/x", "10.0.0.0/8")]}
@@ -158,17 +158,17 @@ def test_controllers_are_exempt_where_sshd_can():
         (DEFAULTS, "sessions", str(4_194_304 * 75 // 100)),
     ],
 )
-def test_the_tasks_of_an_account(tasks, count, wanted_tasks):
+def test_tasks_max_of_an_account_is_computed(tasks, count, wanted_tasks):
     found = contexts(observed(tasks=tasks), agent_policy_count_agents=count)
     assert found.get(agent_capacity.TASKS_FILE, {"tasks_max": None})["tasks_max"] == wanted_tasks
 
 
-def test_more_sessions_than_logind_allows():
+def test_sessions_max_is_raised_above_the_limit_of_logind():
     assert agent_capacity.LOGIND_FILE not in contexts(observed())
     assert contexts(observed(), agent_capacity_agents=2000)[agent_capacity.LOGIND_FILE] == {"sessions_max": 16_000}
 
 
-def test_open_files_are_as_many_as_the_host_can_give():
+def test_nofile_is_limited_to_the_maximum_of_the_host():
     few = replace(RIGHT, capacity=Capacity(open_files=20_000))
     ours = policy().of(agent_limits.Variables)
     assert agent_limits.limits(ours, RIGHT)["nofile"] == [65_536, 1_048_576]

@@ -33,12 +33,12 @@ def holds(observed):
     return found["user.slice"].found
 
 
-def test_without_it_nothing_is_wanted_and_no_host_is_refused():
+def test_disabled_ceiling_wants_nothing_and_refuses_no_host():
     old = changed(RIGHT, "ceiling", hierarchy="legacy", controllers=[], systemd=0)
     assert wanted(agent_ceiling, old) == agent_ceiling.Wanted("agent_ceiling")
 
 
-def test_it_is_the_available_memory_and_a_part_of_it_is_kept_for_each_administrator():
+def test_ceiling_is_the_available_memory_and_reserves_a_part_for_each_administrator():
     role = wanted(agent_ceiling, RIGHT, **ON)
     context = {entry.path: entry.content.context for entry in role.entries}
     assert context[f"{FOLDER}/user.slice.d/90-nova-agent.conf"] == {
@@ -50,7 +50,7 @@ def test_it_is_the_available_memory_and_a_part_of_it_is_kept_for_each_administra
     assert f"{FOLDER}/user-1000.slice.d/90-nova-agent.conf" in context
 
 
-def test_available_memory_is_rounded_down_to_what_every_page_size_can_keep():
+def test_available_memory_is_rounded_down_to_all_page_sizes():
     assert agent_ceiling.height(588 * MIB + 1023) == 588 * MIB
 
 
@@ -64,30 +64,30 @@ def test_available_memory_is_rounded_down_to_what_every_page_size_can_keep():
         (None, 0, False),
     ],
 )
-def test_whether_it_holds_is_what_the_kernel_has(memory_max, swap_max, held):
+def test_condition_compares_the_ceiling_with_the_value_of_the_kernel(memory_max, swap_max, held):
     assert holds(using(memory_max=memory_max, swap_max=swap_max)) is held
 
 
-def test_a_ceiling_that_does_not_hold_asks_for_a_reload():
+def test_ceiling_not_in_force_needs_a_reload():
     (condition,) = wanted(agent_ceiling, RIGHT, **ON).conditions[:1]
     assert condition.reload and not condition.restart
 
 
-def test_a_host_that_does_not_tell_what_is_in_use_is_not_blocked():
+def test_host_with_unknown_memory_in_use_is_not_refused():
     observed = changed(RIGHT, "ceiling", users=None)
     assert holds(observed) is False
     assert not agent_ceiling.blocked(policy(**ON), host(observed, **ON))
     assert not agent_ceiling.blocked(policy(), host(using(in_use=9999 * GIB)))  # without a ceiling
 
 
-def test_a_scheduler_that_runs_above_the_ceiling_is_restarted():
+def test_scheduler_outside_the_ceiling_is_restarted():
     conditions = wanted(agent_ceiling, RIGHT, **ON, agent_ceiling_schedulers=["cron", "atd"]).conditions
     assert [(one.name, one.restart) for one in conditions if one.found != one.expected and one.restart] == [
         ("cron.service", "cron.service")
     ]
 
 
-def test_sessions_are_ended_whole_only_if_that_is_wanted():
+def test_sessions_are_killed_as_a_whole_only_if_configured():
     def paths(**variables):
         return [entry.path for entry in wanted(agent_ceiling, RIGHT, **ON, **variables).entries]
 
@@ -117,7 +117,7 @@ def test_sessions_are_ended_whole_only_if_that_is_wanted():
         ),
     ],
 )  # fmt: skip
-def test_a_host_that_can_not_have_it_is_told_why(observed, variables, parts):
+def test_unsuitable_host_has_a_problem_with_the_reason(observed, variables, parts):
     with pytest.raises(HostProblems) as error:
         host(observed, **ON, **variables)
     assert "\n" not in str(error.value)
@@ -135,7 +135,7 @@ def test_a_host_that_can_not_have_it_is_told_why(observed, variables, parts):
         (replace(RIGHT, ceiling=replace(RIGHT.ceiling, systemd=249)), {}),
     ],
 )
-def test_a_host_that_can_have_it_has_no_problem(observed, variables):
+def test_suitable_host_has_no_problem(observed, variables):
     assert host(observed, **ON, **variables)
 
 
@@ -148,7 +148,7 @@ def test_a_host_that_can_have_it_has_no_problem(observed, variables):
         (changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {}, False),
     ],
 )
-def test_it_is_offered_where_a_host_could_have_it_and_has_none(observed, given, offered):
+def test_ceiling_is_offered_if_a_suitable_host_has_none(observed, given, offered):
     assert agent_ceiling.offered(policy(**given), host(observed, **given)) is offered
 
 
@@ -159,7 +159,7 @@ def test_it_is_offered_where_a_host_could_have_it_and_has_none(observed, given, 
         ("/etc/systemd/system/user.slice.d/99-local.conf", "give it a name before 90-nova-agent.conf"),
     ],
 )
-def test_a_file_of_others_that_overrides_the_ceiling_is_named_and_no_reload_is_tried(path, advice):
+def test_foreign_file_that_overrides_the_ceiling_is_named_without_a_reload(path, advice):
     observed = changed(using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
     found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}["user.slice"]
     assert found.found is False and found.reload is False

@@ -26,7 +26,7 @@ def units(**variables):
     return [unit.name for unit in wanted(agent_hygiene, RIGHT, **variables).units if unit.active]
 
 
-def test_each_timer_is_there_only_if_it_has_something_to_do():
+def test_each_timer_exists_only_if_it_has_work():
     assert units() == []
     sweep = ["nova-agent-sweep.timer", "nova-agent-free-space.timer"]
     assert units(agent_hygiene_workspaces=["/home/*/nova"]) == sweep
@@ -36,13 +36,13 @@ def test_each_timer_is_there_only_if_it_has_something_to_do():
     assert units(**BOTH) == [*sweep, "nova-agent-audit-log.timer"]
 
 
-def test_water_marks_that_do_not_fit_each_other_are_named():
+def test_conflicting_marks_of_free_space_are_named():
     for least, goal in (("20%", "10%"), ("0", "10%"), ("1T", "0")):
         with pytest.raises(PolicyProblems, match=r"(?=.*_free_min is).*_free_goal is"):
             wanted(agent_hygiene, RIGHT, agent_hygiene_free_min=least, agent_hygiene_free_goal=goal)
 
 
-def test_a_timer_is_enabled_by_a_link_and_its_unit_is_ours():
+def test_timer_is_enabled_by_a_link_and_is_an_own_unit():
     role = wanted(agent_hygiene, RIGHT, **BOTH)
     links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
     assert links == {
@@ -53,7 +53,7 @@ def test_a_timer_is_enabled_by_a_link_and_its_unit_is_ours():
     assert all(unit.own for unit in role.units)
 
 
-def test_the_programs_read_what_the_variables_hold(tmp_path):
+def test_programs_read_the_values_of_the_variables(tmp_path):
     (entry,) = [one for one in wanted(agent_hygiene, RIGHT, **BOTH).entries if one.path.endswith("hygiene.json")]
     assert entry.mode == "0600"
     file = tmp_path / "hygiene.json"

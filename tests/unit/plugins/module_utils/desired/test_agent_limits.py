@@ -32,7 +32,7 @@ def notations(**variables):
     )
 
 
-def test_the_defaults_in_every_notation():
+def test_defaults_are_written_in_every_notation():
     assert notations() == (
         ["- as 67108864", "- core 0", "soft nofile 65536", "hard nofile 1048576"],
         ["LimitAS=68719476736", "LimitCORE=0", "LimitNOFILE=65536:1048576"],
@@ -41,7 +41,7 @@ def test_the_defaults_in_every_notation():
     )
 
 
-def test_units_of_limits_conf_are_converted_for_the_others():
+def test_units_of_limits_conf_are_converted_for_systemd_and_the_kernel():
     extra = {"stack": "8192:unlimited", "cpu": 2, "maxlogins": 4}
     pam, systemd, options, kernel = notations(
         agent_limits_nofile="1024", agent_limits_nproc="500", agent_limits_extra=extra
@@ -52,7 +52,7 @@ def test_units_of_limits_conf_are_converted_for_the_others():
     assert kernel["stack"] == [8 << 20, None]
 
 
-def test_every_item_that_is_allowed_is_accepted():
+def test_every_allowed_item_is_accepted():
     extra = dict.fromkeys(set(agent_limits.PROCESS_ITEMS) - set(agent_limits.OWN_VARIABLE), 8)
     policy(agent_limits_extra={**extra, "nice": -5, "maxlogins": "4"})
 
@@ -61,7 +61,7 @@ def test_every_item_that_is_allowed_is_accepted():
     ("nofile", "works"),
     [("65536:1048576", "65536:524288"), ("1048576", "524288:524288"), ("524289", "524288:524288")],
 )
-def test_more_open_files_than_the_host_can_give_are_refused_with_the_number_that_works(nofile, works):
+def test_nofile_above_the_host_limit_is_refused_with_a_valid_number(nofile, works):
     observed = changed(RIGHT, "capacity", open_files=524288)
     with pytest.raises(HostProblems) as refused:
         host(observed, agent_limits_nofile=nofile)
@@ -73,7 +73,7 @@ def test_more_open_files_than_the_host_can_give_are_refused_with_the_number_that
         assert host(observed, agent_limits_nofile=possible)
 
 
-def test_each_service_has_a_drop_in_and_is_restarted_only_if_that_is_wanted():
+def test_each_service_has_a_drop_in_and_is_restarted_only_if_configured():
     role = wanted(agent_limits, agent_limits_services=["build-runner", "lint@1"])
     assert [entry.path for entry in role.entries[1:]] == [
         "/etc/systemd/system/build-runner.service.d/90-nova-agent.conf",
@@ -103,7 +103,7 @@ def deep(**logins):
     return replace(RIGHT, deep=Deep(logins, {}))
 
 
-def test_limits_of_a_login_are_compared_and_what_could_not_be_tried_is_not_known():
+def test_limits_of_a_login_are_compared_or_unknown():
     right = {"as": [64 * GIB, 64 * GIB], "core": [0, 0], "nofile": [65536, 1048576]}
     assert conditions(deep(agent1=Login({**right, "stack": [1, 1]}))) == []
     ((_name, found, differs),) = conditions(deep(agent1=Login({**right, "as": [None, None], "nofile": [1024, 4096]})))

@@ -68,12 +68,12 @@ def problems(observed, **variables):
         (RIGHT, {"agent_policy_users": ["bob"]}, ("bob", "agent_policy_users", "leaves out")),
     ],
 )
-def test_a_host_that_can_not_take_the_policy_is_refused_with_the_reason(observed, variables, parts):
+def test_unsuitable_host_is_refused_with_the_reason(observed, variables, parts):
     (line,) = problems(observed, **variables)
     assert [part for part in parts if part not in line] == []
 
 
-def test_all_reasons_are_told_at_once_also_if_there_is_no_budget():
+def test_all_reasons_are_reported_at_once_even_without_a_budget():
     observed = changed(changed(RIGHT, "memory", total=GIB), "platform", uid=1000, systemd=False)
     assert len(problems(observed)) == 3
 
@@ -95,7 +95,7 @@ def test_all_reasons_are_told_at_once_also_if_there_is_no_budget():
         (with_agents(missing=("bob",)), {"agent_policy_users": ["bob"], "agent_policy_create_users": True}),
     ],
 )
-def test_a_host_that_can_take_the_policy_has_no_problem(observed, variables):
+def test_suitable_host_has_no_problem_with_the_policy(observed, variables):
     assert problems(observed, **variables) == []
 
 
@@ -113,30 +113,30 @@ def accounts(users, members=(), group=True, record=None, memberships=None):
     )
 
 
-def test_an_empty_host_gets_the_group():
+def test_host_without_the_group_gets_it():
     plan = account_plan(accounts([], group=False), "agents", ())
     assert plan.pending and plan.group and plan.record == AccountsRecord(["agents"])
     assert (plan.users, plan.members, plan.leavers) == ([], [], [])
 
 
-def test_what_is_there_already_is_not_noted_as_ours():
+def test_existing_accounts_are_not_recorded_as_created():
     plan = account_plan(accounts(["bob"], members=["bob"]), "agents", ("bob",))
     assert not plan.pending and plan.record == AccountsRecord()
 
 
-def test_the_record_survives_the_next_apply():
+def test_record_is_kept_by_the_next_apply():
     made = AccountsRecord(["agents"], ["bob"], {"agents": ["bob"]})
     plan = account_plan(accounts(["bob"], members=["bob"], record=made), "agents", ("bob",))
     assert not plan.pending and plan.record == made
 
 
-def test_a_killed_apply_is_finished_by_the_next():
+def test_killed_apply_is_finished_by_the_next():
     made = AccountsRecord(["agents"], [], {"agents": ["bob"]})
     plan = account_plan(accounts(["bob"], group=False, record=made), "agents", ("bob",))
     assert plan.group and plan.members == ["bob"] and plan.record == made
 
 
-def test_who_is_no_longer_listed_leaves_if_we_put_him_in():
+def test_unlisted_member_is_removed_if_the_role_added_it():
     made = AccountsRecord([], [], {"agents": ["bob"]})
     plan = account_plan(accounts([], members=["bob", "eve"], record=made), "agents", ())
     assert plan.pending and plan.leavers == [("bob", "agents")]
@@ -145,14 +145,14 @@ def test_who_is_no_longer_listed_leaves_if_we_put_him_in():
     assert not after.pending and after.record.members == {}
 
 
-def test_after_the_group_was_renamed_its_members_leave_the_old_one():
+def test_members_leave_the_old_group_after_a_rename():
     made = AccountsRecord([], [], {"old": ["bob"]})
     plan = account_plan(accounts(["bob"], record=made, memberships={"old": ["bob", "eve"]}), "agents", ("bob",))
     assert plan.leavers == [("bob", "old")] and plan.members == ["bob"]
     assert plan.record.members == {"old": ["bob"], "agents": ["bob"]}
 
 
-def test_without_a_group_everybody_leaves():
+def test_members_leave_if_the_group_is_removed():
     made = AccountsRecord([], [], {"old": ["bob"], "gone": ["bob"]})
     plan = account_plan(accounts([], record=made, memberships={"old": ["bob"], "gone": []}), None, ())
     assert plan.leavers == [("bob", "old")]
@@ -164,7 +164,7 @@ def conditions(observed, **variables):
     return [(one.kind, one.name) for one in found if one.found != one.expected]
 
 
-def test_accounts_are_conditions():
+def test_accounts_become_conditions():
     assert conditions(RIGHT) == []
     assert conditions(changed(RIGHT, "accounts", group_id=None)) == [("group", "nova-agents")]
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
@@ -177,7 +177,7 @@ def test_accounts_are_conditions():
     assert conditions(replace(RIGHT, accounts=left)) == [("member", "eve in old")]
 
 
-def test_what_was_made_is_recorded_in_a_file():
+def test_created_accounts_are_recorded_in_a_file():
     observed = changed(with_agents(missing=("bob",)), "accounts", group_id=None)
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
     (entry,) = wanted(agent_policy, observed, **variables).entries
@@ -194,7 +194,7 @@ def test_what_was_made_is_recorded_in_a_file():
         (changed(RIGHT, "fences", shm_used=3 * GIB), "/dev/shm use 3 GiB"),
     ],
 )
-def test_what_defeats_a_limit_is_a_note(observed, part):
+def test_settings_that_disable_a_limit_are_notes(observed, part):
     (note,) = wanted(agent_policy, observed).notes
     assert part in note.text
     assert wanted(agent_policy, RIGHT).notes == ()

@@ -17,13 +17,13 @@ def status_policy(**variables):
     return json.loads(next(entry.content for entry in entries if entry.path.endswith("status.json")))
 
 
-def test_the_file_has_what_the_program_reads_and_no_more():
+def test_policy_file_has_exactly_the_values_of_the_program():
     found = status_policy()
     assert set(found) == set(Policy.__annotations__)
     assert set(HostBudget.__annotations__) <= set(found["budget"])
     assert (found["budget"]["available"], found["budget"]["slots"]) == (1304 * GIB, 300)
 
 
-def test_slots_and_jobs_are_those_of_the_policy_not_of_the_budget():
+def test_slots_and_jobs_come_from_the_policy_not_from_the_budget():
     budget = status_policy(agent_wrappers_slots=3, agent_wrappers_jobs=5)["budget"]
     assert (budget["slots"], budget["jobs"]) == (3, 5)

@@ -53,11 +53,11 @@ def toolchain(observed, **variables):
     return condition
 
 
-def test_as_it_was_asked_for_it_is_right():
+def test_toolchain_as_requested_is_compliant():
     assert toolchain(installed()).found is True
 
 
-def test_where_it_comes_from_makes_no_difference():
+def test_server_of_a_toolchain_is_not_compared():
     assert toolchain(installed(), agent_toolchain_dist_server="https://another.example").found is True
 
 
@@ -76,13 +76,13 @@ def test_where_it_comes_from_makes_no_difference():
         (installed(), {"agent_toolchain_rustup_version": "1.28.0"}, ""),
     ],
 )
-def test_what_differs_is_one_condition_that_says_what(observed, variables, part):
+def test_difference_is_one_condition_with_the_reason(observed, variables, part):
     """toolchain/test_compare.py has every kind of difference."""
     found = toolchain(observed, **variables)
     assert found.found is False and found.differs and found.why and part in found.why
 
 
-def test_the_options_of_the_module_are_the_variables():
+def test_options_of_the_module_come_from_the_variables():
     options = agent_toolchain.module_options(policy())
     assert options["path"] == TREE and options["channel"] == "1.92.0"
     assert {"dist_server", "update_root"} < set(options)
@@ -97,12 +97,12 @@ def test_packages_are_conditions():
     ]
 
 
-def test_a_rust_of_an_agents_own_is_a_note():
+def test_separate_rust_of_an_agent_is_a_note():
     observed = replace(installed(), deep=Deep({}, {"agent1": ["/home/agent1/.rustup"]}))
     (note,) = wanted(agent_toolchain, observed).notes
     assert note.name == "agent1" and "/home/agent1/.rustup" in note.text
 
 
-def test_an_extra_toolchain_that_is_there_is_not_missing():
+def test_installed_extra_toolchain_is_not_missing():
     more = [{"channel": "1.91.0"}]
     assert toolchain(installed(agent_toolchain_extra=more), agent_toolchain_extra=more).found is True

@@ -22,12 +22,12 @@ URL = {"name": "other", "source": "https://git.example.net/other.git", "revision
 DAMAGED = Seed("nova-0123456789ab", 212, 230, 1, 1, "debug/deps/x has other content")
 
 
-def test_without_projects_nothing_is_wanted():
+def test_no_projects_mean_no_entries():
     role = wanted(agent_warm, RIGHT)
     assert (role.entries, role.units, role.libraries) == ((), (), ())
 
 
-def test_each_project_has_a_timer_and_the_program_reads_what_the_variables_hold(tmp_path):
+def test_each_project_has_a_timer_and_the_program_reads_the_variables(tmp_path):
     role = wanted(agent_warm, RIGHT, agent_warm_projects=[PROJECT, URL], agent_warm_keep="3", agent_warm_max_size="1G")
     assert [unit.name for unit in role.units if unit.active] == [
         "nova-agent-warm-nova.timer",
@@ -40,7 +40,7 @@ def test_each_project_has_a_timer_and_the_program_reads_what_the_variables_hold(
     assert (policy.keep, policy.max_bytes, policy.project("other").revision) == (3, 1 << 30, "main")
 
 
-def test_a_damaged_seed_is_drift_and_a_missing_one_a_note():
+def test_damaged_seed_is_drift_and_missing_seed_is_a_note():
     role = wanted(agent_warm, replace(RIGHT, warm=[DAMAGED]), agent_warm_projects=[PROJECT, URL])
     assert [(one.name, one.found) for one in role.conditions] == [(DAMAGED.name, False)]
     assert [note.name for note in role.notes] == ["other"]
@@ -65,7 +65,7 @@ def test_a_damaged_seed_is_drift_and_a_missing_one_a_note():
         ({"sha256": "0" * 64}, "and packages"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_by_name(changed, named):
+def test_invalid_project_is_refused_with_its_variable(changed, named):
     with pytest.raises(WarmError, match="agent_warm_projects has") as error:
         check_projects("agent_warm_projects", [{**PROJECT, **changed}])
     assert named in str(error.value) and "\n" not in str(error.value)

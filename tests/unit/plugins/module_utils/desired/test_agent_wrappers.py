@@ -25,11 +25,11 @@ BIG = memory_budget(1536 * GIB, cpus=192)
         (2, "auto", Parallelism(2, 32)),
     ],
 )
-def test_the_variables_hold_unless_they_leave_it_to_the_budget(slots, jobs, expected):
+def test_variables_override_the_budget_unless_auto(slots, jobs, expected):
     assert parallelism(policy(agent_wrappers_slots=slots, agent_wrappers_jobs=jobs), BIG, 192) == expected
 
 
-def test_the_pool_is_made_at_boot_and_no_restart_takes_it_from_builds():
+def test_pool_is_created_at_boot_and_never_restarted_during_builds():
     role = wanted(agent_wrappers)
     unit, check, timer = role.units
     assert [check.name, timer.name] == [
@@ -50,7 +50,7 @@ def test_the_pool_is_made_at_boot_and_no_restart_takes_it_from_builds():
     assert links[f"{folder}/multi-user.target.wants/{unit.name}"] == f"{folder}/{unit.name}"
 
 
-def test_each_checkout_gets_both_wrappers_with_the_rights_of_its_owner():
+def test_each_checkout_gets_both_links_with_the_rights_of_its_owner():
     entries = [
         entry for entry in wanted(agent_wrappers, agent_wrappers_checkouts=["/srv/a b"]).entries if entry.foreign
     ]
@@ -64,7 +64,7 @@ def paths(**variables):
     return {entry.path for entry in wanted(agent_wrappers, **variables).entries}
 
 
-def test_the_guard_and_the_environment_are_there_only_if_wanted():
+def test_guard_and_environment_exist_only_if_configured():
     assert "/opt/nova-agent/libexec/cargo-guard" in paths()
     assert "/opt/nova-agent/libexec/cargo-guard" not in paths(agent_wrappers_guard="none")
     assert "/opt/nova-agent/etc/agent.env" not in paths()
@@ -75,13 +75,13 @@ def test_everything_follows_the_prefix():
     assert not [path for path in paths(agent_policy_prefix="/srv/nova") if path.startswith("/opt")]
 
 
-def test_memory_that_nova_can_not_split_is_a_problem_of_the_host():
+def test_invalid_total_of_nova_is_a_problem_of_the_host():
     variables = {"agent_wrappers_nova_memory_total": "5000G"}
     with pytest.raises(HostProblems, match="agent_wrappers_nova_memory_total"):
         wanted_of(policy(**variables), host(**variables), ["agent_wrappers"])
 
 
-def test_no_program_is_changed_by_what_other_roles_want_beside_the_guide():
+def test_other_roles_change_only_the_guide():
     """What a role writes depends on its variables, the shared policy and the host."""
 
     def contexts(**variables):

@@ -33,16 +33,16 @@ ETC = "/etc/systemd/system"
         (ETC, ""),
     ],
 )
-def test_a_file_belongs_to_a_unit_by_its_place(path, unit):
+def test_unit_of_a_file_follows_from_its_path(path, unit):
     assert unit_of(path) == unit
 
 
-def test_a_drop_in_is_found_as_its_unit_s():
+def test_drop_in_belongs_to_its_unit():
     entry = drop_in("lint@1.service", "90-x.conf", Template("agent_limits_service_template"))
     assert entry.path == f"{ETC}/lint@1.service.d/90-x.conf"
     assert unit_of(entry.path) == "lint@1.service" and is_of_systemd(entry.path) and not is_unit_file(entry.path)
 
 
-def test_a_unit_s_own_file_and_the_link_that_enables_it_are_no_drop_ins():
+def test_unit_file_and_enabling_link_are_not_drop_ins():
     assert is_unit_file(f"{ETC}/sweep.timer") and is_unit_file(f"{ETC}/timers.target.wants/sweep.timer")
     assert not is_unit_file("/opt/x.timer") and not is_of_systemd("/opt/x.timer")

@@ -30,7 +30,7 @@ def problem(**variables: Any) -> str:
     return str(error.value)
 
 
-def test_the_defaults_of_all_roles_are_right():
+def test_defaults_of_all_roles_have_no_problems():
     ours = policy()
     assert [feature.ROLE for feature in FEATURES if not isinstance(ours.of(feature.Variables), feature.Variables)] == []
     assert ours.of(agent_policy.Variables).memory_per_agent == 4 * GIB
@@ -122,7 +122,7 @@ def test_the_defaults_of_all_roles_are_right():
     ],
     ids=str,
 )
-def test_a_wrong_value_is_named_with_its_variable_and_what_is_allowed(variable, value, allowed):
+def test_wrong_value_is_named_with_its_variable_and_allowed_values(variable, value, allowed):
     # Others that follow the variable by their default are named, too.
     (line,) = [line for line in problem(**{variable: value}).splitlines() if line.startswith(variable)]
     assert allowed in line
@@ -146,7 +146,7 @@ EMPTY_ALLOWED = {name for name, spec in SPECS.items() if spec.get("default") in 
 
 @pytest.mark.parametrize("value", ["", None], ids=["empty", "null"])
 @pytest.mark.parametrize("variable", sorted(SPECS))
-def test_an_empty_value_is_refused_unless_empty_is_the_default(variable, value):
+def test_empty_value_is_refused_unless_it_is_the_default(variable, value):
     """As a variable that another one should have filled, or a line without a value in YAML."""
     if variable in EMPTY_ALLOWED and SPECS[variable].get("type") != "list":
         policy(**{variable: value})
@@ -155,7 +155,7 @@ def test_an_empty_value_is_refused_unless_empty_is_the_default(variable, value):
         assert [line for line in lines if line.startswith(f"{variable} is empty") and "allowed is" in line]
 
 
-def test_only_what_has_a_meaning_if_it_is_not_set_may_be_empty():
+def test_only_variables_with_an_empty_default_may_be_empty():
     assert {
         "agent_capacity_agents",
         "agent_limits_nproc",
@@ -167,20 +167,20 @@ def test_only_what_has_a_meaning_if_it_is_not_set_may_be_empty():
 
 
 @pytest.mark.parametrize("folder", UNSAFE_FOLDERS)
-def test_root_runs_no_program_from_a_folder_that_others_fill_or_that_a_reboot_empties(folder):
+def test_prefix_in_a_shared_or_temporary_folder_is_refused(folder):
     for prefix in (folder, f"{folder}/nova", f"{folder}/a/b"):
         assert prefix in problem(agent_policy_prefix=prefix)
     assert {"/tmp", "/var/tmp", "/home", "/run"} <= set(UNSAFE_FOLDERS)
 
 
 @pytest.mark.parametrize("prefix", ["/opt/nova-agent", "/usr/local/nova", "/srv/agents/x_1", "/homes/nova", "/data"])
-def test_prefixes_that_are_allowed(prefix):
+def test_allowed_prefixes(prefix):
     assert policy(agent_policy_prefix=prefix).of(agent_policy.Variables).prefix == prefix
 
 
 @pytest.mark.parametrize("variable", ["agent_limits_nofile", "agent_limits_nproc", "agent_limits_extra"])
 @pytest.mark.parametrize("pair", ["10:20", "2:4", "5:10", "8:16", "16:32", "20:40", "50:59"])
-def test_soft_and_hard_that_yaml_made_a_number_of_is_refused_with_both_readings(variable, pair):
+def test_soft_and_hard_parsed_as_a_number_by_yaml_are_refused(variable, pair):
     def variables(text):
         value = yaml.safe_load(text)
         return {variable: {"memlock": value} if variable == "agent_limits_extra" else value}
@@ -194,7 +194,7 @@ def test_soft_and_hard_that_yaml_made_a_number_of_is_refused_with_both_readings(
 @pytest.mark.parametrize(
     "value", [*(2**power for power in range(17)), 70, 80, 90, 99, 100, 200, 500, 1000, 2000, 2500, 4000, "1024:4096"]
 )
-def test_numbers_that_people_write_as_numbers_are_allowed(value):
+def test_numbers_may_be_yaml_numbers(value):
     assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile.soft, int)
     assert policy(agent_limits_extra={"memlock": value})
 
@@ -221,14 +221,14 @@ def test_numbers_that_people_write_as_numbers_are_allowed(value):
         ("agent_hygiene_audit_schedule: 12:30:45", "in quotes"),
     ],
 )
-def test_what_yaml_makes_of_text_without_quotes_is_refused(text, part):
+def test_unquoted_text_parsed_as_another_type_is_refused(text, part):
     (name, value), *_ = yaml.safe_load(text).items()
     line = problem(**{name: value})
     assert name in line and part in line
 
 
 @pytest.mark.parametrize("name", ["g++", "libc6:amd64", "gcc=4:12.2.0-3", "gcc:amd64=4:12*", "libstdc++6", "0ad"])
-def test_packages_that_can_be_compared_are_allowed(name):
+def test_comparable_packages_are_allowed(name):
     assert policy(agent_toolchain_packages=[name]).of(agent_toolchain.Variables).packages == (name,)
 
 
@@ -241,7 +241,7 @@ def test_packages_that_can_be_compared_are_allowed(name):
         ("CARGO_HTTP_PROXY", "x"),
     ],
 )
-def test_an_environment_that_could_not_be_passed_on_is_refused_by_name(name, value):
+def test_environment_variable_that_cannot_be_passed_on_is_refused_by_name(name, value):
     line = problem(agent_toolchain_environment={name: value})
     assert "agent_toolchain_environment" in line and name in line and "s3cret" not in line
 
@@ -261,14 +261,14 @@ def test_a_jitter_has_a_unit(name, value):
 @pytest.mark.parametrize(
     "name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"]
 )
-def test_packages_that_apt_would_install_at_each_apply_are_refused(name):
+def test_packages_that_are_never_compliant_are_refused(name):
     assert f"agent_toolchain_packages has {name!r}" in problem(agent_toolchain_packages=[name])
 
 
 @pytest.mark.parametrize(
     "name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"]
 )
-def test_names_that_existing_accounts_have_are_allowed(name):
+def test_account_names_used_in_companies_are_allowed(name):
     assert policy(agent_policy_users=[name]).of(agent_policy.Variables).users == (name,)
 
 
@@ -290,7 +290,7 @@ def test_names_that_existing_accounts_have_are_allowed(name):
         ({"agent_policy_memory_per_agnet": "4G"}, ("agent_policy_memory_per_agnet", "agent_policy_memory_per_agent?")),
     ],
 )
-def test_values_that_do_not_fit_each_other_are_both_named(variables, parts):
+def test_conflicting_values_are_both_named(variables, parts):
     line = problem(**variables)
     assert [part for part in parts if part not in line] == [] and "\n" not in line
 
@@ -307,7 +307,7 @@ def test_values_that_do_not_fit_each_other_are_both_named(variables, parts):
         ("nice", "unlimited", "a number from -99 to 99"),
     ],
 )
-def test_a_further_limit_that_can_not_be_meant_is_named(item, limit, allowed):
+def test_invalid_extra_limit_is_named(item, limit, allowed):
     line = problem(agent_limits_extra={item: limit})
     assert "agent_limits_extra" in line and item in line and allowed in line
 
@@ -317,7 +317,7 @@ def test_a_password_in_a_url_is_not_shown():
     assert "agent_toolchain_dist_server" in line and "s3cret" not in line
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     lines = problem(agent_policy_prefix="/", agent_policy_headroom="lots", agent_limits_core="x").splitlines()
     assert [line.split()[0] for line in sorted(lines)] == [
         "agent_limits_core",
@@ -326,7 +326,7 @@ def test_all_problems_are_told_at_once():
     ]
 
 
-def test_variables_of_others_that_only_look_like_ours_are_left_alone():
+def test_foreign_variables_with_similar_names_are_ignored():
     assert policy(agent_status_page="https://example.org", agent_policy_owner="team")
 
 
@@ -354,7 +354,7 @@ def test_the_toolchain_follows_the_shared_channel():
 
 
 @pytest.mark.parametrize("value", [True, [0, [1], 0], [2**63, None, None], "1.5", "many", 1e400], ids=repr)
-def test_what_is_no_integer_is_refused(value):
+def test_values_other_than_integers_are_refused(value):
     assert "agent_wrappers_orphan_minutes" in problem(agent_wrappers_orphan_minutes=value)
 
 
@@ -366,7 +366,7 @@ FITTING = {"list": st.lists(YAML, max_size=3), "dict": st.dictionaries(KEYS, YAM
 
 @given(st.sampled_from(sorted(SPECS)), st.data())
 @settings(max_examples=1000)
-def test_any_value_of_yaml_is_a_policy_or_a_problem_that_names_the_variable(name, data):
+def test_any_yaml_value_is_a_policy_or_a_problem_with_the_variable(name, data):
     value = data.draw(YAML | FITTING.get(SPECS[name]["type"], YAML))
     try:
         policy(**{name: value})

@@ -32,7 +32,7 @@ def lay_out(root, files):
     return str(root)
 
 
-def test_what_the_kernel_can_take_back_is_not_in_use(tmp_path):
+def test_reclaimable_memory_is_not_in_use(tmp_path):
     seen = observe_ceiling([], ROOT, lay_out(tmp_path, UNIFIED))
     assert seen.users == Usage(memory_max=None, swap_max=0, in_use=650)
     assert (seen.hierarchy, seen.controllers) == ("unified", ["cpu", "memory", "pids"])
@@ -42,12 +42,12 @@ def test_what_the_kernel_can_take_back_is_not_in_use(tmp_path):
 @pytest.mark.parametrize(
     ("files", "hierarchy"), [({"unified/cgroup.controllers": ""}, "hybrid"), ({"memory/cgroup.procs": ""}, "legacy")]
 )
-def test_other_trees_are_named(tmp_path, files, hierarchy):
+def test_unsupported_control_group_trees_are_named(tmp_path, files, hierarchy):
     seen = observe_ceiling([], ROOT, lay_out(tmp_path, files))
     assert (seen.hierarchy, seen.users, seen.services) == (hierarchy, None, [])
 
 
-def test_agents_and_unknown_accounts_are_no_administrators(tmp_path):
+def test_agents_and_unknown_accounts_are_not_administrators(tmp_path):
     assert observe_ceiling([], "nobody-of-that-name", str(tmp_path)).administrators[ROOT] == 0
     assert ROOT not in observe_ceiling([ROOT], ROOT, str(tmp_path)).administrators
 
@@ -60,7 +60,7 @@ def test_agents_and_unknown_accounts_are_no_administrators(tmp_path):
         ("usr/lib/systemd/libsystemd-core-255.so", 0),
     ],
 )
-def test_the_version_of_systemd_is_in_the_name_of_its_library(tmp_path, library, version):
+def test_version_of_systemd_is_read_from_the_name_of_its_library(tmp_path, library, version):
     os.makedirs(tmp_path / os.path.dirname(library))
     (tmp_path / library).touch()
     assert observe_ceiling([], ROOT, str(tmp_path)).systemd == version

@@ -19,7 +19,7 @@ AGENT = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the rights of others")
 
 
-def test_answers_come_one_by_one_and_nothing_of_the_parent_is_open():
+def test_answers_arrive_one_by_one_and_no_descriptor_is_inherited():
     def work():
         yield {"name": os.fsdecode(b"\xff"), "open": len(os.listdir("/proc/self/fd"))}
         yield resource.getrlimit(resource.RLIMIT_CORE)
@@ -29,7 +29,7 @@ def test_answers_come_one_by_one_and_nothing_of_the_parent_is_open():
         assert list(answers(work, total=20)) == [{"name": "\udcff", "open": 5}, [0, 0]]
 
 
-def test_a_failure_is_told_and_no_answer_is_none(monkeypatch):
+def test_failure_is_reported_and_a_missing_answer_is_none(monkeypatch):
     with pytest.raises(ChildError, match="No such file"):
         child.answer(lambda: os.stat("/nonexistent"), seconds=20)
     with pytest.raises(ChildError, match="no such thing"):
@@ -41,7 +41,7 @@ def test_a_failure_is_told_and_no_answer_is_none(monkeypatch):
         child.answer(lambda: "x" * 1001, seconds=20)
 
 
-def test_a_child_that_does_not_end_is_killed(tmp_path):
+def test_child_that_does_not_end_is_killed(tmp_path):
     def work():
         yield os.getpid()
         time.sleep(3600)
@@ -57,12 +57,12 @@ def test_a_child_that_does_not_end_is_killed(tmp_path):
         os.kill(told[0], 0)
 
 
-def test_a_long_answer_takes_no_room_from_the_next(monkeypatch):
+def test_long_answer_does_not_shorten_the_next(monkeypatch):
     monkeypatch.setattr(child, "MOST_BYTES", 1000)
     assert len(list(answers(lambda: iter(["x" * 900] * 5), total=20))) == 5
 
 
-def test_each_item_fails_by_itself():
+def test_each_item_fails_separately():
     def work(item: str) -> str:
         if item == "hangs":
             time.sleep(3600)
@@ -75,7 +75,7 @@ def test_each_item_fails_by_itself():
     assert child.each(["a", "b"], work, lambda item, _why: f"{item}!", silence=1, total=0) == ["a!", "b!"]
 
 
-def test_many_items_that_hang_leave_time_for_the_others(monkeypatch):
+def test_hanging_items_leave_time_for_others(monkeypatch):
     """An agent has many paths that never answer, and they come first."""
     given = []
 
@@ -93,7 +93,7 @@ def test_many_items_that_hang_leave_time_for_the_others(monkeypatch):
 
 
 @as_root
-def test_files_are_used_with_the_rights_given_and_no_more(tmp_path):
+def test_files_are_used_only_with_the_given_rights(tmp_path):
     secret, own = tmp_path / "secret", tmp_path / "own"
     secret.write_text("root's")
     secret.chmod(0o600)
@@ -142,7 +142,7 @@ print(",".join(done))
 
 
 @as_root
-def test_the_account_can_t_stop_trace_limit_or_read_the_child():
+def test_account_cannot_stop_trace_limit_or_read_the_child():
     def work():
         with acting_as(Rights.of(AGENT)):
             yield os.getpid()

@@ -29,7 +29,7 @@ def configure(root: Path, lines: str) -> None:
     (root / "etc/pam.d/runuser").write_text(lines)
 
 
-def test_a_runuser_without_limits_is_no_login_to_try(root):
+def test_login_is_not_tried_if_runuser_does_not_load_limits(root):
     configure(root, "#session required pam_limits.so\n")
     login = host_deep.observe_logins([USER], str(root))[USER]
     assert login.limits == {} and "session required pam_limits.so" in login.error
@@ -39,7 +39,7 @@ def test_a_runuser_without_limits_is_no_login_to_try(root):
 
 
 @as_root
-def test_the_limits_of_a_login_are_pam_s_in_the_kernels_units(root):
+def test_limits_of_a_login_are_read_from_pam_in_kernel_units(root):
     before = os.listdir("/proc/self/fd")
     limits = host_deep.observe_logins([USER], str(root))[USER].limits
     assert (limits["as"], limits["nofile"], limits["core"]) == ([4 << 30, 4 << 30], [64, 128], [0, 0])
@@ -47,7 +47,7 @@ def test_the_limits_of_a_login_are_pam_s_in_the_kernels_units(root):
 
 
 @as_root
-def test_the_session_s_process_stays_root_s(root):
+def test_process_of_the_session_belongs_to_root(root):
     """The agent could stop it, or change its limits before they are read."""
     told = root / "told"
     script = root / "look"
@@ -60,7 +60,7 @@ def test_the_session_s_process_stays_root_s(root):
 
 
 @as_root
-def test_a_login_that_does_not_come_about_says_why_within_seconds(root, monkeypatch):
+def test_failed_login_reports_the_reason_within_its_timeout(root, monkeypatch):
     service = (root / "etc/pam.d/runuser").read_text()
     configure(root, f"{service}session required pam_deny.so\n")
     assert f"no session for {USER}" in host_deep.observe_logins([USER], str(root))[USER].error
@@ -75,7 +75,7 @@ def test_a_login_that_does_not_come_about_says_why_within_seconds(root, monkeypa
         assert f"within {seconds}" in logins[user].error
 
 
-def test_a_rustup_in_a_home_is_found(tmp_path, monkeypatch):
+def test_rustup_in_a_home_is_found(tmp_path, monkeypatch):
     account = pwd.struct_passwd(("agent1", "x", os.geteuid(), 1, "", str(tmp_path), "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwnam", lambda name: account)
     assert host_deep.observe_own_rustups(["agent1"]) == {}
@@ -84,7 +84,7 @@ def test_a_rustup_in_a_home_is_found(tmp_path, monkeypatch):
 
 
 @as_root
-def test_a_home_is_looked_at_with_its_owner_s_rights(tmp_path, monkeypatch):
+def test_home_is_read_with_the_rights_of_its_owner(tmp_path, monkeypatch):
     """What root can see behind an agent's link, the agent would learn from the report."""
     (tmp_path / "secret/bin").mkdir(parents=True)
     (tmp_path / "secret/bin/cargo").touch()

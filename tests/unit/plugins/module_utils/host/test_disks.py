@@ -11,7 +11,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import 
 LINE = "{number} 1 {device} / {point} rw - {kind} source {options}\n"
 
 
-def test_each_of_the_hosts_own_file_systems_is_asked_once_and_no_other(tmp_path):
+def test_each_local_file_system_is_read_once_and_no_other(tmp_path):
     here = os.path.realpath(tmp_path)
     seen_twice, remote, gone, covered = (f"{here}/{name}" for name in ("seen-twice", "remote", "gone", "covered"))
     for folder in (seen_twice, remote, covered):

@@ -39,7 +39,7 @@ def failing(monkeypatch, path, number):
         monkeypatch.setattr(module, name, checked(real))
 
 
-def test_settings_of_the_kernel_are_read():
+def test_kernel_settings_are_read():
     """The kernel refuses to read many MiB of /proc/sys at a time."""
     assert int(read_text("/proc/sys/kernel/pid_max")) > 0
     assert {"fs.file-max", "kernel.pid_max", "kernel.threads-max"} <= set(observe_kernel())
@@ -50,7 +50,7 @@ def test_a_file_without_an_end_is_an_error():
         read_text("/dev/zero")
 
 
-def test_a_missing_file_and_one_of_other_bytes_are_text(tmp_path):
+def test_missing_file_and_invalid_bytes_become_text(tmp_path):
     (tmp_path / "file").write_bytes(b"\xff one")
     root = str(tmp_path)
     assert [read_text(path, root) for path in ("/file", "/missing", "/file/below")] == ["\ufffd one", "", ""]

@@ -23,7 +23,7 @@ def write(tmp_path):
     return write
 
 
-def test_a_setting_with_what_files_say_of_it(tmp_path, write):
+def test_setting_is_read_with_the_files_that_set_it(tmp_path, write):
     write("/proc/sys/kernel/keys/maxkeys", "1000\n")
     write(FILE, "# kernel.keys.maxkeys was 200\nkernel.keys.maxkeys = 1000\n")
     write("/etc/sysctl.d/50-a.conf", "kernel/keys/maxkeys=300\n-kernel.keys.maxkeys = 400\n# kernel.keys.maxkeys=9\n")
@@ -34,7 +34,7 @@ def test_a_setting_with_what_files_say_of_it(tmp_path, write):
     }
 
 
-def test_a_setting_is_set_and_no_other_file_is_written(tmp_path, write):
+def test_setting_is_written_and_no_other_file(tmp_path, write):
     write("/proc/sys/vm/max_map_count", "65530\n")
     assert set_settings({"vm.max_map_count": 262_144}, str(tmp_path)) == ["set vm.max_map_count = 262144"]
     assert (tmp_path / "proc/sys/vm/max_map_count").read_text().strip() == "262144"
@@ -42,7 +42,7 @@ def test_a_setting_is_set_and_no_other_file_is_written(tmp_path, write):
         set_settings({"kernel.core_pattern": 1}, str(tmp_path))
 
 
-def test_sshd_reads_drop_ins_in_their_order_and_a_match_ends_its_file(tmp_path, write):
+def test_drop_ins_of_sshd_are_read_in_order_up_to_a_match(tmp_path, write):
     write(
         "/etc/ssh/sshd_config",
         "Include /etc/ssh/sshd_config.d/*.conf\nMaxStartups 10\nUsePAM yes\nMatch User x\nMaxSessions 1\n",
@@ -79,7 +79,7 @@ def test_what_sshd_includes(tmp_path, write, text, reads, sessions):
     assert [given.value for given in found.settings.get("maxsessions", [])] == sessions
 
 
-def test_oomd_counts_if_it_runs_and_kills_sessions(tmp_path, write):
+def test_oomd_is_reported_if_it_runs_and_kills_sessions(tmp_path, write):
     write("/usr/lib/systemd/system/user@.service.d/10-oomd.conf", "[Service]\nManagedOOMMemoryPressure=kill\n")
     assert observe_oomd(str(tmp_path)) == []
     (tmp_path / "sys/fs/cgroup/system.slice/systemd-oomd.service").mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_values_of_set_property_are_found_by_unit(tmp_path, write):
     assert observe_overrides(str(tmp_path)) == {"user.slice": [path]}
 
 
-def test_drop_ins_with_limits_that_come_after_ours_are_found(tmp_path, write):
+def test_later_drop_ins_with_limits_are_found(tmp_path, write):
     later = "/etc/systemd/system/user.slice.d/99-local.conf"
     write(later, "[Slice]\nMemoryMax=1G\n")
     write("/etc/systemd/system/user.slice.d/10-local.conf", "[Slice]\nMemoryMax=2G\n")
@@ -102,7 +102,7 @@ def test_drop_ins_with_limits_that_come_after_ours_are_found(tmp_path, write):
     assert observe_overrides(str(tmp_path)) == {"user.slice": [later]}
 
 
-def test_a_file_that_two_names_lead_to_is_found_once(tmp_path, write):
+def test_file_with_two_names_is_found_once(tmp_path, write):
     write("/usr/lib/systemd/system/user.slice.d/99-local.conf", "[Slice]\nTasksMax=5\n")
     (tmp_path / "lib").symlink_to("usr/lib")
     assert observe_overrides(str(tmp_path)) == {"user.slice": ["/usr/lib/systemd/system/user.slice.d/99-local.conf"]}

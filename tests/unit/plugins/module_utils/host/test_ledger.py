@@ -42,17 +42,17 @@ def records(account, *entries):
         {"HIT": "x"},
     ],
 )
-def test_what_no_wrapped_command_writes_is_left_out(changed):
+def test_invalid_records_are_ignored(changed):
     assert records("agent1", ENTRY, entry(**changed), {}) == records("agent1", ENTRY)
     assert len(records("agent1", ENTRY)) == 1
 
 
-def test_half_and_nineteen_of_twenty_are_below():
+def test_p50_and_p95_are_computed():
     waits = summary(records("agent1", *(entry(MEMORY_MS=number) for number in range(1, 101))))["waits"]
     assert (waits["memory"], waits["commands"], waits["accounts"]) == ({"p50": 50, "p95": 95}, 100, 1)
 
 
-def test_an_account_with_many_records_counts_as_one():
+def test_account_with_many_records_has_the_same_weight():
     honest = [record for number in range(30) for record in records(f"agent{number}", ENTRY)]
     liar = records("liar", *[entry(MEMORY_MS=10**8, SLOT_MS=10**8, HIT="link nova", ENDED="exit 101")] * 500)
     waits, alone = summary([*honest, *liar])["waits"], summary(honest)["waits"]
@@ -61,7 +61,7 @@ def test_an_account_with_many_records_counts_as_one():
     assert hit["share"] == waits["hit_share"] == 32  # one of 31 accounts
 
 
-def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
+def test_deaths_at_the_cap_are_counted_with_a_sufficient_cap():
     build = {"COMMAND": "cargo build -p nova-lsp"}
     dies = entry(**build, HIT="link nova-lsp", ENDED="exit 101")
     ledger = summary(
@@ -82,7 +82,7 @@ def test_what_dies_at_its_cap_is_counted_and_what_was_enough_is_known():
     assert (hit["cap"], hit["hit"], hit["of"], hit["enough"]) == (4 * GIB, 2, 11, 6 * GIB)
 
 
-def test_commands_that_took_a_seed_are_counted():
+def test_commands_that_copied_a_seed_are_counted():
     seed = "nova-0123456789ab"
     taken = records("agent1", entry(SEED=seed), entry(SEED=seed), entry(), entry(SEED="x\x1b[2J"))
     assert summary(taken)["waits"]["seeded"] == 2

@@ -30,7 +30,7 @@ def lay_out(root, files):
         ({"etc/ssh/sshd_config": "Include sshd_config\nUsePAM yes\n"}, False),  # includes itself
     ],
 )  # fmt: skip
-def test_whether_sshd_uses_pam(tmp_path, files, without):
+def test_sshd_with_and_without_pam_is_recognized(tmp_path, files, without):
     assert observe_login_paths(lay_out(tmp_path, files)).sshd_without_pam is without
 
 
@@ -53,5 +53,5 @@ LIMITS = "session    required   pam_limits.so\n"
         ({"etc/pam.d/sshd": "", "etc/pam.d/atd": ""}, ["atd", "sshd"]),
     ],
 )
-def test_which_services_of_pam_do_not_load_the_limits(tmp_path, files, without):
+def test_pam_services_without_limits_are_found(tmp_path, files, without):
     assert observe_login_paths(lay_out(tmp_path, files)).pam_without_limits == without

@@ -45,7 +45,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_hosts(name: str, tmp_path: Path) -> None:
+def test_memory_of_recorded_hosts(name: str, tmp_path: Path) -> None:
     root = lay_out(name, tmp_path)
     expected = RECORDED[name]
     if expected["memory"]["cgroup_limit_file"]:
@@ -53,19 +53,19 @@ def test_hosts(name: str, tmp_path: Path) -> None:
     assert read_host(root) == expected
 
 
-def test_every_host_is_tested() -> None:
+def test_every_recorded_host_is_tested() -> None:
     assert {path.stem for path in HOSTS.glob("*.txt")} == {*RECORDED, "outside-v2"}
 
 
 @pytest.mark.skipif(not Path("/proc/1/cgroup").exists(), reason="needs Linux's /proc")
-def test_this_machine() -> None:
+def test_memory_of_this_machine() -> None:
     """Whatever runs the tests: the kernel's own count of pages and CPUs."""
     read = read_host()
     assert read["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 1 <= read["cpus"] <= (os.cpu_count() or 0)
 
 
-def test_our_own_ceiling_does_not_shrink_the_next_budget(tmp_path: Path) -> None:
+def test_own_ceiling_does_not_reduce_the_next_budget(tmp_path: Path) -> None:
     """Apply three times: each writes what is available onto user.slice, in which the next apply's session lies."""
     root = lay_out("ec2-1536", tmp_path)
     session = "/user.slice/user-1000.slice/session-4.scope"
@@ -89,7 +89,7 @@ def test_our_own_ceiling_does_not_shrink_the_next_budget(tmp_path: Path) -> None
         ({"": "1073741824", "/a": "2147483648", "/a/b": "max"}, ""),
     ],
 )
-def test_tightest_limit_on_the_path_of_pid_1(limits: dict[str, str], binding: str | None, tmp_path: Path) -> None:
+def test_lowest_limit_on_the_path_of_pid_1_is_used(limits: dict[str, str], binding: str | None, tmp_path: Path) -> None:
     root = lay_out("ec2-384", tmp_path)
     write(tmp_path, "/proc/1/cgroup", "0::/a/b\n")
     for folder, limit in limits.items():
@@ -98,7 +98,7 @@ def test_tightest_limit_on_the_path_of_pid_1(limits: dict[str, str], binding: st
     assert read_host(root)["memory"]["cgroup_limit_file"] == file
 
 
-def test_container_sees_only_its_part_of_the_tree(tmp_path: Path) -> None:
+def test_container_reads_only_its_part_of_the_tree(tmp_path: Path) -> None:
     """Version 1 without a cgroup namespace: the path is the outer one, the mount begins at the container's folder."""
     root = lay_out("hybrid", tmp_path)
     write(tmp_path, "/proc/1/cgroup", "4:memory:/docker/c1\n0::/\n")
@@ -111,7 +111,7 @@ def test_container_sees_only_its_part_of_the_tree(tmp_path: Path) -> None:
     assert read_host(root)["memory"]["cgroup_limit"] == GIB
 
 
-def test_cpus_are_those_that_are_online_and_allowed(tmp_path: Path) -> None:
+def test_only_online_and_allowed_cpus_are_counted(tmp_path: Path) -> None:
     root = lay_out("ec2-384", tmp_path)
     write(tmp_path, "/sys/devices/system/cpu/online", "0-3,8-9\n")
     write(tmp_path, "/proc/1/status", "Name:\tsystemd\nCpus_allowed_list:\t2-8\n")
@@ -175,7 +175,7 @@ def test_limit_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     )
 
 
-def test_tree_that_is_mounted_from_above_the_container_is_an_error(tmp_path: Path) -> None:
+def test_tree_mounted_from_outside_the_container_is_an_error(tmp_path: Path) -> None:
     root = lay_out("outside-v2", tmp_path)
     with pytest.raises(HostError) as error:
         read_host(root)

@@ -39,7 +39,7 @@ def test_a_file_system_that_a_user_mounted_is_known(table):
 
 # What Python takes for the end of a line or of a word, and the kernel writes as it is.
 @pytest.mark.parametrize("name", [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u3000", "\r\r\r", "\udcff\r - \r"], ids=ascii)
-def test_no_name_of_a_mount_point_ends_the_look_or_hides_a_mount(table, tmp_path, name):
+def test_special_names_of_mount_points_do_not_end_the_look_or_hide_a_mount(table, tmp_path, name):
     spoilt = os.fsencode(name) + b" rw,nosuid shared:1 - fuse.x s rw,user_id=1000,group_id=1000"
     if " " in name:
         spoilt = spoilt.replace(b" - \r", rb"\040-\040" + b"\r")

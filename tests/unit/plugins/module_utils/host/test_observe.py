@@ -34,7 +34,7 @@ GROUP = grp.getgrgid(os.getegid()).gr_name
 PACKAGE = "ansible_collections.nova.agent_host.plugins"
 
 
-def test_what_this_host_gives_passes_the_border(tmp_path):
+def test_observation_of_this_host_is_decoded(tmp_path):
     """The real look, whatever this host is."""
     asked = Question(users=[ME, "nobody-of-that-name"], packages=["dpkg"], manifest=str(tmp_path / "manifest.json"))
     observed = look(asked)
@@ -44,7 +44,7 @@ def test_what_this_host_gives_passes_the_border(tmp_path):
     assert (observed.manifest, observed.files, observed.deep) == (Manifest(), {}, None)
 
 
-def test_files_are_those_of_the_manifest_and_those_that_were_asked_for(tmp_path):
+def test_files_of_the_manifest_and_requested_files_are_read(tmp_path):
     ours, theirs = tmp_path / "limits.conf", tmp_path / "holder.1"
     ours.write_text("one\n")
     theirs.write_text("an agent's\n")
@@ -58,7 +58,7 @@ def test_files_are_those_of_the_manifest_and_those_that_were_asked_for(tmp_path)
     assert found[str(tmp_path)].kind == "directory" and found[str(tmp_path / "none")] == ABSENT
 
 
-def test_accounts_and_what_earlier_applies_noted(tmp_path):
+def test_accounts_and_their_record_are_read(tmp_path):
     made = {"groups": [GROUP], "users": [ME], "members": {GROUP: [ME], "no-such-group": ["x"]}}
     (tmp_path / "accounts.json").write_text(json.dumps(made))
     found = observe_accounts(GROUP, [ME], str(tmp_path))
@@ -70,7 +70,7 @@ def test_accounts_and_what_earlier_applies_noted(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"members": []}', '{"groups": 5}'])
-def test_a_damaged_record_of_accounts_says_nothing(tmp_path, text):
+def test_damaged_record_of_accounts_counts_as_empty(tmp_path, text):
     (tmp_path / "accounts.json").write_text(text)
     assert observe_accounts("no-such-group", [], str(tmp_path)).record == AccountsRecord()
 
@@ -90,7 +90,7 @@ Version: 1:2.39
 """
 
 
-def test_packages_are_those_that_dpkg_has_installed_under_every_name(tmp_path, monkeypatch):
+def test_installed_packages_are_found_under_every_name(tmp_path, monkeypatch):
     monkeypatch.setattr(host_observe, "DPKG_STATUS", str(tmp_path / "status"))
     assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg at all
     (tmp_path / "status").write_text(STATUS)
@@ -107,14 +107,14 @@ def test_packages_are_those_that_dpkg_has_installed_under_every_name(tmp_path, m
     assert observe_packages([*right, *wrong]) == {**dict.fromkeys(right, True), **dict.fromkeys(wrong, False)}
 
 
-def test_audit_logs_are_those_that_were_asked_for(tmp_path):
+def test_only_requested_audit_logs_are_checked(tmp_path):
     path = f"{tmp_path}/gone/audit.log"
     (finding,) = observe_audit_logs([(path, "root")])
     assert finding.path == path and f"{tmp_path}/gone" in finding.text
     assert observe_audit_logs([]) == []
 
 
-def test_a_path_below_a_link_of_somebody_else_is_unreadable_and_ends_no_look(tmp_path):
+def test_path_below_a_foreign_link_is_unreadable_and_the_look_continues(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can give a link to somebody else")
     (tmp_path / "link").symlink_to("/etc")
@@ -123,7 +123,7 @@ def test_a_path_below_a_link_of_somebody_else_is_unreadable_and_ends_no_look(tmp
     assert found == PathState("unreadable", why=found.why) and found.why
 
 
-def test_a_look_does_not_load_code_that_compares_or_changes():
+def test_look_loads_no_code_that_compares_or_changes():
     """A host compiles each file that a look loads, on every trip."""
     collections = host_observe.__file__.partition("/ansible_collections/")[0]
     command = [sys.executable, "-c", f"import sys, {PACKAGE}.modules.agent_host_info; print(*sys.modules)"]

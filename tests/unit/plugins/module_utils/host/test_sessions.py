@@ -27,7 +27,7 @@ def process(root, pid, address_space, cgroup=SESSION, files="4096"):
     (folder / "cgroup").write_text(cgroup)
 
 
-def test_the_loosest_process_of_a_unit_tells_what_its_login_was_given(tmp_path):
+def test_limits_of_a_login_are_the_highest_of_its_processes(tmp_path):
     process(tmp_path, 10, 64 * GIB)
     process(tmp_path, 11, 4 * GIB, files="100")
     process(tmp_path, 12, "unlimited", cgroup="1:name=systemd:/system.slice/cron.service\n0::/\n")
@@ -48,7 +48,7 @@ def test_user_units_count_as_one_with_their_user_manager(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a\x1cb", "a\rb", "a\u2028b", "a:b", "a\\x0ab"])
-def test_a_group_that_an_account_has_named_ends_no_look(tmp_path, name):
+def test_special_names_of_control_groups_do_not_end_the_look(tmp_path, name):
     process(tmp_path, 10, GIB, cgroup=f"0::/user.slice/user-1001.slice/user@1001.service/{name}\n")
     assert [session.unit for session in observe_sessions([ME], str(tmp_path))] == ["user@1001.service"]
 

@@ -40,14 +40,14 @@ def systemctl(tmp_path, monkeypatch):
     return make
 
 
-def test_units_are_told_in_the_order_asked(systemctl):
+def test_units_are_returned_in_the_requested_order(systemctl):
     asked = systemctl(TWO)
     assert observe_units(["b.timer", "a.service"]) == {"b.timer": LOADED, "a.service": MISSING}
     (words,) = asked()
     assert words.startswith("show --property=") and words.endswith(" -- b.timer a.service")
 
 
-def test_what_holds_after_all_drop_ins_is_told_for_an_audit(systemctl):
+def test_effective_values_after_all_drop_ins_are_read(systemctl):
     service = (
         "LimitAS=infinity\nLimitASSoft=68719476736\nLimitNOFILE=4096\nLimitNOFILESoft=1024\nLoadState=loaded\n"
         "DropInPaths=/a/90-nova-agent.conf /b/99-other.conf\nNeedDaemonReload=no\n\n"
@@ -66,12 +66,12 @@ def test_without_units_no_process_is_started(systemctl):
 
 
 @pytest.mark.parametrize(("text", "status"), [("", 0), (TWO, 0), ("LoadState=loaded\n", 1)])
-def test_of_a_systemd_that_does_not_answer_nothing_is_believed(systemctl, text, status):
+def test_unanswered_query_of_systemd_is_unknown(systemctl, text, status):
     systemctl(text, status)
     assert observe_units(["a.timer"]) == {"a.timer": NOT_KNOWN}
 
 
-def test_the_units_of_a_manifest_are_those_that_its_files_bring_or_change():
+def test_units_of_a_manifest_are_those_of_its_files():
     paths = [
         f"{ETC}/a.timer",
         f"{ETC}/b.timer.d/x.conf",

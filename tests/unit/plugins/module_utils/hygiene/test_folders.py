@@ -27,7 +27,7 @@ def tree(tmp_path):
     return tmp_path.resolve()
 
 
-def test_a_folder_is_opened_and_a_link_on_the_way_is_not(tree):
+def test_folder_is_opened_but_not_through_a_link(tree):
     descriptor = open_folder(str(tree / "a" / "nova"))
     assert os.path.samestat(os.fstat(descriptor), os.stat(tree / "a" / "nova"))
     os.close(descriptor)
@@ -55,7 +55,7 @@ def test_mounts_at_and_below_a_path_are_found():
     assert mounted_below("/home/a/target", mounts) == points[:2]
 
 
-def test_the_file_system_of_a_folder_is_the_one_that_df_shows():
+def test_file_system_of_a_folder_is_the_same_as_in_df():
     folder = open_folder("/dev/shm")
     found = os.statvfs("/dev/shm")
     assert (mount_of(folder), space_at(folder).inodes) == ("/dev/shm", found.f_files)

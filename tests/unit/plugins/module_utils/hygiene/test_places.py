@@ -40,12 +40,12 @@ def found(tree, pattern):
         ("a/nova", ["a/nova"], []),
     ],
 )
-def test_patterns_are_a_shell_s_and_follow_nothing(tree, pattern, workspaces, problems):
+def test_patterns_match_as_in_a_shell_and_follow_no_links(tree, pattern, workspaces, problems):
     assert found(tree, pattern) == [workspaces, problems]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders to others")
-def test_names_without_end_cost_the_place_of_their_owner_and_no_other(tree, monkeypatch):
+def test_endless_names_use_only_the_time_of_their_place(tree, monkeypatch):
     monkeypatch.setattr(places, "MOST_NAMES", 50)
     monkeypatch.setattr(places, "MOST_WORKSPACES", 5)
     for number in range(60):
@@ -61,7 +61,7 @@ def test_names_without_end_cost_the_place_of_their_owner_and_no_other(tree, monk
     }  # fmt: skip
 
 
-def test_a_place_that_does_not_answer_is_told_and_the_others_are_looked_at(tree, monkeypatch):
+def test_silent_place_is_reported_and_the_others_are_searched(tree, monkeypatch):
     (tree / "z" / "nova").mkdir(parents=True)
     real = places.open_folder
 

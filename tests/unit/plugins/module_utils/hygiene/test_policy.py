@@ -49,14 +49,14 @@ PATTERN = "allowed is an absolute path of two names or more, with * ? [...] but 
         None,
     ],
 )
-def test_a_workspace_s_path_is_named(path):
+def test_invalid_path_of_a_workspace_is_named(path):
     with pytest.raises(HygieneError) as error:
         check_workspaces("agent_hygiene_workspaces", [{"path": path}])
     assert str(error.value) == f"agent_hygiene_workspaces has the path {path!r}; {PATTERN}"
 
 
 @pytest.mark.parametrize("item", [3, {}, {"users": []}, {"path": "/a/b", "owner": "x"}, ["/a/b"]])
-def test_a_workspace_s_shape_is_named(item):
+def test_invalid_shape_of_a_workspace_is_named(item):
     with pytest.raises(HygieneError) as error:
         check_workspaces("agent_hygiene_workspaces", [item])
     assert (
@@ -66,7 +66,7 @@ def test_a_workspace_s_shape_is_named(item):
 
 
 @pytest.mark.parametrize("users", ["agent1", [3], ["a b"], ["-r"], ["a:b"], ["a\n"], [""]])
-def test_its_users_are_named(users):
+def test_invalid_users_are_named(users):
     with pytest.raises(HygieneError) as error:
         check_workspaces("agent_hygiene_workspaces", [{"path": "/a/b", "users": users}])
     assert (
@@ -85,14 +85,14 @@ def test_its_users_are_named(users):
         ({"path": "/a/b", "owner": "a b"}, f"agent_hygiene_audit_logs has the owner 'a b'; allowed is an account's name, such as {NAMES}"),
     ],
 )  # fmt: skip
-def test_an_audit_log_is_named(item, message):
+def test_invalid_audit_log_is_named(item, message):
     with pytest.raises(HygieneError) as error:
         check_audit_logs("agent_hygiene_audit_logs", [item])
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", ["jane.doe", "Jane", r"DOM\jane", "jane@dom.example", "jürgen", "1user", "host$"])
-def test_names_that_directories_have_are_taken(name):
+def test_account_names_of_directories_are_accepted(name):
     (workspaces,) = check_workspaces("agent_hygiene_workspaces", [{"path": "/a/b", "users": [name]}])
     (log,) = check_audit_logs("agent_hygiene_audit_logs", [{"path": "/a/b", "owner": name}])
     assert (workspaces.users, log.owner) == ((name,), name)
@@ -104,14 +104,14 @@ def written(folder, **changed):
     return str(path)
 
 
-def test_the_programs_read_what_the_role_wrote(tmp_path):
+def test_programs_read_the_file_of_the_role(tmp_path):
     policy = load_policy(written(tmp_path))
     assert policy.target_max == 100 << 30
     assert policy.workspaces == (Workspaces("/home/*/nova"), Workspaces("~/nova-[ab]?", ("agent1", "agent2")))
     assert policy.audit_logs == (AuditLog("/home/agent1/audit.log", "agent1"),)
 
 
-def test_a_damaged_file_is_named(tmp_path):
+def test_damaged_file_is_named(tmp_path):
     path = written(tmp_path, target_max="lots")
     with pytest.raises(HygieneError, match=f"^{path}: target_max is 'lots', which is not a size"):
         load_policy(path)
@@ -127,12 +127,12 @@ def test_a_damaged_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("given", "size"), [({}, 100 << 30), ({"TARGET_MAX_GB": ""}, 100 << 30), ({"TARGET_MAX_GB": "7"}, 7 << 30)]
 )
-def test_target_max_gb_goes_before_the_policy(tmp_path, given, size):
+def test_target_max_gb_overrides_the_policy(tmp_path, given, size):
     assert target_max(given, load_policy(written(tmp_path))) == size
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "100G", "1e3", " 5", "99999999", "$(id)"])
-def test_a_target_max_gb_that_is_no_number_is_named(tmp_path, value):
+def test_invalid_target_max_gb_is_named(tmp_path, value):
     with pytest.raises(HygieneError) as error:
         target_max({"TARGET_MAX_GB": value}, load_policy(written(tmp_path)))
     assert str(error.value) == f"TARGET_MAX_GB is {value!r}; allowed is a whole number of GiB from 1, such as 100"

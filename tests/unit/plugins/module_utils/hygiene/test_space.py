@@ -36,12 +36,12 @@ def disk(least="10%", goal="20%", space=SPACE):
 @pytest.mark.parametrize(
     ("given", "mark"), [("10%", Mark(percent=10)), ("500G", Mark(size=500 * GIB)), ("0", None), (0, None)]
 )
-def test_a_mark_is_a_share_or_a_size(given, mark):
+def test_mark_is_a_share_or_a_size(given, mark):
     assert check_mark("name", given) == mark
 
 
 @pytest.mark.parametrize("value", ["0%", "100%", "10", 10, "1.5%", "-1G", "ten", "5 %", True, ""])
-def test_a_mark_that_is_neither_is_named(value):
+def test_invalid_mark_is_named(value):
     with pytest.raises(
         ValueError, match=r"^agent_hygiene_free_min is .*, or a share of the file system from 1% to 99%, or 0 for off$"
     ):
@@ -57,17 +57,17 @@ def test_a_mark_that_is_neither_is_named(value):
         ("2G", "1G", ("2G",)),
     ],
 )
-def test_two_marks_fit_each_other(least, goal, parts):
+def test_conflicting_marks_are_refused(least, goal, parts):
     problem = marks_problem(check_mark("least", least), check_mark("goal", goal), ("least", "goal"))
     assert [part for part in parts if part not in problem] == []
 
 
 @pytest.mark.parametrize(("least", "goal"), [("0", "0"), ("10%", "10%"), ("1G", "2G"), ("1G", "1%"), ("50%", "1G")])
-def test_these_fit(least, goal):
+def test_matching_marks_are_accepted(least, goal):
     assert marks_problem(check_mark("least", least), check_mark("goal", goal), ("least", "goal")) == ""
 
 
-def test_bytes_and_inodes_count_alike():
+def test_bytes_and_inodes_are_treated_alike():
     assert disk().is_short()
     assert not disk(space=SPACE._replace(free=100)).is_short()
     assert disk(space=SPACE._replace(free=900, free_inodes=99)).is_short()
@@ -76,13 +76,13 @@ def test_bytes_and_inodes_count_alike():
     assert disk(space=SPACE._replace(free=900, free_inodes=200)).is_served()
 
 
-def test_a_size_is_its_share_of_the_inodes():
+def test_size_applies_as_the_same_share_of_inodes():
     whole = Space(size=100 * GIB, free=50 * GIB, inodes=1000, free_inodes=90)
     assert disk("10G", "20G", whole).is_short()
     assert not disk("10G", "20G", whole._replace(free_inodes=100)).is_short()
 
 
-def test_a_mark_above_the_file_system_empties_nothing():
+def test_mark_above_the_size_of_the_file_system_removes_nothing():
     small = disk("1G", "2G", Space(GIB // 2, 0, 0, 0))
     assert not small.is_short()
     assert "2G" in small.problem() and "512 MiB" in small.problem()
@@ -101,14 +101,14 @@ def order(named, space=SPACE):
     return [(names[one.key], turn) for one, turn in removal_order(list(named.values()), space)]
 
 
-def test_agents_that_are_gone_first_then_the_least_recently_used():
+def test_removed_agents_come_first_then_the_least_recently_used():
     named = folders(
         ("new", 1, 30.0, 100), ("old", 2, 10.0, 100), ("gone", 3, 40.0, 100, True), ("middle", 1, 20.0, 100)
     )
     assert order(named) == [("gone", GONE), ("old", OTHERS), ("middle", OTHERS), ("new", OTHERS)]
 
 
-def test_an_owner_who_lets_folders_look_used_keeps_no_more_than_a_share():
+def test_owner_with_forged_use_keeps_no_more_than_a_share():
     liar = [(f"liar{number}", 666, 1000.0 + number, 200) for number in range(4)]
     named = folders(*liar, ("idle", 1, 1.0, 100), ("busy", 2, 2.0, 100))
     # A third of the disk is 333 for each of three owners: 800 is cut to 200.
@@ -116,18 +116,18 @@ def test_an_owner_who_lets_folders_look_used_keeps_no_more_than_a_share():
     assert order(named)[3:] == [("idle", OTHERS), ("busy", OTHERS), ("liar3", OTHERS)]
 
 
-def test_an_owner_with_less_than_twice_what_others_have_is_like_the_others():
+def test_owner_with_less_than_twice_the_average_is_treated_like_others():
     named = folders(("old", 1, 1.0, 300), ("new", 2, 3.0, 250), ("newer", 2, 4.0, 250))
     assert [name for name, _turn in order(named)] == ["old", "new", "newer"]
 
 
-def test_a_share_of_the_inodes_counts_as_well():
+def test_share_of_the_inodes_counts_as_well():
     many = Candidate(0, 1, 99.0, 1, 600, False)
     few = Candidate(1, 2, 1.0, 1, 1, False)
     assert removal_order([few, many], SPACE) == [(many, OVER_SHARE), (few, OTHERS)]
 
 
-def test_who_is_gone():
+def test_accounts_count_as_gone():
     now = 10 * IDLE
     assert is_gone(now, now, known=False, at_work=False)
     assert not is_gone(now, now, known=False, at_work=True)  # a directory may be away
@@ -141,9 +141,7 @@ def test_who_is_gone():
     st.integers(1, 5),
     st.randoms(use_true_random=False),
 )
-def test_no_time_that_an_owner_chooses_costs_another_one_more_than_what_is_above_the_share(
-    rows, liar, seed: random.Random
-):
+def test_forged_times_of_an_owner_cannot_remove_more_of_others(rows, liar, seed: random.Random):
     honest = [Candidate(number, *row[:3], 1, row[3]) for number, row in enumerate(rows)]
     lied = [one._replace(used=seed.uniform(0, 2e9)) if one.uid == liar else one for one in honest]
     ordered = removal_order(lied, SPACE)

@@ -59,7 +59,7 @@ def names(toolchain: Toolchain, triple: str) -> list[str]:
     return [artifact.path.removeprefix("dist/2025-12-11/") for artifact in found]
 
 
-def test_what_a_host_of_each_architecture_fetches():
+def test_files_of_each_architecture_are_listed():
     for triple in (ARM, X86):
         assert names(Toolchain("1.92.0", "minimal", ("clippy", "rust-src"), ("wasm32-unknown-unknown",)), triple) == [
             f"rustc-1.92.0-{triple}.tar.xz",
@@ -78,13 +78,13 @@ def test_what_a_host_of_each_architecture_fetches():
         (Toolchain("1.92.0", "minimal", (), ("avr",)), f"channel 1.92.0 has no rust-std (avr) for {X86}"),
     ],
 )
-def test_what_the_channel_lacks(toolchain: Toolchain, message: str):
+def test_missing_components_are_named(toolchain: Toolchain, message: str):
     with pytest.raises(ChannelError) as error:
         artifacts(manifest(), toolchain, X86)
     assert str(error.value) == message
 
 
-def test_a_component_that_is_listed_but_not_available():
+def test_listed_but_unavailable_component_is_named():
     lacking = manifest()
     lacking["pkg"]["cargo"]["target"][X86] = {"available": False}
     with pytest.raises(ChannelError) as error:
@@ -93,7 +93,7 @@ def test_a_component_that_is_listed_but_not_available():
 
 
 @pytest.mark.parametrize("url", ["https://x/dist/../../etc/passwd", "https://x/etc/passwd", "dist/a b"])
-def test_a_manifest_cannot_lead_out_of_the_mirror(url: str):
+def test_paths_of_a_manifest_cannot_leave_the_mirror(url: str):
     hostile = manifest()
     hostile["pkg"]["cargo"]["target"][X86]["xz_url"] = url
     with pytest.raises(ChannelError, match="which is not below a server's dist/ folder"):
@@ -108,7 +108,7 @@ def test_a_manifest_cannot_lead_out_of_the_mirror(url: str):
         ("manifest-version = '3'", "http://m/x has manifest-version '3'; supported is only '2'"),
     ],
 )
-def test_what_is_no_manifest(text: str, message: str):
+def test_invalid_manifest_is_refused(text: str, message: str):
     with pytest.raises(ChannelError) as error:
         parse(text, "http://m/x")
     assert str(error.value) == message

@@ -60,13 +60,13 @@ def changed(at: tuple[Any, ...], value: Any) -> Any:
 PLACES = sorted(places(ANSWER), key=str)
 
 
-def test_an_answer_becomes_records_and_again_the_same_answer():
+def test_decoded_and_encoded_answer_is_unchanged():
     observed = decode(Observation, ANSWER)
     assert encode(observed) == ANSWER
     assert decode(Observation, json.loads(json.dumps(encode(observed)))) == observed
 
 
-def test_the_fixture_has_every_part_of_an_answer():
+def test_fixture_has_every_part_of_an_answer():
     """Else the tests below would not reach it."""
     empty = [at for at in PLACES if at and len(at) == 1 and ANSWER[at[0]] in ([], {}, None)]
     assert empty == []
@@ -106,7 +106,7 @@ OF_THE_SAME_TYPE = {
 
 @given(st.sampled_from([at for at in PLACES if at]), st.data())
 @settings(max_examples=800)
-def test_a_host_that_lies_is_compared_or_has_one_problem(at, data):
+def test_false_answer_is_compared_or_has_one_problem(at, data):
     """What fits the types can be any lie. No lie is an exception that would show a trace, or end other hosts' report."""
     held: Any = ANSWER
     for key in at:
@@ -146,7 +146,7 @@ def _seen(ours: Any, observed: Observation) -> Seen:
 
 
 @pytest.mark.parametrize("at", [(), ("platform",), ("manifest",), ("accounts", "record"), ("memory",)], ids=str)
-def test_an_unknown_key_is_refused(at):
+def test_unknown_key_is_refused(at):
     data = copy.deepcopy(ANSWER)
     inner = data
     for key in at:
@@ -159,7 +159,7 @@ def test_an_unknown_key_is_refused(at):
 @pytest.mark.parametrize(
     "at", [("platform", "version"), ("cpus",), ("memory", "total"), ("manifest", "roles")], ids=str
 )
-def test_what_is_missing_is_named(at):
+def test_missing_key_is_named(at):
     data = copy.deepcopy(ANSWER)
     inner = data
     for key in at[:-1]:
@@ -191,7 +191,7 @@ def test_what_is_missing_is_named(at):
     ],
     ids=str,
 )
-def test_a_value_of_another_type_is_refused_and_its_place_is_named(at, value):
+def test_value_of_another_type_is_refused_with_its_path(at, value):
     with pytest.raises(DecodeError) as error:
         decode(Observation, changed(at, value), "the answer")
     assert str(at[0]) in str(error.value)
@@ -202,7 +202,7 @@ def test_a_value_of_another_type_is_refused_and_its_place_is_named(at, value):
     ["\x00", "\x1b[31m", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028", "\ud800", "a\udfffb"],
     ids=ascii,
 )
-def test_characters_that_a_terminal_obeys_are_refused_in_values_and_names(text):
+def test_control_characters_are_refused_in_values_and_names(text):
     for data in (
         changed(("platform", "version"), text),
         changed(("packages",), {text: True}),
@@ -214,7 +214,7 @@ def test_characters_that_a_terminal_obeys_are_refused_in_values_and_names(text):
         assert text not in str(error.value)
 
 
-def test_what_is_too_large_is_refused():
+def test_too_large_values_are_refused():
     most, longest = border.MOST_MEMBERS, border.LONGEST_TEXT
     assert decode(Observation, changed(("platform", "ids"), ["x"] * most)).platform.ids == ["x"] * most
     assert (
@@ -231,7 +231,7 @@ def test_what_is_too_large_is_refused():
 
 
 @pytest.mark.parametrize("where", ["state", "before"])
-def test_a_manifest_with_a_kind_of_path_that_there_is_not_is_refused(where):
+def test_manifest_with_an_unknown_kind_of_path_is_refused(where):
     record: dict[str, Any] = {"kind": "file", "before": {"kind": "absent"}}
     (record if where == "state" else record["before"])["kind"] = "nonsense"
     roles = {"agent_limits": {"paths": {"/etc/x": record}, "trees": [], "restarts": []}}

@@ -10,7 +10,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 
-def test_the_guide_s_host_in_words_and_parts():
+def test_bar_and_text_of_the_guides_host():
     drawn = bar(memory_budget(1536 * GIB, 192), 652 * GIB)
     assert drawn.words == (
         "of 1,536 GiB: 1,200 GiB recommended agents, 104 GiB further agents, 200 GiB headroom, 32 GiB system reserve,"
@@ -27,7 +27,7 @@ def test_the_guide_s_host_in_words_and_parts():
 
 @pytest.mark.parametrize("total", [6 * GIB, 64 * GIB - 1, 24 << 40])
 @pytest.mark.parametrize("hugepages", [0, GIB // 2])
-def test_parts_follow_one_another_from_0_to_100(total, hugepages):
+def test_parts_cover_the_bar_from_0_to_100(total, hugepages):
     segments = bar(memory_budget(total, 8, hugepages, per_agent=GIB), 0).segments
     assert segments[0].start == 0
     for one, next_one in zip(segments, segments[1:]):
@@ -36,13 +36,13 @@ def test_parts_follow_one_another_from_0_to_100(total, hugepages):
     assert all(segment.width >= 0 for segment in segments)
 
 
-def test_what_processes_can_not_use_is_a_part():
+def test_unusable_memory_is_a_part():
     drawn = bar(memory_budget(64 * GIB, 8, cgroup_limit=16 * GIB), None)
     assert drawn.segments[-1] == Segment("unusable", 25.0, 75.0)
     assert drawn.words.endswith("48 GiB not usable by processes")
     assert drawn.used is None and drawn.load is None
 
 
-def test_more_than_there_is_stays_on_the_bar():
+def test_values_above_the_total_stay_on_the_bar():
     drawn = bar(memory_budget(64 * GIB, 8), 100 * GIB)
     assert drawn.used_width == 100 and drawn.load > 1

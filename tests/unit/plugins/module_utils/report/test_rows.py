@@ -44,7 +44,7 @@ def findings(*items):
     return tuple(Finding(one["kind"], one["item"], one["status"], one["why"]) for one in items)
 
 
-def test_totals_are_the_sums_of_what_is_known():
+def test_totals_are_sums_of_known_values():
     fleet = [
         (record("a"), observation(1536 * GIB, 192)),
         (record("b", CHANGED, status="drifted"), observation(768 * GIB, 96)),
@@ -61,19 +61,19 @@ def test_totals_are_the_sums_of_what_is_known():
     )
 
 
-def test_slots_are_those_of_the_policy_not_of_the_budget():
+def test_slots_come_from_the_policy_not_from_the_budget():
     seen = {**observation(1536 * GIB, 192), "parallelism": {"slots": 3, "jobs": 5}}
     fleet = [(record("a"), seen), (record("b"), observation(1536 * GIB, 192))]
     assert [(row.host.slots, row.host.jobs) for row in rows_of(fleet)] == [(3, 5), (300, 32)]
     assert totals_of(fleet).slots == 3 + 300
 
 
-def test_no_hosts_are_no_error():
+def test_no_hosts_is_not_an_error():
     assert fleet_rows([]) == []
     assert fleet_totals([]).hosts == 0
 
 
-def test_the_worst_come_first_then_by_name():
+def test_worst_hosts_come_first_then_by_name():
     fleet = [
         (record("host10"), observation()),
         (record("host2"), observation()),
@@ -85,27 +85,27 @@ def test_the_worst_come_first_then_by_name():
     assert [row.host.name for row in rows_of(fleet)] == ["away", "untried", "three", "one", "host2", "host10"]
 
 
-def test_names_are_ordered_with_their_numbers():
+def test_names_are_sorted_by_their_numbers():
     names = ["b", "host10", "host9", "Host1", "host009", "10", "9", "x" * 300, "", "1" * 5000, "host²"]
     ordered = sorted(names, key=ranks(names).__getitem__)
     assert ordered == ["", "9", "10", "1" * 5000, "b", "Host1", "host009", "host9", "host10", "host²", "x" * 300]
 
 
-def test_a_host_that_was_not_reached_is_a_row_that_knows_nothing():
+def test_unreachable_host_is_a_row_without_values():
     away = row(*AWAY)
     assert (away.host.status, away.host.why, away.host.looked_at) == ("unreachable", "no route", "")
     host = away.host
     assert {host.memory, host.cpus, host.slots, host.channels, away.bar, away.toolchain_rank} == {None}
 
 
-def test_a_host_that_can_not_hold_an_agent_has_its_memory_and_no_budget():
+def test_host_too_small_for_an_agent_has_memory_and_no_budget():
     small = row(
         {"host": "small", "status": "unknown", "why": "no agent fits", "items": []}, {"memory": {"total": 3 * GIB}}
     )
     assert (small.host.memory, small.host.budget, small.host.why) == (3 * GIB, None, "no agent fits")
 
 
-def test_findings_are_told_in_order_of_weight_and_then_counted():
+def test_findings_are_sorted_by_severity_and_counted():
     audited = record("h", SWAP, UNTRIED, *[CHANGED] * 25, status="drifted")
     told = row(audited, observation())
     assert (told.host.items, told.drifted, told.unknown) == (55 + 27, 25, 1)
@@ -114,13 +114,13 @@ def test_findings_are_told_in_order_of_weight_and_then_counted():
     assert ordered == findings(CHANGED, UNTRIED, SWAP)
 
 
-def test_what_a_broken_off_comparison_left_out_is_told_once():
+def test_incomplete_comparison_is_reported_once():
     left = [item("unknown", "file", f"/{number}", "not compared: no root") for number in range(50)]
     ended = row({"host": "h", "status": "unknown", "why": "no root", "items": [*left, CHANGED]}, observation())
     assert ended.findings == findings(CHANGED) and ended.more == 0
 
 
-def test_toolchains_are_named_ordered_and_called_damaged():
+def test_toolchains_are_sorted_and_damage_is_marked():
     fleet = [(record(name), observation()) for name in "abcd"]
     trees = [seen["toolchains"]["/opt/nova-agent/toolchain"] for _audited, seen in fleet]
     trees[0].update(toolchains=[{"channel": "1.92.0"}, {"channel": "nightly-2026-05-19"}])
@@ -136,7 +136,7 @@ def test_toolchains_are_named_ordered_and_called_damaged():
     }
 
 
-def test_a_kernel_that_does_not_say_what_sessions_take():
+def test_unknown_memory_of_sessions_is_shown():
     assert row(record("h"), observation(taken=None)).bar.used is None
 
 

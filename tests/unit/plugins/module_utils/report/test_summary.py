@@ -26,11 +26,11 @@ def lines(observed=RIGHT, **variables):
     return summary_lines(policy(**variables), host(observed, **variables))
 
 
-def test_a_host_in_order_is_one_line():
+def test_compliant_host_is_one_line():
     assert lines() == ["300 agents (326 at most) of 4 GiB; 300 cargo commands at once, 32 jobs each"]
 
 
-def test_slots_and_jobs_are_those_of_the_policy():
+def test_slots_and_jobs_come_from_the_policy():
     (line,) = lines(agent_wrappers_slots=1, agent_wrappers_jobs=7)
     assert line.endswith("; 1 cargo command at once, 7 jobs each")
 
@@ -50,12 +50,12 @@ def test_slots_and_jobs_are_those_of_the_policy():
         (changed(RIGHT, "login_paths", pam_without_limits=["atd", "cron"]), "/etc/pam.d/atd, /etc/pam.d/cron"),
     ],
 )
-def test_what_defeats_a_limit_is_told(observed, part):
+def test_settings_that_disable_a_limit_are_reported(observed, part):
     (_holds, note) = lines(observed)
     assert note.startswith("note: ") and part in note
 
 
-def test_sessions_with_other_limits_are_told_after_the_limits_were_applied():
+def test_sessions_with_other_limits_are_reported_after_the_apply():
     loose = [Session("agent1", "session-1.scope", {"as": None, "nofile": 1})]
     observed = replace(RIGHT, sessions=loose)
     assert len(lines(observed)) == 1
@@ -71,7 +71,7 @@ CROWD = [
 
 
 @pytest.mark.parametrize(("count", "running"), [("accounts", 2), ("sessions", 4), ("processes", 7)])
-def test_more_agents_than_recommended_are_told_as_they_are_counted(count, running):
+def test_more_agents_than_recommended_are_reported_as_counted(count, running):
     observed = replace(RIGHT, sessions=CROWD, programs={"claude": 5, "codex": 2})
     given = {"agent_policy_count_agents": count, "agent_policy_agent_programs": ["claude", "codex"]}
     assert len(lines(observed, **given, agent_policy_recommended_agents=running)) == 1
@@ -79,23 +79,23 @@ def test_more_agents_than_recommended_are_told_as_they_are_counted(count, runnin
     assert f"{running} agents run, counted by {count}" in note
 
 
-def test_programs_are_needed_where_processes_are_counted():
+def test_counting_processes_needs_a_list_of_programs():
     with pytest.raises(PolicyProblems, match="agent_policy_agent_programs"):
         policy(agent_policy_count_agents="processes")
 
 
-def test_the_ceiling_is_offered_once_for_all_hosts_that_could_have_it():
+def test_ceiling_is_offered_once_for_all_suitable_hosts():
     told = fleet_lines({"a": ["x"], "b": ["x"], "c": ["x"]}, ["a", "b"], "", ["a", "b", "c"])
     (offer,) = [line for line in told if "agent_ceiling_enabled" in line]
     assert offer.startswith("no ceiling: a, b:")
 
 
-def test_a_text_of_a_host_can_not_steer_a_terminal():
+def test_text_of_a_host_cannot_control_a_terminal():
     (_holds, note) = lines(changed(RIGHT, "fences", container_users=["a\x1b[31m\u202e (docker)"]))
     assert note.isprintable()
 
 
-def test_the_last_lines_name_the_hosts_that_are_not_done():
+def test_last_lines_name_the_incomplete_hosts():
     summaries = {"c": ["x"], "a": ["x"], "b": ["y"]}
     assert fleet_lines(summaries, ["c", "a", "b"], "") == ["c, a: x", "b: y", "done: 3 of 3 hosts"]
     assert fleet_lines(summaries, ["a"], "; note") == [
@@ -105,7 +105,7 @@ def test_the_last_lines_name_the_hosts_that_are_not_done():
     ]
 
 
-def test_a_host_s_name_can_not_steer_a_terminal_or_end_a_line():
+def test_name_of_a_host_cannot_control_a_terminal_or_end_a_line():
     name = "h\nost: 9 agents\x1b[31m\u202e"
     told = [*fleet_lines({name: ["x"]}, [name], ""), *fleet_lines({name: ["x"]}, [], "")]
     assert len(told) == 4 and all(line.isprintable() for line in told)

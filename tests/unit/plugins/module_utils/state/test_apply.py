@@ -156,7 +156,7 @@ def enlarge(path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["deep", "deep/er", "kept"])
-def test_a_folder_that_was_replaced_by_a_link_is_made_again_with_all_that_lies_in_it(host, folder, tmp_path):
+def test_folder_replaced_by_a_link_is_created_again_with_its_content(host, folder, tmp_path):
     entries = [
         host.folder("kept"),
         host.file("kept/a"),
@@ -179,7 +179,7 @@ def test_a_folder_that_was_replaced_by_a_link_is_made_again_with_all_that_lies_i
     assert host.apply().kept == [] and host.tree() == {}
 
 
-def test_a_record_of_the_users_is_never_read(host):
+def test_record_file_of_the_users_is_never_read(host):
     entries = [host.record("holder.1"), host.file("run.sh")]
     host.apply(*entries)
     enlarge(host.root / "holder.1")
@@ -190,7 +190,7 @@ def test_a_record_of_the_users_is_never_read(host):
     assert not (host.root / "holder.1").exists()
 
 
-def test_a_file_of_ours_that_was_blown_up_is_replaced_and_one_of_others_is_refused(host):
+def test_too_large_own_file_is_replaced_and_foreign_file_is_refused(host):
     host.apply(host.file("run.sh"))
     enlarge(host.root / "run.sh")
     repaired = host.apply(host.file("run.sh"))
@@ -210,7 +210,7 @@ def test_a_file_of_ours_that_was_blown_up_is_replaced_and_one_of_others_is_refus
     assert (host.root / "theirs").stat().st_size == 1 << 40
 
 
-def test_check_mode_tells_what_the_run_then_does_and_changes_nothing(host):
+def test_check_mode_reports_the_same_changes_as_the_run(host):
     entries = [host.file("deep/er/limits.conf")]
     told = host.apply(*entries, check=True)
     assert host.tree() == {} and not host.manifest.exists()
@@ -233,7 +233,7 @@ def test_check_mode_tells_what_the_run_then_does_and_changes_nothing(host):
     ],
     ids=["deleted", "edited", "chmod", "replaced by a link"],
 )
-def test_drift_is_found_and_repaired_and_nothing_else_is_touched(host, damage):
+def test_only_drift_is_repaired(host, damage):
     entries = [host.file("a"), host.file("b")]
     host.apply(*entries)
     right = host.tree()
@@ -242,7 +242,7 @@ def test_drift_is_found_and_repaired_and_nothing_else_is_touched(host, damage):
     assert host.tree() == right
 
 
-def test_a_folder_of_ours_that_became_a_link_is_made_again(host):
+def test_own_folder_that_became_a_link_is_created_again(host):
     host.apply(host.folder("bin"))
     (host.root / "bin").rmdir()
     (host.root / "bin").symlink_to("/tmp")
@@ -250,7 +250,7 @@ def test_a_folder_of_ours_that_became_a_link_is_made_again(host):
     assert observe(host.path("bin")).kind == "directory"
 
 
-def test_what_lies_in_a_folder_that_was_open_to_others_is_repaired_by_the_same_apply(host):
+def test_content_of_a_folder_open_to_others_is_repaired_by_the_same_apply(host):
     entries = [host.folder("etc"), host.folder("etc/parts"), host.file("etc/a"), host.file("etc/parts/b")]
     host.apply(*entries)
     right = host.tree()
@@ -264,7 +264,7 @@ def test_what_lies_in_a_folder_that_was_open_to_others_is_repaired_by_the_same_a
     assert not host.apply(*entries).changed
 
 
-def test_attributes_are_set_in_place_so_that_a_lock_on_the_file_is_kept(host):
+def test_attributes_are_set_in_place_and_a_lock_on_the_file_is_kept(host):
     host.apply(host.file("slot.1", "", mode="0640"))
     inode = (host.root / "slot.1").stat().st_ino
     (host.root / "slot.1").chmod(0o600)
@@ -273,13 +273,13 @@ def test_attributes_are_set_in_place_so_that_a_lock_on_the_file_is_kept(host):
     assert (host.root / "slot.1").stat().st_ino == inode
 
 
-def test_what_a_role_no_longer_lists_is_removed(host):
+def test_path_that_a_role_no_longer_wants_is_removed(host):
     host.apply(host.file("old/name"), host.file("stays"))
     assert host.apply(host.file("stays")).changed_paths == [host.path("old/name"), host.path("old")]
     assert list(host.tree()) == ["stays"]
 
 
-def test_an_edited_file_that_is_no_longer_listed_is_left_and_reported_once(host):
+def test_unwanted_edited_file_stays_and_is_reported_once(host):
     host.apply(host.file("old"), host.file("stays"))
     (host.root / "old").write_text("mine now\n")
     outcome = host.apply(host.file("stays"))
@@ -289,7 +289,7 @@ def test_an_edited_file_that_is_no_longer_listed_is_left_and_reported_once(host)
     assert (host.root / "old").read_text() == "mine now\n"
 
 
-def test_taking_a_role_out_puts_back_what_was_there_before(host):
+def test_removed_role_restores_the_originals(host):
     (host.root / "etc").mkdir(mode=0o700)
     (host.root / "etc/conf").write_text("theirs\n")
     (host.root / "etc/cargo").symlink_to("/home/me/.cargo/bin/cargo")
@@ -301,7 +301,7 @@ def test_taking_a_role_out_puts_back_what_was_there_before(host):
     assert not host.manifest.parent.exists()
 
 
-def test_a_path_of_two_roles_goes_with_the_last_of_them(host):
+def test_path_of_two_roles_is_removed_with_the_last_role(host):
     host.apply(host.folder("opt"), role="policy")
     host.apply(host.folder("opt"), host.file("opt/x"), role="wrappers")
     host.apply(role="policy")
@@ -310,7 +310,7 @@ def test_a_path_of_two_roles_goes_with_the_last_of_them(host):
     assert host.tree() == {}
 
 
-def test_a_folder_that_two_roles_implied_goes_with_the_last_of_them(host):
+def test_folder_implied_by_two_roles_is_removed_with_the_last_role(host):
     """As when the prefix is changed: one role after the other leaves the old one."""
     host.apply(host.file("opt/nova/shims/x"), role="toolchain")
     host.apply(host.file("opt/nova/bin/y"), role="wrappers")
@@ -322,14 +322,14 @@ def test_a_folder_that_two_roles_implied_goes_with_the_last_of_them(host):
     assert host.tree() == {}
 
 
-def test_a_folder_into_which_somebody_put_something_stays(host):
+def test_folder_with_foreign_files_stays(host):
     host.apply(host.folder("bin"))
     (host.root / "bin/theirs").write_text("x")
     assert host.apply().kept == [host.path("bin")]
     assert list(host.tree()) == ["bin", "bin/theirs"]
 
 
-def test_a_file_without_content_belongs_to_its_users(host):
+def test_content_of_a_file_without_wanted_content_belongs_to_its_users(host):
     (host.root / "theirs").write_text("before us\n")
     entries = [host.record("ours"), host.record("theirs")]
     host.apply(*entries)
@@ -346,7 +346,7 @@ def test_a_file_without_content_belongs_to_its_users(host):
     assert list(host.tree()) == ["theirs"] and (host.root / "theirs").read_text() == "before us\n"
 
 
-def test_state_absent_removes_and_taking_out_restores(host):
+def test_absent_path_is_removed_and_restored_with_the_role(host):
     (host.root / "legacy").write_text("old\n")
     host.apply(host.gone("legacy"))
     assert host.tree() == {}
@@ -355,7 +355,7 @@ def test_state_absent_removes_and_taking_out_restores(host):
 
 
 @pytest.mark.parametrize("killed_at", [0, 1, 2])
-def test_a_killed_run_is_known_to_the_next(host, monkeypatch, killed_at):
+def test_killed_run_is_completed_by_the_next(host, monkeypatch, killed_at):
     """SIGKILL between two files: what was written is in the manifest, and apply as well as taking out finish the work."""
     (host.root / "b").write_text("theirs\n")
     entries = [host.file("a"), host.file("b"), host.file("c")]
@@ -379,7 +379,7 @@ def test_a_killed_run_is_known_to_the_next(host, monkeypatch, killed_at):
     assert list(host.tree()) == ["b"] and (host.root / "b").read_text() == "theirs\n"
 
 
-def test_the_leftover_of_a_killed_write_is_gone_after_the_next(host):
+def test_leftover_of_a_killed_write_is_removed_by_the_next_run(host):
     (host.root / ".a.nova-agent-tmp").write_text("half")
     host.apply(host.file("a"))
     assert list(host.tree()) == ["a"]
@@ -389,7 +389,7 @@ def test_the_leftover_of_a_killed_write_is_gone_after_the_next(host):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
-def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path):
+def test_link_of_another_user_in_the_path_is_not_followed(host, tmp_path):
     (tmp_path / "etc").mkdir()
     (host.root / "scripts").mkdir()
     host.apply(host.file("scripts/run.sh"))
@@ -407,7 +407,7 @@ def test_a_link_of_another_user_on_the_way_is_not_followed(host, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are told from others'")
-def test_files_of_ours_where_others_may_write_are_one_line_that_says_what_to_do(host):
+def test_own_files_in_a_folder_writable_for_others_are_one_line_with_the_remedy(host):
     """A prefix in a folder that a group may write."""
     (host.root / "opt").mkdir()
     (host.root / "opt").chmod(0o775)
@@ -424,7 +424,7 @@ def test_files_of_ours_where_others_may_write_are_one_line_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_file_that_its_validation_refuses_changes_nothing(host, monkeypatch, check):
+def test_failed_validation_changes_nothing(host, monkeypatch, check):
     host.apply(host.file("a", "good\n"))
     before = host.tree(), host.roles()
 
@@ -438,7 +438,7 @@ def test_a_file_that_its_validation_refuses_changes_nothing(host, monkeypatch, c
     assert (host.tree(), host.roles()) == before
 
 
-def test_a_missing_group_is_pending_in_check_mode_and_an_error_before_anything_is_written_otherwise(host):
+def test_missing_group_is_pending_in_check_mode_and_an_error_before_any_change(host):
     entry = host.file("slot.1", group="no-such-group")
     assert host.apply(host.file("a"), entry, check=True).pending == [
         f"group no-such-group does not exist ({host.path('slot.1')})"
@@ -458,7 +458,7 @@ def test_a_missing_group_is_pending_in_check_mode_and_an_error_before_anything_i
     ],
 )
 @pytest.mark.parametrize("check", [True, False])
-def test_what_is_not_ours_is_not_destroyed(host, prepare, entry, check):
+def test_foreign_data_is_not_destroyed(host, prepare, entry, check):
     prepare(host.root / "x")
     before = host.tree()
     with pytest.raises(StateError) as error:
@@ -467,7 +467,7 @@ def test_what_is_not_ours_is_not_destroyed(host, prepare, entry, check):
     assert host.tree() == before
 
 
-def test_a_file_where_a_folder_has_to_be_is_refused_before_anything_is_changed(host):
+def test_file_at_the_path_of_a_folder_is_refused_before_any_change(host):
     (host.root / "x").write_text("theirs")
     with pytest.raises(StateError, match="move it away"):
         host.apply(host.file("0"), host.file("x/deep/a"))
@@ -487,18 +487,18 @@ def test_a_file_where_a_folder_has_to_be_is_refused_before_anything_is_changed(h
         ({"path": "/x", "kind": "socket"}, "socket"),
     ],
 )
-def test_an_entry_that_can_not_be_meant_is_refused(entry, held):
+def test_invalid_entry_is_refused(entry, held):
     with pytest.raises(StateError) as error:
         Entry.from_dict(entry)
     assert entry["path"] in str(error.value) and held in str(error.value)
 
 
-def test_a_path_listed_twice_is_refused(host):
+def test_path_listed_twice_is_refused(host):
     with pytest.raises(StateError, match=f"^wrappers: listed twice: {host.path('a')}$"):
         host.apply(host.file("a"), host.file("a", "two\n"))
 
 
-def test_a_manifest_that_is_no_manifest_stops_everything(host):
+def test_invalid_manifest_stops_the_run(host):
     host.manifest.parent.mkdir()
     host.manifest.write_text("{")
     with pytest.raises(manifest.ManifestError, match="manifest.json"):
@@ -506,7 +506,7 @@ def test_a_manifest_that_is_no_manifest_stops_everything(host):
     assert host.tree() == {}
 
 
-def test_content_marked_secret_is_not_in_the_diff(host):
+def test_secret_content_is_not_in_the_diff(host):
     outcome = host.apply(host.file("a", "s3cret\n", diff=False))
     assert "s3cret" not in json.dumps(outcome.diff)
     assert "(other content, not shown)" in json.dumps(outcome.diff)
@@ -527,7 +527,7 @@ def test_modes_do_not_depend_on_the_umask(host):
     assert observe(str(host.manifest)).mode == "0644"
 
 
-def test_two_controllers_take_turns(host, tmp_path):
+def test_two_controllers_wait_for_each_other(host, tmp_path):
     """Real processes: what each reads before it writes is what the other wrote last."""
     counter = tmp_path / "counter"
     counter.write_text("0")
@@ -577,13 +577,13 @@ def test_units_whose_files_changed_are_started_or_restarted_after_a_reload(etc):
     assert etc.systemd.told == []
 
 
-def test_a_unit_that_is_not_to_be_restarted_only_gets_its_file(etc):
+def test_unit_without_restart_only_gets_its_file(etc):
     etc.apply(*wanted_units(etc), units=[TIMER, Unit("runner.service")])
     assert etc.systemd.told == ["reload", "start sweep.timer"]
 
 
 @pytest.mark.parametrize("state", [{"active": "inactive"}, {"enabled": "disabled"}])
-def test_a_timer_that_does_not_run_is_started_without_any_file(etc, state):
+def test_stopped_timer_is_started_without_a_changed_file(etc, state):
     etc.apply(*wanted_units(etc), units=[TIMER])
     etc.systemd.told = []
     etc.found["sweep.timer"] = replace(RUNS, **state)
@@ -591,7 +591,7 @@ def test_a_timer_that_does_not_run_is_started_without_any_file(etc, state):
     assert etc.apply(*wanted_units(etc), units=[TIMER]).changed and etc.systemd.told == ["start sweep.timer"]
 
 
-def test_files_that_systemd_has_not_read_are_read(etc):
+def test_unread_unit_files_are_reloaded(etc):
     etc.apply(*wanted_units(etc), units=[TIMER])
     etc.systemd.told = []
     etc.found["sweep.timer"] = replace(RUNS, stale=True)
@@ -599,7 +599,7 @@ def test_files_that_systemd_has_not_read_are_read(etc):
     assert etc.systemd.told == ["reload"]
 
 
-def test_a_unit_is_stopped_before_its_file_goes(etc, monkeypatch):
+def test_unit_is_stopped_before_its_file_is_removed(etc, monkeypatch):
     etc.apply(*wanted_units(etc), units=[TIMER])
     etc.systemd.told = []
     there = []
@@ -610,7 +610,7 @@ def test_a_unit_is_stopped_before_its_file_goes(etc, monkeypatch):
     assert "reload" in etc.systemd.told and "stop runner.service" not in etc.systemd.told
 
 
-def test_a_restart_that_failed_is_done_by_the_next_apply(etc):
+def test_failed_restart_is_repeated_by_the_next_apply(etc):
     etc.systemd.fails = "restart runner.service"
     with pytest.raises(state_apply.ApplyError) as error:
         etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
@@ -623,7 +623,7 @@ def test_a_restart_that_failed_is_done_by_the_next_apply(etc):
     assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.told == []
 
 
-def test_a_unit_that_does_not_start_keeps_no_other_from_its_turn(etc):
+def test_failed_unit_does_not_block_others(etc):
     """As a service for which an agent has taken something that it needs."""
     etc.systemd.fails = "start sweep.timer"
     with pytest.raises(state_apply.ApplyError, match="start sweep.timer"):
@@ -633,7 +633,7 @@ def test_a_unit_that_does_not_start_keeps_no_other_from_its_turn(etc):
     assert "start sweep.timer" in etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed_units
 
 
-def test_a_unit_that_reads_its_files_again_is_not_restarted(etc):
+def test_unit_with_reload_is_not_restarted(etc):
     again = Unit("runner.service", restart=False, reload=True)
     etc.apply(*wanted_units(etc), units=[TIMER, again])
     assert "reload runner.service" in etc.systemd.told and "restart runner.service" not in etc.systemd.told
@@ -643,7 +643,7 @@ def test_a_unit_that_reads_its_files_again_is_not_restarted(etc):
     assert "reload pool.service" in etc.systemd.told and "start pool.service" not in etc.systemd.told
 
 
-def test_conditions_reload_and_restart_without_any_file(etc):
+def test_conditions_reload_and_restart_without_a_changed_file(etc):
     role = Wanted("ceiling")
     conditions = Conditions(True, ("cron.service",))
     assert etc.apply_roles(role, conditions=conditions, check=True).changed and etc.systemd.told == []
@@ -651,7 +651,7 @@ def test_conditions_reload_and_restart_without_any_file(etc):
     assert etc.systemd.told == ["reload", "restart cron.service"]
 
 
-def test_a_path_passes_from_one_role_to_another_and_back_to_what_it_was(host):
+def test_path_moves_from_one_role_to_another_and_is_restored(host):
     (host.root / "a").write_text("theirs\n")
     host.apply_roles(Wanted("r1", (host.file("a"), host.file("b/c"))), Wanted("r2"))
     moved = Wanted("r1"), Wanted("r2", (host.file("a", "two\n"), host.file("b/d")))

@@ -74,7 +74,7 @@ def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
     return told
 
 
-def test_a_link_is_the_owner_s_and_what_was_there_comes_back(checkout):
+def test_link_belongs_to_the_owner_and_the_original_is_restored(checkout):
     checkout.link.write_text("mine\n")
     checkout.link.chmod(0o750)
     checkout.give()
@@ -92,7 +92,7 @@ def test_a_link_is_the_owner_s_and_what_was_there_comes_back(checkout):
     assert os.listdir(checkout.scripts) == [NAME]
 
 
-def test_a_missing_folder_is_made_with_the_owner_s_rights_and_goes_again(checkout):
+def test_missing_folder_is_created_with_the_owners_rights_and_removed_again(checkout):
     checkout.scripts.rmdir()
     original = checkout.original()
     assert original.made_folder
@@ -102,7 +102,7 @@ def test_a_missing_folder_is_made_with_the_owner_s_rights_and_goes_again(checkou
     assert (back.outcome, os.listdir(checkout.root)) == ("changed", [])
 
 
-def test_a_missing_checkout_is_told(tmp_path):
+def test_missing_checkout_is_reported(tmp_path):
     path = str(tmp_path / "none/scripts/cargo_agent.sh")
     (result,) = foreign.put_links([ForeignLink(path, TARGET)], {path: ABSENT})
     assert result.outcome == "left"
@@ -137,7 +137,7 @@ def block(kind: str, place: Path, victim: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "socket", "sparse", "root's file", "closed file"])
-def test_what_is_in_the_way_is_told_and_stops_no_other_path(checkout, tmp_path, kind):
+def test_obstacle_is_reported_and_other_paths_continue(checkout, tmp_path, kind):
     block(kind, checkout.link, tmp_path)
     other = Checkout(tmp_path / "other")
     paths = [str(checkout.link), str(other.link)]
@@ -150,7 +150,7 @@ def test_what_is_in_the_way_is_told_and_stops_no_other_path(checkout, tmp_path, 
 
 
 @pytest.mark.parametrize("kind", ["file", "fifo", "link to a folder", "root's directory"])
-def test_what_is_in_the_way_of_the_folder_is_told(checkout, tmp_path, kind):
+def test_obstacle_at_the_folder_is_reported(checkout, tmp_path, kind):
     checkout.scripts.rmdir()
     block(kind, checkout.scripts, tmp_path)
     before = snapshot(tmp_path)
@@ -158,7 +158,7 @@ def test_what_is_in_the_way_of_the_folder_is_told(checkout, tmp_path, kind):
     assert snapshot(tmp_path) == before
 
 
-def test_the_chain_from_a_link_of_root_s_to_a_login_of_root_s_has_no_first_step(checkout, tmp_path):
+def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
     """The agent's file is kept; `scripts` becomes a link of root's to a folder of root's; the host is retired."""
     victim = tmp_path / "profile.d"
     victim.mkdir()
@@ -177,7 +177,7 @@ def test_the_chain_from_a_link_of_root_s_to_a_login_of_root_s_has_no_first_step(
 
 
 @pytest.mark.parametrize("call", ["symlink", "rename", "open", "mkdir"])
-def test_an_agent_that_is_woken_by_a_step_of_root_s_wins_nothing(checkout, tmp_path, monkeypatch, call):
+def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_path, monkeypatch, call):
     """As an agent that sleeps in inotify and gets the CPU: each name is exchanged for a link of its own."""
     victim = tmp_path / "victim"
     victim.mkdir()
@@ -245,7 +245,7 @@ while True:
 """
 
 
-def test_an_agent_s_process_that_swaps_folders_and_names_at_each_step_wins_nothing(checkout, tmp_path):
+def test_agent_process_that_swaps_paths_at_each_step_gains_nothing(checkout, tmp_path):
     """The swaps are counted, and not the time: the agent has 500 of them, in as many applies as that takes. Root makes
     its link in some, and in others the swap came before."""
     victim = tmp_path / "victim"
@@ -272,7 +272,7 @@ def test_an_agent_s_process_that_swaps_folders_and_names_at_each_step_wins_nothi
     assert snapshot(victim) == before
 
 
-def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp_path, monkeypatch):
+def test_silent_path_fails_alone_after_its_timeout(checkout, tmp_path, monkeypatch):
     other = Checkout(tmp_path / "other")
     real = foreign.observe_in
 
@@ -287,7 +287,7 @@ def test_a_path_that_does_not_answer_costs_seconds_and_only_itself(checkout, tmp
     assert [item.state.kind for item in found] == ["unreadable", "absent"]
 
 
-def test_what_was_edited_since_or_is_damaged_stays(checkout):
+def test_edited_or_damaged_original_stays(checkout):
     checkout.link.write_text("mine\n")
     checkout.give()
     original = checkout.original()
@@ -303,7 +303,7 @@ def test_what_was_edited_since_or_is_damaged_stays(checkout):
     assert checkout.link.read_text() == "edited\n"
 
 
-def test_a_file_that_changed_since_it_was_kept_is_left(checkout):
+def test_file_changed_after_it_was_stored_stays(checkout):
     checkout.link.write_text("mine\n")
     checkout.give()
     (found,) = foreign.observe([str(checkout.link)])
@@ -312,7 +312,7 @@ def test_a_file_that_changed_since_it_was_kept_is_left(checkout):
     assert (result.outcome, checkout.link.read_text()) == ("left", "other\n")
 
 
-def test_a_folder_that_has_no_owner_but_root_is_told(tmp_path):
+def test_folder_that_belongs_to_root_is_reported(tmp_path):
     """Nobody's rights would be the right ones."""
     checkout = Checkout(tmp_path / "nova")
     checkout.give(0)
@@ -332,7 +332,7 @@ KINDS = st.sampled_from(
 
 @given(st.dictionaries(st.sampled_from(["scripts", f"scripts/{NAME}", f"scripts/.{NAME}.nova-agent-tmp"]), KINDS))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_whatever_is_in_a_checkout_nothing_outside_changes_and_nothing_becomes_root_s(tmp_path_factory, kinds):
+def test_random_checkouts_change_no_file_outside_and_no_owner(tmp_path_factory, kinds):
     place = tmp_path_factory.mktemp("fuzz")
     victim = place / "victim"
     victim.mkdir()

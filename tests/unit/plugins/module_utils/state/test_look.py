@@ -35,7 +35,7 @@ AGENT = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
 
 
-def test_a_file_is_told_by_the_hash_of_what_it_holds(tmp_path):
+def test_file_is_identified_by_the_hash_of_its_content(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"x" * (3 << 20))
     file.chmod(0o640)
@@ -47,7 +47,7 @@ def test_a_file_is_told_by_the_hash_of_what_it_holds(tmp_path):
     assert read(str(file)) == b"x" * (3 << 20)
 
 
-def test_a_file_without_end_is_not_read(tmp_path):
+def test_endless_file_is_not_read(tmp_path):
     file = tmp_path / "sparse"
     with file.open("wb") as opened:
         opened.truncate(1 << 40)
@@ -58,7 +58,7 @@ def test_a_file_without_end_is_not_read(tmp_path):
     assert observe(str(file)).sha256 != TOO_LARGE
 
 
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_special_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert observe(str(tmp_path / "fifo")).kind == "special"
     with pytest.raises(OSError, match="no regular file"):
@@ -70,7 +70,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["{0}/a/b", "a/b", "../{1}/a/./b/", "a/../a/b"])
-def test_a_link_of_ones_own_is_followed_on_the_way(tmp_path, target):
+def test_own_link_in_a_path_is_followed(tmp_path, target):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_text("here\n")
     (tmp_path / "link").symlink_to(target.format(tmp_path, tmp_path.name))
@@ -80,7 +80,7 @@ def test_a_link_of_ones_own_is_followed_on_the_way(tmp_path, target):
 
 
 @as_root
-def test_a_link_of_somebody_else_is_not_followed_on_the_way(tmp_path):
+def test_foreign_link_in_a_path_is_not_followed(tmp_path):
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret/file").write_text("secret\n")
     (tmp_path / "scripts").symlink_to("secret")
@@ -94,7 +94,7 @@ def test_a_link_of_somebody_else_is_not_followed_on_the_way(tmp_path):
 
 
 @as_root
-def test_a_link_of_root_s_is_followed_only_in_a_folder_of_root_s_alone(tmp_path):
+def test_link_of_root_is_followed_only_in_a_folder_that_only_root_can_change(tmp_path):
     """An agent can own a link of root's by moving it, or by moving what is around it."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/file").write_text("here\n")
@@ -111,7 +111,7 @@ def test_a_link_of_root_s_is_followed_only_in_a_folder_of_root_s_alone(tmp_path)
 
 
 @as_root
-def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
+def test_root_changes_nothing_in_a_folder_writable_for_others(tmp_path):
     wanted = PathState("link", target="/etc", owner="root", group="root")
     (tmp_path / "agent/own").mkdir(parents=True)
     os.chown(tmp_path / "agent", AGENT, AGENT)
@@ -127,7 +127,7 @@ def test_root_changes_nothing_in_a_folder_where_others_may_write(tmp_path):
     assert (tmp_path / "new").readlink() == Path("/etc")
 
 
-def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
+def test_content_is_written_only_if_its_hash_matches(tmp_path):
     """What is kept of a file before ours, and what is put back, passes here too."""
     owner, group = owner_name(os.geteuid()), group_name(os.getegid())
     wanted = PathState("file", "0644", owner, group, hashlib.sha256(b"planned").hexdigest())
@@ -138,14 +138,14 @@ def test_a_content_is_written_only_if_it_has_its_hash(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"planned"
 
 
-def test_an_owner_that_is_gone_is_an_error_of_the_path(tmp_path):
+def test_removed_owner_is_an_error_of_the_path(tmp_path):
     wanted = PathState("file", "0644", "gone-since", "root", "0" * 64)
     with pytest.raises(StateError, match="gone-since:root, which this host does not have"):
         put(str(tmp_path / "file"), wanted, b"")
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EACCES])
-def test_a_dead_mount_is_unreadable_and_ends_no_look(tmp_path, monkeypatch, number):
+def test_dead_mount_is_unreadable_and_the_look_continues(tmp_path, monkeypatch, number):
     real = os.open
 
     def dead(path, *arguments, **named):
@@ -172,7 +172,7 @@ print(json.dumps([observe(place).kind, observe(place + "/file").kind]))
 
 
 @as_root
-def test_a_real_mount_whose_server_has_died_is_unreadable(tmp_path):
+def test_real_mount_with_a_dead_server_is_unreadable(tmp_path):
     if not shutil.which("unshare") or not os.path.exists("/dev/fuse"):
         pytest.skip("no unshare or no /dev/fuse")
     done = subprocess.run(
@@ -183,7 +183,7 @@ def test_a_real_mount_whose_server_has_died_is_unreadable(tmp_path):
     assert json.loads(done.stdout or "[]") == ["unreadable", "unreadable"], done.stderr
 
 
-def test_links_in_a_circle_end(tmp_path):
+def test_circular_links_end(tmp_path):
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)), opened_folder(str(tmp_path / "one")):

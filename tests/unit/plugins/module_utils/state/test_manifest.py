@@ -28,12 +28,12 @@ def manifest(tmp_path):
     return path
 
 
-def test_it_is_read_as_it_was_written(manifest):
+def test_manifest_is_read_as_written(manifest):
     assert Manifest.load(str(manifest)) == Manifest(HELD)
     assert Manifest.load(str(manifest.parent / "none/manifest.json")) == Manifest()
 
 
-def test_the_manifest_of_an_earlier_version_is_read(tmp_path):
+def test_manifest_of_an_earlier_version_is_read(tmp_path):
     """Of 0.1.0, which had a run and a seal, and no restarts."""
     data = Manifest(HELD).to_dict() | {"run": "x", "seal": {"variables": "y"}}
     del data["roles"]["agent_limits"]["restarts"]
@@ -56,7 +56,7 @@ def test_the_manifest_of_an_earlier_version_is_read(tmp_path):
         "\ud800".encode("utf-8", "surrogatepass"),
     ],
 )
-def test_what_is_no_manifest_is_named_with_what_to_do(tmp_path, text):
+def test_invalid_manifest_is_named_with_the_remedy(tmp_path, text):
     path = tmp_path / "manifest.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ManifestError, match="restore it from a backup") as error:
@@ -64,12 +64,12 @@ def test_what_is_no_manifest_is_named_with_what_to_do(tmp_path, text):
     assert str(path) in str(error.value)
 
 
-def test_one_that_holds_nothing_is_removed_with_its_folder(manifest):
+def test_empty_manifest_is_removed_with_its_folder(manifest):
     Manifest({"agent_limits": RoleRecord()}).save(str(manifest))
     assert not manifest.parent.exists()
 
 
-def test_its_mode_does_not_depend_on_the_umask(tmp_path):
+def test_mode_of_the_manifest_does_not_depend_on_the_umask(tmp_path):
     """agent-status reads it without root."""
     mask = os.umask(0o077)
     try:
@@ -80,7 +80,7 @@ def test_its_mode_does_not_depend_on_the_umask(tmp_path):
     assert modes == ["0o755", "0o644"]
 
 
-def test_a_full_disk_leaves_the_old_manifest_and_nothing_beside_it(manifest, monkeypatch):
+def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, monkeypatch):
     before = manifest.read_text()
 
     def full(_data, file, **_options):
@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_the_old_manifest_and_nothing_beside_it(manifest, mon
 
 
 @pytest.mark.parametrize("fixed", ["file", "folder"])
-def test_an_immutable_manifest_is_named_with_what_to_do(manifest, fixed):
+def test_immutable_manifest_is_named_with_the_remedy(manifest, fixed):
     path = manifest if fixed == "file" else manifest.parent
     done = subprocess.run(["chattr", "+i", str(path)], check=False, text=True, stderr=subprocess.PIPE)
     if done.returncode:

@@ -86,7 +86,7 @@ def _writes(call: ast.Call) -> bool:
     return bool(set(str(getattr(mode, "value", "w"))) & WRITES)
 
 
-def test_nothing_else_changes_a_file_by_its_name():
+def test_only_listed_functions_change_files_by_path():
     """A guard rail for who writes code, not a proof: it does not see `getattr(os, name)`, a change by a program (`chown`),
     what a folder's path has in it, or whether a descriptor is the right one. state/change.py refuses at run time what
     lies in a folder that others may change."""
@@ -104,7 +104,7 @@ def test_nothing_else_changes_a_file_by_its_name():
     assert sorted(set(ALLOWED) - set(by_name)) == [], "these change nothing by name any more: take them out of ALLOWED"
 
 
-def test_no_task_of_a_role_changes_a_file():
+def test_only_listed_tasks_change_files():
     roles = ROOT / "roles"
     tasks = [*roles.glob("*/tasks/*.yml"), *roles.glob("*/handlers/*.yml")]
     used = {str(path.relative_to(roles)): set(_modules(yaml.safe_load(path.read_text("utf-8")))) for path in tasks}
@@ -131,7 +131,7 @@ def _modules(node: object) -> Iterator[str]:
         "map(os.chown, x)", "from os import chown as own", "import os as x; x.unlink(path)",
     ],
 )  # fmt: skip
-def test_it_would_be_found(line):
+def test_check_finds_a_violation(line):
     assert list(changes(ast.parse(line)))
 
 
@@ -145,5 +145,5 @@ def test_it_would_be_found(line):
         "os.fchown(f, 0, 0)",
     ],
 )
-def test_a_descriptor_is_no_name(line):
+def test_functions_with_a_descriptor_are_allowed(line):
     assert not list(changes(ast.parse(line)))

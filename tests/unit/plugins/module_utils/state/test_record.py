@@ -32,11 +32,11 @@ def wrong(manifest):
     return {path: names for path, names in found.items() if names}
 
 
-def test_what_is_not_there_is_no_problem(tmp_path):
+def test_missing_file_is_not_a_problem(tmp_path):
     assert observe_record(str(tmp_path / "none" / "manifest.json")) == {}
 
 
-def test_as_it_was_written_it_is_right(manifest):
+def test_unchanged_file_is_compliant(manifest):
     assert len(observe_record(str(manifest))) == 3
     assert wrong(manifest) == {} and repair_record(str(manifest)) == []
 
@@ -51,7 +51,7 @@ def test_as_it_was_written_it_is_right(manifest):
     ],
     ids=["mode", "owner", "owner and group"],
 )
-def test_owner_and_mode_are_put_right(manifest, name, harm, names):
+def test_owner_and_mode_are_corrected(manifest, name, harm, names):
     path = manifest.parent / name if name else manifest.parent
     before = path.stat()
     harm(path)
@@ -60,7 +60,7 @@ def test_owner_and_mode_are_put_right(manifest, name, harm, names):
     assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode) == (0, 0, before.st_mode)
 
 
-def test_another_kind_of_file_is_not_replaced(manifest, tmp_path):
+def test_other_kinds_of_files_are_not_replaced(manifest, tmp_path):
     manifest.rename(tmp_path / "moved")
     manifest.symlink_to(tmp_path / "moved")
     with pytest.raises(StateError) as refused:

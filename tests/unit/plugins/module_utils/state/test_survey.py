@@ -32,7 +32,7 @@ os._exit(0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
-def test_a_mount_of_an_account_s_that_never_answers_ends_no_look(tmp_path):
+def test_silent_mount_of_an_account_does_not_end_the_look(tmp_path):
     if not shutil.which("unshare") or not os.path.exists("/dev/fuse"):
         pytest.skip("no unshare or no /dev/fuse")
     (tmp_path / "mount").mkdir()

@@ -75,13 +75,13 @@ def seen(root):
     return observe_pool("/run/nova-agent/pool", str(root))
 
 
-def test_the_sums_are_the_kernel_s(root, pool):
+def test_totals_come_from_the_kernel(root, pool):
     found = seen(root)
     assert (found.pool["total"], found.pool["held"]) == (8 << 30, 5 << 30)
     assert (found.slots["total"], found.slots["held"]) == (300, 2)
 
 
-def test_holders_and_waiters_are_told_by_their_titles(root, pool):
+def test_holding_and_waiting_processes_are_found_by_their_titles(root, pool):
     process(root, 50, 1, "perl", "memory-gate: holds 1073741824 for rustc serde\0\0\0")
     process(root, 51, 1, "perl", "memory-gate: holds 4294967296 for rustc \x1b[31msyn")
     process(root, 52, 1, "perl", "memory-gate: waits for 4294967296 for test nova-core")
@@ -98,7 +98,7 @@ def test_holders_and_waiters_are_told_by_their_titles(root, pool):
     assert [who["command"] for who in found.slots["waiting"]] == ["cargo test -p x"]
 
 
-def test_a_title_that_is_never_answered_keeps_only_the_titles_back(root, pool, monkeypatch):
+def test_process_that_does_not_answer_hides_only_the_titles(root, pool, monkeypatch):
     """As of a process that has a file of a dead file system where its title was."""
     monkeypatch.setattr(pool_module, "TITLES_SECONDS", 0.3)
     process(root, 50, 1, "perl", "memory-gate: holds 1073741824 for rustc serde")
@@ -111,14 +111,14 @@ def test_a_title_that_is_never_answered_keeps_only_the_titles_back(root, pool, m
 
 
 @pytest.mark.parametrize("text", [None, "", "x", "2147483647 1 1 0 0"])
-def test_a_host_without_a_pool_says_who_makes_it(root, text):
+def test_missing_pool_names_the_service_that_creates_it(root, text):
     if text is not None:
         write(root / "run/nova-agent/pool", text)
     found = seen(root)
     assert found.pool["total"] is None and "nova-agent-pool.service" in found.pool["problem"]
 
 
-def test_pressure_and_kills_are_those_of_the_sessions_where_the_kernel_counts_them(root):
+def test_pressure_and_kills_are_of_the_sessions_if_counted(root):
     users = root / "sys/fs/cgroup/user.slice"
     line = "avg10=12.50 avg60=3.00 avg300=0.10 total=5\n"
     write(users / "memory.pressure", f"some {line}full {line}")
@@ -133,7 +133,7 @@ def test_pressure_and_kills_are_those_of_the_sessions_where_the_kernel_counts_th
     assert observe_trouble(False, str(root)) == {"scope": "host", "pressure": None, "killed": 9}
 
 
-def test_drift_is_what_differs_from_the_record(root):
+def test_drift_is_the_difference_from_the_manifest(root):
     for name in ("mode", "content", "right", "kept"):
         write(root / "etc" / name, "" if name in ("mode", "right") else "edited").chmod(0o644)
     (root / "etc/mode").chmod(0o777)
@@ -166,7 +166,7 @@ def test_drift_is_what_differs_from_the_record(root):
         ),
     ],
 )  # fmt: skip
-def test_target_folders_are_those_of_the_last_sweep(root, text, disk, note):
+def test_target_folders_come_from_the_last_sweep(root, text, disk, note):
     if text is not None:
         write(root / "var/lib/nova-agent/targets.json", text)
     told = gather(POLICY, str(root))
@@ -174,7 +174,7 @@ def test_target_folders_are_those_of_the_last_sweep(root, text, disk, note):
     assert [line for line in told["notes"] if "targets" in line] == note
 
 
-def test_free_space_is_what_it_is_now_beside_its_marks(root):
+def test_free_space_is_current_and_has_its_marks(root):
     disks = [{"path": path, "free_min": 0.1, "free_goal": 0.2} for path in ("/dev/shm", "/gone")]
     report = {"measured_at": None, "folders": [], "disks": disks, "last": {"at": 5, "freed": 7, "folders": 1}}
     write(root / "var/lib/nova-agent/targets.json", json.dumps(report))
@@ -185,7 +185,7 @@ def test_free_space_is_what_it_is_now_beside_its_marks(root):
     assert 0 < shown["free"] <= shown["size"] and 0 < shown["free_share"] <= 1
 
 
-def test_what_is_missing_is_said_and_nothing_is_raised(root):
+def test_missing_files_are_noted_without_an_exception(root):
     (root / "proc/1/stat").unlink()
     write(root / "var/lib/nova-agent/manifest.json", "{")
     told = gather(POLICY, str(root))
@@ -199,7 +199,7 @@ def test_what_is_missing_is_said_and_nothing_is_raised(root):
     assert told["drift"] is None and told["toolchain"] is None
 
 
-def test_a_toolchain_that_is_recorded_and_gone_is_a_problem(root):
+def test_recorded_toolchain_that_is_missing_is_a_problem(root):
     manifest = {"collection": "nova.agent_host", "version": "0", "roles": {"agent_toolchain": {"paths": {}, "trees": ["/opt/nova-agent/toolchain"]}}}  # fmt: skip
     write(root / "var/lib/nova-agent/manifest.json", json.dumps(manifest))
     toolchain = gather(POLICY, str(root))["toolchain"]

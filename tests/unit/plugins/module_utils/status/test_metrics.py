@@ -13,7 +13,7 @@ from ..status_example import GIB, facts
 
 
 @pytest.mark.parametrize("read", [openmetrics.text_string_to_metric_families, parser.text_string_to_metric_families])
-def test_both_formats_read_the_same_numbers(read):
+def test_both_formats_have_the_same_numbers(read):
     families = {family.name: family for family in read(metrics(facts()))}
     values = {
         (sample.name, *sorted(sample.labels.items())): sample.value
@@ -30,7 +30,7 @@ def test_both_formats_read_the_same_numbers(read):
     assert values["nova_agent_command_cap_hit_ratio",] == 0.01
 
 
-def test_what_is_not_known_is_absent():
+def test_unknown_values_are_absent():
     text = metrics(facts(drift=None, pressure={}, ledger=None, pool={**facts()["pool"], "total": None}))
     names = {family.name for family in openmetrics.text_string_to_metric_families(text)}
     assert not names & {"nova_agent_drift_paths", "nova_agent_pressure_waiting_ratio", "nova_agent_pool_held_bytes"}

@@ -53,13 +53,13 @@ def test_memory_without_a_ceiling_is_compared_with_the_budget():
     )
 
 
-def test_memory_where_the_kernel_does_not_count_it():
+def test_memory_is_shown_if_the_kernel_does_not_count_it():
     memory = {"scope": "processes", "in_use": 3 * GIB, "ceiling": None}
     assert "3 GiB in agents' processes, shared pages counted for each" in said("memory", memory=memory)
     assert "no cgroup v2 with the memory controller" in said("memory", memory=memory)
 
 
-def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
+def test_view_shows_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     assert said("pressure") == "some waited for memory 0.25 % of the last minute, all at once 0 %"
     assert said("cpu, disk") == "some waited for a CPU 85.5 % of the last minute, for the disk 1.25 %"
     assert said("killed") == "0 processes for lack of memory since the boot"
@@ -87,7 +87,7 @@ def test_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
     )
 
 
-def test_what_may_not_be_read_or_is_not_there_is_said():
+def test_unreadable_and_missing_parts_are_named():
     assert said("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
     assert said("toolchain", toolchain=None) == "not installed by role agent_toolchain"
     assert said("drift", drift=None) == "unknown"
@@ -104,7 +104,7 @@ def test_what_may_not_be_read_or_is_not_there_is_said():
 
 
 @pytest.mark.parametrize("colour", [False, True])
-def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
+def test_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
     long = {"path": "/" + "p" * 190, "bytes": 99999 * GIB, "owner": "o" * 32}
     lines = render(
         facts(
@@ -126,12 +126,12 @@ def test_the_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
     assert (lines == plain) is not colour
 
 
-def test_a_bar_never_runs_over_its_end():
+def test_bar_is_never_longer_than_its_width():
     memory = {"scope": "sessions", "in_use": 9 * 1304 * GIB, "ceiling": 1304 * GIB}
     assert said("memory", memory=memory).endswith("[" + "#" * 62 + "] 900%")
 
 
-def test_a_host_that_is_right_needs_nobody():
+def test_compliant_host_has_no_advice():
     assert advice(facts()) == []
     few = ledger(memory=40_000)
     few["waits"]["commands"] = 19
@@ -154,7 +154,7 @@ def test_a_host_that_is_right_needs_nobody():
         ({"drift": {"recorded": 1, "changed": [{"path": "/x", "role": "r", "what": "w"}], "unreadable": []}}, "ansible-playbook nova.agent_host.site --check --diff"),
     ],
 )  # fmt: skip
-def test_each_trouble_has_its_advice(changed, shown):
+def test_each_problem_has_its_advice(changed, shown):
     (sentence,) = advice(facts(**changed))
     assert shown in sentence
     assert shown in said("to do", **changed)

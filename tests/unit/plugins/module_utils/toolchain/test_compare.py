@@ -36,7 +36,7 @@ def names(options: dict[str, Any], seen: ToolchainTree, trees: tuple[str, ...] =
     return [one.name for one in differences(Request.from_options({**OPTIONS, **options}), TREE, seen, trees)]
 
 
-def test_what_is_as_it_was_asked_for_has_no_difference():
+def test_toolchain_as_requested_has_no_difference():
     assert names({}, observed()) == []
 
 

@@ -36,11 +36,11 @@ ARM = "aarch64-unknown-linux-gnu"
         ("1.92.0", "", False),
     ],
 )
-def test_versions(channel: str, version: str, right: bool):
+def test_versions_are_parsed(channel: str, version: str, right: bool):
     assert matches(channel, version) is right
 
 
-def test_components_that_are_missing_on_aarch64(tmp_path: Path):
+def test_components_missing_on_aarch64_are_named(tmp_path: Path):
     (tmp_path / "lib/rustlib").mkdir(parents=True)
     (tmp_path / "lib/rustlib/components").write_text(
         f"cargo-{ARM}\nclippy-preview-{ARM}\nrust-std-{ARM}\nrust-std-wasm32-unknown-unknown\nrust-src\nrustc-{ARM}\n"
@@ -53,13 +53,13 @@ def test_components_that_are_missing_on_aarch64(tmp_path: Path):
     assert missing("rustfmt", targets=("wasm32-wasip1",)) == ["rustfmt", "wasm32-wasip1"]
 
 
-def test_an_aarch64_host_is_given_its_own_files():
+def test_aarch64_host_gets_files_of_its_architecture():
     generation = Generation("/opt/x/.toolchain/a", "aarch64", Source("file:///m", "file:///m/rustup"), 0)
     assert generation.triple == ARM
     assert generation._sysroot(Toolchain("1.92.0")) == f"/opt/x/.toolchain/a/rustup/toolchains/1.92.0-{ARM}"
 
 
-def test_the_environment_of_rustup(monkeypatch: pytest.MonkeyPatch):
+def test_rustup_gets_a_clean_environment(monkeypatch: pytest.MonkeyPatch):
     for name in ("RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_HOME", "LD_PRELOAD", "RUSTUP_DIST_ROOT"):
         monkeypatch.setenv(name, "hostile")
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
@@ -72,7 +72,7 @@ def test_the_environment_of_rustup(monkeypatch: pytest.MonkeyPatch):
     assert environment["TMPDIR"] == "/g/tmp"
 
 
-def test_modes_are_set_whatever_they_were(tmp_path: Path):
+def test_modes_are_set_independent_of_their_old_values(tmp_path: Path):
     (tmp_path / "bin").mkdir(mode=0o700)
     for name, mode in (("bin/rustc", 0o6711), ("bin/data", 0o666)):
         (tmp_path / name).touch()
@@ -84,7 +84,7 @@ def test_modes_are_set_whatever_they_were(tmp_path: Path):
     assert modes == {"bin": "0755", "rustc": "0755", "data": "0644"}
 
 
-def test_a_file_that_is_too_long_is_an_error_and_not_cut(tmp_path: Path):
+def test_too_long_file_is_an_error_and_not_truncated(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"x" * 11)
     url = f"file://{tmp_path}/file"
     assert fetch(url, 11) == b"x" * 11
@@ -92,7 +92,7 @@ def test_a_file_that_is_too_long_is_an_error_and_not_cut(tmp_path: Path):
         fetch(url, 10)
 
 
-def test_the_official_server_s_name_is_one_that_rustup_leaves():
+def test_url_of_the_official_server_is_written_so_that_rustup_keeps_it():
     """rustup puts RUSTUP_DIST_SERVER in its place, which is that of the manifest alone."""
     assert UPSTREAM not in _unaltered(UPSTREAM)
     assert _unaltered(UPSTREAM).lower() == UPSTREAM

@@ -24,7 +24,7 @@ SUM = "4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10"
 OPTIONS: dict[str, Any] = {"channel": "1.92.0", "rustup_version": "1.29.0", "rustup_checksums": {"x86_64": SUM}}
 
 
-def test_what_is_recorded_is_what_was_asked_in_one_spelling():
+def test_request_is_recorded_in_one_normal_form():
     short = Request.from_options({**OPTIONS, "extra": [{"channel": "nightly-2026-05-19"}]})
     long = Request.from_options(
         {
@@ -42,7 +42,7 @@ def test_what_is_recorded_is_what_was_asked_in_one_spelling():
     assert json.loads(json.dumps(short.to_dict())) == short.to_dict()
 
 
-def test_the_order_and_repetition_of_components_do_not_matter():
+def test_order_and_repetition_of_components_do_not_matter():
     one = Request.from_options({**OPTIONS, "components": ["rustfmt", "clippy", "clippy"]})
     assert one == Request.from_options({**OPTIONS, "components": ["clippy", "rustfmt"]})
     assert one != Request.from_options({**OPTIONS, "components": ["clippy"]})
@@ -65,13 +65,13 @@ def test_the_order_and_repetition_of_components_do_not_matter():
         ({"rustup_checksums": {"x86_64": "abc"}}, "rustup_checksums.x86_64 is 'abc'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(change: dict[str, Any], shown: str):
+def test_invalid_request_is_refused(change: dict[str, Any], shown: str):
     with pytest.raises(RequestError) as error:
         Request.from_options({**OPTIONS, **change})
     assert str(error.value).startswith(shown)
 
 
-def test_architectures_have_their_own_sum():
+def test_each_architecture_has_its_checksum():
     request = Request.from_options({**OPTIONS, "rustup_checksums": {"x86_64": SUM, "aarch64": "a" * 64}})
     assert (request.checksum(architecture("x86_64")), request.checksum(architecture("arm64"))) == (SUM, "a" * 64)
     with pytest.raises(RequestError) as error:
@@ -92,7 +92,7 @@ def test_architectures_have_their_own_sum():
         ("https://host/rust-static//rustup", "https://host/rust-static/rustup"),
     ],
 )
-def test_sources(value: str, read: str):
+def test_allowed_sources(value: str, read: str):
     assert source_url(value, "dist_server") == read
 
 
@@ -124,11 +124,11 @@ def test_other_sources_are_refused(value: Any):
         ("nightly-2026-05-20", "dist/2026-05-20/channel-rust-nightly.toml"),
     ],
 )
-def test_where_manifests_lie(channel: str, path: str):
+def test_urls_of_manifests(channel: str, path: str):
     assert manifest_path(channel) == path
 
 
-def test_plain_http_needs_the_sum_of_each_channel():
+def test_http_needs_a_checksum_for_each_channel():
     extra = {"extra": [{"channel": "1.93.0"}]}
     sums = {"channel_checksums": {"1.92.0": SUM}}
     check_source(Request.from_options({**OPTIONS, **sums}), "http://mirror.example")
@@ -138,7 +138,7 @@ def test_plain_http_needs_the_sum_of_each_channel():
         check_source(Request.from_options({**OPTIONS, **sums, **extra}), "http://mirror.example", "agent_toolchain_")
 
 
-def test_a_sum_belongs_to_what_is_asked_for():
+def test_checksum_must_belong_to_a_requested_channel():
     sums = {"channel_checksums": {"1.92.0": SUM, "1.40.0": "a" * 64}}
     request = Request.from_options({**OPTIONS, **sums})
     assert request.toolchains[0].sha256 == SUM
@@ -149,7 +149,7 @@ def test_a_sum_belongs_to_what_is_asked_for():
             Request.from_options({**OPTIONS, "channel_checksums": wrong})
 
 
-def test_only_names_that_can_be_kept_are_given_to_rustup():
+def test_only_allowed_variables_are_passed_to_rustup():
     given = {"https_proxy": "http://u:p@proxy.example:3128", "RUSTUP_MAX_RETRIES": 5, "SSL_CERT_FILE": "/etc/x.pem"}
     assert check_environment(given, "e")["RUSTUP_MAX_RETRIES"] == "5"
     for name in ("RUSTUP_HOME", "CARGO_HOME", "LD_PRELOAD", "RUSTUP_DIST_SERVER", "PYTHONPATH"):
@@ -159,7 +159,7 @@ def test_only_names_that_can_be_kept_are_given_to_rustup():
     assert [is_public(name, str(value)) for name, value in given.items()] == [False, True, True]
 
 
-def test_a_proxy_for_everything_is_one_for_python_too():
+def test_all_proxy_is_also_used_by_python():
     found = network_environment({"ALL_PROXY": "http://p:1"}, {"PATH": "/bin", "RUSTUP_HOME": "/x", "LD_PRELOAD": "/y"})
     assert found == {"ALL_PROXY": "http://p:1", "http_proxy": "http://p:1", "https_proxy": "http://p:1", "PATH": "/bin"}
     assert (

@@ -40,22 +40,22 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "toolchain"
 
 
-def test_nothing_there(tmp_path: Path):
+def test_missing_toolchain_is_reported(tmp_path: Path):
     assert observe_toolchain(str(tmp_path / "toolchain")) == NOTHING
 
 
-def test_a_right_tree(tree: Path):
+def test_intact_tree_has_no_problems(tree: Path):
     seen = observe_toolchain(str(tree))
     assert seen == replace(NOTHING, present=True, request='{"channel": "1.92.0"}')
 
 
-def test_what_root_leaves_by_using_it_is_no_damage(tree: Path):
+def test_files_created_by_use_as_root_are_not_damage(tree: Path):
     (tree / "bin/__pycache__").mkdir()
     (tree / "bin/__pycache__/x.pyc").write_text("")
     assert observe_toolchain(str(tree)).problems == []
 
 
-def test_each_kind_of_damage_has_its_words(tree: Path):
+def test_each_kind_of_damage_is_described(tree: Path):
     generation = tree.resolve()
     (generation / "bin/cargo").unlink()
     (generation / "bin/cargo").symlink_to("/bin/true")
@@ -68,14 +68,14 @@ def test_each_kind_of_damage_has_its_words(tree: Path):
     ]
 
 
-def test_a_long_list_is_cut(tree: Path):
+def test_long_list_is_cut(tree: Path):
     for number in range(30):
         (tree / f"x{number}").touch()
     problems = observe_toolchain(str(tree)).problems
     assert (len(problems), problems[-1]) == (21, "and 10 more")
 
 
-def test_a_missing_folder_is_named_once(tree: Path):
+def test_missing_folder_is_named_once(tree: Path):
     for path in (tree / "bin").iterdir():
         path.unlink()
     (tree / "bin").rmdir()
@@ -83,7 +83,7 @@ def test_a_missing_folder_is_named_once(tree: Path):
 
 
 @pytest.mark.parametrize("target", ["/elsewhere", ".toolchain/gone", "../.toolchain/abcd1234", ".toolchain/../etc"])
-def test_a_link_that_leads_elsewhere(tree: Path, target: str):
+def test_link_to_another_target_is_reported(tree: Path, target: str):
     tree.unlink()
     tree.symlink_to(target)
     seen = observe_toolchain(str(tree))
@@ -91,13 +91,13 @@ def test_a_link_that_leads_elsewhere(tree: Path, target: str):
     assert seen.problems[0] == f"{tree}: not a link to a generation in {tree.parent}/.toolchain"
 
 
-def test_leftovers_of_interrupted_runs(tree: Path):
+def test_leftovers_of_interrupted_runs_are_found(tree: Path):
     other = tree.parent / ".toolchain/halfway1"
     other.mkdir()
     assert observe_toolchain(str(tree)).problems == [f"{other}: left by an earlier or interrupted run"]
 
 
-def test_old_generations_in_which_programs_run(tree: Path, tmp_path: Path):
+def test_old_generations_in_use_are_found(tree: Path, tmp_path: Path):
     old = tree.parent / ".toolchain/old12345"
     (old / "bin").mkdir(parents=True)
     program = old / "bin/sleep"
@@ -112,7 +112,7 @@ def test_old_generations_in_which_programs_run(tree: Path, tmp_path: Path):
     assert (seen.in_use, seen.problems) == ([str(old)], [])
 
 
-def test_only_readable_content_counts(tree: Path):
+def test_only_readable_content_is_compared(tree: Path):
     (tree.resolve() / "receipt.json").write_text("[]")
     assert observe_toolchain(str(tree)).problems == [f"{tree.resolve()}/receipt.json: can't be read (TypeError)"]
 
@@ -127,7 +127,7 @@ def test_only_readable_content_counts(tree: Path):
         ("directory 0:0 0755", "link 0:0 /tmp", "is a link, not a directory"),
     ],
 )
-def test_differences_in_words(wanted: str, found: str, words: str):
+def test_differences_are_described(wanted: str, found: str, words: str):
     assert difference(wanted, found) == words
 
 
@@ -148,23 +148,23 @@ def inspected(**more: object) -> Inspection:
     return Inspection("/opt/x/toolchain", "/opt/x/.toolchain/a", receipt, **more)  # type: ignore[arg-type]
 
 
-def test_nothing_to_do_on_a_right_host():
+def test_plan_of_a_compliant_host_is_empty():
     assert not plan(REQUEST, inspected(), "aarch64-unknown-linux-gnu").changes
 
 
-def test_only_what_is_damaged_is_installed_again():
+def test_only_damaged_toolchains_are_reinstalled():
     damaged = {"rustup/toolchains/1.93.0-aarch64-unknown-linux-gnu/bin/rustc": "is missing"}
     steps = plan(REQUEST, inspected(damaged=damaged), "aarch64-unknown-linux-gnu")
     assert [toolchain.channel for toolchain in steps.keep] == ["1.92.0"]
     assert [toolchain.channel for toolchain in steps.install] == ["1.93.0"]
 
 
-def test_leftovers_alone_need_no_new_generation():
+def test_leftovers_need_no_new_generation():
     steps = plan(REQUEST, inspected(leftovers=["/opt/x/.toolchain/b"]), "aarch64-unknown-linux-gnu")
     assert (steps.changes, steps.generation) == (True, False)
 
 
-def test_the_observation_needs_nothing_but_reading():
+def test_observation_only_reads():
     """It is part of the one look at a host: no process, no network, nothing written."""
     code = (
         "import sys\n"
