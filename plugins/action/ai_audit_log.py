@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import AuditLogs
-from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import ModuleAction
+from ..module_utils.observed.answers import AuditLogs
+from ..plugin_utils.host_action import ModuleAction
 
 
 class ActionModule(ModuleAction):

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import verdict
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import OK
-from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction
+from ..module_utils.audit.record import UNREACHABLE
+from ..module_utils.audit.report import verdict
+from ..module_utils.compare.items import OK
+from ..plugin_utils.controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):

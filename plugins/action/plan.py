@@ -7,8 +7,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import compute_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.ec2 import (
+from ..module_utils.budget.arithmetic import compute_budget
+from ..module_utils.budget.ec2 import (
     SHAPES,
     PlanError,
     Shape,
@@ -18,12 +18,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.ec2 import 
     inventory_hosts,
     inventory_table,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize, host_size
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import VARIABLES, BudgetPolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_count
-from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty, safe_lines
-from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
+from ..module_utils.budget.host import HostSize, host_size
+from ..module_utils.budget.policy import VARIABLES, BudgetPolicy
+from ..module_utils.budget.table import budget_table
+from ..module_utils.sizes import parse_count
+from ..module_utils.text import is_empty, safe_lines
+from ..plugin_utils.controller_action import ControllerAction, shown
 
 QUESTIONS = ("memory", "instance_type", "agents", "group")
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, retired_of
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
-from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import NotCheckable
-from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, PolicyAction
-from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
+from ..module_utils.compare.items import drifted, settings_of
+from ..module_utils.desired import agent_policy
+from ..module_utils.desired.features import HostProblems, retired_of
+from ..module_utils.observed.answers import Applied
+from ..module_utils.observed.encode import encode
+from ..module_utils.observed.shapes import Observation
+from ..module_utils.text import and_more, safe_text
+from ..plugin_utils.host_action import NotCheckable
+from ..plugin_utils.policy_action import INFO, PolicyAction
+from ..plugin_utils.rendering import module_roles
 
 ABSENT = "absent"
 SHOWN = 10  # paths, units or warnings in a result

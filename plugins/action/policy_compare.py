@@ -10,35 +10,24 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.diff import unified
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import (
-    DRIFTED,
-    OK,
-    UNKNOWN,
-    Item,
-    not_compared,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
-    agent_ceiling,
-    agent_policy,
-    agent_toolchain,
-    agent_warm,
-    agent_wrappers,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import HostProblems, host_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
-from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders
-from ansible_collections.nova.agent_host.plugins.plugin_utils import records
-from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import NotCheckable
-from ansible_collections.nova.agent_host.plugins.plugin_utils.policy_action import INFO, Compared, PolicyAction
-from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import module_roles
+
+from ..module_utils.audit.diff import unified
+from ..module_utils.audit.record import UNREACHABLE, Record
+from ..module_utils.budget.arithmetic import BudgetError
+from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN, Item, not_compared
+from ..module_utils.desired import agent_ceiling, agent_policy, agent_toolchain, agent_warm, agent_wrappers
+from ..module_utils.desired.features import HostProblems, host_budget
+from ..module_utils.desired.policy import Policy
+from ..module_utils.observed.answers import Applied
+from ..module_utils.observed.encode import encode
+from ..module_utils.observed.shapes import Observation
+from ..module_utils.report.summary import summary_lines
+from ..module_utils.text import safe_text
+from ..module_utils.warm.seeds import folders
+from ..plugin_utils import records
+from ..plugin_utils.host_action import NotCheckable
+from ..plugin_utils.policy_action import INFO, Compared, PolicyAction
+from ..plugin_utils.rendering import module_roles
 
 
 class ActionModule(PolicyAction):

@@ -10,17 +10,11 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror import build as rustup_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
-    TRIPLES,
-    UPSTREAM,
-    Request,
-    RequestError,
-    check_source,
-    source_url,
-)
+
+from ..module_utils.mirror import build as rustup_mirror
+from ..module_utils.mirror.channel import ChannelError
+from ..module_utils.toolchain.fetch import FetchError
+from ..module_utils.toolchain.request import TRIPLES, UPSTREAM, Request, RequestError, check_source, source_url
 
 SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},

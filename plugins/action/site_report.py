@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES
-from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines
-from ansible_collections.nova.agent_host.plugins.plugin_utils.controller_action import ControllerAction, shown
+from ..module_utils.desired.features import ROLES
+from ..module_utils.report.summary import fleet_lines
+from ..plugin_utils.controller_action import ControllerAction, shown
 
 
 class ActionModule(ControllerAction):
-    spec: ClassVar[dict[str, dict[str, Any]]] = {
-        "variable": {"type": "str", "required": True},
-    }
+    spec: ClassVar[dict[str, dict[str, Any]]] = {"variable": {"type": "str", "required": True}}
 
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         summaries, roles, offered = {}, list(ROLES), []

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
+
+from ..module_utils.text import and_more, safe_text
 
 DOCUMENTATION = r"""
 name: in_inventory

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget, compute_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
+
+from ..module_utils.budget.arithmetic import Budget, compute_budget
+from ..module_utils.budget.host import host_size
+from ..module_utils.budget.policy import BudgetPolicy
 
 DOCUMENTATION = r"""
 name: memory_budget
@@ -51,55 +52,27 @@ _value:
   description: The budget. Sizes are bytes.
   type: dict
   contains:
-    total:
-      description: Memory that the host reports (MemTotal).
-      type: int
+    total: {description: Memory that the host reports (MemTotal)., type: int}
     usable:
       description: Memory that processes can get, without reserved huge pages and within the limit of a container.
       type: int
-    system_reserve:
-      description: Memory kept for the system and the kernel.
-      type: int
-    headroom:
-      description: Memory kept free for spikes.
-      type: int
-    available:
-      description: Memory for all agents together - usable minus system_reserve and headroom.
-      type: int
-    per_agent:
-      description: Address space that a wrapped command may use (RLIMIT_AS).
-      type: int
-    max_agents:
-      description: Number of agents that fit if each uses all of per_agent, at least 1.
-      type: int
-    recommended_agents:
-      description: Recommended number of agents, from 1 to max_agents.
-      type: int
-    jobs:
-      description: Parallel jobs of one cargo command. Null if the number of CPUs is not known.
-      type: int
+    system_reserve: {description: Memory kept for the system and the kernel., type: int}
+    headroom: {description: Memory kept free for spikes., type: int}
+    available: {description: Memory for all agents together - usable minus system_reserve and headroom., type: int}
+    per_agent: {description: Address space that a wrapped command may use (RLIMIT_AS)., type: int}
+    max_agents: {description: "Number of agents that fit if each uses all of per_agent, at least 1.", type: int}
+    recommended_agents: {description: "Recommended number of agents, from 1 to max_agents.", type: int}
+    jobs: {description: Parallel jobs of one cargo command. Null if the number of CPUs is not known., type: int}
     slots:
       description: Cargo commands that may compile at once on the host. Null if the number of CPUs is not known.
       type: int
-    limited_by:
-      description: What limits usable - V(memtotal), or V(cgroup) for the limit of a container.
-      type: str
-    explanation:
-      description: Each step of the calculation as one line.
-      type: list
-      elements: str
-  sample:
-    total: 1649267441664
-    usable: 1649267441664
-    system_reserve: 34359738368
-    headroom: 214748364800
-    available: 1400159338496
-    per_agent: 4294967296
-    max_agents: 326
-    recommended_agents: 300
-    jobs: 32
-    slots: 300
-    limited_by: memtotal
+    limited_by: {description: "What limits usable - V(memtotal), or V(cgroup) for the limit of a container.", type: str}
+    explanation: {description: Each step of the calculation as one line., type: list, elements: str}
+  sample: {
+    total: 1649267441664, usable: 1649267441664, system_reserve: 34359738368, headroom: 214748364800,
+    available: 1400159338496, per_agent: 4294967296, max_agents: 326, recommended_agents: 300, jobs: 32, slots: 300,
+    limited_by: memtotal,
+  }
 """
 
 

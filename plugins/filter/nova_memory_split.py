@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget import nova as nova_memory
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import host_size
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemory
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty
+
+from ..module_utils.budget import nova as nova_memory
+from ..module_utils.budget.host import host_size
+from ..module_utils.budget.nova import NovaMemory
+from ..module_utils.sizes import parse_size
+from ..module_utils.text import is_empty
 
 DOCUMENTATION = r"""
 name: nova_memory_split
@@ -50,35 +51,17 @@ _value:
   description: Bytes. The five parts add up to the total.
   type: dict
   contains:
-    effective:
-      description: Memory that the process can get.
-      type: int
-    total:
-      description: All caches together, C(NOVA_MEMORY_BUDGET_TOTAL).
-      type: int
-    query_cache:
-      description: C(NOVA_MEMORY_BUDGET_QUERY_CACHE)
-      type: int
-    syntax_trees:
-      description: C(NOVA_MEMORY_BUDGET_SYNTAX_TREES)
-      type: int
-    indexes:
-      description: C(NOVA_MEMORY_BUDGET_INDEXES)
-      type: int
-    type_info:
-      description: C(NOVA_MEMORY_BUDGET_TYPE_INFO)
-      type: int
-    other:
-      description: C(NOVA_MEMORY_BUDGET_OTHER)
-      type: int
-  sample:
-    effective: 4294967296
-    total: 1073741824
-    query_cache: 429496729
-    syntax_trees: 268435456
-    indexes: 214748364
-    type_info: 107374182
-    other: 53687093
+    effective: {description: Memory that the process can get., type: int}
+    total: {description: "All caches together, C(NOVA_MEMORY_BUDGET_TOTAL).", type: int}
+    query_cache: {description: C(NOVA_MEMORY_BUDGET_QUERY_CACHE), type: int}
+    syntax_trees: {description: C(NOVA_MEMORY_BUDGET_SYNTAX_TREES), type: int}
+    indexes: {description: C(NOVA_MEMORY_BUDGET_INDEXES), type: int}
+    type_info: {description: C(NOVA_MEMORY_BUDGET_TYPE_INFO), type: int}
+    other: {description: C(NOVA_MEMORY_BUDGET_OTHER), type: int}
+  sample: {
+    effective: 4294967296, total: 1073741824, query_cache: 429496729, syntax_trees: 268435456, indexes: 214748364,
+    type_info: 107374182, other: 53687093,
+  }
 """
 
 

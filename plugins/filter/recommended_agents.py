@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.nova.agent_host.plugins.filter.memory_budget import memory_budget
+from .memory_budget import memory_budget
 
 DOCUMENTATION = r"""
 name: recommended_agents

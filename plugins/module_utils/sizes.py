@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain, safe_text
+from .text import plain, safe_text
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -191,11 +191,12 @@ deep:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError
-from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import Question, look
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
+
+from ..module_utils.host.files import HostError
+from ..module_utils.host.observe import Question, look
+from ..module_utils.observed.encode import encode
+from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ..module_utils.text import outgoing
 
 
 def main() -> None:

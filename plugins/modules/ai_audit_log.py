@@ -63,9 +63,10 @@ findings:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, outgoing
+
+from ..module_utils.hygiene.audit_log import LEFT, hold_audit_logs
+from ..module_utils.hygiene.policy import AuditLog
+from ..module_utils.text import and_more, outgoing
 
 
 def main() -> None:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: audit_report
-short_description: "Internal: report the results of an audit of all hosts of a play, as a table, JSON and JUnit XML"
+short_description: "Internal: report the results of an audit of all hosts of a play, as a table and as files"
 version_added: 0.1.0
 description:
   - Works on the controller, for all hosts of the play at once (C(run_once)). Part of the playbook
-    C(nova.agent_host.audit).
+    C(nova.agent_host.audit) and of C(nova.agent_host.report).
 options:
   json:
     description: Path on the controller for the report as JSON.
     type: path
   junit:
     description: Path on the controller for the report as JUnit XML.
+    type: path
+  page:
+    description: Path on the controller for the report as one HTML page, which loads nothing from a network.
     type: path
 extends_documentation_fragment: [nova.agent_host.fleet]
 author:
@@ -39,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The lines of the table.
+  description: The lines of the table; with O(page), its last line and the path of the page.
   returned: success
   type: list
   elements: str

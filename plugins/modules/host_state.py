@@ -121,15 +121,16 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Unit, Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd
-from ansible_collections.nova.agent_host.plugins.module_utils.state.apply import ApplyError, apply
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing, safe_text
+
+from ..module_utils.desired.shapes import Entry, Unit, Wanted
+from ..module_utils.host.systemd import Systemd
+from ..module_utils.state.apply import ApplyError, apply
+from ..module_utils.state.change import reason
+from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ..module_utils.state.outcome import Outcome
+from ..module_utils.state.paths import StateError
+from ..module_utils.state.units import Conditions
+from ..module_utils.text import outgoing, safe_text
 
 ROLE = {
     "role": {"type": "str", "required": True},

@@ -195,20 +195,17 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import reason
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, ManifestError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, outgoing
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import manifest as toolchain_manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
-    check_environment,
-    is_public,
-    network_environment,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError, Source
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
+
+from ..module_utils.state.change import reason
+from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
+from ..module_utils.state.paths import StateError
+from ..module_utils.text import and_more, outgoing
+from ..module_utils.toolchain import apply as toolchain_apply
+from ..module_utils.toolchain import manifest as toolchain_manifest
+from ..module_utils.toolchain.environment import check_environment, is_public, network_environment
+from ..module_utils.toolchain.fetch import FetchError
+from ..module_utils.toolchain.generation import InstallError, Source
+from ..module_utils.toolchain.request import (
     PROFILES,
     UPSTREAM,
     Request,
@@ -217,10 +214,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request 
     check_source,
     source_url,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
-    generations_folder,
-    generations_in_use,
-)
+from ..module_utils.toolchain.state import generations_folder, generations_in_use
 
 SHOWN = 10  # damaged paths in a result
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import jinja2
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import Spec
+
+from ..module_utils.desired.features import ROLES
+from ..module_utils.desired.variables import Spec
 
 try:
     from ansible.template import trust_as_template  # ansible-core 2.19 or newer

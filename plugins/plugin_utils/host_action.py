@@ -16,9 +16,10 @@ from typing import Any, ClassVar, TypeVar
 
 from ansible.module_utils.json_utils import _filter_non_json_lines
 from ansible.plugins.action import ActionBase
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
-from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST, outgoing, safe_lines, safe_text
+
+from ..module_utils.observed.decode import DecodeError, decode
+from ..module_utils.observed.encode import encode
+from ..module_utils.text import MOST, outgoing, safe_lines, safe_text
 
 INTERPRETER = "discovered_interpreter_python"
 MOST_BYTES = 16 << 20  # of one answer; a host with thousands of paths needs less than 1 MiB

@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGE = "ansible_collections.nova.agent_host.plugins.module_utils"
 MODULE_UTILS = Path(__file__).parents[1] / "module_utils"
 # A regular expression instead of a parser, because every play does this for every host.
-IMPORT = re.compile(rf"^\s*from {re.escape(PACKAGE)}(?:\.([\w.]+))? import (\([^)]*|.*)", re.MULTILINE)
+IMPORT = re.compile(r"^\s*from (\.+)([\w.]*) import (\([^)]*|.*)", re.MULTILINE)
 
 
 @functools.cache
@@ -30,14 +30,15 @@ def library_files(module: str) -> dict[str, str]:
         contents[file] = (MODULE_UTILS / file).read_text(encoding="utf-8")
         if "/" in file:
             contents[f"{file.partition('/')[0]}/__init__.py"] = ""
-        for name, imported in IMPORT.findall(contents[file]):
-            wanted += _imported_files(name, imported)
+        for dots, name, imported in IMPORT.findall(contents[file]):
+            folders = file.split("/")[: -len(dots)]
+            wanted += _imported_files(".".join([*folders, *filter(None, [name])]), imported)
     place = PACKAGE.replace(".", "/")
     return {f"{place}/{file}": contents[file] for file in sorted(contents)}
 
 
 def _imported_files(name: str, imported: str) -> list[str]:
-    """Of ``from PACKAGE.name import imported``, where ``name`` is a module, or a package whose modules are imported."""
+    """Of ``from name import imported``, where ``name`` is a module, or a package whose modules are imported."""
     path = name.replace(".", "/")
     if (MODULE_UTILS / f"{path}.py").is_file():
         return [f"{path}.py"]

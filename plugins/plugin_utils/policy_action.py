@@ -10,24 +10,19 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Comparison, Seen, compare
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import (
-    ROLES,
-    PolicyProblems,
-    host_of,
-    read_policy,
-    wanted_of,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
-from ansible_collections.nova.agent_host.plugins.module_utils.text import plain, safe_text
-from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
-from ansible_collections.nova.agent_host.plugins.plugin_utils.host_action import HostAction, NotCheckable
-from ansible_collections.nova.agent_host.plugins.plugin_utils.rendering import render
+
+from ..module_utils.compare.items import Comparison, Seen, compare
+from ..module_utils.desired import agent_limits, agent_policy
+from ..module_utils.desired.features import ROLES, PolicyProblems, host_of, read_policy, wanted_of
+from ..module_utils.desired.policy import Host, Policy
+from ..module_utils.desired.shapes import Wanted
+from ..module_utils.observed.shapes import Observation
+from ..module_utils.state.paths import PathState
+from ..module_utils.state.record import wanted_record
+from ..module_utils.text import plain, safe_text
+from . import collection
+from .host_action import HostAction, NotCheckable
+from .rendering import render
 
 INFO = "nova.agent_host.agent_host_info"
 

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from ansible import constants
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import Record
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import UNKNOWN
+
+from ..module_utils.audit.record import Record
+from ..module_utils.compare.items import UNKNOWN
 
 
 class Kept(TypedDict):

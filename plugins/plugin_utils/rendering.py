@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Source, Template, Wanted
-from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
+from ..module_utils.desired.shapes import Entry, Source, Template, Wanted
+from . import collection
+from .library import library_files
 
 # Renders a user's own file: (variable, its value, context). Ansible's template lookup does.
 Own = Callable[[str, str, Mapping[str, object]], str]

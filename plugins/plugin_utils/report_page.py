@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, OK, UNKNOWN
-from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import PARTS
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import AuditedHost, fleet_rows, fleet_totals
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_lines
-from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
 from markupsafe import Markup
+
+from ..module_utils.audit.record import UNREACHABLE
+from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN
+from ..module_utils.report.bar import PARTS
+from ..module_utils.report.rows import AuditedHost, fleet_rows, fleet_totals
+from ..module_utils.sizes import readable_size
+from ..module_utils.text import counted, safe_lines
+from ..module_utils.version import COLLECTION, VERSION
 
 STATUSES = {OK: "ok", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached"}
 FOLDER = Path(__file__).parents[2] / "playbooks/templates/report"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
+from ..state.diff import Piece
 
 SHOWN = 200  # lines of one item
 

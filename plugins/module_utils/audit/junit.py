@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
+from ..compare.items import DRIFTED, NOTE, UNKNOWN
+from .record import ItemView, Record
 
 # XML 1.0 can't contain these, not even escaped. A parser would read a carriage return as a line break.
 _UNFIT = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

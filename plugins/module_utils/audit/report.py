@@ -7,22 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import UNREACHABLE, ItemView, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, OK, UNKNOWN
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
-from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
+from ..compare.items import DRIFTED, NOTE, OK, UNKNOWN
+from ..text import safe_text
+from ..version import COLLECTION, VERSION
+from .record import UNREACHABLE, ItemView, Record
 
 HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
 ITEM_STATUSES = (OK, DRIFTED, UNKNOWN, NOTE)
 SHOWN = 20  # items of one host in the table
 WIDTH = 300  # characters of one reason in the table
-_WORDS = {
-    OK: "as it should be",
-    DRIFTED: "drifted",
-    UNKNOWN: "not checkable",
-    UNREACHABLE: "not reached",
-    NOTE: "note",
-}
+_WORDS = {OK: "as it should be", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
 
 
 def fleet_report(records: Sequence[Record], finished: str) -> dict[str, Any]:

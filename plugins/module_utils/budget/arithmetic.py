@@ -12,10 +12,10 @@ import math
 from fractions import Fraction
 from typing import NamedTuple, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy, option_name
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, KIB, MIB, format_size, readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted
+from ..sizes import GIB, KIB, MIB, format_size, readable_size
+from ..text import counted
+from .host import HostSize
+from .policy import BudgetPolicy, option_name
 
 
 class Budget(TypedDict):

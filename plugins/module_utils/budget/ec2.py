@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import BudgetError, compute_budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import columns
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB, readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
+from ..sizes import GIB, MIB, readable_size
+from ..text import counted, safe_text
+from .arithmetic import BudgetError, compute_budget
+from .host import HostSize
+from .policy import BudgetPolicy
+from .table import columns
 
 # The kernel and the firmware use the rest. Measured on smaller instances, not on these types.
 MEMTOTAL_SHARE = Fraction(984, 1000)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, SizeError, parse_count, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty
+from ..sizes import MIB, SizeError, parse_count, parse_size
+from ..text import is_empty
 
 FORMS = "a size such as '1536G', bytes as an integer, ansible_facts, or the result of nova.agent_host.agent_host_info"
 

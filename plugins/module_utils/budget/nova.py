@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB, readable_size
+from ..sizes import GIB, MIB, readable_size
 
 # The option of the filter and the variable of the role, as messages name them.
 TOTAL_NAME = "total (agent_wrappers_nova_memory_total)"

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_count, parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import is_empty
+from ..sizes import parse_count, parse_size
+from ..text import is_empty
 
 DEFAULT_PER_AGENT = "4G"
 

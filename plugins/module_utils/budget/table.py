@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
+from ..sizes import GIB
+from ..text import counted, safe_text
+from .arithmetic import Budget
 
 _RULE = "-" * 31
 

@@ -10,22 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.record import ItemView
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
-    FORGET,
-    KEEP,
-    PUT,
-    REFUSE,
-    TAKE,
-    Look,
-    Step,
-    compare_roles,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import UnitFinding, compare_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, UnitState
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState, differences, in_words
+from ..audit.record import ItemView
+from ..desired.shapes import Condition, Entry, Wanted
+from ..observed.shapes import Limits, UnitState
+from ..state.manifest import Manifest
+from ..state.paths import PathState, differences, in_words
+from .paths import FORGET, KEEP, PUT, REFUSE, TAKE, Look, Step, compare_roles
+from .units import UnitFinding, compare_units
 
 OK, DRIFTED, UNKNOWN, NOTE = STATUSES = ("ok", "drifted", "unknown", "note")
 

@@ -8,14 +8,8 @@ import posixpath
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    ABSENT,
-    TOO_LARGE,
-    PathState,
-    differences,
-    in_words,
-)
+from ..state.manifest import Manifest, Record, RoleRecord
+from ..state.paths import ABSENT, TOO_LARGE, PathState, differences, in_words
 
 Look = Callable[[str], PathState]  #: The state of a path; its kind is unreadable if the state is not known.
 

@@ -8,9 +8,9 @@ import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import NOT_KNOWN, Limits, UnitState
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import RoleRecord
+from ..desired.shapes import Unit
+from ..observed.shapes import NOT_KNOWN, Limits, UnitState
+from ..state.manifest import RoleRecord
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.workspace import Package, packages
+from .workspace import Package, packages
 
 # The name in the guide's own commands: --test harness
 NEW_HARNESS = "harness"

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.check import check
-from ansible_collections.nova.agent_host.plugins.module_utils.crate_tests.workspace import WorkspaceError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..text import LONGEST_PATH, safe_text
+from .check import check
+from .workspace import WorkspaceError
 
 DESCRIPTION = """Find loose tests/*.rs files in a Cargo workspace. Cargo compiles and links one binary for each of
 them. A file is not loose if it is a harness: a [[test]] entry of Cargo.toml names it, or it has a folder of the same

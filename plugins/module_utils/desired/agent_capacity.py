@@ -14,28 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Note,
-    Template,
-    Unit,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import FILE as SYSCTL_FILE
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import Raised
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
-    Capacity,
-    Given,
-    Observation,
-    Setting,
-    Sshd,
-)
+from ..observed.shapes import Capacity, Given, Observation, Setting, Sshd
+from . import agent_limits, agent_policy
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Condition, Entry, Note, Template, Unit, Wanted
+from .sysctl import FILE as SYSCTL_FILE
+from .sysctl import Raised
+from .units import FOLDER
+from .variables import PolicyError, variable
 
 ROLE = "agent_capacity"
 SSHD_FILE = "/etc/ssh/sshd_config.d/10-nova-agent.conf"

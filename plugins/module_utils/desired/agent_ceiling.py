@@ -7,24 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Template,
-    Unit,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import drop_in
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import (
-    DROP_IN,
-    FOLDER,
-    how_to_remove,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
+from ..observed.shapes import Ceiling
+from ..sizes import MIB, format_size, readable_size
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Condition, Entry, Template, Unit, Wanted
+from .unit_files import drop_in
+from .units import DROP_IN, FOLDER, how_to_remove
+from .variables import variable
 
 ROLE = "agent_ceiling"
 SLICE = "user-nova.slice"  # below user.slice by its name, and so below the ceiling

@@ -9,24 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Library,
-    Source,
-    Template,
-    Unit,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import try_calendar
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import policy as hygiene
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import space
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ..hygiene import policy as hygiene
+from ..hygiene import space
+from ..observed.shapes import Observation
+from . import agent_policy
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Condition, Entry, Library, Source, Template, Unit, Wanted
+from .unit_files import timer_entries, timer_units
+from .units import try_calendar
+from .variables import variable
 
 ROLE = "agent_hygiene"
 REPORT = "/var/lib/nova-agent/targets.json"

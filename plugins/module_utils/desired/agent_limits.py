@@ -12,22 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.units import limits_that_differ
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Note,
-    Template,
-    Unit,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import drop_in
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, SoftHard, variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Limits, Observation, Session
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import KIB, format_size
+from ..compare.units import limits_that_differ
+from ..observed.shapes import Limits, Observation, Session
+from ..sizes import KIB, format_size
+from . import agent_policy
+from . import variables as read
+from .policy import Host, Policy
+from .shapes import Condition, Entry, Note, Template, Unit, Wanted
+from .unit_files import drop_in
+from .variables import PolicyError, SoftHard, variable
 
 ROLE = "agent_limits"
 FILE = "/etc/security/limits.d/90-nova-agent.conf"

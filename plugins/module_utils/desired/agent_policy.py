@@ -9,20 +9,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.account_names import NEW_NAME
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import SMALLEST_PER_AGENT
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Condition, Entry, Note, Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import how_to_remove
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
-    Accounts,
-    AccountsRecord,
-    Observation,
-    Platform,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import MIB, format_size, readable_size
+from ..account_names import NEW_NAME
+from ..budget.arithmetic import SMALLEST_PER_AGENT
+from ..observed.shapes import Accounts, AccountsRecord, Observation, Platform
+from ..sizes import MIB, format_size, readable_size
+from . import variables as read
+from .policy import Host, Policy
+from .shapes import Condition, Entry, Note, Wanted
+from .units import how_to_remove
+from .variables import variable
 
 ROLE = "agent_policy"
 ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agents are counted by

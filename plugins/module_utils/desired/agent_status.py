@@ -8,21 +8,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
-    agent_policy,
-    agent_toolchain,
-    agent_wrappers,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Entry,
-    Library,
-    Template,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from . import agent_policy, agent_toolchain, agent_wrappers
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Entry, Library, Template, Wanted
+from .unit_files import timer_entries, timer_units
+from .variables import variable
 
 ROLE = "agent_status"
 

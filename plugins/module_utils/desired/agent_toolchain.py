@@ -11,31 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Note,
-    Template,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import PolicyError, variable
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import differences
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import (
-    check_environment,
-    network_environment,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.manifest import displaced
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
-    Request,
-    RequestError,
-    check_source,
-)
+from ..observed.shapes import Observation
+from ..state.paths import ABSENT
+from ..text import and_more
+from ..toolchain.compare import differences
+from ..toolchain.environment import check_environment, network_environment
+from ..toolchain.manifest import displaced
+from ..toolchain.request import Request, RequestError, check_source
+from . import agent_policy
+from . import variables as read
+from .policy import Host, Policy
+from .shapes import Condition, Entry, Note, Template, Wanted
+from .variables import PolicyError, variable
 
 ROLE = "agent_toolchain"
 OPTIONS = (

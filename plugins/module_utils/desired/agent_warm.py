@@ -7,24 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Condition,
-    Entry,
-    Library,
-    Note,
-    Source,
-    Template,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import try_calendar
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.warm import policy as warm
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders
+from ..state.manifest import Manifest
+from ..warm import policy as warm
+from ..warm.seeds import folders
+from . import agent_policy
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Condition, Entry, Library, Note, Source, Template, Wanted
+from .unit_files import timer_entries, timer_units
+from .units import try_calendar
+from .variables import variable
 
 ROLE = "agent_warm"
 STATE = ("/var/lib/private/nova-agent-warm", "/var/lib/nova-agent-warm")  # systemd's folders of the service accounts

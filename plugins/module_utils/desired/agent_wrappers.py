@@ -7,27 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import nova_memory_split
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.table import budget_table
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
-    agent_ceiling,
-    agent_hygiene,
-    agent_policy,
-    agent_toolchain,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy, no_problems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import (
-    Entry,
-    Source,
-    Template,
-    Unit,
-    Wanted,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.unit_files import timer_entries, timer_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import variable
+from ..budget.arithmetic import Budget
+from ..budget.nova import nova_memory_split
+from ..budget.table import budget_table
+from . import agent_ceiling, agent_hygiene, agent_policy, agent_toolchain
+from . import variables as read
+from .policy import Host, Policy, no_problems
+from .shapes import Entry, Source, Template, Unit, Wanted
+from .unit_files import timer_entries, timer_units
+from .units import FOLDER
+from .variables import variable
 
 ROLE = "agent_wrappers"
 POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.

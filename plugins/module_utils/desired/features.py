@@ -11,15 +11,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import (
-    Budget,
-    BudgetError,
-    compute_budget,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.host import HostSize
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.nova import NovaMemoryError
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy import BudgetPolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
+from ..budget.arithmetic import Budget, BudgetError, compute_budget
+from ..budget.host import HostSize
+from ..budget.nova import NovaMemoryError
+from ..budget.policy import BudgetPolicy
+from ..observed.shapes import Observation
+from . import (
     agent_capacity,
     agent_ceiling,
     agent_hygiene,
@@ -30,10 +27,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_warm,
     agent_wrappers,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from . import variables as read
+from .policy import Host, Policy
+from .shapes import Wanted
 
 
 class Feature(Protocol):

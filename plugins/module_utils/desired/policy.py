@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ..budget.arithmetic import Budget
+from ..observed.shapes import Observation
 
 T = TypeVar("T")
 

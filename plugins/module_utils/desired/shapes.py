@@ -9,14 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, Union
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    ABSENT,
-    KINDS,
-    MODE,
-    PathState,
-    StateError,
-    sha256,
-)
+from ..state.paths import ABSENT, KINDS, MODE, PathState, StateError, sha256
 
 Value = Union[str, int, bool, None]
 

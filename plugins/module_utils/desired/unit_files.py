@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template, Unit
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDER
+from .shapes import Entry, Template, Unit
+from .units import FOLDER
 
 
 def drop_in(unit: str, name: str, content: Template) -> Entry:

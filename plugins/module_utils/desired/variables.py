@@ -21,9 +21,10 @@ from dataclasses import field, fields
 from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
-from ansible_collections.nova.agent_host.plugins.module_utils.account_names import EXAMPLES, EXISTING_NAME
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import parse_size
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import source_url
+
+from ..account_names import EXAMPLES, EXISTING_NAME
+from ..sizes import parse_size
+from ..toolchain.request import source_url
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 SYSTEM_FOLDERS = (

@@ -8,11 +8,11 @@ import re
 import resource
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import FOLDERS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import drop_ins, observe_kernel
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import observe_sshd
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Capacity, Given, Setting
+from ..desired.units import FOLDERS
+from ..observed.shapes import Capacity, Given, Setting
+from .files import read_text
+from .kernel import drop_ins, observe_kernel
+from .sshd import observe_sshd
 
 LOGIND = "/etc/systemd/logind.conf"
 LOGIND_FOLDERS = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")

@@ -9,9 +9,9 @@ import pwd
 import re
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, find, list_folder, read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling, Usage
+from ..observed.shapes import Ceiling, Usage
+from .files import exists, find, list_folder, read_text
+from .members import group_members
 
 ADMINISTRATORS = ("sudo", "admin", "wheel")  # groups whose members may become root
 CGROUPS = "sys/fs/cgroup"

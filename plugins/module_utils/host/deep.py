@@ -11,19 +11,12 @@ import os
 import pwd
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import (
-    ChildError,
-    Rights,
-    SilentError,
-    acting_as,
-    each,
-    shorter,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import read_ledger
-from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import why_without_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import session_limits
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login
+from ..observed.shapes import Deep, Login
+from .child import ChildError, Rights, SilentError, acting_as, each, shorter
+from .ledger import read_ledger
+from .logins import why_without_limits
+from .members import user_ids
+from .pam import session_limits
 
 TRIED_BY = "runuser"
 LOGIN_SECONDS = 10.0  # PAM may wait for a directory service that does not answer

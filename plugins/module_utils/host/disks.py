@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import space_at
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import FileSystem
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..observed.shapes import FileSystem
+from ..text import LONGEST_PATH, safe_text
+from .mounts import MOUNTINFO, read_mounts
+from .space import space_at
 
 KINDS = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "xfs", "zfs")
 MOST = 20

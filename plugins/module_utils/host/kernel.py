@@ -7,17 +7,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import (
-    FILE,
-    FOLDERS,
-    NAMES,
-    assignments,
-    noted,
-    path_of,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, find, read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Setting
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from ..desired.sysctl import FILE, FOLDERS, NAMES, assignments, noted, path_of
+from ..observed.shapes import Setting
+from ..state.paths import StateError
+from .files import below, find, read_text
 
 
 def observe_kernel(root: str = "/") -> dict[str, Setting]:

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.journal import open_journal
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Spread, Waits
+from ..observed.shapes import Spread, Waits
+from .journal import open_journal
 
 DAY = 86400.0
 MOST_RECORDS = 3000  # of all accounts together

@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host import sshd
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import LoginPaths
+from ..observed.shapes import LoginPaths
+from . import sshd
+from .files import exists, read_text
 
 PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")  # a file in the first hides the one in the second
 # Services that start programs as an agent after a login. sudo-i and su-l include sudo and su.

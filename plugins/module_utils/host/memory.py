@@ -12,8 +12,8 @@ import os
 import re
 from typing import NamedTuple, Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, below, exists, read_needed
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import MOUNTINFO, read_mounts
+from .files import HostError, below, exists, read_needed
+from .mounts import MOUNTINFO, read_mounts
 
 
 class HostMemory(TypedDict):

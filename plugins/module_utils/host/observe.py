@@ -14,35 +14,26 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.capacity import observe_capacity
-from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host.disks import observe_disks
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.host.logins import observe_login_paths
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, login_user
-from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import read_host
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import observe_pressure, waited
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
-from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units, recorded_units
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
-    Account,
-    Accounts,
-    AccountsRecord,
-    AuditLogFinding,
-    Deep,
-    Fences,
-    Observation,
-    Platform,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH, Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed, folders, read_seeds
+from ..observed.decode import decode
+from ..observed.shapes import Account, Accounts, AccountsRecord, AuditLogFinding, Deep, Fences, Observation, Platform
+from ..state.manifest import DEFAULT_PATH, Manifest
+from ..state.paths import PathState
+from ..state.record import observe_record
+from ..state.survey import Survey
+from ..text import safe_text
+from ..toolchain.state import observe_toolchain
+from ..warm.seeds import Seed, folders, read_seeds
+from .capacity import observe_capacity
+from .cgroups import observe_ceiling
+from .disks import observe_disks
+from .files import read_text
+from .logins import observe_login_paths
+from .members import group_members, login_user
+from .memory import read_host
+from .pressure import observe_pressure, waited
+from .sessions import count_programs, observe_sessions
+from .slices import observe_oomd, observe_overrides
+from .units import observe_units, recorded_units
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
@@ -97,7 +88,7 @@ def look(asked: Question) -> Observation:
 
 def observe_deep(agents: Sequence[str]) -> Deep:
     # A host compiles each import of a look. Only an audit needs this one.
-    from ansible_collections.nova.agent_host.plugins.module_utils.host import deep
+    from . import deep
 
     return deep.observe_deep(agents)
 
@@ -117,8 +108,8 @@ def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]
     if not logs:
         return []
     # A host compiles each import of a look. Few hosts need these.
-    from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
-    from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
+    from ..hygiene.audit_log import hold_audit_logs
+    from ..hygiene.policy import AuditLog
 
     findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
     return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ctypes
 import resource
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import answer
+from .child import answer
 
 # Items of limits.conf, and the kernel's number of each.
 LIMITS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, read_text
+from .files import HostError, read_text
 
 RESOURCES = ("cpu", "io", "memory")
 Pressure = dict[str, dict[str, float]]  #: {"some": {"avg10": 0.0, "avg60": 0.0}, "full": ...}: percent of the time.

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import user_ids
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import owners, read_proc
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
+from ..observed.shapes import Session
+from .members import user_ids
+from .processes import owners, read_proc
 
 _LIMITS = {"as": "Max address space", "nofile": "Max open files"}
 _UNIT = re.compile(r"/([^/]+\.(?:scope|service))")

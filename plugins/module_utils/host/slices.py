@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import CONTROL, DROP_IN, FOLDERS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below, exists, find, read_text
+from ..desired.units import CONTROL, DROP_IN, FOLDERS
+from .files import below, exists, find, read_text
 
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
 OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ..sizes import readable_size
 
 
 class Space(NamedTuple):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import exists, find, read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Sshd
+from ..observed.shapes import Given, Sshd
+from .files import exists, find, read_text
 
 CONFIG = "/etc/ssh/sshd_config"
 DROP_IN = PurePosixPath("/etc/ssh/sshd_config.d/10-nova-agent.conf")

@@ -8,9 +8,9 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import STARTED
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import describe_error, run
-from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
+from ..desired.units import STARTED
+from .programs import describe_error, run
+from .units import observe_units
 
 BOOTED = "/run/systemd/system"
 

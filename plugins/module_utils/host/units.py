@@ -7,11 +7,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import unit_of
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pam import LIMITS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.programs import run
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import NOT_KNOWN, UnitState
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
+from ..desired.units import unit_of
+from ..observed.shapes import NOT_KNOWN, UnitState
+from ..state.manifest import Manifest
+from .pam import LIMITS
+from .programs import run
 
 PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "Result", "NeedDaemonReload", "DropInPaths")
 HALVES = ("Soft", "")  # suffixes of the properties for soft and hard limits

@@ -17,13 +17,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as, each
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import account_name
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
+from ..host.child import Rights, acting_as, each
+from ..state.look import opened_own_folder
+from ..state.paths import StateError
+from ..text import LONGEST_PATH, MOST, safe_text
+from .folders import open_folder
+from .policy import AuditLog
+from .targets import account_name
 
 LOG_SECONDS = 10.0
 ALL_SECONDS = 60.0

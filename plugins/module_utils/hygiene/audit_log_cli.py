@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import LEFT, hold_audit_logs
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygieneError, load_policy
-from ansible_collections.nova.agent_host.plugins.module_utils.text import outgoing
+from ..text import outgoing
+from .audit_log import LEFT, hold_audit_logs
+from .policy import HygieneError, load_policy
 
 DESCRIPTION = """Create the configured AI audit logs, and change them and their rotations to mode 0600 and their
 owner. Each correction is printed as a warning."""

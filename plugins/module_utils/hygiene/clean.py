@@ -10,9 +10,9 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import inside
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import DEEPEST
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..text import LONGEST_PATH, safe_text
+from .folders import inside
+from .measure import DEEPEST
 
 
 class BusyError(ValueError):

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import Mount, read_mounts
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..host.mounts import Mount, read_mounts
+from ..text import LONGEST_PATH, safe_text
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WILDCARD = re.compile(r"[*?[]")

@@ -8,8 +8,8 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_below
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..text import LONGEST_PATH, safe_text
+from .folders import open_below
 
 # Each level needs an open descriptor. cargo itself uses fewer than 20 levels.
 DEEPEST = 128

@@ -18,18 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import answer, each
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space, space_at
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
-    WILDCARD,
-    MissingError,
-    RefusedError,
-    mount_of,
-    open_folder,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
+from ..host.child import answer, each
+from ..host.members import group_members
+from ..host.mounts import read_mounts
+from ..host.space import Space, space_at
+from .folders import WILDCARD, MissingError, RefusedError, mount_of, open_folder
+from .policy import Workspaces
 
 EXPAND_SECONDS = 60.0  # for the folders of root's in a pattern
 LOOK_SECONDS = 5.0  # for a place

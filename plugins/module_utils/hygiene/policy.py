@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.account_names import EXAMPLES, EXISTING_NAME
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark, check_mark
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, SizeError, parse_size
+from ..account_names import EXAMPLES, EXISTING_NAME
+from ..sizes import GIB, SizeError, parse_size
+from .space import Mark, check_mark
 
 # At least two names, so that no folder of the system is a workspace.
 PLACE = re.compile(r"(/[^/\x00-\x1f]+){2,}")

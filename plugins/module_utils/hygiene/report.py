@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Disk
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Folder, Swept
+from ..host.space import Space
+from .space import Disk
+from .sweep import Folder, Swept
 
 
 def load(path: str) -> dict[str, Any]:

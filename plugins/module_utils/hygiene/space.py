@@ -10,13 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import (
-    SizeError,
-    format_size,
-    parse_size,
-    readable_size,
-)
+from ..host.space import Space
+from ..sizes import SizeError, format_size, parse_size, readable_size
 
 IDLE = 7 * 86400.0  # seconds; an agent without a build and a process for this time counts as gone
 GONE, OVER_SHARE, OTHERS = range(3)

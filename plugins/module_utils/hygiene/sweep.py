@@ -18,40 +18,20 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Optional
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, Rights, acting_as, answers
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import read_mounts
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import owners
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import Space, space_at
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.clean import (
-    BusyError,
-    empty_folder,
-    hold_locks,
-    release,
-    remove_target,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import (
-    MissingError,
-    RefusedError,
-    mounted_below,
-    open_below,
-    open_folder,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import (
-    Measure,
-    UnmeasurableError,
-    measure,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.places import Look, Place, look, look_at
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import (
-    TURNS,
-    Candidate,
-    Disk,
-    is_gone,
-    removal_order,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import (
+from ..host.child import ChildError, Rights, acting_as, answers
+from ..host.members import group_members
+from ..host.mounts import read_mounts
+from ..host.processes import owners
+from ..host.space import Space, space_at
+from ..sizes import readable_size
+from ..text import LONGEST_PATH, MOST, safe_text
+from .clean import BusyError, empty_folder, hold_locks, release, remove_target
+from .folders import MissingError, RefusedError, mounted_below, open_below, open_folder
+from .measure import Measure, UnmeasurableError, measure
+from .places import Look, Place, look, look_at
+from .policy import HygienePolicy
+from .space import TURNS, Candidate, Disk, is_gone, removal_order
+from .targets import (
     TAG,
     BoundError,
     SkipError,
@@ -64,8 +44,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets im
     owner_of,
     running_in,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, MOST, safe_text
 
 OWNER_SECONDS = 600.0
 MOST_TARGETS = 200  # in one place

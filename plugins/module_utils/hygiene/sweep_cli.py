@@ -16,14 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import report
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import (
-    HygieneError,
-    load_policy,
-    target_max,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep, Swept
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, outgoing, safe_text
+from ..text import LONGEST_PATH, outgoing, safe_text
+from . import report
+from .policy import HygieneError, load_policy, target_max
+from .sweep import Sweep, Swept
 
 DESCRIPTION = """Remove target folders of the configured workspaces: those that are too large, and, if a file system
 has too little free space, the least recently used ones. Folders in which a build runs are skipped. The rights of each
@@ -36,9 +32,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-n", "--dry-run", action="store_true", help="only measure and report what would be cleaned")
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end instead of lines")
     parser.add_argument(
-        "--free-space",
-        action="store_true",
-        help="check only free space, and wait for a sweep that is running",
+        "--free-space", action="store_true", help="check only free space, and wait for a sweep that is running"
     )
     options = parser.parse_args(arguments)
     try:

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import programs
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import FOLDER, inside, open_below
+from ..host.processes import programs
+from .folders import FOLDER, inside, open_below
 
 TAG = "CACHEDIR.TAG"
 TAG_BEGINS = b"Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by cargo.\n"

@@ -13,21 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import sha256
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
-    FetchError,
-    download,
-    fetch,
-    sha256_file,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
-    TRIPLES,
-    Request,
-    Toolchain,
-    manifest_path,
-)
+from ..state.paths import sha256
+from ..toolchain.fetch import FetchError, download, fetch, sha256_file
+from ..toolchain.request import TRIPLES, Request, Toolchain, manifest_path
+from . import channel as mirror_channel
+from .channel import Artifact
 
 Say = Callable[[str], None]
 STEP = 25  # percent of a file between two lines of progress

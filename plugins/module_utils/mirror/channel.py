@@ -14,7 +14,7 @@ try:
 except ImportError:  # Python before 3.11, which only hosts have; mirrors are built on controllers
     tomllib = None  # type: ignore[assignment]
 
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Toolchain
+from ..toolchain.request import Toolchain
 
 
 class ChannelError(Exception):

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AuditLogFinding
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
+from ..state.diff import Piece
+from .shapes import AuditLogFinding
 
 
 @dataclass(frozen=True)

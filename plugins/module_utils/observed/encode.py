@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+from ..state.manifest import Manifest
+from ..state.paths import PathState
 
 
 def encode(value: Any) -> Any:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.memory import HostMemory
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
+from ..host.memory import HostMemory
+from ..state.manifest import Manifest
+from ..state.paths import PathState
+from ..warm.seeds import Seed
 
 HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[

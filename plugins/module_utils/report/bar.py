@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
+from ..budget.arithmetic import Budget
+from ..sizes import readable_size
 
 # In the order of the bar.
 PARTS = {

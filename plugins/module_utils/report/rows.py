@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import HOST_STATUSES
-from ansible_collections.nova.agent_host.plugins.module_utils.budget.arithmetic import Budget
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import DRIFTED, NOTE, UNKNOWN
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Waits
-from ansible_collections.nova.agent_host.plugins.module_utils.report.bar import Bar, bar
+from ..audit.report import HOST_STATUSES
+from ..budget.arithmetic import Budget
+from ..compare.items import DRIFTED, NOTE, UNKNOWN
+from ..observed.shapes import Waits
+from .bar import Bar, bar
 
 MOST_FINDINGS = 20  # of one host; the others are only counted
 

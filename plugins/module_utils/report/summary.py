@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy, agent_wrappers
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.policy import Host, Policy
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.text import counted, safe_text
+from ..desired import agent_limits, agent_policy, agent_wrappers
+from ..desired.policy import Host, Policy
+from ..sizes import readable_size
+from ..text import counted, safe_text
 
 MOST_NAMES = 10
 CEILING_OFFER = (

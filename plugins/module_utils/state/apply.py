@@ -15,39 +15,23 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
-    IMPLIED,
-    KEEP,
-    PUT,
-    REFUSE,
-    TAKE,
-    Step,
-    compare_roles,
-    record_step,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Wanted
-from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import set_settings
-from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import Systemd, UnitError
-from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import new_paths, piece
-from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
-    OR_GIVE_IT,
-    group_id,
-    not_roots,
-    observe,
-    read,
-    user_id,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
-from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.repair import repair_record, wrong_record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
-from ansible_collections.nova.agent_host.plugins.module_utils.state.theirs import ForeignSteps
-from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions, UnitPlan, plan_units
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more
+from ..compare.paths import IMPLIED, KEEP, PUT, REFUSE, TAKE, Step, compare_roles, record_step
+from ..desired.shapes import Wanted
+from ..host.kernel import set_settings
+from ..host.systemd import Systemd, UnitError
+from ..text import and_more
+from . import change as state_change
+from .diff import new_paths, piece
+from .lock import locked
+from .look import OR_GIVE_IT, group_id, not_roots, observe, read, user_id
+from .manifest import Manifest
+from .originals import Originals
+from .outcome import Outcome
+from .paths import ABSENT, PathState, StateError
+from .repair import repair_record, wrong_record
+from .survey import Survey
+from .theirs import ForeignSteps
+from .units import Conditions, UnitPlan, plan_units
 
 FEW = 20  # if there are more new folders, links and library files, diff mode shows them as one list
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
@@ -362,10 +346,7 @@ class _Run:
 def _missing_accounts(steps: Sequence[Step]) -> list[str]:
     missing = {}
     for step in steps:
-        for kind, name, find in (
-            ("user", step.after.owner, user_id),
-            ("group", step.after.group, group_id),
-        ):
+        for kind, name, find in (("user", step.after.owner, user_id), ("group", step.after.group, group_id)):
             if step.action == PUT and name:
                 try:
                     find(name)

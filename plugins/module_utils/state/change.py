@@ -16,17 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
-    group_id,
-    observe_in,
-    opened_own_folder,
-    user_id,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    PathState,
-    StateError,
-    sha256,
-)
+from .look import group_id, observe_in, opened_own_folder, user_id
+from .paths import PathState, StateError, sha256
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS and two of its flags, from linux/fs.h

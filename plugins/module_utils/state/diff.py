@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import read
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, TOO_LARGE, PathState
+from .look import read
+from .paths import ABSENT, TOO_LARGE, PathState
 
 SHOWN_IF_NEW = 40  # lines; of a longer new file only the number of lines is shown
 NEW = "new paths"

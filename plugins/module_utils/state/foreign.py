@@ -17,21 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Item, Rights, acting_as, each
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import (
-    border,
-    group_id,
-    observe_in,
-    owner_name,
-    read_in,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    ABSENT,
-    TOO_LARGE,
-    PathState,
-    StateError,
-    sha256,
-)
+from ..host.child import Item, Rights, acting_as, each
+from .look import border, group_id, observe_in, owner_name, read_in
+from .paths import ABSENT, TOO_LARGE, PathState, StateError, sha256
 
 SILENCE = 5.0  # seconds for one path
 TOTAL = 60.0  # seconds for all paths; the next apply does the rest

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError
+from .paths import StateError
 
 LOCK = "/run/nova-agent.lock"
 TIMEOUT = 120.0  # seconds; a run needs a few

@@ -18,14 +18,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.mounts import mounted_by_user
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import (
-    ABSENT,
-    TOO_LARGE,
-    PathState,
-    StateError,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.text import LONGEST_PATH, safe_text
+from ..host.mounts import mounted_by_user
+from ..text import LONGEST_PATH, safe_text
+from .paths import ABSENT, TOO_LARGE, PathState, StateError
 
 BLOCK = 1 << 20
 LARGEST = 64 << 20  # bytes of a file that are read

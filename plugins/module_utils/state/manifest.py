@@ -21,9 +21,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, KINDS, PathState
-from ansible_collections.nova.agent_host.plugins.module_utils.version import COLLECTION, VERSION
+from ..observed.decode import DecodeError, decode
+from ..version import COLLECTION, VERSION
+from .paths import ABSENT, KINDS, PathState
 
 DEFAULT_PATH = "/var/lib/nova-agent/manifest.json"
 

@@ -8,9 +8,9 @@ import os
 from collections.abc import Collection
 from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state import change
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import read
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState, StateError, sha256
+from . import change
+from .look import read
+from .paths import PathState, StateError, sha256
 
 
 class Originals:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import Piece
+from .diff import Piece
 
 
 @dataclass

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import DEFAULT_PATH
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
+from .look import observe
+from .manifest import DEFAULT_PATH
+from .paths import ABSENT, PathState
 
 
 def wanted_record(manifest_path: str = DEFAULT_PATH) -> dict[str, PathState]:

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import set_attributes
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import StateError, differences
-from ansible_collections.nova.agent_host.plugins.module_utils.state.record import observe_record, wanted_record
+from .change import set_attributes
+from .paths import StateError, differences
+from .record import observe_record, wanted_record
 
 
 def wrong_record(manifest_path: str) -> list[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import each
-from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots, observe
+from ..host.child import each
+from . import foreign
+from .look import is_roots, observe
 
 
 class Survey:

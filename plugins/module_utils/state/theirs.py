@@ -8,21 +8,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import (
-    FORGET,
-    KEEP,
-    PUT,
-    REFUSE,
-    TAKE,
-    Step,
-    record_step,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
-from ansible_collections.nova.agent_host.plugins.module_utils.state.diff import piece
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.originals import Originals
-from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState, StateError
+from ..compare.paths import FORGET, KEEP, PUT, REFUSE, TAKE, Step, record_step
+from . import foreign
+from .diff import piece
+from .manifest import Manifest, Record
+from .originals import Originals
+from .outcome import Outcome
+from .paths import ABSENT, PathState, StateError
 
 FOLDER = PathState("directory", mode="0755")
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Unit
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import is_of_systemd, is_unit_file, unit_of
-from ansible_collections.nova.agent_host.plugins.module_utils.host.units import observe_units
+from ..desired.shapes import Unit
+from ..desired.units import is_of_systemd, is_unit_file, unit_of
+from ..host.units import observe_units
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Hit
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Waits
-from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
+from ..host.ledger import Hit
+from ..observed.shapes import Waits
+from .facts import Facts
 
 STALLED = 10.0  # percent of the last minute in which all processes waited for memory
 LONG_WAIT = 30_000  # milliseconds, at p95

@@ -15,9 +15,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts, Policy, gather
-from ansible_collections.nova.agent_host.plugins.module_utils.status.metrics import metrics
-from ansible_collections.nova.agent_host.plugins.module_utils.status.view import render
+from .facts import Facts, Policy, gather
+from .metrics import metrics
+from .view import render
 
 SHORTEST, LONGEST = 0.2, 86400.0  # seconds between two updates
 # The alternate screen of a terminal, without a cursor, and back.
@@ -64,12 +64,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="print OpenMetrics, or replace FILE, for the textfile collector of node_exporter",
     )
     parser.add_argument(
-        "--watch",
-        nargs="?",
-        type=_seconds,
-        const=2.0,
-        metavar="SECONDS",
-        help="repeat every SECONDS (default: 2)",
+        "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="repeat every SECONDS (default: 2)"
     )
     return parser.parse_args(arguments)
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import REFUSE, compare_roles
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
+from ..compare.paths import REFUSE, compare_roles
+from ..host.files import below
+from ..state.look import observe
+from ..state.manifest import Manifest
+from ..state.paths import PathState
 
 
 class Change(TypedDict):

@@ -11,34 +11,21 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Optional, TypedDict, TypeVar
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import observe_ceiling
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import HostError, below
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger, read_ledger
-from ansible_collections.nova.agent_host.plugins.module_utils.host.members import group_members, user_ids
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, observe_pressure
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import (
-    others_are_hidden,
-    owners,
-    read_process,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.host.sessions import count_programs, observe_sessions
-from ansible_collections.nova.agent_host.plugins.module_utils.host.space import space_at
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import (
-    DEFAULT_PATH,
-    Manifest,
-    ManifestError,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.status.drift import Drift, observe_drift
-from ansible_collections.nova.agent_host.plugins.module_utils.status.memory import (
-    Memory,
-    Trouble,
-    memory_of_sessions,
-    observe_trouble,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots, observe_pool
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import observe_toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import folders, read_seeds
+from ..host.cgroups import observe_ceiling
+from ..host.files import HostError, below
+from ..host.ledger import Ledger, read_ledger
+from ..host.members import group_members, user_ids
+from ..host.pressure import Pressure, observe_pressure
+from ..host.processes import others_are_hidden, owners, read_process
+from ..host.sessions import count_programs, observe_sessions
+from ..host.space import space_at
+from ..state.manifest import DEFAULT_PATH, Manifest, ManifestError
+from ..text import safe_text
+from ..toolchain.state import observe_toolchain
+from ..warm.seeds import folders, read_seeds
+from .drift import Drift, observe_drift
+from .memory import Memory, Trouble, memory_of_sessions, observe_trouble
+from .pool import Pool, Slots, observe_pool
 
 # Written by role agent_hygiene: {"measured_at": seconds since the epoch, "folders": [{"path", "bytes", "owner"}]}.
 TARGETS = "/var/lib/nova-agent/targets.json"
@@ -213,12 +200,7 @@ def _agents(members: list[str], policy: Policy, root: str) -> Agents:
         "processes": sum(count_programs(members, policy["agent_programs"], root).values()),
     }
     counted_by = policy["count_agents"]
-    return {
-        "accounts": len(members),
-        "logged_in": ordered,
-        "counted_by": counted_by,
-        "running": running[counted_by],
-    }
+    return {"accounts": len(members), "logged_in": ordered, "counted_by": counted_by, "running": running[counted_by]}
 
 
 def _ledger(members: list[str], root: str, before: Facts | None) -> Ledger | None:

@@ -8,10 +8,10 @@ import os
 import re
 from typing import TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.cgroups import CGROUPS, USERS
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import read_text
-from ansible_collections.nova.agent_host.plugins.module_utils.host.pressure import Pressure, read_pressure
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Ceiling
+from ..host.cgroups import CGROUPS, USERS
+from ..host.files import read_text
+from ..host.pressure import Pressure, read_pressure
+from ..observed.shapes import Ceiling
 
 
 class Memory(TypedDict):

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Optional, Union
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.ledger import Ledger
-from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts, FileSystem
-from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Pool, Slots
+from ..host.ledger import Ledger
+from .facts import Facts, FileSystem
+from .pool import Pool, Slots
 
 Number = Union[int, float, None]
 Samples = Iterable[tuple[Mapping[str, str], Number]]

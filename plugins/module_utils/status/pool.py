@@ -16,11 +16,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import ChildError, answer
-from ansible_collections.nova.agent_host.plugins.module_utils.host.files import below
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import booted, owners, read_process
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import owner_name
-from ansible_collections.nova.agent_host.plugins.module_utils.text import safe_text
+from ..host.child import ChildError, answer
+from ..host.files import below
+from ..host.processes import booted, owners, read_process
+from ..state.look import owner_name
+from ..text import safe_text
 
 _POOL = re.compile(r"([0-9]{1,10}) ([0-9]{1,19}) ")
 _TITLE = re.compile(

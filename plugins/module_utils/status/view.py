@@ -10,10 +10,10 @@ import textwrap
 import time
 from collections.abc import Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.status.advice import advice, percent, seconds
-from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import Facts
-from ansible_collections.nova.agent_host.plugins.module_utils.status.pool import Caller
+from ..sizes import readable_size
+from .advice import advice, percent, seconds
+from .facts import Facts
+from .pool import Caller
 
 WIDTH = 80
 LABEL = 10

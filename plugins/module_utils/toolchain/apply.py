@@ -11,21 +11,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import opened_own_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import plan as toolchain_plan
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import (
-    Generation,
-    InstallError,
-    Source,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES, Request
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
-    LOCK,
-    Inspection,
-    generations_folder,
-    inspect,
-)
+from ..state.lock import locked
+from ..state.look import opened_own_folder
+from . import plan as toolchain_plan
+from .generation import Generation, InstallError, Source
+from .request import TRIPLES, Request
+from .state import LOCK, Inspection, generations_folder, inspect
 
 
 @dataclass

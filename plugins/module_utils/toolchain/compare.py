@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import ToolchainTree
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import installed
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, RequestError
+from ..observed.shapes import ToolchainTree
+from .plan import installed
+from .request import Request, RequestError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import RequestError
+from .request import RequestError
 
 # Settings of rustup that depend on the network or the disk. The module sets all others.
 SETTINGS = (

@@ -21,31 +21,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import sha256
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.environment import network_environment
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import (
-    FetchError,
-    download,
-    fetch,
-    sha256_file,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.forbid import run_nothing_below
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.plan import Plan, toolchain_path
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
-    TRIPLES,
-    UPSTREAM,
-    Request,
-    Toolchain,
-    manifest_path,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import (
-    PYTHON_CACHE,
-    RECEIPT,
-    Inspection,
-    fingerprint,
-)
+from ..host.child import Rights, acting_as
+from ..state.look import is_roots
+from ..state.paths import sha256
+from .environment import network_environment
+from .fetch import FetchError, download, fetch, sha256_file
+from .forbid import run_nothing_below
+from .plan import Plan, toolchain_path
+from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path
+from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
 
 TAIL = 15  # lines of a failed command that an error shows
 CHECKER = 65534  # nobody: downloaded programs are checked with these rights only

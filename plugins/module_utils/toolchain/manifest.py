@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths import IMPLIED
-from ansible_collections.nova.agent_host.plugins.module_utils.state.change import put, remove
-from ansible_collections.nova.agent_host.plugins.module_utils.state.lock import locked
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import observe
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
+from ..compare.paths import IMPLIED
+from ..state.change import put, remove
+from ..state.lock import locked
+from ..state.look import observe
+from ..state.manifest import Manifest, Record
+from ..state.paths import ABSENT
 
 
 def displaced(manifest: Manifest, tree: str, kind: Callable[[str], str]) -> list[str]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request, Toolchain
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import Inspection
+from .request import Request, Toolchain
+from .state import Inspection
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.processes import programs
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import InstalledToolchain, ToolchainTree
-from ansible_collections.nova.agent_host.plugins.module_utils.text import and_more, safe_text
+from ..host.processes import programs
+from ..observed.shapes import InstalledToolchain, ToolchainTree
+from ..text import and_more, safe_text
 
 RECEIPT = "receipt.json"
 LOCK = "lock"

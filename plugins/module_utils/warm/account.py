@@ -11,10 +11,10 @@ import re
 import stat
 from collections.abc import Iterator
 
-from ansible_collections.nova.agent_host.plugins.module_utils.host.child import Rights, acting_as
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.folders import open_folder
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import WarmError
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import BLOCK
+from ..host.child import Rights, acting_as
+from ..hygiene.folders import open_folder
+from .policy import WarmError
+from .tree import BLOCK
 
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 PARTS = (".fingerprint", "build", "deps")  # folders of a profile

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmError, WarmPolicy
+from .policy import Project, WarmError, WarmPolicy
 
 # check (and clippy) has other units than build (test, nextest and run). Tests add dev-dependencies.
 COMMANDS = (("check",), ("check", "--tests"), ("build",), ("build", "--tests"))

@@ -18,25 +18,13 @@ import urllib.request
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.account import LISTABLE, MOST_FILES, Account
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.build import empty
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import Project, WarmError, WarmPolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish import (
-    Decision,
-    decide,
-    decided,
-    make_seeds,
-    publication_lock,
-    put_seed,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.registry import publish_crates
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import SEED, damage_of, read_seeds
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import (
-    BLOCK,
-    damages,
-    read_manifest,
-    sha256,
-)
+from .account import LISTABLE, MOST_FILES, Account
+from .build import empty
+from .policy import Project, WarmError, WarmPolicy
+from .publish import Decision, decide, decided, make_seeds, publication_lock, put_seed
+from .registry import publish_crates
+from .seeds import SEED, damage_of, read_seeds
+from .tree import BLOCK, damages, read_manifest, sha256
 
 DOWNLOADED = "bundle"  #: In the service account's folder.
 TIMEOUT = 60

@@ -10,28 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.build import (
-    build,
-    download,
-    empty,
-    fetch,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.bundle import admit_bundle, fetch_bundle, pack
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import (
-    Project,
-    WarmError,
-    WarmPolicy,
-    load_policy,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.publish import (
-    admit,
-    admit_crates,
-    check_source,
-    decided,
-    publish,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import read_seeds
+from ..sizes import readable_size
+from .build import build, download, empty, fetch
+from .bundle import admit_bundle, fetch_bundle, pack
+from .policy import Project, WarmError, WarmPolicy, load_policy
+from .publish import admit, admit_crates, check_source, decided, publish
+from .seeds import read_seeds
 
 DESCRIPTION = """Build the dependencies of a project once for all agents of this host. nova-agent-warm-PROJECT.service
 runs the other steps."""

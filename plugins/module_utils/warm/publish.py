@@ -19,30 +19,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
-from ansible_collections.nova.agent_host.plugins.module_utils.sizes import readable_size
-from ansible_collections.nova.agent_host.plugins.module_utils.state.look import is_roots
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.account import Account
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.lock import dependencies
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import (
-    Project,
-    WarmError,
-    WarmPolicy,
-    folder_of_profile,
-    seed_name,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.registry import (
-    collect_crates,
-    downloaded,
-    publish_crates,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import (
-    LARGEST_LOCK,
-    collect,
-    damage_of,
-    read_seeds,
-    remove,
-)
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import clear, sha256, write, write_manifest
+from ..sizes import readable_size
+from ..state.look import is_roots
+from .account import Account
+from .lock import dependencies
+from .policy import Project, WarmError, WarmPolicy, folder_of_profile, seed_name
+from .registry import collect_crates, downloaded, publish_crates
+from .seeds import LARGEST_LOCK, collect, damage_of, read_seeds, remove
+from .tree import clear, sha256, write, write_manifest
 
 TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by cargo.

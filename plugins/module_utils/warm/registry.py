@@ -16,15 +16,10 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.account import Account
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import WarmPolicy
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import locked, read_seeds
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import (
-    damages,
-    read_manifest,
-    write,
-    write_manifest,
-)
+from .account import Account
+from .policy import WarmPolicy
+from .seeds import locked, read_seeds
+from .tree import damages, read_manifest, write, write_manifest
 
 Copy = Callable[[str, str, int], tuple[str, int]]
 KEPT = 14 * 24 * 3600

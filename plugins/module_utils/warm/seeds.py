@@ -16,9 +16,9 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.lock import Crate, dependencies
-from ansible_collections.nova.agent_host.plugins.module_utils.warm.tree import damages, read_manifest
+from ..state.manifest import Manifest
+from .lock import Crate, dependencies
+from .tree import damages, read_manifest
 
 SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
 LARGEST_LOCK = 16 << 20

@@ -44,8 +44,8 @@ def test_every_import_of_module_utils_is_found():
     for file in files:
         brought = paths(".".join(file.with_suffix("").parts))
         for node in ast.walk(ast.parse((MODULE_UTILS / file).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
-                name = (node.module or "").removeprefix(PACKAGE).replace(".", "/").lstrip("/")
+            if isinstance(node, ast.ImportFrom) and node.level:
+                name = "/".join([*file.parts[: -node.level], *filter(None, [node.module])]).replace(".", "/")
                 one_module = {f"{name}.py"}
                 modules = {f"{name}/{alias.name}.py".lstrip("/") for alias in node.names}
                 assert one_module <= brought or modules <= brought, (file, name)
