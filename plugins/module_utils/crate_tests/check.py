@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .workspace import Package, packages
+from .workspace import Package, WorkspaceError, packages
 
 # The name in the guide's own commands: --test harness
 NEW_HARNESS = "harness"
@@ -50,8 +50,11 @@ def _check_package(package: Package, root: str) -> list[Loose]:
             content = list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    files = sorted(entry.name[:-3] for entry in content if entry.name.endswith(".rs") and entry.is_file())
-    folders = {entry.name for entry in content if entry.is_dir()}
+    except OSError as error:
+        raise WorkspaceError(f"{tests}: {error.strerror}") from error
+    # os.path, because the methods of an entry raise an error for a link to itself.
+    files = sorted(entry.name[:-3] for entry in content if entry.name.endswith(".rs") and os.path.isfile(entry.path))
+    folders = {entry.name for entry in content if os.path.isdir(entry.path)}
     declared = {name for name in files if os.path.join("tests", f"{name}.rs") in package.harnesses}
     if declared == set(files):
         return []

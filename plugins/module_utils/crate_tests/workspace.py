@@ -72,11 +72,12 @@ def _find_root(folder: str) -> str:
 def _read(folder: str) -> dict[str, Any]:
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        # A FIFO has no writer.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8", newline="") as file:
             return tomllib.loads(file.read())
     except OSError as error:
         raise WorkspaceError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkspaceError(f"{path}: {error}") from error
 
 

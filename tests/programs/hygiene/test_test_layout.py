@@ -223,12 +223,25 @@ def test_text_output_is_readable(tmp_path: Path) -> None:
             {"Cargo.toml": '[workspace]\nmembers = ["gone"]\n'},
             "check-test-layout: {}/gone/Cargo.toml: No such file or directory\n",
         ),
+        ({"Cargo.toml": "deep = " + "[" * 100_000}, "check-test-layout: {}/Cargo.toml: "),
     ],
 )
 def test_unreadable_file_ends_with_status_2_and_its_path(tmp_path: Path, files: dict[str, str], message: str) -> None:
     done = run(write(tmp_path, files))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(message.format(tmp_path)) and done.stderr.count("\n") == 1
+
+
+def test_a_link_to_itself_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, {"Cargo.toml": package(), "tests/x.rs": ""})
+    for name in ("loop", "loop.rs"):
+        (tmp_path / "tests" / name).symlink_to(name)
+    done = run(tmp_path)
+    assert (done.returncode, done.stderr) == (1, "1 loose test files in 1 packages\n")
+    shutil.rmtree(tmp_path / "tests")
+    (tmp_path / "tests").symlink_to("tests")
+    done = run(tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and str(tmp_path / "tests") in done.stderr
 
 
 OLD_PYTHON = """
