@@ -59,7 +59,7 @@ def test_unknown_type_is_an_error(ec2):
 
 @pytest.fixture
 def instances(ec2):
-    """Three instances of the stand-in: two with the tag, and one that is nobody's business."""
+    """Three instances of the stand-in: two with the tag, and another one."""
     client = boto3.client(
         "ec2", endpoint_url=ec2["AWS_ENDPOINT_URL"], region_name="us-east-1",
         aws_access_key_id="stand-in", aws_secret_access_key="stand-in",

@@ -49,7 +49,7 @@ class Played:
 
     @property
     def changed(self) -> dict[str, list[str]]:
-        """By host, the modules and actions that changed something, or would."""
+        """By host: the modules and actions that changed something, or would change it in check mode."""
         found: dict[str, list[str]] = {}
         for one in self.results:
             if one["result"].get("changed"):
@@ -61,11 +61,11 @@ class Played:
         return {one["host"] for one in self.results if one["status"] == "failed"}
 
     def paths(self, host: str = "host1") -> set[str]:
-        """The paths that changed on a host, or would: the first ten of each task, and how many more."""
+        """The changed paths of a host: the first ten of each task, and the number of the others."""
         return {path for applied in self.of("policy_apply", host) for path in applied.get("changed_paths", [])}
 
     def shown(self, host: str = "host1") -> set[str]:
-        """The paths that diff mode shows, each by itself or in a list of new ones."""
+        """The paths that diff mode shows, separately or in a list of new ones."""
         pieces = [piece for applied in self.of("policy_apply", host) for piece in applied.get("diff", [])]
         listed = [
             line.split()[0] for piece in pieces if not piece["before"] for line in piece["after"].splitlines() if line
@@ -74,7 +74,7 @@ class Played:
 
     @property
     def told(self) -> str:
-        """The messages of all results, and their warnings, a line each."""
+        """The messages and warnings of all results, one line each."""
         lines = []
         for one in self.results:
             message = one["result"].get("msg", "")
@@ -106,20 +106,20 @@ class Lab:
 
     @functools.cached_property
     def url(self) -> str:
-        """Where the hosts find what is in the folder ``served``."""
+        """The URL of the folder ``served`` for hosts."""
         serve = [str(HOSTS), "serve", self.name, str(self.served)]
         return subprocess.run(serve, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 
     def serve_toolchain(self, kind: str) -> dict[str, Any]:
-        """The variables of a mirror that the hosts reach while the run is up.
+        """The variables of a mirror that the hosts can reach during the run.
 
-        ``fixture``: programs that only say that they ran. ``toolchain``: this machine's own Rust, where it has one.
+        ``fixture``: programs that only print that they ran. ``toolchain``: this machine's Rust, if it has one.
         """
         make = [sys.executable, str(CHECKOUT / "tools/rust_mirror/demo_mirror.py"), "--only", kind]
         if kind == "fixture":
             make += ["--cache", str(self.mirrors)]
         mirror = json.loads(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
-        with contextlib.suppress(FileExistsError):  # two modules of tests may serve the same one
+        with contextlib.suppress(FileExistsError):  # two test modules can serve the same one
             (self.served / kind).symlink_to(mirror["path"])
         url = f"{self.url}/{kind}"
         return {
@@ -172,7 +172,7 @@ class Lab:
         return self.play("nova.agent_host.site", *arguments, **variables)
 
     def roles(self, *roles: str, arguments: Sequence[str] = (), **variables: Any) -> Played:
-        """A play of somebody's own, with these roles."""
+        """A user's play with these roles."""
         play = {"hosts": "agent_hosts", "become": True, "gather_facts": False}
         return self.play([{**play, "roles": [f"nova.agent_host.{role}" for role in roles]}], *arguments, **variables)
 
@@ -180,7 +180,7 @@ class Lab:
         return self.play("nova.agent_host.retire", *arguments, agent_retire_all_hosts=True)
 
     def kill_after(self, results: int, playbook: str, **variables: Any) -> bool:
-        """Kill a play, with all its processes, when so many results have come; returns whether it was still running."""
+        """Kill a play with all its processes after this number of results. Return whether it was still running."""
         command, environment = self.command(playbook, **variables)
         play = subprocess.Popen(
             command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -194,7 +194,7 @@ class Lab:
         return was_running
 
     def units(self, host: str) -> list[str]:
-        """Our units, loaded or not, and all units that failed."""
+        """The units of the collection, and all failed units."""
         listed = self.run(
             host,
             "systemctl list-units --all --plain --no-legend 'nova-agent*'; systemctl list-units --failed --plain --no-legend",
@@ -217,7 +217,7 @@ class Lab:
         return done.stdout
 
     def trips(self, host: str) -> int:
-        """How often Ansible has worked on the host as root so far: each module call is one sudo in its journal."""
+        """The number of module calls on the host so far: each is one sudo in its journal."""
         return int(
             self.run(host, "journalctl --sync; journalctl -q -o cat -t sudo | grep -c [B]ECOME-SUCCESS- || true")
         )
@@ -227,12 +227,12 @@ class Lab:
         return self.run(host, "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 {print $1}'").split()
 
     def remove_accounts(self, host: str, *names: str) -> None:
-        """With home and all processes, which may have left meanwhile."""
+        """Remove an account with its home and processes; processes can end meanwhile."""
         for name in names:
             self.run(host, f"loginctl terminate-user {name} || true; userdel --force --remove {name} 2>&1")
 
     def snapshot(self, host: str) -> str:
-        """Everything that an apply could have changed: type, mode, owner and content of the host's files."""
+        """Type, mode, owner and content of all files that an apply can change."""
         left_out = " -o ".join(f"-path {path}" for path in LEFT_OUT)
         return self.run(
             host,
@@ -242,7 +242,7 @@ class Lab:
         )
 
 
-# What changes by itself, or by logging in, on any host.
+# Paths that change without an apply, for example by a login.
 LEFT_OUT = [
     "/proc",
     "/sys",
@@ -281,5 +281,5 @@ def fixture_toolchain(lab: Lab) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def toolchain(lab: Lab, fixture_toolchain: dict[str, Any]) -> None:
-    """Every play of the module is given the variables of a FIXTURE toolchain."""
+    """Every play of the module has the variables of a FIXTURE toolchain."""
     lab.variables.update(fixture_toolchain)

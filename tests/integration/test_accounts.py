@@ -74,7 +74,7 @@ def test_login_account_that_uses_su_is_protected(lab):
 
 
 def test_false_as_text_from_the_command_line_is_false(lab):
-    """`-e x=false` is text; a play that took it for true would create the account."""
+    """`-e x=false` is text. If it counted as true, the account would be created."""
     said = apply(lab, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().told
     assert "agent_policy_users has ghost, which the host does not have" in said
     users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
@@ -83,7 +83,7 @@ def test_false_as_text_from_the_command_line_is_false(lab):
 
 
 def test_original_of_a_removed_owner_is_given_to_root(lab):
-    """Retire puts the file back with its content; an owner that no longer exists can't be given."""
+    """Retire restores the file with its content. Its owner does not exist any more."""
     guide = "/opt/nova-agent/GUIDE.md"
     lab.run("host1", f"useradd leaver; install -D -o leaver -m 0640 <(echo mine) {guide}")
     lab.roles("agent_wrappers").succeeded()
@@ -96,7 +96,7 @@ def test_original_of_a_removed_owner_is_given_to_root(lab):
 
 @pytest.fixture(scope="module")
 def directory(lab):
-    """libnss-extrausers STANDS IN for a directory such as LDAP: two accounts, and a group that has one of them."""
+    """libnss-extrausers is a STAND-IN for a directory such as LDAP: two accounts, and a group with one of them."""
     lab.run(
         "host1",
         "apt-get -qq update; apt-get -qqy install libnss-extrausers;"
@@ -121,7 +121,7 @@ def test_directory_accounts_join_and_leave_a_local_group(lab, directory):
 
 
 def test_directory_group_is_used_unchanged(lab, directory):
-    """Its pool is made at boot, when its name may not be known yet."""
+    """The pool is created at boot, when the directory may not answer yet."""
     ours = {"agent_policy_group": "dir-agents", "agent_policy_users": ["Jane.Doe"]}
     lab.roles("agent_limits", "agent_wrappers", **ours).succeeded()
     assert lab.roles("agent_limits", "agent_wrappers", **ours).succeeded().changed == {}

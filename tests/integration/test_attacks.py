@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""One hostile account on a provisioned host: the policy is still applied, other agents work, and nothing becomes root's."""
+"""A hostile account on a host: the policy is still applied, other agents work, and no owner of a file changes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ import ctypes, fcntl, os, signal, socket, stat, subprocess, sys, threading, time
 libc, me = ctypes.CDLL(None), os.geteuid()
 os.chdir("/home/agent1")
 def swap():
-    # The checkout is a link to /srv/other half of the time.
+    # Half of the time, the checkout is a link to /srv/other.
     while True:
         libc.renameat2(-100, b"nova", -100, b"evil", 2)  # RENAME_EXCHANGE
 def slow_down():
-    # The kernel lets an account do this to each process with its effective user id.
+    # The kernel allows this for each process with the account's effective user id.
     while True:
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -41,7 +41,7 @@ def slow_down():
             except (OSError, IndexError):
                 pass
 def lease():
-    # Who opens the file waits for 45 s.
+    # A process that opens the file waits for 45 s.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
     held = os.open("nova/scripts/run_limited.sh", os.O_RDWR)
     try:
@@ -52,7 +52,7 @@ def lease():
 held = lease()
 for name in ("special/scripts/cargo_agent.sh",):
     try:
-        os.mknod(name, stat.S_IFCHR | 0o600, 0)  # a whiteout, which everybody may make
+        os.mknod(name, stat.S_IFCHR | 0o600, 0)  # a whiteout, which every account may create
     except OSError as error:
         print("no whiteout:", error)
         os.mkfifo(name)
@@ -75,7 +75,7 @@ print("ready", flush=True)
 
 @pytest.fixture(scope="module")
 def under_attack(lab):
-    """The host, and the run of the roles while the attack goes on."""
+    """The host, and the run of the roles during the attack."""
     lab.roles(*ROLES, **{**VARIABLES, "agent_wrappers_checkouts": []}).succeeded()
     folders = " ".join(f"{checkout}/scripts" for checkout in CHECKOUTS[:3])
     lab.run(
@@ -129,7 +129,7 @@ def test_agent_status_and_the_sweep_end_during_attacks(attacked):
     said = attacked.run("host1", "agent-status")
     assert "\x1b" not in said and "Traceback" not in said
     attacked.run("host1", "systemctl start nova-agent-sweep.service")
-    # It fails, because there are logs that it can't protect, and names them.
+    # It fails, and names the logs that it can't protect.
     told = attacked.run(
         "host1", "systemctl start nova-agent-audit-log.service; journalctl -o cat -u nova-agent-audit-log.service"
     )

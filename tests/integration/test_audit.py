@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The audit on two hosts: every item broken in turn, seen, repaired by site, and right again; and what can't be looked at.
+"""The audit on two hosts: each item is damaged, found and repaired by site. Also hosts that can't be read.
 
-The tests leave both hosts as site makes them.
+The tests leave both hosts compliant.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ AUDIT_LOG = "/home/agent1/nova-audit.log"
 
 
 class Fleet(Lab):
-    """Hosts with a FIXTURE toolchain mirror, and what the last audit of them wrote."""
+    """Hosts with a FIXTURE toolchain mirror, and the results of their last audit."""
 
-    right: dict[str, dict[str, dict]]  # the items of each host when all was right
+    right: dict[str, dict[str, dict]]  # the items of each compliant host
 
     def audit(self, *arguments: str, **variables: object) -> Played:
         for path in (self.json, self.junit):
@@ -49,7 +49,7 @@ class Fleet(Lab):
         return self.folder / "audit.xml"
 
     def items(self, host: str, *statuses: str) -> dict[str, dict]:
-        """Those items of a host in the last audit that have one of the statuses, by kind and name."""
+        """The items of a host in the last audit with one of these statuses, by kind and name."""
         (record,) = (record for record in json.loads(self.json.read_text())["hosts"] if record["host"] == host)
         return {f"{item['kind']} {item['item']}": item for item in record["items"] if item["status"] in statuses}
 
@@ -80,7 +80,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture
 def broken(fleet: Fleet) -> Iterator[Fleet]:
-    """Hosts to be broken: then site puts them right, and the audit finds nothing more."""
+    """Hosts that a test damages. Afterwards site repairs them, and the audit finds nothing."""
     yield fleet
     fleet.site().succeeded()
     assert "all as they should be" in fleet.audit().succeeded().told
@@ -102,7 +102,7 @@ def test_compliant_hosts_are_one_line_one_trip_and_no_change(fleet):
     assert f"file {NUMBERS}" in fleet.items("host1", "ok")
 
 
-# Comes before the tests that damage the record of the accounts: who put whom into a group is known from there alone.
+# Before the tests that damage the record of the accounts, because only this record has the added members.
 def test_drift_of_accounts_units_and_settings_is_found(broken):
     broken.run(
         "host1",
@@ -131,8 +131,10 @@ def test_drift_of_accounts_units_and_settings_is_found(broken):
             f"audit log {AUDIT_LOG}": ["wide"],
         }
         why = broken.items("host1", "drifted")["limits agent1"]["why"]
-        assert why.startswith("a new login gets nofile 2000, not ")  # then what this machine's containers can have
-        # Who is no member is under no limits.
+        assert why.startswith(
+            "a new login gets nofile 2000, not "
+        )  # the rest is the limit of containers on this machine
+        # An account that is not a member has no limits.
         assert broken.differing("host2") == {
             "member agent1 in nova-agents": ["kind"],
             "limits agent1": ["as", "nofile"],
@@ -149,12 +151,12 @@ def test_drift_of_accounts_units_and_settings_is_found(broken):
 
 
 def moved(path: str) -> str:
-    """A folder moved to another disk, say, with a link in its place."""
+    """For example a folder that was moved to another disk and replaced by a link."""
     return f"mv {path} /srv/moved && ln -s /srv/moved {path}"
 
 
 def test_drift_of_special_cases_is_found(broken):
-    """Each of these hid behind others when all was broken at once."""
+    """Cases that can't be seen if all items are damaged at once."""
     broken.run("host1", "systemctl disable nova-agent-sweep.timer")
     broken.run("host1", "chmod 0750 /var/lib/nova-agent; chown agent1 /var/lib/nova-agent/manifest.json")
     broken.run("host1", f"chown agent1 {PREFIX}/.toolchain; chown -h agent1 {PREFIX}/toolchain")
@@ -181,7 +183,7 @@ def test_drift_of_special_cases_is_found(broken):
     assert "all as they should be" in broken.audit().succeeded().told  # after one apply
 
 
-# How each kind of path is broken, as shell commands with the path in {}, and what then differs.
+# For each kind of path: shell commands that damage the path in {}, and the differences.
 WAYS = {
     "deleted": ({"file": "rm {}", "link": "rm {}"}, "kind"),
     "edited": ({"file": "echo edited >> {}"}, "content"),
@@ -192,7 +194,7 @@ WAYS = {
 
 
 def damage(fleet: Fleet, host: str, way: str) -> dict[str, list[str]]:
-    """Break every path of a host that can be broken this way; what an audit must then find."""
+    """Damage every path of a host in this way. Return the expected findings."""
     commands, differs = WAYS[way]
     expected, script = {}, []
     manifest = json.loads(fleet.run(host, "cat /var/lib/nova-agent/manifest.json"))
@@ -200,9 +202,9 @@ def damage(fleet: Fleet, host: str, way: str) -> dict[str, list[str]]:
     for name, item in fleet.right[host].items():
         kind, path = item["kind"], item["item"]
         if kind not in commands or (differs not in ("mode", "owner") and path not in records):
-            continue  # without its manifest, a host is as good as new
+            continue  # without its manifest, a host counts as new
         if way == "edited" and "sha256" not in records[path]:
-            continue  # what stands in a slot's record, say, is its users' business
+            continue  # its content belongs to its users
         script.append(commands[kind].format(shlex.quote(path)))
         expected[name] = [{"file": "kind", "link": "target"}[kind] if differs == "link" else differs]
     fleet.run(host, "set -e\n" + "\n".join(script))
@@ -217,14 +219,14 @@ def test_exactly_the_damaged_paths_are_found(broken, ways):
     assert played.status == 2
     for host in broken.addresses:
         found = broken.differing(host)
-        # Limits that stand in a broken file are not in force, and systemd has not read its broken files.
+        # Limits in a damaged file are not in force, and systemd has not read its damaged files.
         consequences = {name for name in found if name.startswith(("limits ", "unit "))}
         assert {name: what for name, what in found.items() if name not in consequences} == expected[host]
     assert played.failed_hosts == {host for host, names in expected.items() if names}
 
 
 def test_content_of_a_folder_open_to_others_is_unknown(broken):
-    """Root follows nothing there: whatever it found could be another's."""
+    """Root follows no path there, because others can replace the files."""
     broken.run("host1", f"chmod 0777 {BIN}; echo >>{BIN}/run_limited.sh")
     played = broken.audit("--limit", "host1")
     assert (played.status, played.changed) == (2, {})
@@ -251,7 +253,7 @@ def test_moved_folder_is_restored_with_its_content(broken):
 
 
 def test_missing_package_is_one_item(fleet):
-    """Without package lists, as a fresh instance has none."""
+    """Without package lists, as on a new instance."""
     played = fleet.audit("--limit", "host1", agent_toolchain_packages=["build-essential", "strace"])
     assert (played.status, played.changed) == (2, {})
     assert fleet.differing("host1") == {"package strace": ["kind"]}
@@ -314,7 +316,7 @@ DEAD = 'dead "1" <&'
 
 @contextlib.contextmanager
 def dead_host(fleet: Fleet) -> Iterator[tuple[list[str], list[int]]]:
-    """A host on which something answers that is no ssh: arguments of ansible-playbook for it, and a list that grows by
+    """A host with a server that is not ssh: arguments of ansible-playbook for it, and a list that grows by
     one with each connection."""
     connections: list[int] = []
     with socket.create_server((fleet.controller, 0)) as server:
@@ -351,14 +353,14 @@ def test_dead_host_is_contacted_once_listed_and_sets_the_status(broken):
         assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
         recap = next(line for line in played.text.splitlines() if line.startswith(DEAD) and "ok=" in line)
         assert "unreachable=1" in recap and "failed=0" in recap
-        # And where there is no other host that could tell of it.
+        # Also if there is no other host.
         assert broken.audit(*inventory, "--limit", "dead*").status == 4
         assert len(connections) == 2
         assert [record["status"] for record in json.loads(broken.json.read_text())["hosts"]] == ["unreachable"]
 
 
 def root_of(address: str) -> Path:
-    """A test host's files, seen from this machine: a container may not set all attributes itself."""
+    """The files of a test host on this machine, because a container may not set all attributes."""
     for status in Path("/proc").glob("[0-9]*/status"):
         network = status.parent / "root/etc/systemd/network/10-test-hosts.network"
         with contextlib.suppress(OSError):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Role agent_capacity on a host with a real sshd: apply, audit and retire.
 
-A container may not change the kernel's settings, so some are replaced there by files of the host's own: a STAND-IN
-for a kernel that takes them.
+A container may not change the kernel's settings, so files of the host replace some of them: a STAND-IN
+for a kernel that accepts them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def in_force(lab: Lab) -> dict[str, int]:
 
 
 def sshd(lab: Lab) -> dict[str, str]:
-    """What the host's sshd reads now, by keyword in lower case."""
+    """The configuration in force of the host's sshd, by keyword in lower case."""
     return dict(line.split(" ", 1) for line in lab.run("host1", "/usr/sbin/sshd -T").splitlines() if " " in line)
 
 

@@ -43,7 +43,7 @@ def test_full_temporary_folders_do_not_block_the_policy(lab):
             f"mount -t tmpfs -o size=64k,mode=1777 full {folder}; su agent1 -c 'cat /dev/zero >{folder}/mine' || true",
         )
     try:
-        lab.roles("agent_capacity").succeeded()  # which lets sshd judge its file
+        lab.roles("agent_capacity").succeeded()  # sshd checks its file
         assert lab.roles("agent_capacity").succeeded().changed == {}
     finally:
         lab.run("host1", f"umount {' '.join(folders)}")

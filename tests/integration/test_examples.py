@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import CHECKOUT
 
-# Not here: rustup_toolchain and rustup_mirror, whose examples ask upstream; what asks EC2.
+# Without rustup_toolchain and rustup_mirror, whose examples use upstream, and without examples for EC2.
 ELSEWHERE = ("rustup_toolchain", "rustup_mirror", "plan")
 PLUGINS = [
     path
@@ -29,10 +29,10 @@ def examples(path) -> list[dict]:
 
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.stem)
 def test_examples_run(lab, path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where the examples write what is for this machine
+    monkeypatch.chdir(tmp_path)  # the examples write files for this machine here
     play = {"name": "Examples", "hosts": "all", "become": True, "tasks": examples(path)}
     played = lab.play([play])
-    if path.stem == "audit_verdict":  # sets the result of a host that differs: here nothing is applied
+    if path.stem == "audit_verdict":  # it sets the result of a host with drift, and nothing was applied
         assert [one["action"] for one in played.results if one["status"] == "failed"] == ["audit_verdict"]
     else:
         played.succeeded()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The guide on a host: an agent runs each of its commands in a crate, which is really built."""
+"""The guide on a host: an agent runs each of its commands in a real crate."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def policy(lab):
 
 
 def blocks(guide: str) -> list[tuple[str, int]]:
-    """Each line of a block of commands, and the status that it is to end with."""
+    """Each line of a block of commands, and its expected exit status."""
     found = re.findall(r"^```bash( refused)?\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     return [(line, 2 if refused else 0) for refused, block in found for line in block.splitlines()]
 
@@ -80,7 +80,7 @@ def test_numbers_of_the_guide_follow_the_host_and_the_variables(lab, policy):
 
 
 def notice(lab, account: str, shell: str = "") -> str:
-    """What a login on a terminal says, or one for a command."""
+    """The output of a login on a terminal, or of a login for a command."""
     login = f"script -qec 'su - {account}' /dev/null <<<exit" if not shell else f"su - {account} -c {shell!r}"
     return lab.run("host1", login)
 

@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_hygiene on a host: its timers run, drift is corrected, and retire leaves nothing.
 
-The host has no cargo. The sweep beside a build of the real one: tests/programs/hygiene.
+The host has no cargo. tests/programs/hygiene tests the sweep during a build of the real cargo.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VARIABLES = {
     "agent_hygiene_target_max": "1M",
     "agent_hygiene_workspaces": ["~/nova*", {"path": "/srv/team/*", "users": ["agent1"]}],
     "agent_hygiene_audit_logs": [{"path": LOG, "owner": "agent1"}],
-    # So that no timer repairs what a test is about to.
+    # So that no timer repairs the files before the test.
     "agent_hygiene_schedule": "yearly",
     "agent_hygiene_free_schedule": "yearly",
     "agent_hygiene_audit_schedule": "yearly",
@@ -41,7 +41,7 @@ def clean(lab):
 
 @pytest.fixture
 def applied(lab):
-    """The roles are applied, and nothing of an earlier test is there."""
+    """A host with the roles, without files of earlier tests."""
     lab.run(
         "host1",
         f"cd /home/agent1 2>/dev/null && rm -rf nova nova-small nova-link c; rm -rf /srv/team {LOG}.1",
@@ -54,7 +54,7 @@ def play(lab, *arguments, **changed):
 
 
 def logged(lab, unit, program=""):
-    """What the last run of a service said."""
+    """The output of the last run of a service."""
     program = program or unit.replace("nova-", "")
     run = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID {unit})"
     return lab.run("host1", f"journalctl --sync; journalctl -q -o cat {run} -t {program}").splitlines()
@@ -79,7 +79,7 @@ def test_hygiene_from_a_clean_host_to_a_retired_one(lab, clean):
 
     before = lab.trips("host1")
     assert play(lab).succeeded().changed == {}
-    assert lab.trips("host1") - before == len(ROLES)  # each role looks once
+    assert lab.trips("host1") - before == len(ROLES)  # each role reads the host once
     assert play(lab, "--check", "--diff").succeeded().changed == {}
 
     lab.retire("--check").succeeded()
@@ -117,7 +117,7 @@ def test_service_cleans_with_the_owners_rights_and_logs_each_folder(lab, applied
 
 
 def test_full_disk_is_swept_by_the_service_of_the_second_timer(lab, applied):
-    """On a tmpfs of 64 MiB: an agent that left first, then the least recently used, until enough is free."""
+    """On a tmpfs of 64 MiB: folders of a removed agent first, then the least recently used, until enough is free."""
     lab.run("host1", "mkdir -p /srv/team && mount -t tmpfs -o size=64m,mode=755 none /srv/team && useradd leaver")
     try:
         play(lab, agent_hygiene_workspaces=["/srv/team/*"], agent_hygiene_target_max="1G").succeeded()

@@ -25,7 +25,7 @@ def test_a_host_from_nothing_to_retired(lab):
     assert lab.snapshot("host1") == clean
 
     done = lab.site("--diff").succeeded()
-    assert told.shown() - done.shown() <= {"/opt/nova-agent"}  # which the toolchain brings in the run
+    assert told.shown() - done.shown() <= {"/opt/nova-agent"}  # the toolchain creates it in the run
     assert done.shown() <= told.shown() and LIMITS in done.shown() and len(done.shown()) > 50
     assert " agents (" in done.told and "done: 1 of 1 hosts" in done.told
 
@@ -46,7 +46,7 @@ def test_a_host_from_nothing_to_retired(lab):
 
 
 def more_hosts(lab, tmp_path, **addresses):
-    """Arguments for hosts beside the lab's own."""
+    """Arguments for additional hosts."""
     hosts = {name: {"ansible_host": address, "ansible_port": port} for name, (address, port) in addresses.items()}
     (tmp_path / "more.json").write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": hosts}}}}))
     return ["-i", str(tmp_path / "more.json")]
@@ -86,7 +86,7 @@ def test_one_drifted_file_is_found_by_audit_and_repaired_alone_in_three_trips(la
     assert lab.snapshot("host1") == right
 
 
-# Damage of each kind, each to a path of its own.
+# Each kind of damage, each to a different path.
 DAMAGED_PATHS = {
     "/opt/nova-agent/GUIDE.md": "rm {}",
     RUN_LIMITED: "chmod 0777 {}",

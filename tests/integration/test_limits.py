@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The limits of agents on every way into a host, each seen by a new login, and of those who are no agents."""
+"""The limits of agents after each kind of login, as seen by a new login, and of other accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conftest import HOSTS, Lab
 FILE = "/etc/security/limits.d/90-nova-agent.conf"
 UNIT = "/etc/systemd/system/agent-runner.service"
 DROP_IN = f"{UNIT}.d/90-nova-agent.conf"
-# All below what a container is started with, so that they can be set here.
+# All are below the limits of a container, so that they can be set here.
 VARIABLES = {
     "agent_policy_users": ["agent1"],
     "agent_policy_create_users": True,
@@ -62,14 +62,14 @@ def by_ssh(lab: Lab, user: str, *arguments: str, typed: str = "") -> str:
 
 
 def later(lab: Lab, start: str) -> str:
-    """What a job reports that is started by ``start`` and runs when it likes; its output goes to {out}."""
+    """The report of a job that ``start`` starts and that runs later. Its output goes to {out}."""
     out = "/tmp/limits-of-a-job"
     return as_root(
         lab, f"rm -f {out} {out}.new\n" + start.format(out=out) + f"\ntimeout 30 sh -c 'until [ -s {out} ]; do sleep 0.1; done'\ncat {out}"
     )  # fmt: skip
 
 
-# Only a whole report takes its place, so that half a one is never read.
+# A rename publishes the complete report.
 JOB = f"{REPORT} >{{out}}.new \\&\\& mv {{out}}.new {{out}}".replace("\\&", "&")
 
 WAYS_IN: dict[str, Callable[[Lab], str]] = {
@@ -80,7 +80,7 @@ WAYS_IN: dict[str, Callable[[Lab], str]] = {
     "sudo -u": lambda lab: as_root(lab, f"sudo -u agent1 {REPORT}"),
     "sudo -iu": lambda lab: as_root(lab, f"sudo -iu agent1 {REPORT}"),
     "runuser": lambda lab: as_root(lab, f"runuser -u agent1 -- {REPORT}"),
-    # cron runs @reboot jobs when it starts without the mark that it has run since the boot.
+    # Without its mark that it has run since the boot, cron runs @reboot jobs when it starts.
     "cron": lambda lab: later(
         lab, f"echo '@reboot {JOB}' | crontab -u agent1 -\nrm -f /run/crond.reboot\nsystemctl restart cron"
     ),
@@ -92,7 +92,7 @@ WAYS_IN: dict[str, Callable[[Lab], str]] = {
     ),
     "a user unit": lambda lab: later(
         lab,
-        # The user manager starts it when it starts itself, which needs no D-Bus.
+        # The user manager starts it at its own start, which needs no D-Bus.
         "units=~agent1/.config/systemd/user\nsudo -u agent1 mkdir -p $units/default.target.wants\n"
         f"printf '[Service]\\nType=oneshot\\nExecStart=sh -c \"{JOB}\"\\n' >$units/report.service\n"
         "ln -sf ../report.service $units/default.target.wants/\n"
@@ -165,7 +165,7 @@ def test_unlisted_service_loses_its_drop_in(lab):
 
 
 def summary(lab, **variables):
-    """What the site would tell; in check mode, under the limits' tag, nothing else is touched."""
+    """The messages of site in check mode, with the tag of the limits."""
     return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().told
 
 

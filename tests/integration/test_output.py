@@ -12,7 +12,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from conftest import CHECKOUT
 
 LARGEST = 2048  # bytes that one task may print of one host with -v, or put into an event
-TABLES = ["audit_report"]  # what people asked for
+TABLES = ["audit_report"]  # modules whose result is a table for people
 PLAYBOOKS = ["site", "audit", "report", "retire --check"]
 ALL = {"agent_retire_all_hosts": True}
 
@@ -29,7 +29,7 @@ def variables(lab, toolchain):
 
 
 def test_task_results_are_small(lab, tmp_path):
-    """Of a host that is new, right, drifted, and retired."""
+    """For a new, compliant, drifted and retired host."""
     lab.retire().succeeded()
     plays = [lab.site().succeeded(), lab.site().succeeded(), lab.play("nova.agent_host.audit")]
     lab.run("host1", "find /opt/nova-agent -type f -exec chmod 0600 {} +")
@@ -65,7 +65,7 @@ def provisioned(lab, variables):
 @pytest.mark.parametrize("callback", ["only_json", "ansible.posix.json", "ansible.posix.jsonl"])
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_output_of_the_json_callback_parses(lab, provisioned, playbook, callback, tmp_path):
-    """Nothing is printed beside the callback, and what people are told is in a result."""
+    """Only the callback prints, and all messages for people are in results."""
     posix = [
         path.parents[2]
         for path in CHECKOUT.glob(".cache/community/lib/*/site-packages/ansible_collections/ansible/posix")
@@ -94,11 +94,11 @@ def test_output_of_plan_parses(lab, monkeypatch):
     assert any("Recommended" in line and "300" in line for line in told)
 
 
-LIMITS = ("agent_policy", "agent_limits")  # what --tags agent_limits looks at: every role needs the accounts
+LIMITS = ("agent_policy", "agent_limits")  # the roles of --tags agent_limits: every role needs the accounts
 
 
 def last_line(played):
-    """What site says at the end."""
+    """The last message of site."""
     (reported,) = played.of("site_report")
     return next(line for line in reported["msg"] if line.startswith("done: "))
 
@@ -125,14 +125,14 @@ def test_summary_of_a_complete_run_lists_nothing_else(lab):
 
 def test_tag_applies_only_its_role(lab):
     lab.retire().succeeded()
-    assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # of a host that has nothing yet
+    assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # of a new host
     lab.site("--tags", "agent_limits").succeeded()
     assert set(lab.manifest("host1")["roles"]) == {"agent_limits", "agent_policy"}  # with the accounts that it needs
 
 
 def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
     """The journal has the command line of each sudo."""
-    secret = f"http://me:s3cret@{lab.controller}"  # nothing listens there
+    secret = f"http://me:s3cret@{lab.controller}"  # no process listens there
     lab.run("host1", "rm -rf /opt/nova-agent/.toolchain")
     failed = lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "RUSTUP_MAX_RETRIES": "0"}).failed()
     assert "through the proxy in http_proxy" in failed.told and "agent_toolchain_update_root" in failed.told

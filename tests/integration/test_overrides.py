@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Files of others override the collection's: an audit reports the values in force."""
+"""Foreign files override the collection's: an audit reports the values in force."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def applied(lab, toolchain):
 
 @pytest.fixture
 def audit(lab, tmp_path):
-    """Audit, and give status and what is not right of each item."""
+    """Audit, and return the status and the differences of each item."""
 
     def look():
         played = lab.play("nova.agent_host.audit", agent_audit_json=str(tmp_path / "audit.json"))

@@ -21,7 +21,7 @@ def applied(lab, toolchain):
 
 @pytest.fixture
 def report(lab, tmp_path):
-    """Write a report, and give what the play said and the page's rows: a host's cells by its name."""
+    """Write a report, and return the play and the rows of the page: the cells of a host by its name."""
 
     def write(*arguments, **variables):
         path = tmp_path / "page.html"
@@ -61,7 +61,7 @@ def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
     }
     (tmp_path / "dead.json").write_text(json.dumps(dead))
     played, rows = report("-i", str(tmp_path / "dead.json"))
-    assert played.status == 4  # the page is whole, and one host is not in its sums
+    assert played.status == 4  # the page is complete, and one host is not in its sums
     assert list(rows) == [DEAD, "host1"]
     assert rows[DEAD][0].startswith("not reached ") and rows[DEAD][1:] == ["–"] * 7
     assert re.fullmatch(
@@ -83,7 +83,7 @@ def test_drift_is_not_a_failure_of_the_report(lab, report):
 
 
 def test_slots_and_jobs_of_the_policy_are_shown(lab, report):
-    policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as -e slots=1 gives it
+    policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as with -e slots=1
     told = lab.site(**policy).succeeded().told
     assert "; 1 cargo command at once, 1 job each" in told
     played, rows = report(**policy)
@@ -104,7 +104,7 @@ UNWRITABLE = "{} is {}, which can't be written (No such file or directory): name
 
 @pytest.fixture
 def dead(lab, tmp_path):
-    """Arguments of ansible-playbook for a host that is not reached."""
+    """Arguments of ansible-playbook for an unreachable host."""
     host = {"ansible_host": lab.controller, "ansible_port": 1}
     (tmp_path / "dead.json").write_text(json.dumps({"all": {"children": {"agent_hosts": {"hosts": {"away": host}}}}}))
     return ["-i", str(tmp_path / "dead.json")]

@@ -67,7 +67,7 @@ def test_each_column_sorts_both_ways_with_unknown_values_last(browser):
 
 def test_columns_can_be_sorted_by_keyboard(browser):
     browser.run("document.querySelector('input').focus()")
-    for _ in range(2):  # over the box "only hosts that are not ok" to the first head
+    for _ in range(2):  # past the box "only hosts that are not ok" to the first head
         browser.press(Keys.TAB)
     assert browser.run("document.activeElement.textContent") == "Host"
     browser.press(Keys.ENTER)
@@ -137,7 +137,7 @@ def test_cards_on_a_phone_are_a_table_for_screen_readers(page):
 
 
 def test_injected_script_does_not_run(page, tmp_path):
-    """The policy is the second wall: here the first is taken down."""
+    """The content security policy is the second protection: here the first one is removed."""
     path = tmp_path / "page.html"
     path.write_text(page[3].read_text().replace("</main>", "<script>document.title = 'caught'</script></main>"))
     with Browser() as browser:

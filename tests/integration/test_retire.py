@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Retire leaves a host as it was, also if it is killed, if units run, and if files were edited."""
+"""Retire restores a host, also after a kill, with running units, and with edited files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMER = "/etc/systemd/system/nova-agent-free-space.timer"
 
 @pytest.fixture(scope="module")
 def clean(lab, toolchain):
-    """The host as it was, before everything that the tests apply."""
+    """The clean host before the tests."""
     lab.variables.update(
         agent_policy_users=["agent1"],
         agent_policy_create_users=True,
@@ -26,7 +26,7 @@ def clean(lab, toolchain):
 
 
 def state(lab):
-    """Files, groups, our units, failed units, the limits of a service, and those of all users."""
+    """Files, groups, units of the collection, failed units, the limits of a service, and those of all users."""
     limits = lab.run(
         "host1",
         "systemctl show -P LimitAS cron; systemctl show -P MemoryMax -P TasksMax user.slice; getent group;"
@@ -74,7 +74,7 @@ def test_leftovers_a_running_service_and_an_edited_timer(lab, clean):
 
 
 def test_files_are_readable_for_agents_under_a_narrow_umask(lab, clean):
-    """As on images that are hardened by CIS."""
+    """As on images with CIS hardening."""
     lab.run("host1", "printf 'Defaults umask=0077\\nDefaults umask_override\\n' >/etc/sudoers.d/umask")
     try:
         lab.site().succeeded()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES
 
-# A path of each role on a clean host. agent_ceiling is off unless asked for, and can't work in a container.
+# A path of each role on a clean host. agent_ceiling is off by default, and can't work in a container.
 PATHS = {
     "agent_capacity": "/etc/ssh/sshd_config.d/10-nova-agent.conf",
     "agent_hygiene": "/opt/nova-agent/bin/check-test-layout",
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("toolchain")
 
 
 def play(roles, how):
-    """A play with these roles, by one of Ansible's ways to have them."""
+    """A play with these roles, in one of Ansible's ways to include them."""
     names = [f"nova.agent_host.{role}" for role in roles]
     if how == "roles":
         return {"hosts": "all", "become": True, "gather_facts": False, "roles": names}
@@ -37,7 +37,7 @@ def play(roles, how):
 
 
 def shown(lab, plays, *arguments):
-    """The roles that write their path, by check mode."""
+    """The roles that would write their path, by check mode."""
     played = lab.play(plays, "--check", "--diff", *arguments).succeeded()
     return {role for role, path in PATHS.items() if path in played.shown()}
 

@@ -11,8 +11,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 ROLES = ("agent_wrappers", "agent_status")
 AGENTS = {"agent_policy_users": ["agent1", "agent2"], "agent_policy_create_users": True, "agent_wrappers_slots": 1}
-# A STAND-IN for cargo, which runs until the file is gone.
-# A STAND-IN: it compiles one thing, which ends when the test wants.
+# A STAND-IN for cargo, which runs until the file is removed.
+# A STAND-IN: it compiles one crate, which ends when the test removes the file.
 CARGO = (
     r"""#!/bin/bash\n"$RUSTC_WRAPPER" bash -c "while [ -e /run/hold-builds ]; do sleep 0.05; done" --crate-name x\n"""
 )
@@ -87,7 +87,7 @@ def test_changes_of_the_pool_by_an_agent_end_with_its_process(lab):
     assert (after["pool"], after["slots"]) == (before["pool"], before["slots"])
 
 
-# An agent that writes records by itself: of long waits, and in the name of others.
+# An agent that writes false records: with long waits, and for other accounts.
 LIES = """import socket
 fields = {"COMMAND": "cargo build", "SLOT_MS": 0, "MEMORY_MS": 10**8, "RAN_MS": 1, "CAP_BYTES": 1, "ENDED": "exit 0"}
 lines = ["SYSLOG_IDENTIFIER=cargo_agent", "_UID=0", "MESSAGE=x", *(f"NOVA_CARGO_{name}={value}" for name, value in fields.items())]
@@ -115,7 +115,7 @@ def test_ledger_has_each_command_and_false_records_affect_only_their_account(lab
     waits = facts(lab)["ledger"]["waits"]
     assert waits["accounts"] == 2 and 6 < waits["commands"] < 1000
     assert waits["memory"] == {"p50": 0, "p95": 10**8}  # half of the accounts
-    assert facts(lab, "agent2")["ledger"]["waits"]["accounts"] == 1  # who reads its own records alone
+    assert facts(lab, "agent2")["ledger"]["waits"]["accounts"] == 1  # which can read only its own records
     families = text_string_to_metric_families(lab.run("host1", "agent-status --metrics"))
     (waited,) = (family for family in families if family.name == "nova_agent_command_wait_seconds")
     assert {sample.labels["for"] for sample in waited.samples} == {"slot", "memory"}

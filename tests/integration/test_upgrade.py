@@ -26,7 +26,7 @@ def first(tmp_path):
 
 
 def found(lab):
-    """All files below the folders of the collection, without the toolchain, which its own module knows."""
+    """All files below the folders of the collection, except the toolchain, which has its own record."""
     return lab.run(
         "host1",
         "find /opt/nova-agent /var/lib/nova-agent /run/nova-agent -path '*/.toolchain/*' -prune -o ! -type d -print",
@@ -40,7 +40,7 @@ def test_one_apply_upgrades_an_older_host_completely(lab, toolchain, first):
         agent_limits_services=["cron"],
         agent_hygiene_workspaces=["/home/agent1/nova"],
         agent_hygiene_audit_logs=[{"path": "/home/agent1/audit.log", "owner": "agent1"}],
-        agent_limits_nofile="1024:4096",  # the older version's default is more than a container can have
+        agent_limits_nofile="1024:4096",  # the default of the old version is above the limit of a container
     )
     clean = [*lab.snapshot("host1").splitlines(), *lab.units("host1")]
     with pytest.MonkeyPatch.context() as older_version:
@@ -58,7 +58,7 @@ def test_one_apply_upgrades_an_older_host_completely(lab, toolchain, first):
     known = {path for role in manifest["roles"].values() for path in role["paths"]}
     dropped = {path for role in older["roles"].values() for path in role["paths"]} - known
     assert lab.run("host1", f"ls -d {' '.join(dropped)} 2>/dev/null || true") == ""
-    own = {"/var/lib/nova-agent/manifest.json", "/run/nova-agent/pool"}  # the second is the unit's
+    own = {"/var/lib/nova-agent/manifest.json", "/run/nova-agent/pool"}  # the unit writes the second
     assert [path for path in found(lab) if path not in known | own and "/toolchain" not in path] == []
 
     lab.retire().succeeded()

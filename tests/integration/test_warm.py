@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """Role agent_warm on a host with the real cargo: its service builds, an agent takes the seed, and retire leaves nothing.
 
-The crates come from a STAND-IN for the public registry on the host's loopback, which is gone when agents build."""
+The crates come from a STAND-IN for the public registry on the host's loopback. It is stopped before agents build."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VARIABLES = {
     "agent_policy_create_users": True,
     "agent_warm_projects": [{"name": "nova", "source": "/srv/nova", "packages": ["nova-core"]}],
     "agent_warm_schedule": "yearly",
-    "agent_warm_jitter": "5h",  # so that no timer does what a test is about to
+    "agent_warm_jitter": "5h",  # so that no timer acts before the test
 }
 CRATES = "http://127.0.0.1:8123"
 FILES = {f"registry/{path}": data for path, data in crates_io(CRATES).items()}
@@ -56,7 +56,7 @@ def play(lab, *arguments, **changed):
 
 
 def cargo(lab, user, words):
-    """As an agent, in a checkout that is new where it is not there."""
+    """Run a command as an agent, in a checkout that is created if it is missing."""
     checkout = "[ -d nova ] || cp -r /srv/nova . && cd nova"
     command = f"{checkout} && bash /opt/nova-agent/bin/cargo_agent.sh {words} --locked --offline"
     return lab.run("host1", f"su - {user} -c '{command}' 2>&1")

@@ -12,7 +12,7 @@ OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"
 
 
 def test_wrong_variables_stop_the_play_before_any_connection(lab):
-    """The address is the lab's own and has no host: a play that connected would report it unreachable."""
+    """No host has the address, so a play that connects would report it as unreachable."""
     nobody = lab.controller.rsplit(".", 1)[0] + ".254"
     wrong = {
         "agent_policy_memory_per_agent": "lots",

@@ -10,7 +10,7 @@ from ansible.plugins.loader import init_plugin_loader
 
 init_plugin_loader()
 
-# Jobs in the background of a shell ignore these, and what they start does so too: then no program could be ended by them.
+# Background jobs of a shell and their children ignore these signals. Then the tests could not end programs with them.
 for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(one) == signal.SIG_IGN:
         signal.signal(one, signal.SIG_DFL)

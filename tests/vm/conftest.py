@@ -13,7 +13,7 @@ from machine import Machine
 
 @pytest.fixture(scope="module")
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """A machine with Debian's release ``SUITE`` of the module (None: the default), prepared with its ``CEILING``."""
+    """A machine with Debian's release ``SUITE`` (None: the default) and the variables ``CEILING`` of the module."""
     started = Machine(request.module.__name__, request.module.SUITE)
     try:
         prepare(started, *getattr(request.module, "PLAYED", ()), **request.module.CEILING)
@@ -24,5 +24,5 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def height(machine: Machine) -> int:
-    """MiB that the budget has for agents."""
+    """MiB for agents in the budget."""
     return for_agents(machine)

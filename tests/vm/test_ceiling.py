@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The ceiling in one machine and a few minutes, for `make test`. test_vm.py has what it leaves out. The tests go in order."""
+"""The ceiling in one machine and a few minutes, for `make test`. test_vm.py has the other tests. The tests run in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUITE = None
 PLAYED = ("nova.agent_host.site", "--tags", "agent_ceiling,agent_wrappers")
 CEILING = {"agent_ceiling_enabled": True}
 USERS = "/sys/fs/cgroup/user.slice"
-FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where it can't wait
+FORCED = 64 << 10  # pages that the kernel charges above the limit, if it can't wait
 ROUNDS = 3
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""agent_ceiling_kill: session, on a release whose systemd can do it. The tests go in order."""
+"""agent_ceiling_kill: session, on a release whose systemd supports it. The tests run in order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_whole_session_is_killed_at_the_ceiling_and_other_sessions_survive(machi
     greedy, quiet = sessions["greedy"], sessions["quiet"]
     before = machine.run(INNOCENTS)
     take_memory(machine, greedy)
-    greedy.connection.wait()  # its sshd is one of those that die
+    greedy.connection.wait()  # its sshd is killed too
     machine.run(f"until ! [ -e /sys/fs/cgroup{greedy.group} ]; do sleep 1; done")
     assert living(machine, greedy.agent, greedy.idle) == []
     assert living(machine, quiet.agent, quiet.idle) == [quiet.agent, quiet.idle]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The ceiling on a host with a kernel of its own, whose agents ask for many times its memory. The tests go in order.
+"""The ceiling on a host with its own kernel, whose agents request many times its memory. The tests run in order.
 
-How long an answer takes under load is measured by tools/vm/experiment.py.
+tools/vm/experiment.py measures the time of answers under load.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from sessions import living, open_session, take_memory
 SUITE = None
 CEILING = {"agent_ceiling_enabled": True}
 ON = {**VARIABLES, **CEILING}
-FORCED = 64 << 10  # what the kernel charges without asking: a few pages, where it can't wait
+FORCED = 64 << 10  # pages that the kernel charges above the limit, if it can't wait
 USERS = "/sys/fs/cgroup/user.slice"
 
 
 @pytest.fixture(scope="module")
 def seen(machine) -> Seen:
     result = observe(machine, ceiling=True, patience=HANGS)
-    print(row("with the ceiling", result))  # what a failure is to be read with
+    print(row("with the ceiling", result))  # for the reader of a failure
     return result
 
 
@@ -46,7 +46,7 @@ def test_ceiling_has_no_swap_no_throttle_and_a_limit_on_processes(machine):
 
 def test_memory_is_reserved_for_every_administrator(machine):
     assert machine.run(f"cat {USERS}/user-1000.slice/memory.min").strip() == str(64 << 20)
-    # Root is not logged in, so the kernel has nothing of his yet.
+    # Root is not logged in, so its slice does not exist yet.
     assert machine.run("systemctl show --property MemoryMin --value user-0.slice").strip() == str(64 << 20)
 
 
@@ -92,7 +92,7 @@ def test_killing_whole_sessions_is_refused_if_systemd_does_not_support_it(machin
 
 
 def test_nofile_above_the_kernel_limit_is_refused_before_any_change(machine):
-    """PAM would say nothing and keep the old value. Containers refuse such numbers for another reason."""
+    """PAM would keep the old value without a message. Containers refuse such numbers for another reason."""
     most = int(machine.run("cat /proc/sys/fs/nr_open"))
     before = machine.run("cat /etc/security/limits.d/90-nova-agent.conf")
     refused = machine.play(PLAY, **ON, agent_limits_nofile=f"1024:{most + 1}")
@@ -114,7 +114,7 @@ def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
 
 
 def hold(machine, mebibytes):
-    """A process of an agent that holds so much memory; its pid."""
+    """Start a process of an agent with this much memory. Return its pid."""
     machine.run(
         f'setsid su agent1 -c \'exec python3 -c "import time; held = b\\"x\\" * ({mebibytes} << 20); time.sleep(36000)"\' >/dev/null 2>&1 </dev/null &\n'
         f"until [ $(sed -n 's/^anon //p' {USERS}/memory.stat) -gt {mebibytes << 20} ]; do sleep 1; done"
@@ -160,7 +160,7 @@ def test_service_of_agents_is_below_the_ceiling_after_its_next_start(machine):
 
 
 def etc(machine):
-    """Everything below /etc by path: a file's hash, else its type. Less the groups, which groupadd and gpasswd keep."""
+    """Everything below /etc by path: the hash of a file, or the type. Without the files of groups, which groupadd and gpasswd write."""
     listed = machine.run(
         "find /etc -type f ! -name 'group*' ! -name 'gshadow*' -exec sha256sum {} +; find /etc ! -type f -printf '%y %p\\n'"
     )

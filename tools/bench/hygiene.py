@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What hygiene costs, as ratios within one run: measuring a target folder against `du -sb`, and checking the test layout of
-100 crates against starting Python. HYGIENE_FILES sets the number of files (100000; 1000000 takes minutes to make)."""
+"""The cost of hygiene, as ratios within one run: measuring a target folder, compared with `du -sb`, and checking the test
+layout of 100 crates, compared with starting Python. HYGIENE_FILES is the number of files (100000; 1000000 takes minutes)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROGRAM = Path(__file__).parents[2] / "roles" / "agent_hygiene" / "files" / "che
 
 
 def seconds(action: Callable[[], object], times: int = 3) -> float:
-    """The best of a few, so that all find the same files in the cache."""
+    """The best of some runs, so that all use the same cached files."""
     best = float("inf")
     for _ in range(times):
         start = time.perf_counter()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What one call of agent-status costs, against an interpreter that does nothing, in the same way and in turn with it.
+"""The cost of one call of agent-status, compared with an interpreter that does nothing, in turns.
 
 The host is this machine, with two slots; the number of its processes is printed, because
 each is looked at. 150 ms are allowed: the last line says how many interpreters fit into that here.

@@ -1,9 +1,9 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What installing the toolchain costs, as ratios within one run.
+"""The cost of installing the toolchain, as ratios within one run.
 
-An install by rustup_toolchain against bare rustup-init, from one mirror on loopback: bytes and seconds. A second apply
-against one `ping`, both as plays with a local connection. The look that replaces it on compliant hosts, in ms.
+An install by rustup_toolchain is compared with bare rustup-init, from one mirror on loopback: bytes and seconds. A second apply
+is compared with one `ping`, both as plays with a local connection. The look at a compliant host is in ms.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def bare(folder: Path, url: str, channel: str) -> None:
-    """rustup-init as its own documentation has it, into an empty folder; the download of itself counts too."""
+    """Run rustup-init as documented, into an empty folder. Its own download counts too."""
     folder.mkdir()
     installer = folder / "rustup-init"
     triple = fixture_mirror.TRIPLES[platform.machine()]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What the wrappers cost, as ratios within one run.
+"""The cost of the wrappers, as ratios within one run.
 
-One uncontended call against the floor, which is bash, flock and prlimit around the same command. One process by way of the gate
-against perl, and against bash and flock. The CPU time and memory of 300 that wait. The time from the end of a holder to the start
-of the next. Load of others on the machine shows in all of them, so it is printed.
+One call without other commands, compared with the baseline: bash, flock and prlimit around the same command. One process with the gate,
+compared with perl, and with bash and flock. The CPU time and memory of 300 waiting commands. The time from the end of a holder to the
+start of the next. Other work on the machine changes all values, so its load is printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wrappers.host import CHANNEL, GIB, TRIPLE, Host, eventually, program, rende
 
 CALLS = 200
 WAITERS = 300
-WATCHED = 60.0  # seconds, in which each waiter tells once what it waits for
+WATCHED = 60.0  # seconds in which each waiting command prints one message
 FLOOR = """exec 9<"$1/lock"
 flock -n 9
 prlimit --as=4294967296 -- "$2" build
@@ -58,13 +58,13 @@ COMPILE = '"$RUSTC_WRAPPER" bash -c "$UNIT" --crate-name x --crate-type lib'
 
 @contextmanager
 def host(gib: int) -> Iterator[Host]:
-    """A host with so much memory, and slots for all."""
+    """A host with this memory, and slots for all commands."""
     with tempfile.TemporaryDirectory(prefix="bench-wrappers-") as folder:
         yield render(Path(folder), slots=999, pool_bytes=gib * GIB, low_memory=0)
 
 
 def milliseconds(action: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU time of what ``action`` runs."""
+    """Wall and CPU time of ``action``."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     action()
@@ -108,7 +108,7 @@ def cpu_seconds(parents: list[int]) -> float:
     tree = [process for parent in parents for process in processes(parent)]
     used = 0
     for process in tree:
-        with contextlib.suppress(FileNotFoundError):  # what the holder starts ends while we look
+        with contextlib.suppress(FileNotFoundError):  # a child of the holder may end meanwhile
             used += int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
     return used / 1e9
 
@@ -122,14 +122,14 @@ def one_process() -> None:
 
 
 def memory(parents: list[int]) -> float:
-    """MiB of a process with all below it, shared pages divided among those that share them."""
+    """MiB of a process and its descendants. Shared pages are divided by the number of processes."""
     tree = [process for parent in parents for process in processes(parent)]
     lines = [line for process in tree for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def gates(parents: list[int]) -> list[int]:
-    """The processes of the gate below these, without the command and its supervisor."""
+    """The processes of the gate below these, except the command and its supervisor."""
     found = []
     for parent in parents:
         for process in processes(parent):
@@ -166,7 +166,7 @@ def waiters() -> None:
 
 def hand_off(count: int) -> None:
     with host(4) as made:
-        # The end of one holder is noted last and the start of the next first: what lies between is the gate's.
+        # From the last note of one holder to the first note of the next: the time of the gate.
         unit = f'start=$EPOCHREALTIME; sleep 0.05; echo "$start $EPOCHREALTIME" >>"{made.root}/log"'
         env = made.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
         command = ["bash", str(made.cargo_agent), "build"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The experiment: agents ask for many times the host's memory, by every way into it, with and without the ceiling.
+"""The experiment: agents request many times the host's memory, from each kind of login, with and without the ceiling.
 
 `python tools/vm/experiment.py` runs both and prints the table of docs/reliability.md; `experiment.py ROW ...` runs some of
 `without`, `with` and `guests`. `experiment.py rounds` counts how often an agent survives its compilers (half an hour), and
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from machine import HERE, Machine
 
-# A host of 1 GiB, of which the kernel takes some 50 MiB: about 590 MiB are left for agents.
+# A host of 1 GiB. The kernel uses about 50 MiB, so agents have about 590 MiB.
 VARIABLES = {
     "agent_policy_users": ["agent1", "agent2", "agent3"],
     "agent_policy_create_users": True,
@@ -39,15 +39,15 @@ def play_of(roles: list[str]) -> list[dict]:
 
 
 PLAY = play_of(ROLES)
-WORKERS = 8  # for each way in
+WORKERS = 8  # for each kind of login
 WORKER_MIB = 256  # RLIMIT_AS of each, as a wrapper sets it
-LOAD_SECONDS = 240  # without the ceiling, as nobody may be able to end it
-HANGS = 3600  # seconds after which something hangs: far beyond what any of this takes
-PATIENCE = 60  # seconds until an answer counts as none
+LOAD_SECONDS = 240  # without the ceiling, because it may be impossible to end it
+HANGS = 3600  # seconds; much longer than any step needs
+PATIENCE = 60  # seconds until an answer counts as missing
 PROBES = 8
 INNOCENTS = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
 WAYS_IN = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
-GUESTS = 2  # bursts that an administrator starts in sessions of his own, in the row of that name
+GUESTS = 2  # bursts in the sessions of an administrator, in the row `guests`
 
 
 def burst(seconds: int = HANGS) -> str:
@@ -56,7 +56,7 @@ def burst(seconds: int = HANGS) -> str:
 
 @dataclass
 class Answers:
-    """Seconds until ssh answered, None where it did not."""
+    """Seconds until ssh answered; None if it did not."""
 
     kept: list[float | None] = field(default_factory=list)
     fresh: list[float | None] = field(default_factory=list)
@@ -64,13 +64,13 @@ class Answers:
 
 @dataclass
 class Seen:
-    """What happened. Strays are processes of agents outside user.slice, by the time at which they were looked for."""
+    """The result. ``strays`` are processes of agents outside user.slice, at two times."""
 
     idle: Answers
     load: Answers
     strays: dict[str, list[str]]
     ways: int
-    outlived: bool  # the load was still there after the last answer
+    outlived: bool  # the load was still running after the last answer
     pauses: dict[str, float]
     killed_by_ceiling: int
     killed_by_host: int
@@ -81,17 +81,17 @@ class Seen:
 
 
 def prepare(machine: Machine, *play: str, **ceiling: object) -> None:
-    """A host under the roles (or after another play), with these variables of the ceiling's, and the programs of the experiment."""
+    """A host with the roles (or another play), these variables of the ceiling, and the programs of the experiment."""
     played = machine.play(*(play or [PLAY]), **VARIABLES, **ceiling)
     assert played.returncode == 0, played.stdout
     for script in sorted((HERE / "guest").glob("*.py")):
         machine.run(f"cat >/opt/{script.name} <<'END_OF_FILE'\n{script.read_text()}END_OF_FILE\n")
     machine.run(
-        # Somebody who may start agents and is no administrator: what he starts stays in his session.
+        # An account that may start agents and is not an administrator. Its processes stay in its session.
         "useradd --create-home --shell /bin/bash conductor; echo 'conductor ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/conductor\n"
         "for user in agent1 conductor; do install -d -m 0700 -o $user -g $user /home/$user/.ssh\n"
         "install -m 0600 -o $user -g $user ~ubuntu/.ssh/authorized_keys /home/$user/.ssh/; done\n"
-        # Innocents: root's in system.slice, an administrator's in his own slice.
+        # Uninvolved processes: of root in system.slice, and of an administrator in that account's slice.
         "systemd-run --quiet --unit heartbeat python3 /opt/heartbeat.py /run/heartbeat\n"
         "loginctl enable-linger ubuntu\n"
         "systemd-run --quiet --unit heartbeat-ubuntu --uid ubuntu --slice user-1000.slice python3 /opt/heartbeat.py /tmp/heartbeat\n"
@@ -99,18 +99,18 @@ def prepare(machine: Machine, *play: str, **ceiling: object) -> None:
 
 
 def for_agents(machine: Machine) -> int:
-    """MiB that the variables leave for agents."""
+    """MiB for agents, by the variables."""
     total = int(machine.run("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) >> 10
     return total - 256 - 128
 
 
 def here(machine: Machine) -> int:
-    """How many bursts have come in."""
+    """The number of bursts that are logged in."""
     return int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
 
 
 def start_load(machine: Machine, guests: int, seconds: int) -> list[subprocess.Popen[bytes]]:
-    """One burst by every way in, and ``guests`` in the administrator's sessions; they begin once all of them are there."""
+    """One burst for each kind of login, and ``guests`` in the administrator's sessions. They begin together."""
     wait = "until [ -e /tmp/go ]; do sleep 0.5; done"
     script = f"#!/bin/sh\ntouch /tmp/here-$1; chmod 666 /tmp/here-$1; {wait}; exec {burst(seconds)}\n"
     machine.run(
@@ -138,7 +138,7 @@ def start_load(machine: Machine, guests: int, seconds: int) -> list[subprocess.P
 
 
 def strays(machine: Machine) -> list[str]:
-    """Agents' processes outside user.slice."""
+    """Processes of agents outside user.slice."""
     return machine.run(
         "for pid in $(pgrep -u agent1,agent2,agent3 || true); do "
         "group=$(cut -d: -f3 /proc/$pid/cgroup 2>/dev/null) || continue; "
@@ -155,11 +155,11 @@ def probe(machine: Machine, answers: Answers, times: int, patience: float, end: 
 
 
 def observe(machine: Machine, ceiling: bool, guests: int = 0, patience: float = PATIENCE) -> Seen:
-    """Run the experiment on a host that is prepared."""
+    """Run the experiment on a prepared host."""
     idle, load, outside = Answers(), Answers(), {}
     probe(machine, idle, 4, patience)
     opened = start_load(machine, guests, HANGS if ceiling else LOAD_SECONDS)
-    before = machine.run(INNOCENTS)  # not earlier: cron's job is started by a restart
+    before = machine.run(INNOCENTS)  # not earlier, because a restart starts cron's job
     ways = here(machine)
     outside["before"] = strays(machine)
     machine.run("touch /tmp/go")
@@ -173,7 +173,7 @@ def observe(machine: Machine, ceiling: bool, guests: int = 0, patience: float = 
     machine.run("touch /tmp/stop")
     for connection in opened:
         connection.wait(timeout=HANGS)
-    # Without the ceiling the host may need minutes to come to itself.
+    # Without the ceiling the host may need minutes to answer again.
     log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint' || true")
     after = machine.run(INNOCENTS)
     numbers = machine.run("cd /sys/fs/cgroup/user.slice; cat memory.peak memory.max").split()
@@ -195,8 +195,8 @@ def observe(machine: Machine, ceiling: bool, guests: int = 0, patience: float = 
 
 
 def survived(machine: Machine, rounds: int, equal: bool = False) -> int:
-    """How many of so many rounds an agent survives that holds more than its wrapped compiler, which uses up the memory.
-    ``equal``: the compiler has the score of the agent, as if nothing had set it."""
+    """The number of rounds that an agent survives. It uses more memory than its wrapped compiler, which uses up the rest.
+    ``equal``: the compiler has the same score as the agent."""
     command = f"python3 /opt/rounds.py {rounds} {'equal' if equal else ''}"
     return int(machine.run(f"su - agent1 -c '{command}'", timeout=HANGS))
 
@@ -248,7 +248,7 @@ BUSY = """#!/bin/sh
 for number in $(seq $1); do timeout 60 sh -c 'while :; do :; done' & done
 wait
 """
-# The CPU seconds of each busy process of an account.
+# CPU seconds of each busy process of an account.
 USED = "ps -u $user -o cputimes=,args= | sed -n 's/^ *\\([0-9]*\\) sh -c while.*/\\1/p' | xargs"
 
 

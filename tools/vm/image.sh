@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # image.sh CACHE SUITE [PACKAGES]: build the disk of the test VM once, and print the folder with disk, kernel, initrd and key.
-# PACKAGES, with commas between them, are installed beside what each machine has.
+# PACKAGES (separated by commas) are installed in addition.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 suite=$2

@@ -18,7 +18,7 @@ VM = str(HERE / "vm.sh")
 
 class Machine:
     def __init__(self, name: str, suite: str | None = None, **settings: str) -> None:
-        """Boot a machine with a release of Debian's, None: that of the variable SUITE, else vm.sh's. ``settings`` are vm.sh's."""
+        """Boot a machine with a release of Debian (None: the variable SUITE, or the default of vm.sh). ``settings``: variables of vm.sh."""
         self.name = name
         settings |= {"SUITE": suite} if suite else {}
         environment = {**os.environ, "TEST_HOSTS_OWNER": str(os.getpid()), **settings}
@@ -40,7 +40,7 @@ class Machine:
         return ["ssh", "-i", str(folder / "key"), *flags, "-p", port, f"{user}@127.0.0.1"]
 
     def run(self, script: str, timeout: float = 900) -> str:
-        """A script as root, over the kept connection."""
+        """Run a script as root, over the open connection."""
         command = [*self._kept, "sudo bash -euo pipefail -s"]
         done = subprocess.run(
             command,
@@ -55,11 +55,11 @@ class Machine:
         return done.stdout
 
     def start(self, user: str, command: str) -> subprocess.Popen[bytes]:
-        """A command in a login by ssh that stays open."""
+        """Run a command in an ssh login that stays open."""
         return subprocess.Popen([*self._ssh(user), command], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def answer(self, kept: bool, timeout: float) -> float | None:
-        """Seconds until a command over ssh has answered, on the connection that is open or on a new one; None: it has not."""
+        """Seconds until a command over ssh answered, on the open connection or on a new one. None: no answer."""
         began = time.monotonic()
         try:
             done = subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Login sessions of agents that have an idle process beside what asks for memory: who dies with whom."""
+"""Login sessions with a process that requests memory and an idle process: which of them are killed together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machine import Machine
 
 KILLS = "/sys/fs/cgroup/user.slice/memory.events"
 SCRIPT = f"""#!/bin/sh
-# NAME: say which processes these are and where, and ask for memory once that is wanted.
+# NAME: print the processes and their control group, and request memory on demand.
 sleep inf &
 echo $$ $! $(cut -d: -f3 /proc/self/cgroup) >/tmp/session-$1.new
 mv /tmp/session-$1.new /tmp/session-$1
@@ -23,7 +23,7 @@ exec {burst()}
 
 @dataclass
 class Session:
-    """A login by ssh that stays open: the pids of the agent and of its idle process, and their group in the cgroup tree."""
+    """An ssh login that stays open: the pids of the agent and of its idle process, and their control group."""
 
     name: str
     agent: str
@@ -44,7 +44,7 @@ def open_session(machine: Machine, user: str, name: str) -> Session:
 
 
 def take_memory(machine: Machine, session: Session) -> None:
-    """Have the session ask for more than the ceiling, until something was killed."""
+    """Let the session request more than the ceiling, until a process was killed."""
     kills = f"sed -n 's/^oom_kill //p' {KILLS}"
     machine.run(f"before=$({kills}); touch /tmp/go-{session.name}; until [ $({kills}) -gt $before ]; do sleep 1; done")
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A virtual machine with a kernel, a cgroup v2 tree and an OOM killer of its own. See README.md here.
+# A virtual machine with its own kernel, cgroup v2 tree and OOM killer. See README.md.
 #   vm.sh up NAME      boot it (the image is built once), print its Ansible inventory; with TEST_HOSTS_OWNER=PID the
 #                      next `up` ends it once that process has ended
 #   vm.sh ssh NAME ... log in as ubuntu, or run a command
 #   vm.sh down NAME    end it
-#   vm.sh can          install what is needed; fails, and says why, where this machine can't run one
+#   vm.sh can          install the required programs; fails with the reason if this machine can't run a virtual machine
 #   vm.sh clean        remove the image
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 suite=${SUITE:-bookworm}
 memory=${VM_MEMORY:-1024} # MiB
-packages=${VM_PACKAGES-}  # more than each machine has, with commas between them
+packages=${VM_PACKAGES-}  # additional packages, separated by commas
 accelerator=${VM_ACCELERATOR:-tcg,thread=multi,tb-size=256} # kvm, where that works
 boot_seconds=${VM_BOOT_SECONDS:-300}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nova-agent-host/vm
@@ -30,7 +30,7 @@ require() {
     ssh:openssh-client
 }
 
-# A process as "PID START TIME", which no later process shares; empty if there is none.
+# A process as "PID START TIME", which is unique; empty if there is none.
 process() {
   local stat
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
@@ -38,7 +38,7 @@ process() {
   [[ ${stat[0]} == Z ]] || echo "$1 ${stat[19]}"
 }
 
-# End machines whose owner has ended: a test run that was killed leaves them.
+# End the machines of killed test runs: their owner has ended.
 reap() {
   local folder owner
   for folder in "$cache"/machines/*/; do
@@ -49,7 +49,7 @@ reap() {
   done
 }
 
-# Folder of one machine; its disk is what differs from the image.
+# Folder of one machine. Its disk has the differences from the image.
 machine() { echo "$cache/machines/${1:?name of the machine}"; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -80,8 +80,8 @@ up() {
   echo "$port" >"$folder/port"
   install -m 0600 "$image/key" "$folder/key"
   qemu-img create -q -f qcow2 -F raw -b "$image/root.img" "$folder/disk.qcow2"
-  # What emulation makes slow is left out: wide vectors, five levels of page tables (-cpu max), mitigations.
-  # restrict=on: the guest has no way out, only its sshd can be reached.
+  # Without features that are slow in emulation: wide vectors, five levels of page tables (-cpu max), mitigations.
+  # restrict=on: no network access for the guest; only its sshd is reachable.
   qemu-system-x86_64 -name "$1" -machine q35 -accel "$accelerator" -cpu qemu64 -smp 2 -m "$memory" -nodefaults -no-user-config \
     -display none -serial "file:$folder/console" -pidfile "$folder/pid" -daemonize -no-reboot -device virtio-rng-pci \
     -drive "file=$folder/disk.qcow2,if=virtio,cache=unsafe" -kernel "$image/kernel" -initrd "$image/initrd" \
@@ -112,7 +112,7 @@ down() {
   local folder pid
   folder=$(machine "$1")
   pid=$(cat "$folder/pid" 2>/dev/null) || pid=
-  # Not another process that has been given the number since.
+  # Not another process with the same pid.
   if [[ $pid ]] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^qemu.* -name $1 "; then
     kill "$pid"
     while [[ $(process "$pid") ]]; do sleep 0.1; done

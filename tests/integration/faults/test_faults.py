@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults in fleets: after each of them the next apply corrects the host, and no reader sees an incomplete file.
 
-Takes minutes, so it is not part of `make test`: run `make test-faults`. Two policies are applied in turn; a reader on the
-host takes every content that it sees of a file that differs between the two.
+Takes minutes, so it is not part of `make test`: run `make test-faults`. Two policies are applied in turn. A reader on the
+host records each content of a file that differs between the two.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ ONE = {"agent_policy_memory_per_agent": "4G"}
 TWO = {"agent_policy_memory_per_agent": "3G"}
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
-# A link that goes down is noticed after three seconds; OpenSSH alone would wait for TCP, a quarter of an hour. All plays
-# have this, because those that share a connection have the options of the one that opened it.
+# A broken connection is noticed after three seconds; without these options OpenSSH waits for TCP, a quarter of an hour. All plays
+# have them, because a shared connection has the options of the play that opened it.
 KEEPALIVE = "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
 
 READER = f"""
@@ -52,7 +52,7 @@ def chance():
 
 @pytest.fixture(scope="module", autouse=True)
 def contents(lab, toolchain):
-    """The watched file's hash under each policy; the host is left under the first."""
+    """The hash of the watched file with each policy. The host has the first policy afterwards."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ANSIBLE_SSH_ARGS", KEEPALIVE)
         hashes = []
@@ -64,7 +64,7 @@ def contents(lab, toolchain):
 
 
 class Reader:
-    """Reads the watched file as fast as it can, on the host."""
+    """Read the watched file on the host as often as possible."""
 
     def __init__(self, lab, seconds):
         ssh = lab.ssh(HOST, f"python3 -c {shlex.quote(READER)} {seconds}")
@@ -75,7 +75,7 @@ class Reader:
 
 
 def started(lab, **policy):
-    """A site that runs, in a process group of its own."""
+    """A running site, in a separate process group."""
     command, environment = lab.command("nova.agent_host.site", **policy)
     return subprocess.Popen(
         command, env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -104,7 +104,7 @@ def test_killed_play_is_finished_by_the_next(lab, contents, chance, results):
     reader = Reader(lab, 12)
     play = started(lab, **TWO)
     wait_for_results(lab, play, results)
-    time.sleep(chance.uniform(0, 0.5))  # so that it may be in the middle of a task
+    time.sleep(chance.uniform(0, 0.5))  # so that it can be in the middle of a task
     with contextlib.suppress(ProcessLookupError):
         os.killpg(play.pid, signal.SIGKILL)
     play.communicate()
@@ -115,7 +115,7 @@ def test_killed_play_is_finished_by_the_next(lab, contents, chance, results):
 def test_broken_network_ends_the_play_and_not_the_host(lab, contents):
     lab.site(**ONE).succeeded()
     play = started(lab, **TWO)
-    wait_for_results(lab, play, 2)  # it has looked, and is about to apply
+    wait_for_results(lab, play, 2)  # it has read the host, and starts to apply
     link(lab, "down")
     try:
         said, _ = play.communicate(timeout=120)

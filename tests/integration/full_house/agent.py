@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """agent.py NUMBER: the work of an agent after its login. Runs on the host as the agent.
 
-It watches files as a language server does, has the threads of a test pool, and then builds a real workspace by way of the wrapper:
+It watches files like a language server, starts the threads of a test pool, and builds a real workspace with the wrapper:
 `cargo check` of one crate; each tenth account checks all crates, each thirtieth tests one. It ends as cargo does.
 """
 
@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 WRAPPER = "/opt/nova-agent/bin/cargo_agent.sh"
-CRATES = 8  # without dependencies, so that no registry is needed
+CRATES = 8  # without dependencies, so no registry is needed
 MANIFEST = '[package]\nname = "part{}"\nversion = "0.1.0"\nedition = "2021"\n'
 SOURCE = "pub fn two() -> u32 { 2 }\n#[test]\nfn adds() { assert_eq!(two(), 1 + 1) }\n"
 WATCHERS, THREADS = 20, 64

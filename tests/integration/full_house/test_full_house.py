@@ -40,7 +40,7 @@ class Login:
 
 @pytest.fixture(scope="module")
 def house(lab: Lab) -> Lab:
-    """A host with all accounts, and nothing of the collection."""
+    """A host with all accounts, without the collection's files."""
     lab.run("host1", CREATE)
     return lab
 
@@ -50,7 +50,7 @@ def accounts() -> list[str]:
 
 
 def log_in_all(lab: Lab, command: str, folder) -> list[Login]:
-    """Every account runs a command, with its number, by an ssh of its own. All of them start when a lock is given free."""
+    """Every account runs a command with its number, with a separate ssh. All start when a lock is released."""
     (host,) = json.loads(subprocess.run([str(HOSTS), "describe", lab.name], check=True, text=True, stdout=subprocess.PIPE).stdout)["hosts"]  # fmt: skip
     options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"]
     with (folder / "start").open("w") as start:
@@ -70,7 +70,7 @@ def log_in_all(lab: Lab, command: str, folder) -> list[Login]:
 
 
 def refused(logins: list[Login]) -> list[Login]:
-    """ssh's own status: no session was opened."""
+    """Whether ssh failed before a session was opened."""
     return [login for login in logins if login.status == 255]
 
 
@@ -82,7 +82,7 @@ def test_sshd_refuses_many_logins_without_the_role(house, tmp_path, record_prope
 
 
 def records(lab: Lab) -> list[dict[str, str]]:
-    """What the ledger has of all wrapped commands."""
+    """The records of all wrapped commands."""
     lines = lab.run("host1", "journalctl --sync; journalctl -q -t cargo_agent -o json").splitlines()
     return [json.loads(line) for line in lines]
 

@@ -4,7 +4,7 @@
 
 A file is a fenced block after a line that ends with its name in backticks and a colon. Commands are in blocks of the language
 `console`: `$ COMMAND` is for the controller, `USER@HOST$ COMMAND` and `root@HOST# COMMAND` for the host. The other lines of such a
-block are output: the command prints them in this order, maybe among others.
+block are output: the command prints them in this order, and can print other lines between them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def commands(text: str) -> Iterator[Command]:
 
 
 class Reader:
-    """He has a folder, a host, ways to both, and a server with a FIXTURE of Rust instead of upstream's."""
+    """A reader of the pages: with a folder, a host, and a server with a FIXTURE of Rust."""
 
     def __init__(self, lab: Any, folder: Path) -> None:
         self.lab = lab
@@ -100,7 +100,7 @@ class Reader:
         path.write_text(json.dumps(variables))
 
     def prepare(self) -> None:
-        """What all pages need of the first one: its files, and the collection, which its first command installs."""
+        """The part of the first page that all pages need: its files, and the installed collection."""
         for step in steps("first-host"):
             if isinstance(step, File) or step.text.startswith("ansible-galaxy "):
                 self.do(step)
@@ -123,7 +123,7 @@ class Reader:
 
     def run(self, command: Command) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        # The checkout is on sys.path, and what is read of is installed from a tarball.
+        # The pages use the installed tarball, but the checkout is on sys.path.
         environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false", **self.environment}
         line = ["bash", "-c", command.text]
         if command.user:

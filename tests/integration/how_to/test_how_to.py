@@ -16,7 +16,7 @@ ON_A_HOST_WITH_CLOUD_INIT = ["ansible-pull", "baking-an-image"]  # test_pull.py
 
 @pytest.fixture(scope="module")
 def reader(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    """The reader has done what the first page says."""
+    """The reader has run the commands of the first page."""
     reader = Reader(lab, tmp_path_factory.mktemp("reader"))
     reader.follow("first-host")
     return reader
@@ -44,7 +44,7 @@ def instance(reader: Reader) -> Iterator[None]:
         (started,) = client.run_instances(
             ImageId=image, InstanceType="m5.4xlarge", MinCount=1, MaxCount=1, TagSpecifications=tags
         )["Instances"]
-    # A test host has no memory controller, and another address than the stand-in gives.
+    # A test host has no memory controller, and its address differs from that of the stand-in.
     reader.set(f"host_vars/{started['InstanceId']}", **reader.connection, agent_ceiling_enabled=False)
     yield
     server.stop()

@@ -13,7 +13,7 @@ import pytest
 from conftest import Lab
 from reader import Command, File, Reader, steps
 
-# Other than in EC2, the test host has its network, its name and its keys already.
+# Unlike an EC2 instance, the test host already has its network, name and keys.
 CLOUD_CONFIG = """\
 datasource_list: [NoCloud]
 network: {config: disabled}
@@ -27,7 +27,7 @@ SEED = "/var/lib/cloud/seed/nocloud"
 
 @pytest.fixture(scope="module")
 def pull(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A host whose distribution has an ansible-core that is new enough."""
+    """A host whose distribution has a new enough ansible-core."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUITE", "trixie")
         lab = Lab(f"pull-{os.getpid()}", ["host1"], tmp_path_factory.mktemp("pull"))
@@ -44,7 +44,7 @@ def write(reader: Reader, path: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def push(pull: Reader) -> Iterator[Callable[[], None]]:
-    """Push the reader's repository to a server that the host reaches."""
+    """Push the reader's repository to a server that the host can reach."""
     served = pull.lab.served / "git"
     served.mkdir()
     line = ["git", "daemon", "--export-all", f"--base-path={served}", f"--listen={pull.lab.controller}"]

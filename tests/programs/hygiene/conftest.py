@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Workspaces of accounts that every machine has, swept by the code of the real program."""
+"""Workspaces of accounts that exist on every machine, swept by the code of the real program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# First: it loads Ansible, whose finder of collections does not find more of one that was found without it.
+# First, because Ansible's finder of collections must be set up before the first import of the collection.
 from wrappers.host import CHANNEL, TRIPLE, render
 
 # isort: split
@@ -25,7 +25,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep impo
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import TAG, TAG_BEGINS
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files as library_files
 
-OWNER, OTHER = "games", "daemon"  # accounts of every Debian and Ubuntu
+OWNER, OTHER = "games", "daemon"  # accounts on every Debian and Ubuntu
 
 
 def sysroot() -> Path | None:
@@ -38,7 +38,7 @@ def sysroot() -> Path | None:
 
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
-    """A folder that every account can reach: pytest's own are closed to others."""
+    """A folder that every account can reach. Other accounts can't enter pytest's folders."""
     if os.geteuid() != 0:
         pytest.skip("only root can act as the owner of a folder")
     folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="hygiene-"))
@@ -49,7 +49,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cargo_agent(open_folder: Path) -> Path:
-    """The rendered wrapper in front of this machine's real cargo, linked to where any account may run it."""
+    """The rendered wrapper for this machine's real cargo, linked at a path that any account may run."""
     real = sysroot()
     if real is None:
         pytest.skip("this machine has no rustc with a C linker")
@@ -63,12 +63,12 @@ def cargo_agent(open_folder: Path) -> Path:
 
 @dataclass
 class Lab:
-    """``home`` is what the patterns name; ``sweep`` runs over ``home``/*."""
+    """``home`` is the parent of the workspaces; ``sweep`` uses the pattern ``home``/*."""
 
     home: Path
 
     def crate(self, name: str = "nova", size: int = 2048, owner: str = OWNER) -> Path:
-        """A workspace with a target folder of ``size`` bytes and some more."""
+        """A workspace with a target folder of a little more than ``size`` bytes."""
         workspace = self.home / name
         (workspace / "src").mkdir(parents=True)
         (workspace / "Cargo.toml").write_text('[package]\nname = "demo"\nversion = "0.1.0"\nedition = "2021"\n')
@@ -81,7 +81,7 @@ class Lab:
         return workspace
 
     def tagged(self, path: str, size: int = 2048, owner: str = OWNER) -> Path:
-        """A target folder of any name, as cargo makes it for CARGO_TARGET_DIR or build-dir."""
+        """A target folder with any name, as cargo creates it for CARGO_TARGET_DIR or build-dir."""
         folder = self.home / path
         debug = folder / "debug"
         debug.mkdir(parents=True)

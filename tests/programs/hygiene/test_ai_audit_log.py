@@ -32,7 +32,7 @@ def shown(path: Path) -> tuple[str, str]:
 
 @pytest.fixture(params=["owner", "root"])
 def log(request: pytest.FixtureRequest, home: Path) -> Path:
-    """A log's path, in a folder of its owner's and in one of root's."""
+    """The path of a log, in a folder of its owner and in one of root."""
     if request.param == "owner":
         give(home, OWNER)
     return home / "audit.log"
@@ -220,7 +220,7 @@ def test_silent_folder_does_not_block_other_logs(home: Path, monkeypatch) -> Non
 
 
 def test_folder_of_root_below_a_foreign_folder_is_not_trusted(home: Path) -> None:
-    """Its owner can exchange it while root works in it."""
+    """Its owner can replace it while root works in it."""
     (home / "logs").mkdir()
     (home / "logs" / "audit.log").write_text("secret")
     os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)

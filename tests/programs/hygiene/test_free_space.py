@@ -30,7 +30,7 @@ from .conftest import OTHER, OWNER, Lab, give
 
 MIB = 1 << 20
 AGENT = pwd.getpwnam(OWNER).pw_uid
-THIRD = "backup"  # an account of every Debian and Ubuntu
+THIRD = "backup"  # an account on every Debian and Ubuntu
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def lab(home: Path) -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def at_work(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """Accounts of this machine without processes count as at work, unless a test says else."""
+    """Accounts of this machine without processes count as working, unless a test changes this."""
     uids = set(range(60000))
     monkeypatch.setattr(target_sweep, "owners", lambda: ((1, uid) for uid in uids))
     return uids
@@ -56,7 +56,7 @@ def filled(lab: Lab, **owners: str) -> None:
     for name, owner in owners.items():
         lab.crate(name, 12 * MIB, owner)
         used = (lab.home / name / "target" / "debug").stat().st_ctime_ns
-        while True:  # the clock of the file system is coarse
+        while True:  # until the coarse clock of the file system has advanced
             (lab.home / "tick").touch()
             if (lab.home / "tick").stat().st_ctime_ns > used:
                 break
@@ -91,7 +91,7 @@ def test_build_marks_a_folder_as_recently_used(lab: Lab) -> None:
 def test_times_of_files_are_ignored(lab: Lab) -> None:
     filled(lab, old=OWNER, new=OTHER, last=THIRD, more=OTHER)
     for folder in [lab.home / "old" / "target", *(lab.home / "old" / "target").rglob("*")]:
-        os.utime(folder, (4e9, 4e9))  # changes the time of change as well
+        os.utime(folder, (4e9, 4e9))  # also changes the ctime
     for folder in [lab.home / "new" / "target", *(lab.home / "new" / "target").rglob("*")]:
         os.utime(folder, (0, 0))
     assert swept(lab) == [("last", "cleaned")]
@@ -101,7 +101,7 @@ def test_folders_of_removed_agents_are_removed_first(lab: Lab, at_work: set[int]
     filled(lab, old=OWNER, gone=OTHER, new=OWNER)
     lab.crate("nobody", 12 * MIB)
     subprocess.run(["chown", "-R", "54321:54321", lab.home / "nobody"], check=True)
-    # STAND-IN for accounts that left: `daemon` is in no group of agents, and nothing of it runs.
+    # STAND-IN for a removed agent: `daemon` is in no group of agents, and has no process.
     at_work.difference_update({54321, (lab.home / "gone").stat().st_uid})
     assert swept(lab, "50%", "60%") == [("gone", "cleaned"), ("nobody", "cleaned")]
 
@@ -111,7 +111,7 @@ def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]
     first = Sweep(lab.policy())
     list(first.by_size(1 << 40))
     at_work.difference_update({AGENT})
-    # No member of the group has the home, as after userdel.
+    # The home belongs to no member of the group, as after userdel.
     pattern = (Workspaces("~/nova"),)
     marks = {"free_min": Mark(percent=90), "free_goal": Mark(percent=95)}
     known = dict(first.kept)
@@ -119,7 +119,7 @@ def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]
     assert [(Path(one.path).parent.name, one.outcome) for one in again.by_free_space(surveyed=False)] == [
         ("nova", "cleaned")
     ]
-    # What has a new owner is the new owner's.
+    # A folder counts for its new owner.
     filled(lab, mine=OTHER)
     (lab.home / "nova").rename(lab.home / "aside")
     (lab.home / "mine").rename(lab.home / "nova")
@@ -194,7 +194,7 @@ def test_endless_folder_of_an_owner_does_not_affect_others(lab: Lab, monkeypatch
 
 
 def test_sizes_are_counted_in_disk_blocks(lab: Lab) -> None:
-    """Blocks behind the end of a file, which its size does not show; and a size without blocks."""
+    """Blocks after the end of a file, which are not in its size; and a size without blocks."""
     workspace = lab.crate("hidden", 1)
     subprocess.run(["fallocate", "--keep-size", "-l", "40M", workspace / "target" / "debug" / "big"], check=True)
     sparse = lab.crate("sparse", 1, OTHER)
@@ -206,7 +206,7 @@ def test_sizes_are_counted_in_disk_blocks(lab: Lab) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
-    """All that is below ``folder`` and could be changed. Names may be no UTF-8."""
+    """Everything below ``folder`` that can change. Names may be invalid UTF-8."""
     told = {}
     for path in [folder, *folder.rglob("*")]:
         found = path.lstat()
@@ -218,7 +218,7 @@ def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
 
 
 def put(kind: str, place: Path, victim: Path) -> None:
-    """Something that an agent can make, or that lies in a workspace by a mistake of root's."""
+    """A file that an agent can create, or that root created in a workspace by mistake."""
     if kind == "target folder":
         (place / "debug" / "deps").mkdir(parents=True)
         (place / "debug" / ".cargo-lock").touch()
@@ -270,7 +270,7 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
     folder = Path(tempfile.mkdtemp(dir=lab.home))
     folder.chmod(0o755)
     try:
-        # Beside the workspace, and as a target folder would be: root's, another agent's, and a file that all may change.
+        # Beside the workspace, like a target folder: of root, of another agent, and a file that all may change.
         for name, owner in (("victim", "root"), ("other", OTHER)):
             put("target folder", folder / name, folder)
             (folder / name / "debug" / "open").write_text("x")
@@ -289,7 +289,7 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
                 and inside(place.parent, workspace)
             ):
                 put(kind, place, folder / ("victim" if first else "other"))
-        for name in ("of-root", "link"):  # always, where a removal would come by
+        for name in ("of-root", "link"):  # always, at paths that a removal reads
             if inside(workspace / roots_place, workspace):
                 put("root's folder" if name == "of-root" else "link", workspace / roots_place / name, folder / "victim")
         os.chown(workspace, AGENT, AGENT)
@@ -311,7 +311,7 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
 
 
 def links_aside(told: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    """A hard link that the agent made in its own folder is the agent's to remove."""
+    """An agent may remove a hard link that it created in its own folder."""
     return {path: (*one[:4], one[5]) for path, one in told.items()}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Which folders the sweep cleans, also during a build of the real cargo, and which never."""
+"""Which folders the sweep cleans, also during a build with the real cargo, and which it never cleans."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_build_started_during_the_sweep_waits_and_succeeds(
 
 
 def waited_for(inode: int) -> bool:
-    """Whether a process waits for a lock on the file: the kernel marks it with an arrow."""
+    """Whether a process waits for a lock on the file. The kernel marks such a process with an arrow."""
     lines = Path("/proc/locks").read_text().splitlines()
     return any(line.split()[1] == "->" and f":{inode} " in line for line in lines)
 
@@ -109,7 +109,7 @@ def test_workspace_that_cargo_cannot_load_is_swept(lab: Lab) -> None:
 
 
 def test_files_that_the_owner_cannot_remove_stay_and_are_not_counted(lab: Lab) -> None:
-    """As a build by sudo leaves it: a folder of root's in the agent's."""
+    """A folder of root in the agent's folder, as after a build with sudo."""
     workspace = lab.crate()
     (workspace / "target" / "aaa").mkdir()
     (workspace / "target" / "aaa" / "of-root").write_bytes(b"x" * 5000)
@@ -126,7 +126,7 @@ def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     measure = target_sweep.measure
 
     def attacked(folder: int) -> target_measure.Measure:
-        """A process that is the owner's altogether tries what the owner can try."""
+        """A process with all user ids of the owner tries all attacks of an owner."""
         sweeper, attacker = os.getpid(), os.fork()
         if attacker == 0:
             os.setresuid(uid, uid, uid)
@@ -286,7 +286,7 @@ def test_links_and_hard_links_inside_are_counted_once_and_not_followed(lab: Lab)
 def test_folder_replaced_by_a_link_during_a_walk_is_not_followed(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, during: int
 ) -> None:
-    """While it is measured, and while it is removed."""
+    """During measuring and during removal."""
     workspace = lab.crate()
     (workspace / "src" / "huge").write_bytes(b"x" * 100_000)
     real_open = os.open

@@ -58,12 +58,12 @@ def test_fuzz_and_other_folders_of_a_workspace_are_found(lab: Lab) -> None:
     (fuzz / "target" / "debug" / "big").write_bytes(b"x" * 2048)
     give(workspace, OWNER)
     lab.tagged("nova/.build")
-    lab.tagged("shared")  # a pattern may name the target folder itself
+    lab.tagged("shared")  # a pattern can select the target folder itself
     assert outcomes(lab) == dict.fromkeys(
         ["nova/target", "nova/crates/parser/fuzz/target", "nova/.build", "shared"], "cleaned"
     )
     assert not (workspace / "target").exists() and not (fuzz / "target").exists()
-    # Cargo makes its tag with the folder only.
+    # Cargo creates its tag only with the folder.
     assert [os.listdir(lab.home / name) for name in ("nova/.build", "shared")] == [[TAG]] * 2
     assert outcomes(lab) == {}
 
@@ -96,7 +96,7 @@ def sources(folder: Path) -> None:
 
 
 def registry(folder: Path) -> None:
-    """Cargo tags the folders of its registry, too."""
+    """Cargo also tags the folders of its registry."""
     (folder / "debug" / ".cargo-lock").unlink()
 
 
@@ -117,7 +117,7 @@ def test_folders_other_than_target_folders_of_the_owner_stay(lab: Lab, spoil) ->
 
 
 def test_folder_with_a_running_program_is_kept(lab: Lab) -> None:
-    """As a test does, for which cargo has no lock any more."""
+    """As a test does: cargo has no lock while tests run."""
     folder = lab.tagged("nova/out")
     give(lab.home / "nova", OWNER)
     program = folder / "debug" / "tests"

@@ -113,7 +113,7 @@ def test_each_loose_file_is_named_with_its_destination(tmp_path: Path, case: str
 @pytest.mark.skipif(sysroot() is None, reason="this machine has no rustc with a C linker")
 @pytest.mark.parametrize("case", CASES)
 def test_cargo_compiles_exactly_the_loose_files(tmp_path: Path, case: str) -> None:
-    """What cargo says it would compile, without what is declared or has a folder, is what the checker names."""
+    """The checker names exactly the targets of cargo that are not declared and have no folder."""
     manifest, files, expected = CASES[case]
     write(tmp_path, {"Cargo.toml": manifest, "src/lib.rs": "", **files})
     cargo = [

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-# First, because Ansible's finder of collections, which it sets up, must be there before anything of ours is imported.
+# First, because it sets up Ansible's finder of collections, before the first import of the collection.
 from wrappers.host import GUARD, Host, program, render  # isort: skip
 from ansible_collections.nova.agent_host.plugins.plugin_utils.collection import rendered
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
 
 GIB = 1 << 30
-# A small host as role agent_status writes it down.
+# The file of role agent_status for a small host.
 BUDGET = {
     "total": 8 * GIB,
     "usable": 8 * GIB,
@@ -38,7 +38,7 @@ BUDGET = {
 
 @dataclass(frozen=True)
 class Status:
-    """The program, and the host whose slots it shows."""
+    """The program, and its host."""
 
     program: Path
     policy: Path
@@ -53,7 +53,7 @@ class Status:
         done = self.run("--json")
         assert (done.returncode, done.stderr) == (0, "")
         facts: dict[str, Any] = json.loads(done.stdout)
-        # It finds processes by their titles, so it also lists those of tests that run at the same time.
+        # It finds processes by their titles, also those of tests that run at the same time.
         for part, kind in itertools.product(("pool", "slots"), ("holders", "waiting")):
             facts[part][kind] = [caller for caller in facts[part][kind] if is_below(caller["pid"])]
         return facts

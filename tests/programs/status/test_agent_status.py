@@ -140,12 +140,12 @@ class Terminal:
     def until(self, text: bytes, times: int = 1) -> None:
         while self.text.count(text) < times:
             assert select.select([self.screen], [], [], GUARD)[0], self.text
-            assert self._read(), self.text  # it ended
+            assert self._read(), self.text  # otherwise it ended
 
     def _read(self) -> bool:
         try:
             data = os.read(self.screen, 65536)
-        except OSError:  # the other end is closed
+        except OSError:  # the pseudo-terminal is closed
             return False
         self.text += data
         return bool(data)

@@ -46,7 +46,7 @@ def server(mirror: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that every user may enter (pytest's own are root's alone), in memory where programs may run there."""
+    """A folder that every user may enter (only root may enter pytest's), in memory if programs may run there."""
     memory = "/dev/shm"
     fast = os.path.isdir(memory) and not os.statvfs(memory).f_flag & os.ST_NOEXEC
     with tempfile.TemporaryDirectory(prefix="nova-toolchain-", dir=memory if fast else None) as name:
@@ -61,7 +61,7 @@ def tree(folder: Path, server: Server, mirror: Path) -> Tree:
 
 @pytest.fixture(scope="session")
 def real_mirror() -> dict[str, Any]:
-    """A mirror of a real toolchain that this machine has."""
+    """A mirror of a real toolchain of this machine."""
     if os.geteuid() != 0:
         pytest.skip("a toolchain tree is root's: these tests must run as root")
     found = demo_mirror.from_toolchain(cache())

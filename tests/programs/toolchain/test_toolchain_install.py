@@ -47,7 +47,7 @@ def test_fresh_install(tree: Tree) -> None:
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 def test_modes_and_owners_do_not_depend_on_the_umask_or_the_folder(tree: Tree, umask: int) -> None:
     os.chown(tree.path.parent, -1, NOBODY)
-    tree.path.parent.chmod(0o2755)  # what is made in it gets its group
+    tree.path.parent.chmod(0o2755)  # new files in it get its group
     was = os.umask(umask)
     try:
         tree.apply(**PARTS)
@@ -115,7 +115,7 @@ def test_wrong_checksum_keeps_the_old_toolchain(tree: Tree) -> None:
 
 
 def test_manifest_with_another_checksum_installs_nothing(tree: Tree, server: Server, mirror: Path) -> None:
-    """As whoever is on the way to the mirror can send one, with the sum beside it."""
+    """As an attacker in the network can send one, with a matching checksum file."""
     sums = dict(tree.sums)
     tree.sums["1.92.0"] = sums["1.93.0"]
     with pytest.raises(InstallError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
@@ -127,7 +127,7 @@ def test_manifest_with_another_checksum_installs_nothing(tree: Tree, server: Ser
 def test_rustup_gets_the_verified_manifest(tree: Tree, server: Server) -> None:
     tree.apply()
     asked = [path for path in server.requests if "channel-rust" in path]
-    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by us, and not again by rustup
+    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by the module, and not again by rustup
     assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
 
 
@@ -142,7 +142,7 @@ def test_toolchain_of_another_checksum_is_reinstalled(tree: Tree, server: Server
     assert not tree.apply("1.92.0", extra=[{"channel": "1.93.0"}]).changed
 
 
-@pytest.mark.parametrize("may_mount", [True, False])  # most containers may not
+@pytest.mark.parametrize("may_mount", [True, False])  # in most containers root may not mount
 def test_downloaded_programs_are_checked_without_root_rights(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, may_mount: bool
 ) -> None:
@@ -158,7 +158,7 @@ def test_downloaded_programs_are_checked_without_root_rights(
     monkeypatch.setattr(Generation, "_check", noted)
     tree.apply()
     assert "uid: 65534" in told[0]
-    assert list(tree.path.resolve().rglob("*.run-by-rustup")) == []  # which it would do as root
+    assert list(tree.path.resolve().rglob("*.run-by-rustup")) == []  # rustup would run it as root
     assert tree.observe().problems == []
 
 
@@ -192,7 +192,7 @@ def test_tree_from_an_archive_is_intact(tree: Tree) -> None:
     older = json.loads(receipt.read_text())
     for path, line in older["files"].items():
         if line.startswith("file "):
-            older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as they were once recorded
+            older["files"][path] = f"{line}{'123456789'}"  # nanoseconds, as in old records
     receipt.write_text(json.dumps(older))
     assert tree.observe().problems == []
 

@@ -21,18 +21,18 @@ from mirror_server import Server
 from trees import Tree
 
 REQUESTS = 5  # rustup-init, a manifest, three components
-SAMPLES = 12  # of the changes to the file system at which a run is killed; NOVA_KILL_ALL=1 takes every one
+SAMPLES = 12  # changes to the file system at which a run is killed; NOVA_KILL_ALL=1: all
 
 
 def kill(tree: Tree, run: subprocess.Popen[str]) -> None:
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    while is_locked(str(tree.generations / "lock")):  # rustup is killed too, but nobody waits for it
+    while is_locked(str(tree.generations / "lock")):  # rustup is killed too, but no process waits for it
         pass
 
 
 def check_repaired(tree: Tree, channel: str) -> None:
-    """The next apply finishes the job, says what it cleared away, and leaves nothing else to do."""
+    """The next apply completes the change, reports the removed leftovers, and leaves no work."""
     left = tree.observe().problems
     outcome = tree.apply(channel)
     assert outcome.repaired == left
@@ -65,7 +65,7 @@ def test_change_killed_in_a_download_is_finished_by_the_next(tree: Tree, server:
     during = tree.observe()
     kill(tree, run)
     server.trouble = None
-    assert (during.busy, during.problems) == (True, [])  # a run in progress is no damage
+    assert (during.busy, during.problems) == (True, [])  # a run in progress is not damage
     assert tree.rustc() == "1.92.0"
     assert [problem.split(": ")[1] for problem in tree.observe().problems] == ["left by an earlier or interrupted run"]
     check_repaired(tree, "1.93.0")
@@ -80,7 +80,7 @@ def test_rustup_of_a_killed_module_keeps_the_lock(tree: Tree, server: Server) ->
     assert is_locked(str(tree.generations / "lock"))
     server.trouble = None
     following = tree.start("1.92.0")
-    server.go_on.set()  # the orphan's download ends, and so does it
+    server.go_on.set()  # the download of the orphan ends, and then the orphan
     said, _ = following.communicate()
     assert json.loads(said)["repaired"]
     assert (tree.rustc(), tree.observe().problems) == ("1.92.0", [])
@@ -91,7 +91,7 @@ def test_run_killed_at_any_change_is_finished_by_the_next(tree: Tree) -> None:
     changes, switch = map(int, tree.start("1.93.0", kill_at="0").communicate()[0].split())
     assert changes > switch > 100
     step = 1 if os.environ.get("NOVA_KILL_ALL") else changes // SAMPLES
-    # samples of all, and every one around the rename by which the new generation takes its place
+    # samples of all changes, and all changes around the rename of the new generation
     for number in sorted({*range(1, changes, step), *range(switch - 3, switch + 4), changes}):
         toolchain_apply.remove(str(tree.path), 0)
         tree.apply("1.92.0")
@@ -126,7 +126,7 @@ def test_unreachable_server_changes_nothing(tree: Tree, server: Server) -> None:
 
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A tmpfs that holds one FIXTURE generation, but not two."""
+    """A tmpfs with space for one FIXTURE generation, but not for two."""
     disk = folder / "disk"
     disk.mkdir(mode=0o755)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", disk], check=False)
@@ -141,7 +141,7 @@ def test_full_disk_keeps_the_old_toolchain(small_disk: Path, server: Server, fre
     tree = Tree(small_disk / "toolchain", server.url)
     tree.apply("1.92.0")
     if free < 40:
-        os.truncate(tree.path / "bin/rustup", 100)  # else it is linked, which takes no space
+        os.truncate(tree.path / "bin/rustup", 100)  # otherwise it is hard-linked, which uses no space
     ballast = small_disk / "ballast"
     fill(ballast, shutil.disk_usage(small_disk).free - free * 1_000_000)
     before = tree.sysroot().stat().st_ino
@@ -150,7 +150,7 @@ def test_full_disk_keeps_the_old_toolchain(small_disk: Path, server: Server, fre
             tree.apply("1.93.0")
         assert "No space left on device" in str(error.value)
         assert tree.sysroot().stat().st_ino == before
-        assert len(list(tree.generations.iterdir())) == 2  # the failed run took its own away
+        assert len(list(tree.generations.iterdir())) == 2  # the failed run removed its generation
     ballast.unlink()
     tree.apply("1.93.0")
     assert (tree.rustc(), tree.observe().problems) == ("1.93.0", [])

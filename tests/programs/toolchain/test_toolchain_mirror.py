@@ -30,7 +30,7 @@ DEMO = Path(demo_mirror.__file__)
 
 
 class Mirroring:
-    """Mirrors from ``server`` into ``root``, noting what is said."""
+    """Build a mirror from ``server`` in ``root``, and record the messages."""
 
     def __init__(self, root: Path, server: Server) -> None:
         self.root, self.server = root, server
@@ -101,7 +101,7 @@ def test_interrupted_download_continues_at_the_same_place(mirroring: Mirroring, 
     server.trouble, server.at = "close", 2  # in the middle of rustc
     with pytest.raises(FetchError, match="the connection ended before the file was complete$"):
         mirroring.build()
-    assert mirroring.channels == []  # nothing is offered that isn't there
+    assert mirroring.channels == []  # no channel is offered before its files exist
     part = next(mirroring.root.rglob("rustc-*.part"))
     half = part.stat().st_size
     server.trouble, server.sent = None, 0
@@ -160,7 +160,7 @@ def test_toolchain_without_a_version_is_not_mirrored(tmp_path: Path) -> None:
 
 
 def test_mirror_of_the_demo_works(tmp_path: Path, installer: Path) -> None:
-    """The last resort says what it is."""
+    """The FIXTURE is marked as a FIXTURE."""
     command = [sys.executable, str(DEMO), "--only", "fixture", "--cache", str(tmp_path)]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     assert (told["kind"], told["channel"]) == ("fixture", "1.92.0")

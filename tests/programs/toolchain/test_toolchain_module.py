@@ -109,7 +109,7 @@ def test_changed_prefix_while_a_program_runs(run: Any, folder: Path) -> None:
 
 
 def test_check_mode_reports_a_move_like_the_run(run: Any, folder: Path) -> None:
-    """The old tree's link is gone already, and no program runs there."""
+    """The link of the old tree is already removed, and no program runs there."""
     run()
     moved = f"{folder}/other/toolchain"
     run(path=moved)
@@ -132,14 +132,14 @@ def test_http_without_a_checksum_is_refused_in_check_mode(run: Any, folder: Path
 def test_network_settings_are_passed_on_and_not_shown(
     run: Any, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy that answers nothing: what was meant for the network does not get there."""
+    """A proxy that does not answer, so no request reaches the network."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     secret = "http://me:s3cret-word@127.0.0.1:9"
     result = run(environment={"http_proxy": secret, "RUSTUP_MAX_RETRIES": "1"})
     assert result["failed"] is True
     assert server.requests == []
     assert "s3cret-word" not in json.dumps(result)
-    assert "1.29.0" in result["msg"]  # a 1 is no secret
+    assert "1.29.0" in result["msg"]  # the text 1 is not a secret
     assert "RUSTUP_HOME" in run(environment={"RUSTUP_HOME": "/x"})["msg"]
 
 

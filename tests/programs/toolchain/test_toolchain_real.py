@@ -81,13 +81,13 @@ def test_agent_can_build_test_lint_and_format(prefix: Path, checkout: Path) -> N
     assert cargo(prefix, checkout, "fmt").returncode == 0
     install = cargo(prefix, checkout, "install", "--path", ".", "--offline")
     assert install.returncode == 0, install.stderr
-    assert (checkout.parent / ".cargo/bin/small").exists()  # a CARGO_HOME of his own
+    assert (checkout.parent / ".cargo/bin/small").exists()  # a separate CARGO_HOME
     tree = Tree(prefix / "toolchain", "")
     assert tree.observe().problems == []
 
 
 def test_cargo_starts_rustc_and_not_the_shim(prefix: Path, checkout: Path) -> None:
-    """The shims have one size: cargo takes rustc's for a proxy and skips it, which saves two starts a crate."""
+    """All shims have the same size, so cargo takes that of rustc for a proxy and skips it. This saves two starts for each crate."""
     said = cargo(prefix, checkout, "build", "-v")
     running = [line for line in said.stderr.splitlines() if "Running" in line]
     assert running
@@ -95,7 +95,7 @@ def test_cargo_starts_rustc_and_not_the_shim(prefix: Path, checkout: Path) -> No
 
 
 def test_running_build_survives_a_change_of_the_toolchain(prefix: Path, checkout: Path) -> None:
-    """A build script waits while the toolchain changes under it; rustc is started after that, from the old generation."""
+    """The toolchain changes while a build script waits. Then rustc starts from the old generation."""
     gate, started = checkout / "gate", checkout / "started"
     (checkout / "build.rs").write_text(
         f'fn main() {{ std::fs::write("{started}", "").unwrap(); '
@@ -111,7 +111,7 @@ def test_running_build_survives_a_change_of_the_toolchain(prefix: Path, checkout
         while not started.exists():
             assert build.poll() is None, build.stderr and build.stderr.read()
         old = tree.path.resolve()
-        (old / "bin/cargo").unlink()  # damage, so that there is something to change
+        (old / "bin/cargo").unlink()  # damage, so that an apply changes the toolchain
         outcome = tree.apply(channel, components=["clippy", "rustfmt"])
         gate.touch()
         assert build.wait() == 0

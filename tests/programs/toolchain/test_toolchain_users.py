@@ -33,7 +33,7 @@ def render(name: str, prefix: Path) -> str:
 
 @dataclass
 class Host:
-    """The files that the role puts on a host, below a prefix; commands run as nobody, with next to no environment."""
+    """The files of the role below a prefix. Commands run as nobody, with a minimal environment."""
 
     prefix: Path
     tree: Tree
@@ -50,7 +50,7 @@ class Host:
 
 @pytest.fixture
 def own(host: Host) -> Iterator[Path]:
-    """A folder of an agent's, which is not below the prefix."""
+    """A folder of an agent, outside the prefix."""
     with tempfile.TemporaryDirectory(dir=host.prefix.parent) as name:
         os.chmod(name, 0o755)
         yield Path(name)
@@ -221,7 +221,7 @@ def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: P
     (own / "rust-analyzer").chmod(0o755)
     assert host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}").stdout == "own --version none\n"
     assert host.tool("rust-analyzer", "+1.93.0", "-V", PATH=f"{own}:{path}").stdout == "own -V none\n"
-    # One that only looks for another one, as a rustup of the agent's does.
+    # A program that searches for another one, like a rustup of the agent.
     (own / "rust-analyzer").write_text(f'#!/bin/sh\nexec {host.prefix}/local/rust-analyzer "$@"\n')
     said = host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}")
     assert (said.returncode, "agent_toolchain_components" in said.stderr) == (1, True)
@@ -262,7 +262,7 @@ def test_build_uses_one_generation(host: Host) -> None:
     kept = host.prefix / "kept"
     shutil.copytree(old, kept, symlinks=True)
     host.tree.apply("1.93.0", purge=True)
-    kept.rename(old)  # as if a program ran in it
+    kept.rename(old)  # as if a program was running in it
     said = host.tool("rustc", "-V", RUSTUP_HOME=f"{old}/rustup", RUSTUP_TOOLCHAIN=f"1.92.0-{TRIPLE}")
     assert (said.stdout, said.stderr) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "")
     assert host.tool("rustc", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"

@@ -24,7 +24,7 @@ NOBODY = 65534
 
 @dataclass
 class Tree:
-    """A toolchain tree in a folder of the test's own, which every user may enter."""
+    """A toolchain tree in a separate folder, which every user may enter."""
 
     path: Path
     url: str
@@ -40,7 +40,7 @@ class Tree:
         return toolchain_apply.apply(str(self.path), request, platform.machine(), source, 30)
 
     def start(self, channel: str = "1.92.0", kill_at: str = "", **more: Any) -> subprocess.Popen[str]:
-        """An apply in a process group of its own."""
+        """An apply in a separate process group."""
         words = [str(self.path), self.url, json.dumps(self.options(channel, **more)), *([kill_at] if kill_at else [])]
         return subprocess.Popen(
             [sys.executable, str(RUNNER), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -58,7 +58,7 @@ class Tree:
         return next((self.path / "rustup/toolchains").glob(f"{channel}-*"))
 
     def rustc(self) -> str:
-        """What the rustc in place says: the tree holds a whole toolchain, or there is none."""
+        """The version of the installed rustc. The tree has a complete toolchain, or none."""
         environment = {"RUSTUP_HOME": f"{self.path}/rustup", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
         done = subprocess.run(
             [self.path / "bin/rustc", "-V"], env=environment, capture_output=True, text=True, check=True

@@ -16,7 +16,7 @@ from .host import Warm
 
 @pytest.fixture(scope="module")
 def warm() -> Iterator[Warm]:
-    """One host with one seed; a test that changes the seed makes it again. Not below /tmp, where anybody may write."""
+    """One host with one seed. A test that changes the seed builds it again. Not below /tmp, where all accounts may write."""
     root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
     root.chmod(0o755)
     made = Warm(root)

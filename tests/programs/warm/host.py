@@ -20,12 +20,12 @@ FILES = CHECKOUT / "roles/agent_warm/files"
 ACCOUNT = 61234  # of the service, FIXTURE
 OF_THE_ACCOUNT = ("fetch", "download", "build", "clean")
 STEPS = ("check", "fetch", "admit", "download", "crates", "build", "publish")
-# Root's home may have this machine's Rust, and is closed to other accounts.
+# The home of root can have this machine's Rust, and other accounts can't enter it.
 OPEN = 'mount --bind "$1" /mnt; mount -t tmpfs -o mode=755 none ~root; mkdir -p "$1"; mount --bind /mnt "$1"; shift; exec "$@"'
 
 
 def as_account(account: int, *command: object) -> list[str]:
-    """The command with an account's rights, in a mount namespace of its own. The group is root's, for the memory pool."""
+    """The command with an account's rights, in a separate mount namespace. Its group is that of root, for the memory pool."""
     rights = ["setpriv", f"--reuid={account}", "--regid=0", "--clear-groups"]
     return [str(word) for word in ("unshare", "-m", "bash", "-ec", OPEN, "bash", REAL, *rights, *command)]
 
@@ -67,7 +67,7 @@ class Warm:
         (self.prefix / "etc/warm.json").write_text(dump_policy(self.policy))
 
     def step(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A step of the service, as root or as the account, or another command of agent-warm."""
+        """Run a step of the service, as root or as the account, or another command of agent-warm."""
         command = [str(self.prefix / "bin/agent-warm"), *words]
         if words[0] in OF_THE_ACCOUNT:
             command = as_account(ACCOUNT, *command)
@@ -75,7 +75,7 @@ class Warm:
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=600)
 
     def publish(self, *steps: str, **environment: str) -> str:
-        """The steps of the service, or some."""
+        """Run all steps of the service, or some."""
         self.state.mkdir(exist_ok=True)
         os.chown(self.state, ACCOUNT, 0)
         for step in steps or STEPS:
@@ -98,7 +98,7 @@ class Warm:
 
 
 def compiled(result: Result) -> set[str]:
-    """The crates that cargo compiled, or checked."""
+    """The crates that cargo compiled or checked."""
     assert result.status == 0, result.err
     words = [line.split() for line in result.err.splitlines()]
     return {line[1] for line in words if line and line[0] in ("Compiling", "Checking")}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Crates that come from a registry: the service publishes them at one path, and agents need neither the network nor a cache.
+"""Crates from a registry: the service publishes them at one path, and agents need neither the network nor a cache.
 
 The registry is a STAND-IN for the public registry on loopback, with cargo's own protocol.
 """
@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
         self.files = crates_io(self.url)
 
     def use_tls(self, folder: Path) -> Path:
-        """Give the server a certificate, which is returned: clients have to trust it."""
+        """Give the server a certificate, and return it. Clients have to trust it."""
         certificate, key = folder / "certificate.pem", folder / "key.pem"
         new = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=FIXTURE", "-keyout", key]
         subprocess.run(
@@ -97,7 +97,7 @@ def warm(server: Server) -> Iterator[Warm]:
 
 @pytest.fixture
 def home(warm: Warm, server: Server) -> Iterator[Path]:
-    """Of an account with nothing in ~/.cargo, while the network is gone."""
+    """A build of an account with an empty ~/.cargo, without network."""
     server.up = False
     folder = Path(tempfile.mkdtemp(dir=warm.host.root))
     yield folder
@@ -129,7 +129,7 @@ def test_two_accounts_without_network_compile_only_their_own_crates(warm: Warm, 
         shutil.rmtree(checkout / "target")
     other = warm.checkout("other")
     (other / "Cargo.lock").write_text((other / "Cargo.lock").read_text() + "# fits no seed\n")
-    assert build(warm, other, home).status != 0  # so there was no network
+    assert build(warm, other, home).status != 0  # because there was no network
     shutil.rmtree(other)
 
 
@@ -156,7 +156,7 @@ def test_crate_missing_in_the_published_registry_is_downloaded(
     assert compiled(build(warm, checkout, home)) == {"nova-core"}
     (checkout / "nova-core/src/lib.rs").write_text("")
     (checkout / "Cargo.toml").touch()
-    assert compiled(build(warm, checkout, home)) == {"nova-core"}  # asked again, and it holds
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}  # checked again, with the same result
     server.up = True
     require(checkout, SPARE)
     result = build(warm, checkout, home)
@@ -199,7 +199,7 @@ def test_needed_crates_stay_and_damaged_crates_are_replaced(
 
 
 def test_cargo_started_by_its_path_uses_the_seed(warm: Warm, checkout: Path, home: Path) -> None:
-    """As trybuild and many an xtask do."""
+    """As trybuild and many xtasks do."""
     main = 'fn main() { assert!(std::process::Command::new(env!("CARGO")).args(["build", "-p", "nova-core"]).status().unwrap().success()) }'
     (checkout / "nova-core/examples").mkdir()
     (checkout / "nova-core/examples/task.rs").write_text(main)
@@ -216,7 +216,7 @@ def test_account_with_a_cargo_configuration_keeps_it(warm: Warm, checkout: Path,
 
 
 def test_bundle_of_one_host_is_a_seed_on_another(warm: Warm, checkout: Path, home: Path) -> None:
-    """The same prefix: what the first host published is moved away, as if this were another host."""
+    """With the same prefix: the published files of the first host are moved away, as on another host."""
     with (warm.host.root / "nova.bundle").open("wb") as file:
         pack = [warm.prefix / "bin/agent-warm", "pack", "nova"]
         said = subprocess.run(pack, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Seeds with the real cargo: what the service builds, what root publishes, and what the wrapper takes."""
+"""Seeds with the real cargo: the service builds, root publishes, and the wrapper copies."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_units_that_do_not_fit_are_built(warm: Warm, checkout: Path) -> None:
     for environment in ({"RUSTFLAGS": "-Cdebuginfo=0"}, {"CARGO_PROFILE_DEV_OPT_LEVEL": "1"}):
         shutil.rmtree(checkout / "target")
         assert compiled(warm.cargo(checkout, "build", **environment)) == whole
-    assert compiled(warm.cargo(checkout, "build", "--release")) == whole  # the seed has no such profile
+    assert compiled(warm.cargo(checkout, "build", "--release")) == whole  # the seed does not have this profile
     other = warm.host.home / "toolchains" / f"1.91.0-{TRIPLE}"
     other.symlink_to(REAL)
     shutil.rmtree(checkout / "target")
@@ -82,7 +82,7 @@ def test_each_toolchain_flags_and_profile_has_a_seed(warm: Warm, checkout: Path)
     try:
         warm.publish(*STEPS[:4])
         (warm.state / "cargo/registry").mkdir()
-        (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightlies do for crates of a folder
+        (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightlies do for crates from a folder
         subprocess.run(["chown", "-R", f"{ACCOUNT}:0", warm.state], check=True)
         warm.publish(*STEPS[4:])
         assert not (warm.prefix / "warm/cargo").exists()
@@ -103,7 +103,7 @@ def test_each_toolchain_flags_and_profile_has_a_seed(warm: Warm, checkout: Path)
 
 
 def test_killed_copy_is_repeated(warm: Warm, checkout: Path) -> None:
-    """STAND-IN for cp that stops in the middle."""
+    """STAND-IN for cp that stops before its end."""
     stopped = checkout / "bin/cp"
     stopped.parent.mkdir()
     stopped.write_text('#!/bin/bash\nmkdir -p "${@: -1}/deps"; : >"${@: -1}/deps/half"; kill -9 $PPID\n')
@@ -121,7 +121,7 @@ def test_full_disk_causes_a_build_without_a_seed(warm: Warm, checkout: Path) -> 
     size = sum(file.stat().st_size for file in (warm.seed / "debug").rglob("*") if file.is_file())
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", target], check=True)
     try:
-        result = warm.cargo(checkout, "check")  # which needs less than the whole seed
+        result = warm.cargo(checkout, "check")  # which needs only a part of the seed
         assert "could not be copied" in result.err and not (target / ".nova-seed").exists()
         assert compiled(result) == {"nova-core", *DEPENDENCIES}
     finally:
@@ -143,7 +143,7 @@ def test_six_commands_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) 
 
 
 def test_seed_being_copied_stays_and_the_copy_is_complete(warm: Warm, checkout: Path) -> None:
-    """STAND-IN for cp that waits, as a large copy takes its time."""
+    """STAND-IN for cp that waits, like a copy of a large seed."""
     waits = checkout / "bin/cp"
     waits.parent.mkdir()
     waits.write_text(
@@ -248,7 +248,7 @@ def test_too_large_seed_is_refused_and_leaves_nothing(warm: Warm) -> None:
 
 
 def test_hostile_folder_of_the_account_does_not_mislead_root(warm: Warm) -> None:
-    """Links and pipes in the place of files: their units are left out, and the rest is published."""
+    """Links and pipes instead of files: their units are not published, all others are."""
     secret = warm.host.root / "secret"
     secret.write_text("root's")
     secret.chmod(0o600)

@@ -14,8 +14,8 @@ from .host import ACCOUNTS, ALL_SLOTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TUR
 Process = subprocess.Popen[str]
 GETNCNT = 14
 
-# A STAND-IN for rustc. For each GiB that it may map it takes a token, which dies with it: who finds too few runs beside others
-# that together hold more than the pool. Then it does what the test wants.
+# A STAND-IN for rustc. It takes a token for each GiB of its cap, and returns it at its end. If there are too few tokens, the permits
+# together exceed the pool. Then it runs the commands of the test.
 UNIT = """#!/bin/bash
 umask 0
 for ((gib = $(ulimit -v) >> 20; gib; gib--)); do
@@ -48,7 +48,7 @@ class Bench:
     def start(
         self, unit: str = "", name: str = "x", do: str = COMPILE, user: int = 0, words: str = "build", **env: str
     ) -> Process:
-        """Start a wrapped command whose stand-in for cargo does ``do``, in which each unit does ``unit``."""
+        """Start a wrapped command. Its stand-in for cargo runs ``do``, and each unit runs ``unit``."""
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"] if user else []
         environment = {**self.env, "TEST_NAME": name, "TEST_UNIT": unit, "STANDIN_DO": do, **env}
         process = self.host.start(*become, "bash", self.host.cargo_agent, *words.split(), **environment)
@@ -56,7 +56,7 @@ class Bench:
         return process
 
     def hold(self, name: str = "holder", user: int = 0, **env: str) -> int:
-        """Start a command whose unit holds its permit until `release`; give the unit's process."""
+        """Start a command whose unit holds its permit until `release`. Return the unit's process."""
         self.start(HOLD, name, user=user, **env)
         return self.hold_process(name)
 
@@ -71,7 +71,7 @@ class Bench:
         return int(LIBC.semctl(self.host.set, place, GETNCNT))
 
     def queue(self, user: int = 0) -> int:
-        """How many processes wait: for memory, for the host's turn, and of this account for its own."""
+        """The number of waiting processes: for memory, for the host's turn, and for the turn of this account."""
         return self.waiting(FREE) + self.waiting(TURN) + self.waiting(ACCOUNTS + user % 8000)
 
     def lines(self, name: str) -> list[str]:
@@ -84,7 +84,7 @@ class Bench:
         return [process.returncode for process in self.processes]
 
     def is_whole(self) -> bool:
-        """Whether all that was taken has come back."""
+        """Whether all permits and slots were returned."""
         value = self.host.value
         return (value(FREE), value(SLOTS), value(TURN)) == (value(TOTAL), value(ALL_SLOTS), 1)
 

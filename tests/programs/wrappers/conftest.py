@@ -31,7 +31,7 @@ def no_pool_is_left(shared_host: Host) -> Iterator[None]:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """A host with slots of its own."""
+    """A host with its own slots."""
     return render(tmp_path)
 
 
@@ -51,12 +51,12 @@ def four(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def shared() -> Iterator[Bench]:
-    """A host with memory for one process, that several users may use."""
+    """A host with memory for one process, for several users."""
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         os.chmod(folder, 0o777)
         host = pool(Path(folder), 4)
         host.checkout.chmod(0o777)
-        # Each account has itself as its group, so here the group does not matter: all may write.
+        # The accounts have no common group, so all accounts may write.
         subprocess.run(["perl", "-e", CHMOD, str(host.set)], check=True, timeout=GUARD)
         with bench(host) as made:
             yield made

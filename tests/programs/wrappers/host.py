@@ -20,7 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
-init_plugin_loader()  # or templates find no filter of the collection
+init_plugin_loader()  # required to find the filters of the collection
 
 ROLE = Path(__file__).parents[3] / "roles" / "agent_wrappers"
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -29,9 +29,9 @@ FREE, TOTAL, TURN, SLOTS, ALL_SLOTS, SERVED, ACCOUNTS = range(7)
 GIB = 1 << 30
 TRIPLE = "x86_64-unknown-linux-gnu"
 CHANNEL = "1.92.0"
-GUARD = 60  # seconds after which something hangs: far beyond what any of this takes
+GUARD = 60  # seconds until a test counts as hanging; much longer than any step needs
 
-# A STAND-IN for cargo: notes how it was called, then does what the test wants.
+# A STAND-IN for cargo: records its call, then runs the commands of the test.
 STAND_IN = r"""#!/bin/bash
 [[ ! ${STANDIN_ARGS-} ]] || printf '%s\0' "$0" "$@" >"$STANDIN_ARGS"
 [[ ! ${STANDIN_ENV-} ]] || env -0 >"$STANDIN_ENV"
@@ -42,7 +42,7 @@ exit "${STANDIN_STATUS:-0}"
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    """Wait until ``condition`` holds and give its value; a guard against hanging, not a measurement."""
+    """Wait until ``condition`` is true, and return its value. The timeout only ends a hanging test."""
     end = time.monotonic() + GUARD
     while not (value := condition()):
         assert time.monotonic() < end, "it did not happen"
@@ -95,18 +95,18 @@ class Host:
 
     @property
     def set(self) -> int:
-        """The number of the pool's semaphores."""
+        """The id of the pool's semaphores."""
         return int(self.pool.read_text().split()[0])
 
     def value(self, place: int) -> int:
         return int(LIBC.semctl(self.set, place, GETVAL))
 
     def free(self) -> int:
-        """Bytes of the pool that nobody holds."""
+        """Free bytes of the pool."""
         return self.value(FREE) * int(self.pool.read_text().split()[1])
 
     def make_pool(self) -> None:
-        """Make the pool, or give it the size that its policy has now."""
+        """Create the pool, or change it to the size in its policy."""
         subprocess.run([self.libexec / "memory-pool", self.policy], check=True, capture_output=True, timeout=GUARD)
 
     def change_policy(self, **values: object) -> None:
@@ -147,7 +147,7 @@ class Host:
         return self.home / "toolchains" / name / "bin" / "cargo"
 
     def environment(self, **values: str | None) -> dict[str, str]:
-        """An agent's environment with nothing of the tester's in it; None takes a variable out."""
+        """The environment of an agent, without variables of the tester. None removes a variable."""
         base: dict[str, str | None] = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.root / "home"),
@@ -170,7 +170,7 @@ class Host:
         )
 
     def cargo(self, *args: str, cwd: Path | None = None, script: Path | None = None, **env: str | None) -> Result:
-        """Run the wrapper (or another script in its place) and tell what the stand-in saw."""
+        """Run the wrapper (or another script), and return the record of the stand-in."""
         notes = [self.root / f"standin-{os.getpid()}.{kind}" for kind in ("args", "env", "limits")]
         for note in notes:
             note.unlink(missing_ok=True)
@@ -194,7 +194,7 @@ class Host:
         return Result(status=process.returncode, out=out, err=err, ran=True)
 
 
-# Where the role puts its files, and the names by which cargo calls memory-gate.
+# The folders of the role's files, and the names by which cargo calls memory-gate.
 FILES = {
     **{name: name for name in ("cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh")},
     **{
@@ -205,7 +205,7 @@ FILES = {
 }
 LINKS = ("rustdoc", "miri", "runner", "program")
 
-pools: list[Host] = []  # which outlive their processes
+pools: list[Host] = []  # pools stay after the end of their processes
 
 
 def remove_pools(kept: int = 0) -> None:
@@ -219,7 +219,7 @@ atexit.register(remove_pools)
 
 
 def variables(root: Path, **changed: object) -> dict[str, object]:
-    """What the templates see on a host whose files lie under ``root``."""
+    """The variables of the templates on a host with its files below ``root``."""
     return {
         **yaml.safe_load((ROLE / "defaults" / "main.yml").read_text()),
         "agent_policy_prefix": str(root / "opt"),
@@ -246,7 +246,7 @@ def variables(root: Path, **changed: object) -> dict[str, object]:
 
 
 def render(root: Path, **changed: object) -> Host:
-    """Write a whole host below ``root``: wrappers, guard, slots, toolchain with a stand-in cargo."""
+    """Write a complete host below ``root``: wrappers, guard, slots, toolchain with a stand-in for cargo."""
     known = variables(root, **changed)
     templar = Templar(loader=DataLoader(), variables=known)
     for template, place in {
@@ -269,7 +269,7 @@ def render(root: Path, **changed: object) -> Host:
     host.make_pool()
     pools.append(host)
     program(host.toolchain(f"{CHANNEL}-{TRIPLE}"), STAND_IN)
-    program(host.prefix / "toolchain" / "bin" / "cargo", STAND_IN)  # in the place of rustup's proxy
+    program(host.prefix / "toolchain" / "bin" / "cargo", STAND_IN)  # instead of rustup's proxy
     home = shlex.quote(str(host.home))
     (host.prefix / "toolchain" / "env").write_text(
         f"RUSTUP_HOME={home}\n_toolchain_triple={TRIPLE}\n_toolchain_channel={CHANNEL}\n"

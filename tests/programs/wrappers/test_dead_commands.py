@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A command that holds memory and does nothing is ended, and no other one. Bounds are short here; nothing is timed: those that
-must live are older than the one whose end the test waits for."""
+"""Only a command that holds memory and does nothing is ended. The limits are short here, and no test measures time: commands that
+must survive are older than the ended one."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ NOTE = 'echo "$$" >"$TEST_ROOT/holding.$TEST_NAME"; '
 DEAD = f"{NOTE}exec sleep infinity"
 DEAF = f"trap '' TERM; {NOTE}sleep infinity"
 BUSY = f'{NOTE}while [[ -e "$TEST_ROOT/hold" ]]; do :; done'
-# Takes next to no CPU time.
+# Uses almost no CPU time.
 PRINTS = f"""{NOTE}exec perl -e 'while (-e "$ENV{{TEST_ROOT}}/hold") {{ syswrite STDOUT, "x"; select undef, undef, undef, 0.2 }}'"""
 SERVES = 'exec "${RUSTC_WRAPPER%/*}/program" bash -c "$TEST_UNIT"'
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Bench]:
-    """A host with memory for three processes, that ends what does nothing for three seconds."""
+    """A host with memory for three processes, which ends commands that are idle for three seconds."""
     with bench(render(tmp_path, pool_bytes=12 * GIB, slots=300, idle_seconds=3)) as made:
         yield made
 
 
 def start(host: Bench, unit: str, name: str, do: str = COMPILE, **env: str) -> int:
-    """Start a command whose unit does ``unit``; give the unit's process."""
+    """Start a command whose unit runs ``unit``. Return the unit's process."""
     host.start(unit, name, do=do, **env)
     note = host.host.root / f"holding.{name}"
     return int(eventually(lambda: note.exists() and note.read_text()))
@@ -48,7 +48,7 @@ def test_only_idle_commands_are_ended(host: Bench) -> None:
     _, err = dead.communicate(timeout=GUARD)
     assert dead.returncode == -signal.SIGTERM
     assert err.count("NOVA_CARGO_IDLE_MINUTES=0") == 1 and err.startswith("cargo_agent: ")
-    assert waits.communicate(timeout=GUARD) == ("", "")  # with the memory of the dead one
+    assert waits.communicate(timeout=GUARD) == ("", "")  # with the memory of the ended command
     eventually(lambda: not Path(f"/proc/{held}").exists())
     assert serves.poll() is None and watches.poll() is None
     host.release()

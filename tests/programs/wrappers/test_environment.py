@@ -73,7 +73,7 @@ DIES = '"$RUSTC_WRAPPER" bash -c "echo out of memory >&2; exit 1" --crate-name s
 
 
 def closing(host: Host, script: Path | None = None, session: str = "unlimited", **env: str) -> str:
-    """What is advised where a process died at its cap."""
+    """The advice if a process died at its cap."""
     text = f'ulimit -v {session}; exec bash "{script or host.cargo_agent}" build'
     failed = host.shell(text, STANDIN_DO=DIES, **env)
     assert failed.status == 101
@@ -85,12 +85,12 @@ def test_last_line_has_useful_advice(host: Host) -> None:
     most = "this is the maximum: try fewer jobs (NOVA_CARGO_JOBS=1), or ask an operator"
     assert closing(host) == retry.format("8G")
     assert closing(host, NOVA_CARGO_LIMIT_AS="3G") == retry.format("6G")
-    assert closing(host, NOVA_CARGO_LIMIT_AS="12G") == retry.format("16G")  # the policy's most
+    assert closing(host, NOVA_CARGO_LIMIT_AS="12G") == retry.format("16G")  # the maximum of the policy
     assert closing(host, NOVA_CARGO_LIMIT_AS="16G") == most
     assert closing(host, session=str(6 << 20)) == retry.format("6G")
     assert closing(host, session=str(4 << 20)) == most
     assert closing(host, session=str(2 << 20)) == most
-    assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself takes no cap
+    assert closing(host, script=host.guard) == retry.format("8G")  # the guard itself has no cap
 
 
 def test_other_failure_has_no_last_line(host: Host) -> None:
@@ -206,7 +206,7 @@ def test_many_cores_get_few_arenas_and_a_bounded_stack(host: Host) -> None:
     text = f"ulimit -Ss 65536; exec bash {host.cargo_agent} build"
     result = host.shell(text, STANDIN_DO="echo $MALLOC_ARENA_MAX $(ulimit -Ss) $(ulimit -Hs)")
     assert result.out == "2 8192 unlimited\n"
-    # A thread's stack has 2 MiB where there is no limit.
+    # Without a limit, the stack of a thread has 2 MiB.
     assert host.shell(text.replace("65536", "unlimited"), STANDIN_DO="ulimit -Ss").out == "unlimited\n"
     assert host.cargo("build", MALLOC_ARENA_MAX="4").env["MALLOC_ARENA_MAX"] == "4"
     assert host.cargo("build", MALLOC_ARENA_MAX="many").env["MALLOC_ARENA_MAX"] == "2"
@@ -293,7 +293,7 @@ def test_flags_of_rustc_are_not_changed(host: Host, name: str) -> None:
 @pytest.mark.parametrize("name", ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"])
 def test_rustc_wrappers_are_removed_unless_kept(host: Host, name: str) -> None:
     gate = str(host.libexec / "memory-gate") if name == "RUSTC_WRAPPER" else None
-    # An empty one would make cargo build everything again.
+    # With an empty value cargo would rebuild everything.
     assert host.cargo("build", **{name: "sccache"}).env.get(name) == gate
     kept = host.cargo("build", **{name: "sccache"}, NOVA_CARGO_KEEP_RUSTC_WRAPPER="1")
     assert kept.env[name] == (gate or "sccache")
@@ -316,7 +316,7 @@ def test_kept_rustc_wrapper_runs_below_the_gate(host: Host, way: str) -> None:
 
 
 def ran(host: Host, *words: str, cwd: Path | None = None, **env: str | None) -> tuple[str, str | None, str]:
-    """The cargo that ran, the RUSTUP_TOOLCHAIN that it saw, and what the wrapper said."""
+    """The cargo that ran, its RUSTUP_TOOLCHAIN, and the messages of the wrapper."""
     result = host.cargo(*words, cwd=cwd, STANDIN_DO='echo "$0"', **env)
     return result.out.strip(), result.env.get("RUSTUP_TOOLCHAIN"), result.err
 
@@ -393,7 +393,7 @@ def test_other_pin_of_a_repository_is_used_if_installed(host: Host, file: str, t
         ("rust-toolchain.toml", '[toolchain]\nchannel = "1.7\\u0037.0"\n'),
         ("rust-toolchain.toml", '[toolchain]\nchannel = ""\n'),
         ("rust-toolchain.toml", 'channel = "1.77.0"\n'),
-        ("rust-toolchain.toml", "1.77.0\n"),  # rustup reads this from a file without ending alone
+        ("rust-toolchain.toml", "1.77.0\n"),  # rustup accepts this only in a file without an extension
         ("rust-toolchain", "1.77.0\nx\n"),
     ],
 )
@@ -450,13 +450,13 @@ def test_toolchain_can_be_selected_below_the_wrapper(host: Host) -> None:
         )
 
 
-# ---- what tests and programs are started by ----
+# ---- runners of tests and programs ----
 
 RUNNER = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
 
 
 def runner(host: Host, words: str, text: str = "", **env: str) -> tuple[str, list[str]]:
-    """The name by which cargo starts what it built, and the repository's own runner behind it."""
+    """The runner of cargo, and the repository's runner behind it."""
     (host.checkout / ".cargo").mkdir(exist_ok=True)
     (host.checkout / ".cargo" / "config.toml").write_text(text)
     result = host.cargo(*words.split(), **env)
@@ -560,7 +560,7 @@ def test_copy_without_a_host_uses_cargo_on_path_and_has_no_pool(host: Host) -> N
     copy = copied(host, "run_limited.sh", "cargo_agent.sh", *PARTS)
     laptop = program(host.root / "laptop" / "cargo", STAND_IN)
     path = f"{copy.parent}:{laptop.parent}:/usr/bin:/bin"
-    (copy.parent / "cargo").symlink_to("cargo_agent.sh")  # a shim of one's own must not call itself
+    (copy.parent / "cargo").symlink_to("cargo_agent.sh")  # a shim must not call itself
     compiles = 'echo "$0"; "$RUSTC_WRAPPER" echo --crate-name x --test'
     result = host.cargo("build", script=copy, PATH=path, STANDIN_DO=compiles)
     assert (result.status, result.out) == (0, f"{laptop}\n--crate-name x --test {FLAG}\n")

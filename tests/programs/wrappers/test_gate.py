@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The gate at each process that takes memory: what is held is never more than the pool, whatever dies on the way."""
+"""The gate of each process that uses memory: the sum of permits never exceeds the pool, also if processes are killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be sever
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all below it, as far as they are there."""
+    """A process and its descendants that still run."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -135,7 +135,7 @@ def test_account_waits_at_most_one_turn_of_each_other_account(shared: Bench) -> 
     assert len(order) == 55
     assert {name.split()[0] for name in order[1:6]} == {
         "modest"
-    }  # behind the one that stood in the host's queue before
+    }  # behind the process that was in the host's queue before
 
 
 @root_only
@@ -256,7 +256,7 @@ def test_apply_without_changes_keeps_the_pool(four: Bench) -> None:
 
 def test_pool_is_created_again_after_a_reboot(one: Bench) -> None:
     LIBC.semctl(one.host.set, 0, 0)  # IPC_RMID
-    assert one.start().communicate(timeout=GUARD) == ("", "")  # until then nothing waits
+    assert one.start().communicate(timeout=GUARD) == ("", "")  # until then no process waits
     one.host.make_pool()
     assert one.is_whole()
 
@@ -274,7 +274,7 @@ def test_agent_cannot_replace_the_pool(one: Bench) -> None:
     assert one.host.pool.stat().st_mode & 0o777 == 0o644
 
 
-# ---- memory that is not ours ----
+# ---- memory of other programs ----
 
 
 def test_one_process_at_a_time_runs_if_the_host_is_short_of_memory(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_number_of_compiling_commands_is_limited_by_the_slots(two_slots: Bench) 
 
 
 def test_command_that_compiles_nothing_takes_no_slot(two_slots: Bench) -> None:
-    """As a cargo that waits for its folder's lock, a `watch` and a server do."""
+    """Like a cargo that waits for the lock of its folder, a `watch` and a server."""
     for name in ("first", "second", "third"):
         two_slots.start(do=f"{COMPILE}; {HOLD}", name=name)
         eventually((two_slots.host.root / f"holding.{name}").exists)
@@ -381,9 +381,9 @@ def test_invalid_number_is_refused(shared_host: Host, text: str) -> None:
     assert not (shared_host.checkout / "injected").exists()
 
 
-# ---- what is said ----
+# ---- messages ----
 
-# Calls the function that waits would call after 20 s: no clock.
+# Calls the function that a waiting process calls after 20 s.
 REPORT_WAIT = """
 our ($set, $unit, $accounts) = (split(/ /, `cat $ARGV[0]`))[0 .. 2];
 our ($NOWAIT, $UNDO, $GETVAL, $FREE, $TOTAL, $TURN, $SERVED, $ACCOUNT) = (04000, 010000, 12, 0, 1, 2, 5, 6);
@@ -427,7 +427,7 @@ def test_waiting_processes_print_one_line_a_minute_together(one: Bench) -> None:
 
 
 def closing(process: Process) -> list[str]:
-    """What is said at the end of a command that fails."""
+    """The last line of a failed command."""
     _, err = process.communicate(timeout=GUARD)
     assert process.returncode != 0
     return [line for line in err.splitlines() if line.startswith("cargo_agent: ")]

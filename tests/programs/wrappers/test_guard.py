@@ -52,7 +52,7 @@ def test_child_of_a_wrapped_cargo_runs_the_real_cargo(guarded: Host) -> None:
 
 
 def test_wrapper_as_ancestor_without_cargo_does_not_disable_the_guard(host: Host) -> None:
-    # As a shell or an agent that was started inside a command: not by cargo, so the rules hold.
+    # Like a shell or an agent that was started inside a command. cargo did not start it, so the rules apply.
     child = f'[[ $INNER ]] || INNER=1 bash "{host.guard}" build --all-targets; echo "$INNER status $?"'
     result = host.cargo("build", STANDIN_DO=child, CARGO=None)
     assert result.out == " status 2\n" and "refused by the all-targets rule" in result.err

@@ -38,7 +38,7 @@ def test_variables_are_never_evaluated(shared_host: Host, variable: str) -> None
         assert result.status in (0, 2), (value, result.err)
         # New versions of glibc warn about MALLOC_ARENA_MAX when bash starts, before the wrapper can change it.
         assert "\x1b" not in re.sub("(?s)WARNING: ld.so: .*?: ignored\\.\n", "", result.err)
-        assert ": line " not in result.err, result.err  # bash's own complaints
+        assert ": line " not in result.err, result.err  # errors of bash itself
         assert not result.ran or result.args == words
     assert unharmed(shared_host, before)
 

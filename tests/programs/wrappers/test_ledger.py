@@ -19,13 +19,13 @@ from .host import ALL_SLOTS, FREE, GIB, GUARD, SLOTS, TOTAL, TURN, eventually, r
 
 @dataclass
 class Journal:
-    """A socket in the place of journald's."""
+    """A socket instead of that of journald."""
 
     bench: Bench
     socket: socket.socket
 
     def record(self) -> dict[str, str]:
-        """The next record, with the account that the kernel says it is of."""
+        """The next record, with its account from the kernel."""
         data, [(_, _, credentials)], _, _ = self.socket.recvmsg(65536, 1024)
         lines = [line.split("=", 1) for line in data.decode().splitlines()]
         fields = {name.removeprefix("NOVA_CARGO_"): value for name, value in lines}
@@ -91,7 +91,7 @@ def test_waiting_for_slot_and_memory_are_separate_fields(journal: Journal) -> No
 
 
 def test_three_hundred_writers_lose_no_record_while_the_journal_is_stopped(journal: Journal) -> None:
-    """Its queue is full after a few: nobody is delayed, and each record comes when it reads again."""
+    """Its queue is full after a few records. No command is delayed, and each record arrives when it reads again."""
     for number in range(300):
         journal.bench.start(words=f"build -p crate{number}", do="true")
     eventually(lambda: sum(process.poll() is not None for process in journal.bench.processes) > 30)

@@ -13,7 +13,7 @@ CARGO, COMPILER, LARGEST = 500, 800, 900
 
 
 def score(host: Host, do: str, before: int = 0, words: str = "build") -> int:
-    """The score of what the stand-in for cargo starts with ``do``, in a session that has ``before``."""
+    """The score of a child of the stand-in for cargo, in a session with the score ``before``."""
     command = f'echo {before} >/proc/self/oom_score_adj; exec bash "$AGENT" {words}'
     done = host.shell(command, AGENT=str(host.cargo_agent), STANDIN_DO=do, SCORE=SCORE)
     assert done.status == 0, done.err

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What an agent does to the numbers of the memory pool ends soon after its process: pool-check restores them."""
+"""pool-check corrects the numbers of the memory pool soon after the end of the process that changed them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be seve
 
 GETPID, GETALL, SETVAL, RMID = 11, 13, 16, 0
 AGENT, VICTIM = 54001, 54002
-HELD = ACCOUNTS + 8000  # the first place in which a process notes what it holds
+HELD = ACCOUNTS + 8000  # the first place for permits of processes
 WITH_UNDO = "010000"
 
 
@@ -49,14 +49,14 @@ def is_consistent(bench: Bench) -> bool:
 
 @pytest.fixture
 def attacked(shared: Bench) -> Iterator[Bench]:
-    """A host with memory for one process, which somebody has, and somebody who waits."""
+    """A host with memory for one process. One process holds it, and another one waits."""
     shared.hold(user=VICTIM)
     shared.start(name="waits", user=54003)
     eventually(lambda: shared.waiting(FREE) == 1)
     yield shared
 
 
-# Each leaves the pool in a state in which the kernel would keep it for good.
+# Each changes the pool in a way that the kernel does not undo.
 ATTACKS = {
     "the turn": f"semctl $s, {TURN}, 16, 0",
     "too many turns": f"semctl $s, {TURN}, 16, 9",
@@ -111,7 +111,7 @@ def test_healthy_pool_is_not_changed(attacked: Bench) -> None:
         f"semctl $s, {TURN}, 16, 0",
         f"semop $s, pack q(s!*), {TURN}, -1, {WITH_UNDO}",
         f"semop $s, pack q(s!*), {TURN}, -1, {WITH_UNDO}; kill STOP => $$",
-        # Waits for more than there is.
+        # Waits for more memory than the pool has.
         f"semop $s, pack q(s!*), {TURN}, -1, {WITH_UNDO}; print qq(has it\\n); semop $s, pack q(s!*), {FREE}, -30000, 0",
     ],
 )
@@ -138,7 +138,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def test_stopped_head_of_the_queue_loses_its_turn(attacked: Bench) -> None:
-    """As by Ctrl-Z. When it goes on, it takes memory in its turn, and nothing is counted twice."""
+    """Like Ctrl-Z. When it continues, it takes memory in order, and nothing is counted twice."""
     head = int(LIBC.semctl(attacked.host.set, TURN, GETPID))
     os.kill(head, signal.SIGSTOP)
     eventually(lambda: attacked.waiting(FREE) == 0)
@@ -173,7 +173,7 @@ def test_agent_cannot_remove_the_pool(shared: Bench) -> None:
 
 
 def test_size_follows_the_policy_after_an_attack(shared: Bench) -> None:
-    """The unit's reload checks first."""
+    """The reload of the unit first runs pool-check."""
     attack(shared.host, ATTACKS["a larger size"])
     check(shared.host)
     shared.host.change_policy(POOL_BYTES=2 << 30)
@@ -202,7 +202,7 @@ def test_place_used_by_another_process_is_skipped(shared: Bench) -> None:
 
 
 def test_process_in_a_separate_pid_namespace_is_recognized(shared: Bench) -> None:
-    """As sandboxes of agents have it: there it has another number."""
+    """As in sandboxes of agents: the process has another pid there."""
     shared.start(HOLD, "inside", do=f"unshare --pid --fork --mount-proc bash -c {shlex.quote(COMPILE)}")
     shared.hold_process("inside")
     assert (shared.host.free(), check(shared.host)) == (0, "")

@@ -32,7 +32,7 @@ MANIFEST = '[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
 
 @pytest.fixture
 def real(tmp_path: Path) -> Host:
-    """A host with one slot, on which the pinned toolchain is this machine's real one."""
+    """A host with one slot. The pinned toolchain is the real one of this machine."""
     host = render(tmp_path, slots=1)
     place = host.home / "toolchains" / f"{CHANNEL}-{TRIPLE}"
     shutil.rmtree(place)
@@ -171,7 +171,7 @@ def test_compile_error_is_not_blamed_on_the_cap(real: Host, main: str) -> None:
 
 
 def failing(real: Host, body: str, **env: str) -> Result:
-    """A wrapped run of a test with this body, which fails; as agents do, with both outputs in one pipe."""
+    """Run a failing test with this body in the wrapper, with both outputs in one pipe as agents do."""
     place = crate(real, main=f"#![allow(unconditional_recursion)] fn main() {{}}\n{body}")
     command = f"exec bash '{real.cargo_agent}' test -p demo 2>&1"
     process = real.start("bash", "-c", command, cwd=place, **env)
@@ -235,7 +235,7 @@ def test_runner_of_the_repository_is_kept(real: Host) -> None:
     assert real.cargo("run", "-q", cwd=place).out == "own runner\nran\n"
 
 
-# As a program of a repository's own tasks, which `cargo run` starts, calls cargo.
+# A program for tasks of a repository: `cargo run` starts it, and it calls cargo.
 TASKS = """fn main() {
     for name in ["PATH", "RUSTUP_TOOLCHAIN"] { println!("{name}={}", std::env::var(name).unwrap_or_default()) }
     for (name, _) in std::env::vars() { if name.starts_with("NOVA_CARGO_") { println!("{name}") } }
@@ -261,7 +261,7 @@ def test_program_of_cargo_run_finds_the_cargo_of_the_caller(real: Host) -> None:
 
 
 def test_rules_apply_to_cargo_calls_of_other_subcommands(real: Host) -> None:
-    """A STAND-IN for cargo-make and the like, whose names say nothing of what they run."""
+    """A STAND-IN for programs such as cargo-make, whose names do not show what they run."""
     place = crate(real)
     tools = program(real.root / "tools" / "cargo-tasks", '#!/bin/sh\nshift\nexec cargo "$@"\n').parent
     path = f"{tools}:/usr/local/bin:/usr/bin:/bin"
@@ -320,7 +320,7 @@ def test_alias_arrays_of_two_files_are_joined_in_cargo(real: Host) -> None:
 
 
 def test_cargo_builds_under_the_cap_on_192_cpus(real: Host) -> None:
-    # SIMULATES 192 CPUs by what they lead to: as many jobs, each a thread of cargo's, and eight arenas for each.
+    # SIMULATES 192 CPUs: 192 jobs, each a thread of cargo, and eight arenas for each CPU.
     for number in range(80):
         (real.checkout / "crates" / str(number) / "src").mkdir(parents=True)
         (real.checkout / "crates" / str(number) / "src" / "lib.rs").touch()
@@ -335,7 +335,7 @@ def test_cargo_builds_under_the_cap_on_192_cpus(real: Host) -> None:
 
 
 def subcommand(host: Host, name: str, prelude: str = "") -> str:
-    """A PATH on which this cargo subcommand is the machine's or that of the tests' own environment."""
+    """A PATH with this cargo subcommand, from the machine or from the environment of the tests."""
     found = shutil.which(f"cargo-{name}", path=f"{sysconfig.get_path('scripts')}:{os.environ.get('PATH', '')}")
     if not found:
         pytest.skip(f"neither this machine nor the tests' environment has cargo-{name}")
@@ -343,7 +343,7 @@ def subcommand(host: Host, name: str, prelude: str = "") -> str:
     return f"{program(host.root / 'tools' / f'cargo-{name}', script).parent}:/usr/local/bin:/usr/bin:/bin"
 
 
-# SIMULATES 192 CPUs, which give nextest as many worker threads, and malloc eight arenas for each.
+# SIMULATES 192 CPUs: nextest has 192 worker threads, and malloc eight arenas for each CPU.
 MANY = "export TOKIO_WORKER_THREADS=192 MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1536}\n"
 
 
@@ -352,7 +352,7 @@ def test_nextest_runs_under_the_cap_on_192_cpus(real: Host) -> None:
     path = subcommand(real, "nextest", MANY)
     cargo = real.toolchain(f"{CHANNEL}-{TRIPLE}")
     bare = f'ulimit -v 4194304; export PATH="{cargo.parent}:$PATH"; "{cargo}" nextest run -p demo'
-    # How many workers have come to allocate when the test ends is chance: a run without the settings may get by.
+    # The number of workers that allocate before the end varies, so a run without the settings can pass.
     eventually(lambda: real.shell(bare, cwd=place, PATH=path).status != 0)
     result = real.cargo("nextest", "run", "-p", "demo", cwd=place, PATH=path)
     assert result.status == 0, result.err
@@ -373,7 +373,7 @@ def test_suggested_commands_are_accepted_by_cargo_and_nextest(real: Host, words:
     assert (refusal.status, result.status) == (2, 0), result.err
 
 
-# A STAND-IN for libFuzzer: what instrumented code calls, and a main that tells its limit.
+# A STAND-IN for libFuzzer: the functions that instrumented code calls, and a main that prints its limit.
 FUZZ_TARGET = """
 std::arch::global_asm!(
     ".section .tbss,\\"awT\\",@nobits",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The forbidden list, whatever the spelling, and what must pass. Both stand in data/commands.yml."""
+"""The forbidden commands in every spelling, and the allowed ones. Both are in data/commands.yml."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_forbidden_commands_are_refused_in_one_line(shared_host: Host, rule: str
 
 
 def offered(host: Host, line: str) -> list[str]:
-    """The words that the refusal of a command offers instead."""
+    """The command that a refusal suggests."""
     return shlex.split(host.cargo(*shlex.split(line)).err.strip().rpartition("Instead: cargo_agent.sh ")[2])
 
 
@@ -45,7 +45,7 @@ def test_suggested_command_of_a_refusal_passes(shared_host: Host, line: str) -> 
 
 @pytest.mark.parametrize("line", [line for rule, line in REFUSED if rule != "sanitizer"])
 def test_suggested_command_of_a_refusal_exists(shared_host: Host, line: str) -> None:
-    """Cargo's own commands come alone; what isn't cargo's own needs the word that says what it is to do."""
+    """The suggestion has only the command for cargo's own commands, and also the action for other programs."""
     instead = offered(shared_host, line)
     if line.startswith(OF_OTHERS) or "nextest-archive" in line:
         assert instead[0] == line.split()[0] and " -p NAME" in " ".join(instead)
@@ -67,7 +67,7 @@ def test_suggested_command_of_a_refusal_exists(shared_host: Host, line: str) -> 
     assert (instead[count:] == ["NAME"]) is (plain[0] in ("fuzz", "install"))  # which have no -p
 
 
-# What isn't cargo's own, and what starts a command line of cargo's.
+# Commands of other programs, and those that contain a cargo command.
 OF_OTHERS = (
     "watch",
     "msrv",
@@ -148,12 +148,12 @@ def test_unscoped_tests_can_be_allowed_but_all_targets_cannot(shared_host: Host)
     assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
 
 
-# Root may read everything, so it gives that up; the files are its own all the same.
+# Root drops the right to read everything. It still owns the files.
 AGENT = "setpriv --bounding-set=-all --inh-caps=-all" if os.geteuid() == 0 else ""
 
 
 def configured(host: Host, text: str) -> None:
-    """The checkout with this configuration of cargo's."""
+    """The checkout with this cargo configuration."""
     (host.checkout / ".cargo").mkdir()
     (host.checkout / ".cargo" / "config.toml").write_text(text, newline="")
 
@@ -227,7 +227,7 @@ def test_alias_that_cannot_be_parsed_gets_gate_and_cap(host: Host, value: str) -
     configuration.write_text(f"[alias]\nodd = {value}\n")
     farther = host.root / "home" / ".cargo" / "config.toml"
     farther.parent.mkdir()
-    farther.write_text('alias.odd = "fmt"\n')  # which waits for nothing, and isn't what cargo would run
+    farther.write_text('alias.odd = "fmt"\n')  # it needs no slot, and cargo would not run it
     result = host.cargo("odd")
     assert (result.status, result.args) == (0, ["odd"]) and result.env["NOVA_CARGO_GATE"], result.err
     assert result.limit("Max address space") == (str(4 << 30),) * 2
@@ -286,7 +286,7 @@ def test_alias_over_several_lines_is_resolved(host: Host, value: str, rule: str 
         ('["test", "-p"]', '["nova-core"]', None, None),
         ('["test", "-p", "nova-core"]', '["--workspace"]', None, "scope"),
         ('["test", "-p", "nova-core"]', None, "--workspace", "scope"),
-        ('["test",', '["-p", "nova-core"]', None, None),  # not understood, as a whole
+        ('["test",', '["-p", "nova-core"]', None, None),  # the whole alias can't be parsed
         ('"test"', '"build"', None, None),
         ('"build"', '"test"', None, "scope"),
         ('"build"', None, "test", "scope"),
@@ -301,7 +301,7 @@ def test_arrays_of_two_files_are_joined_as_in_cargo(
     (host.checkout / ".cargo" / "config.toml").write_text(f"[alias]\nx = {farther}\n")
     if nearer:
         (below / ".cargo" / "config.toml").write_text(f"[alias]\nx = {nearer}\n")
-    # Where the home's configuration is one of those above, it isn't read twice.
+    # The configuration of the home is not read twice if it is in a parent folder.
     result = host.cargo("x", cwd=below, CARGO_ALIAS_X=environment, CARGO_HOME=str(host.checkout / ".cargo"))
     assert result.ran is (rule is None), result.err
     assert rule is None or f"refused by the {rule} rule" in result.err

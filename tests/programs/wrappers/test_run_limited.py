@@ -32,7 +32,7 @@ def limited(host: Host, *args: str, **env: str | None) -> Result:
 @pytest.mark.parametrize("case", SIZES, ids=lambda case: ascii(case["text"]))
 def test_sizes_have_the_same_grammar_as_in_python(host: Host, case: dict[str, object]) -> None:
     text = str(case["text"])
-    # --stack has no policy above it. A stack of more than all memory is as good as a number to compare.
+    # The policy does not limit --stack. A stack above all memory is valid for a comparison.
     result = limited(host, "--no-as", "--stack", text, "--", *SHOW)
     if case.get("unlimited") or text == "unlimited":
         assert (result.status, result.limit(STACK)) == (0, ("unlimited", "unlimited"))
@@ -205,7 +205,7 @@ def test_prlimit_is_used_if_it_works(host: Host) -> None:
     tools = program(
         host.root / "tools" / "prlimit", f'#!/bin/bash\necho "$@" >"{log}"\nexec /usr/bin/prlimit "$@"\n'
     ).parent
-    text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")  # so that nothing else could set it
+    text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")  # so that nothing else can set it
     script = program(host.root / "prlimit-alone.sh", text)
     process = host.start("bash", script, "--", *SHOW, PATH=f"{tools}:/usr/bin:/bin")
     out, err = process.communicate(timeout=GUARD)
@@ -214,7 +214,7 @@ def test_prlimit_is_used_if_it_works(host: Host) -> None:
 
 
 def test_nothing_runs_if_the_limit_cannot_be_set(host: Host) -> None:
-    # A stand-in for a kernel that refuses: both ways of setting the limit fail.
+    # A stand-in for a kernel that refuses: both ways to set the limit fail.
     text = host.run_limited.read_text().replace("ulimit -HS", "false -HS")
     script = program(host.root / "broken.sh", text)
     tools = program(host.root / "tools" / "prlimit", "#!/bin/bash\nexit 1\n").parent

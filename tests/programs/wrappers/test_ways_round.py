@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""docs/wrappers.md tells how an agent gets round each guard rail, and that there is no way out of the fence.
+"""The ways around each guard rail that docs/wrappers.md describes work, and the fence has no way around it.
 
-Where one of these goes red, the documentation claims too little or too much. Other ways round are seen where their
-subject is: other toolchains and editors in test_guard.py, malloc's tunable in test_environment.py.
+If one of these tests fails, the documentation is wrong. The tests of a subject have its other ways around:
+other toolchains and editors in test_guard.py, malloc's tunable in test_environment.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPILE = '"$RUSTC_WRAPPER" echo compiled --crate-name x'
 
 @pytest.fixture
 def taken(host: Host) -> Iterator[Host]:
-    """A host whose pool is held by somebody else."""
+    """A host whose pool is used up by another process."""
     take = (
         f"semop {host.set}, pack 's!*', 0, -{host.value(FREE)}, 010000; print qq(has it\\n); close STDOUT; sleep 1000"
     )
@@ -83,14 +83,14 @@ def test_stopped_head_of_the_queue_blocks_the_queue(taken: Host) -> None:
     second = taken.start("bash", taken.cargo_agent, "build", STANDIN_DO=COMPILE)
     eventually(lambda: LIBC.semctl(taken.set, ACCOUNTS + os.getuid(), GETNCNT) == 1)
     subprocess.run(["perl", "-e", f"semop {taken.set}, pack q(s!*), 0, 128, 0"], check=True)
-    assert second.poll() is None  # with memory for both
+    assert second.poll() is None  # memory for both
     os.kill(waits, signal.SIGCONT)
     for process in (head, second):
         assert process.communicate(timeout=GUARD)[0].startswith("compiled")
 
 
 def test_process_started_by_an_outside_server_holds_no_permit(taken: Host) -> None:
-    assert taken.cargo("build", STANDIN_DO="echo compiled").out == "compiled\n"  # as a build script's own programs are
+    assert taken.cargo("build", STANDIN_DO="echo compiled").out == "compiled\n"  # like programs of a build script
 
 
 def test_exported_functions_replace_the_wrapper(host: Host) -> None:

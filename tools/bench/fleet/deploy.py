@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""pyinfra's deploy of the state that fleet.py recorded: one operation a path."""
+"""A deploy for pyinfra of the state that fleet.py recorded: one operation for each path."""
 
 import json
 

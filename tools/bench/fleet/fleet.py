@@ -1,11 +1,11 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What re-applying the policy to hosts that are right already costs, against a ping and against other tools.
+"""The cost of applying the policy to compliant hosts, compared with a ping and with other tools.
 
 fleet.py [--hosts 1,10,50] [--rounds 3] [--task-a-file 10] [--settings]: boots test hosts, applies the site, and times each way in turn, in
-one run on the same hosts. Every run opens its ssh connections anew. With many hosts a task a file would take most of an hour, so
-there a fifth of its tasks is run, which the row says. --settings compares forks, strategies and batches instead.
-Run by `make bench-fleet`, which has pyinfra in an environment of its own (PYINFRA).
+one run on the same hosts. Each run opens new ssh connections. With many hosts, one task for each file would take most of an hour, so
+only a fifth of its tasks is run, and the row says so. --settings compares forks, strategies and batches instead.
+`make bench-fleet` runs it, with pyinfra in a separate environment (PYINFRA).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PING = [{"hosts": "agent_hosts", "become": True, "gather_facts": False, "tasks":
 SITE = "nova.agent_host.site"
 DRIFTED = "/etc/security/limits.d/90-nova-agent.conf"
 FORKS = 10
-SAMPLE = 5  # every which task of a play with a task a file is run where there are many hosts
+SAMPLE = 5  # with many hosts, a play with one task for each file runs only each fifth task
 
 
 def out(*command: str | Path) -> str:
@@ -44,7 +44,7 @@ def out(*command: str | Path) -> str:
 
 
 class Fleet:
-    """A run of test hosts, and what plays need to know of them."""
+    """A run of test hosts, and the variables of their plays."""
 
     def __init__(self, name: str, count: int, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -59,7 +59,7 @@ class Fleet:
             "agent_toolchain_channel_checksums": mirror["channel_checksums"],
             "agent_toolchain_rustup_version": mirror["rustup_version"],
             "agent_toolchain_rustup_checksums": mirror["rustup_checksums"],
-            # Every role has something to hold but agent_ceiling, which no container takes.
+            # Every role has work, except agent_ceiling, which does not work in containers.
             "agent_policy_users": ["agent1"],
             "agent_policy_create_users": True,
             "agent_limits_services": ["cron"],
@@ -117,7 +117,7 @@ def checked(command: list[str], environment: dict[str, str]) -> None:
 
 
 def timed(action: Callable[[], object]) -> tuple[float, float]:
-    """Wall time, and CPU time of the controller: the hosts are no children of this process."""
+    """Wall time, and CPU time of the controller. The hosts are not children of this process."""
     start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     action()
     now = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The state that an apply left on a host, for the tools that the bench compares with."""
+"""The state of a host after an apply, for the tools in the comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MANIFEST = "/var/lib/nova-agent/manifest.json"
 
 
 def record(run: Callable[[str], str], folder: Path) -> list[dict[str, Any]]:
-    """All paths of the manifest with what they hold; contents go into ``folder``. ``run`` runs a command as root."""
+    """All paths of the manifest with their state. Contents are written into ``folder``. ``run`` runs a command as root."""
     manifest = json.loads(run(f"cat {MANIFEST}"))
     paths = {path: state for role in manifest["roles"].values() for path, state in role["paths"].items()}
     state = []

@@ -4,7 +4,7 @@
 
     python tools/bench/throughput/full_size.py [--minutes 4] [--faster 6] [--agents 300]
 
-Sleeping costs no CPU, so 192 CPUs can be stood in for. Recorded seconds are divided by ``--faster``. What comes out is compared
+Sleeping uses no CPU, so a small machine behaves like one with 192 CPUs. Recorded seconds are divided by ``--faster``. The result is compared
 with the simulation of the same hour on a host where no process has to share a CPU.
 """
 
@@ -31,7 +31,7 @@ from throughput.simulate import THINK, Rule, commands, simulate
 POOL = 1304
 GROUP, FIRST_ACCOUNT = 54999, 55000
 JOBS = 32
-# A STAND-IN for cargo: starts the processes of a recorded command as cargo would, each as soon as what it needs is there.
+# A STAND-IN for cargo: starts the processes of a recorded command, each as soon as its dependencies are built.
 CARGO = """#!/usr/bin/python3 -IS
 import json, os
 units = json.load(open(os.environ["UNITS"]))
@@ -58,7 +58,7 @@ RUSTC = '#!/bin/sh\nexec sleep "$1"\n'
 
 
 class Agent(threading.Thread):
-    """Starts one command after the other, as an account of its own."""
+    """Start one command after the other, as a separate account."""
 
     def __init__(self, host: Host, number: int, faster: float, end: float, known: list[str]) -> None:
         super().__init__(daemon=True)
@@ -90,7 +90,7 @@ class Agent(threading.Thread):
 
 
 def stand_ins() -> set[str]:
-    """The stand-ins for rustc that run, as /proc shows them one after the other."""
+    """The running stand-ins for rustc, as read one by one from /proc."""
     found = set()
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -128,7 +128,7 @@ def main() -> None:
             most = max(most, POOL - host.free() // GIB)
             samples += 1
             if samples % 40 == 0:
-                # Who is in both was there at the moment between them.
+                # A process in both samples was running between them.
                 processes = max(processes, len(stand_ins() & stand_ins()))
             time.sleep(0.05)
         for agent in agents:

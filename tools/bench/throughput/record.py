@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Records a real build as a profile: its processes, how long each computes, how much it maps and holds, what it needs first.
+"""Record a real build as a profile: the processes, their CPU time, mapped and resident memory, and dependencies.
 
     python tools/bench/throughput/record.py >tools/bench/throughput/profiles.json
 
-The crates are Debian's packaged ones, so a build needs no registry. Called with words, this file is the RUSTC_WRAPPER and runner
+The crates are from Debian's packages, so a build needs no registry. With arguments, this file is the RUSTC_WRAPPER and runner
 of such a build: it runs the command and samples the command's processes.
 """
 
@@ -45,7 +45,7 @@ fn counts() { assert!(ignore::Walk::new("/usr/share/doc").count() > 0) }
 
 
 def fetch() -> Path:
-    """The folder of crates, out of Debian's packages."""
+    """The folder with the crates of Debian's packages."""
     registry = CACHE / "root" / "usr" / "share" / "cargo" / "registry"
     if registry.is_dir():
         return registry
@@ -62,7 +62,7 @@ def fetch() -> Path:
 
 
 def workspace(folder: Path) -> Path:
-    """A crate that uses the packaged ones."""
+    """A crate that uses the packaged crates."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "src").mkdir(parents=True)
     (folder / ".cargo").mkdir()
@@ -86,7 +86,7 @@ def tree(pid: int) -> list[int]:
 
 
 def watch(words: list[str]) -> int:
-    """Run ``words`` and note what its processes took."""
+    """Run ``words`` and record the use of its processes."""
     peaks = {"VmPeak": 0, "VmHWM": 0}
     start = time.perf_counter()
     process = subprocess.Popen(words, close_fds=False)  # cargo's jobserver
@@ -144,7 +144,7 @@ def record() -> dict[str, list[dict[str, object]]]:
         if name.startswith("cold"):
             shutil.rmtree(place / "target", ignore_errors=True)
         else:
-            # What an edit leaves to do, without what an earlier command of another kind has already done.
+            # Only the work after an edit, without units of an earlier command of another kind.
             subprocess.run(["cargo", "--offline", *words], cwd=place, capture_output=True, check=True)
             (place / "src" / "main.rs").touch()
         own = str(Path(__file__).resolve())
@@ -153,7 +153,7 @@ def record() -> dict[str, list[dict[str, object]]]:
             "PROFILE": str(notes),
             "RUSTC_WRAPPER": own,
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": own,
-            "CARGO_BUILD_JOBS": "1",  # so that processes do not take CPU from one another
+            "CARGO_BUILD_JOBS": "1",  # so that processes do not share the CPU
         }
         done = subprocess.run(["cargo", "--offline", *words], cwd=place, env=env, capture_output=True, text=True)
         if done.returncode:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""How many cargo commands a host finishes under different rules of admission: recorded builds, simulated hosts.
+"""The number of cargo commands that a host completes with different rules: recorded builds, simulated hosts.
 
-An agent starts a command, waits until it ends, thinks for 20 to 120 seconds and starts the next. Of four commands one is a cold
-build and three are what follows an edit: two tests and a check of one crate. Running processes share the CPUs equally, or their
+An agent starts a command, waits until it ends, thinks for 20 to 120 seconds and starts the next. One of four commands is a cold
+build; three follow an edit: two tests and a check of one crate. Running processes share the CPUs equally, or their
 accounts do.
 """
 
@@ -25,7 +25,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy impo
 
 GIB = 1024  # of MiB
 PROFILES = json.loads((Path(__file__).parent / "profiles.json").read_text())
-# CPU seconds of each command in a product of medium size: the recorded processes are made longer, their shape stays.
+# CPU seconds of each command in a product of medium size. The recorded processes are made longer.
 SECONDS = {"cold test": 600.0, "next test": 30.0, "next check": 10.0}
 CAP = 4 * GIB
 HOUR = 3600.0
@@ -43,7 +43,7 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may run."""
+    """The rule that decides which process may run."""
 
     name: str
     slots: int  #: Commands at once on the host.
@@ -67,7 +67,7 @@ class Command:
 
 
 class Clock(NamedTuple):
-    """When a running process ends, in the work that each process with the same share has done."""
+    """The end of a running process, measured in the work of each process with the same share."""
 
     work: float
     number: int
@@ -78,7 +78,7 @@ class Clock(NamedTuple):
 
 @dataclass
 class Running:
-    """Processes that have the same share of the CPUs, so all do the same amount of work: an account's, or the host's."""
+    """Processes with the same share of the CPUs, so each does the same amount of work: those of an account, or of the host."""
 
     ends: list[Clock] = field(default_factory=list)
     work: float = 0.0  #: CPU seconds of each, so far.
@@ -86,7 +86,7 @@ class Running:
 
 
 def share(groups: Collection[Running], cpus: int) -> None:
-    """Divide the CPUs. What one does not need is left to the others."""
+    """Divide the CPUs. A group gets the CPUs that others do not need."""
     left, others = float(cpus), len(groups)
     for group in sorted(groups, key=lambda one: len(one.ends)):
         count = len(group.ends)
@@ -97,7 +97,7 @@ def share(groups: Collection[Running], cpus: int) -> None:
 
 @dataclass
 class Outcome:
-    """What an hour gave."""
+    """The result of an hour."""
 
     waits: list[tuple[float, str]] = field(
         default_factory=list
@@ -112,7 +112,7 @@ class Outcome:
 
 
 def commands() -> dict[str, list[Unit]]:
-    """The recorded commands, larger."""
+    """The recorded commands, with more CPU time."""
     made = {}
     for name, notes in PROFILES.items():
         place = {note["name"]: number for number, note in enumerate(notes)}
@@ -123,7 +123,7 @@ def commands() -> dict[str, list[Unit]]:
                 note["seconds"] * scale,
                 note["mapped"],
                 tuple({place[need] for need in note["needs"] if place.get(need, number) < number})
-                # A test starts when all is linked.
+                # A test starts after all links.
                 or (tuple(range(number)) if note["kind"] == "test" else ()),
             )
             for number, note in enumerate(notes)
@@ -143,7 +143,7 @@ def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float =
     starts = [(chance.uniform(0, 60), agent) for agent in range(agents)]
     heapq.heapify(starts)
     slot_queue: deque[Command] = deque()
-    queues: dict[int, deque[tuple[Command, int, int]]] = {}  # by account: command, unit, what it holds
+    queues: dict[int, deque[tuple[Command, int, int]]] = {}  # by account: command, unit, permit
     turns: deque[int] = deque()  # accounts in the host's queue
     running: dict[int, Running] = {}  # by account, or all below 0
     now = 0.0
@@ -168,7 +168,7 @@ def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float =
             queue = queues[turns[0]]
             command, unit, holds = queue[0]
             if (rule.pool and free < holds) or (rule.tokens and not tokens):
-                return  # the head of the queue waits for memory alone
+                return  # only the head of the queue waits for memory
             queue.popleft()
             agent = turns.popleft()
             if queue:
@@ -253,7 +253,7 @@ HOSTS = {"192 CPUs, 1,536 GiB": (1536, 192), "192 CPUs, 768 GiB": (768, 192), "1
 
 
 def rules(gib: int, cpus: int) -> tuple[int, list[Rule]]:
-    """How many agents a host has, and the rules that are compared on it."""
+    """The number of agents of a host, and the compared rules."""
     budget = compute_budget(BudgetPolicy(), HostSize(gib << 30, cpus))
     agents, most, pool = budget["recommended_agents"], budget["max_agents"], budget["available"] >> 20
     old_slots = most // min(cpus, 32, most)
@@ -268,7 +268,7 @@ def rules(gib: int, cpus: int) -> tuple[int, list[Rule]]:
 
 
 def compare_modest(report: Callable[[str], None]) -> None:
-    """What follows an edit, for an account that has the host to itself and on the full host."""
+    """The command after an edit, for an account that is alone on the host and on the full host."""
     report(
         "\n| host, agents | rule | CPUs are shared by | commands a minute | edit p95 alone | on the full host | ratio |"
     )
@@ -299,7 +299,7 @@ def edit_p95(found: Outcome) -> float:
 
 
 def compare_jobs(report: Callable[[str], None]) -> None:
-    """How many jobs one command should have under the gate."""
+    """The effect of the number of jobs of one command with the gate."""
     report("\n| host | jobs of a command | commands a minute | edit p50 / p95 | cold p50 / p95 |")
     report("|---|--:|--:|--:|--:|")
     for host in ("192 CPUs, 1,536 GiB", "192 CPUs, 384 GiB"):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Six agents build and test real crates at once: by the gate, with slots as they were before it, without a rule, and one after
-another. Prints seconds as ratios, commands that failed, processes that the kernel killed, and the most memory that they had.
+"""Six agents build and test real crates at once: with the gate, with slots as before, without a rule, and one after
+another. Prints times as ratios, failed commands, killed processes, and the maximum memory.
 
     systemd-run --scope -p MemoryMax=3G -p MemorySwapMax=0 python tools/bench/throughput/six_agents.py [--rounds 3] [CRATE ...]
 
-The crates are Debian's packaged ones. The toolchain is this machine's own, and each agent is an account without a name.
+The crates are from Debian's packages, the toolchain from this machine. Each agent is an account without a name.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def killed() -> int:
 
 
 def resident() -> int:
-    """Bytes of all processes of the agents, shared pages divided among those that share them."""
+    """Bytes of all processes of the agents. Shared pages are divided by the number of processes."""
     total = 0
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -91,7 +91,7 @@ def resident() -> int:
 
 
 def measure(host: Host, name: str) -> tuple[float, int, int, int]:
-    """Seconds, failed commands, killed processes, and the most memory."""
+    """Seconds, failed commands, killed processes, and the maximum memory."""
     for agent in AGENTS:
         shutil.rmtree(host.root / str(agent) / "target", ignore_errors=True)
     most, failed, before, done = 0, 0, killed(), threading.Event()

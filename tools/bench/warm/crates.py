@@ -59,7 +59,7 @@ def _packed(crate: Path, name: str) -> bytes:
 
 
 def _dependencies(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    kinds = {"dependencies": "normal", "build-dependencies": "build"}  # nobody resolves those of tests
+    kinds = {"dependencies": "normal", "build-dependencies": "build"}  # dev-dependencies are not resolved
     for target, tables in [(None, manifest), *manifest.get("target", {}).items()]:
         for table, kind in kinds.items():
             for name, given in tables.get(table, {}).items():

@@ -3,9 +3,9 @@
 # Copyright: Contributors to nova.agent_host
 """The first `cargo test --no-run` of a member in a new checkout: cold, from a seed, and with sccache, as ratios within one run.
 
-Also six new checkouts at once, and what a call costs that takes nothing. Each account has its own CARGO_HOME. The workspace has the
-crates of Debian's packages, by a STAND-IN for the public registry, and this machine's own Rust. Needs root, as publishing does. Load of others
-shows in all of it, so it is printed.
+Also six new checkouts at once, and the cost of a call that copies no seed. Each account has its own CARGO_HOME. The workspace has the
+crates of Debian's packages, from a STAND-IN for the public registry, and this machine's Rust. Needs root for publishing. Other work on
+the machine changes all values, so its load is printed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE.parents[2] / "tests/programs"), str(HERE.parent / "thro
 
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
 
-init_plugin_loader()  # or the collection's modules are not found
+init_plugin_loader()  # required to find the modules of the collection
 
 import record  # noqa: E402
 from crates import crates_io  # noqa: E402
@@ -49,7 +49,7 @@ CALLS = 40
 
 class Measured(Warm):
     def source_of(self) -> None:
-        """Replace the small workspace by the one that is measured."""
+        """Replace the small workspace with the measured one."""
         shutil.rmtree(self.source)
         manifests = {
             f"{name}/Cargo.toml": PACKAGE.format(f"nova-{name}", "0.1.0") + f"[dependencies]\n{wanted}"
@@ -70,7 +70,7 @@ class Measured(Warm):
         subprocess.run([cargo, "generate-lockfile", "-q"], cwd=self.source, env=environment, check=True)
 
     def new(self, number: int) -> Path:
-        """A checkout of an account that has downloaded the crates, as after an earlier build."""
+        """A checkout of an account that has already downloaded the crates."""
         folder = self.host.root / f"checkout{number}"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.source, folder)
@@ -124,7 +124,7 @@ def cost_of_call(warm: Measured, number: int) -> tuple[float, float]:
 
 
 def with_sccache(warm: Measured) -> None:
-    """The same with sccache of Debian's package, from an empty cache and from a full one. Its server's CPU time counts, too."""
+    """The same with Debian's sccache, with an empty and with a full cache. The CPU time of its server counts too."""
     program = shutil.which("sccache") or record.CACHE / "root/usr/bin/sccache"
     if not Path(program).exists():
         subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""heartbeat.py FILE: what an innocent process sees: its longest pause in seconds so far, written to FILE."""
+"""heartbeat.py FILE: measure the pauses of an uninvolved process, and write the longest one in seconds to FILE."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # Copyright: Contributors to nova.agent_host
 """load.py WORKERS FILE SECONDS: processes that take memory until their limit stops them, and are started again when killed.
 
-Ends when FILE is there, and in any case after SECONDS, for a host that answers nobody can't be told.
+Ends when FILE exists, and always after SECONDS, because a host that does not answer can't be stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def take() -> None:
     held = []
     try:
         while True:
-            held.append(b"x" * CHUNK)  # every page is written, so all of it is real memory
+            held.append(b"x" * CHUNK)  # every page is written, so all pages are resident
     except MemoryError:
         signal.pause()
 

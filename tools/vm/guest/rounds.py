@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""rounds.py COUNT [equal]: an agent that holds more than its compiler, and a wrapped compiler for which the memory does not
-suffice. Prints how many rounds the agent survived. With "equal" the compiler puts oom_score_adj back to the agent's, as if nothing
-had been set.
+"""rounds.py COUNT [equal]: an agent that uses more memory than its compiler, and a wrapped compiler that gets too little.
+Prints the number of rounds that the agent survived. With "equal" the compiler resets its oom_score_adj to that of the agent.
 
 `rounds.py compiler [equal]` is a STAND-IN for rustc.
 """
@@ -23,7 +22,7 @@ exec "$RUSTC_WRAPPER" python3 {os.path.realpath(__file__)} compiler $SCORE --cra
 
 
 def kills() -> int:
-    """How many processes the kernel has killed for lack of memory, below a ceiling or not."""
+    """The number of processes that the kernel killed for lack of memory, with or without a ceiling."""
     return int(re.findall(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)[0])
 
 
@@ -40,7 +39,7 @@ class Agent:
         script = f"held = b'x' * ({AGENT_MIB} << 20); print(flush=True); input()"
         self._process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout
-        self._process.stdout.readline()  # it has all of it
+        self._process.stdout.readline()  # it has all memory
 
     def lives(self) -> bool:
         return self._process.poll() is None

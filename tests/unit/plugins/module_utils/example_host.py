@@ -36,7 +36,7 @@ SPECS: dict[str, Any] = {
         "main"
     ]["options"].items()
 }
-# The defaults that refer to others, as Ansible would have them.
+# Defaults that refer to other variables, as rendered by Ansible.
 REFERENCES = {
     "agent_toolchain_channel": "agent_policy_rust_channel",
     "agent_toolchain_update_root": "agent_toolchain_dist_server",
@@ -45,7 +45,7 @@ REFERENCES = {
 
 
 def values(**given: Any) -> dict[str, Any]:
-    """All variables, with ``given`` in the place of their defaults."""
+    """All variables, with ``given`` instead of their defaults."""
     found = {name: spec.get("default") for name, spec in SPECS.items()} | given
     for name, source in REFERENCES.items():
         if name not in given:
@@ -103,6 +103,6 @@ def host(observed: Observation = RIGHT, **given: Any) -> Host:
 
 
 def wanted(feature: Any, observed: Observation = RIGHT, **given: Any) -> Wanted:
-    """What one feature wants of the host, not yet rendered."""
+    """The desired state of one feature, not rendered."""
     ours = policy(**given)
     return feature.wanted(ours, host_of(ours, observed, [feature.ROLE]))

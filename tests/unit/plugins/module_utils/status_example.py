@@ -11,7 +11,7 @@ GIB = 1 << 30
 
 
 def facts(**changed: Any) -> dict[str, Any]:
-    """Those of a host of 1536 GiB with a ceiling, with ``changed`` in their place."""
+    """The facts of a host of 1536 GiB with a ceiling, replaced by ``changed``."""
     budget = {
         "total": 1536 * GIB,
         "usable": 1536 * GIB,

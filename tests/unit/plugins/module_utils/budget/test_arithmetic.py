@@ -57,7 +57,7 @@ def test_budgets_of_hosts_with_192_cpus(gib: int, agents: int, recommended: int,
 
 
 def test_budget_of_the_guides_host_on_ec2() -> None:
-    """MemTotal is about 98.4 % of what is sold."""
+    """MemTotal is about 98.4 % of the memory that is sold."""
     budget = memory_budget(1536 * GIB * 984 // 1000, cpus=192)
     assert (budget["max_agents"], budget["recommended_agents"]) == (320, 295)
 
@@ -146,7 +146,7 @@ def test_numbers_below_1_are_named(name: str) -> None:
 
 @pytest.mark.parametrize("change", ["per_agent", "headroom", "system_reserve"])
 def test_advice_in_an_error_works(change: str) -> None:
-    """Whatever value a message advises is accepted."""
+    """Each value that a message advises is accepted."""
     arguments = {"total": 32 * GIB, "per_agent": 4 * GIB, change: 64 * GIB}
     advised = refused(**arguments).split(" to at most ")[1].split("M,")[0].split("G,")[0]
     unit = GIB if f"{advised}G," in refused(**arguments) else MIB

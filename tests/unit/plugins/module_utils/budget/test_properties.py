@@ -21,7 +21,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
-# From what is too small for one agent to more than any machine has; bytes, not only round numbers.
+# From too little for one agent to more than any machine has; bytes, not only round numbers.
 TOTALS = st.integers(1 * GIB, 64 << 40)
 PER_AGENT = st.integers(512 * MIB, 64 * GIB)
 CPUS = st.integers(1, 1024)

@@ -50,7 +50,7 @@ def manifest(*roles):
 
 
 def seen(*roles, units=None, record=None, **files):
-    """The host as the roles want it, with other states at names below /x."""
+    """A compliant host, with other states at names below /x."""
     there = {"/x": FOLDER, **{entry.path: entry.state for role in roles for entry in role.entries}}
     there |= {f"/x/{name}": state for name, state in files.items()}
     found = {"sweep.timer": TIMER} if units is None else units

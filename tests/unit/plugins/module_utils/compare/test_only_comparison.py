@@ -13,9 +13,9 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 
 PLUGINS = Path(__file__).parents[5] / "plugins"
 HOME = "module_utils/compare"
-# Attributes by which paths and units are compared. `kind`, `owner`, `mode` and `target` alone also belong to others.
+# Attributes for comparing paths and units. Other code also uses `kind`, `owner`, `mode` and `target`.
 TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
-# Who may use a function of the comparison, or compare such an attribute, and why.
+# Files that may use a function of the comparison or compare such an attribute, with the reason.
 ALLOWED = {
     "module_utils/state/repair.py": "repairs owner and mode of the manifest's own files",
     "module_utils/state/apply.py": "compares on the host, and takes care that an original is kept before it goes",
@@ -66,7 +66,7 @@ def by_file() -> dict[str, set[str]]:
     found = {}
     for path in sorted(PLUGINS.rglob("*.py")):
         name = str(path.relative_to(PLUGINS))
-        # The toolchain's tree has a receipt and a comparison of its own: one condition is what the rest sees of it.
+        # The toolchain's tree has its own receipt and comparison. The result is one condition.
         if not name.startswith((HOME, "module_utils/toolchain", "module_utils/mirror", "module_utils/crate_tests")):
             found[name] = set(comparisons(ast.parse(path.read_text(encoding="utf-8"))))
     return {name: what for name, what in found.items() if what}
@@ -99,7 +99,7 @@ def test_searched_names_exist():
 
 
 def test_playbooks_and_roles_use_only_the_comparison():
-    """Their conditions use what policy_compare gives, never the state of a path or unit."""
+    """Their conditions use the result of policy_compare, never the state of a path or unit."""
     root = PLUGINS.parent
     words = ("ansible.builtin.stat", ".stat.", "service_facts", "systemctl is-", "sha256sum")
     files = [*(root / "roles").glob("*/tasks/*.yml"), *(root / "playbooks").rglob("*.yml")]

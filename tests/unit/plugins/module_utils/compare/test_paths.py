@@ -51,7 +51,7 @@ def manifest(**records: Record) -> Manifest:
 
 
 def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], held: Manifest) -> list[Step]:
-    """The steps of names below /x, which is there and nobody's."""
+    """The steps for names below /x, an existing folder of no role."""
     there = {"/x": folder(), **{f"/x/{name}": state for name, state in found.items()}}
     return compare_paths(
         ROLE, {f"/x/{name}": state for name, state in wanted.items()}, held, lambda path: there.get(path, ABSENT)
@@ -140,9 +140,9 @@ def test_parents_of_foreign_paths_are_not_implied():
         (Record(file(), file(B)), file(), TAKE),
         (Record(file(), ABSENT), file(B), KEEP),
         (Record(file(), ABSENT), link(), KEEP),
-        (Record(file(), ABSENT), file(mode="0600"), TAKE),  # only the attributes were changed
+        (Record(file(), ABSENT), file(mode="0600"), TAKE),  # only the attributes differ
         (Record(file(), ABSENT), ABSENT, FORGET),
-        (Record(file(), file(B)), file(B), FORGET),  # somebody put it back
+        (Record(file(), file(B)), file(B), FORGET),  # the original was restored by hand
         (Record(file(), file(B)), ABSENT, TAKE),
         (Record(file(), ABSENT), UNREADABLE, REFUSE),
     ],
@@ -182,7 +182,7 @@ def test_path_of_two_roles_has_the_last_state_and_is_removed_with_the_last_role(
     assert [step.action for step in compare_paths("r2", {}, held, look)] == [TAKE]
 
 
-# On small trees: steps are done on a model of a file system.
+# On small trees: the steps run on a model of a file system.
 
 Tree = dict[str, PathState]
 FOLDERS = ["/o", "/o/a", "/o/a/b"]
@@ -191,7 +191,7 @@ ROLES = ["r1", "r2"]
 
 
 def put(tree: Tree, path: str, state: PathState) -> None:
-    """As the module changes a path: a folder that is not empty stays, and only links and files are replaced."""
+    """Change a path like the module: a folder that is not empty stays, and only links and files are replaced."""
     below = [name for name in tree if name.startswith(f"{path}/")]
     if state == ABSENT:
         if not below:
@@ -209,13 +209,13 @@ def look(tree: Tree, path: str) -> PathState:
     above = posixpath.dirname(path)
     while above != "/":
         if tree.get(above, folder()).kind != "directory":
-            return ABSENT  # what is below a link is not looked at
+            return ABSENT  # paths below a link are not read
         above = posixpath.dirname(above)
     return tree.get(path, ABSENT)
 
 
 def apply(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> bool:
-    """Do the steps, as state/apply.py does. False if one is refused, and nothing is done then."""
+    """Run the steps, as state/apply.py does. False if one is refused; then nothing is changed."""
     steps = compare_roles(wanted, held, lambda path: look(tree, path))
     if any(step.action == REFUSE for role in steps.values() for step in role):
         return False
@@ -238,14 +238,14 @@ STATES = st.sampled_from([file(A), file(B), file(A, "0600"), folder(), folder("0
 
 
 def through_a_link(tree: Tree, held: Manifest) -> bool:
-    """Whether a folder that is not ours is a link now: the model does not follow links."""
+    """Whether a foreign folder is a link now. The model does not follow links."""
     ours = {path for path, _record in held.records()}
     return any(tree.get(name, ABSENT).kind == "link" and name not in ours for name in FOLDERS)
 
 
 @st.composite
 def trees(draw: Any) -> Tree:
-    """What was there before: whole folders only, and no link where a folder may be needed."""
+    """The state before: complete folders only, and no link at a path that can need a folder."""
     tree: Tree = {}
     for name in NAMES:
         parent = posixpath.dirname(name)

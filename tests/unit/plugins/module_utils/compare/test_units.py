@@ -59,10 +59,10 @@ def test_unit_in_another_state_than_wanted_differs(unit, seen, differs, part):
     [
         (TIMER, {}),
         (Unit("x.service", own=True), {"active": "inactive", "enabled": "static"}),
-        # Somebody else's unit, which may not be here or may have failed for reasons of its own.
+        # A foreign unit, which may be missing or failed.
         (Unit("agent-runner.service"), {"load": "not-found", "active": "inactive"}),
         (Unit("agent-runner.service"), {"active": "failed"}),
-        # Ours, one for all timers, and one for somebody else's unit.
+        # Own units, one for all timers, and one for a foreign unit.
         (TIMER, {"drop_ins": [OURS, f"{ETC}/timer.d/a.conf"]}),
         (RUNNER, {"drop_ins": MANY, "limits": LIMITS}),
         (RUNNER, {"load": "not-found"}),

@@ -34,14 +34,14 @@ DEFAULTS = [Given("/usr/lib/systemd/system/user-.slice.d/10-defaults.conf", "33%
 
 
 def observed(*, writable=True, sshd=SSHD, tasks=DEFAULTS, **changed):
-    """A host of Ubuntu's defaults, with some settings of the kernel changed."""
+    """A host with Ubuntu's defaults, with some changed kernel settings."""
     kernel = {name: Setting(value, writable) for name, value in UBUNTU.items()}
     kernel.update({name.replace("__", ".").replace("_OF_", "_"): setting for name, setting in changed.items()})
     return replace(RIGHT, capacity=Capacity(kernel, 1_048_576, 4_194_304, tasks, [], sshd))
 
 
 def contexts(seen, **given):
-    """The contexts of the files that are wanted, by path."""
+    """The template contexts of the wanted files, by path."""
     return {entry.path: entry.content.context for entry in wanted(agent_capacity, seen, **given).entries}
 
 

@@ -88,7 +88,7 @@ def test_each_service_has_a_drop_in_and_is_restarted_only_if_configured():
 
 
 def conditions(observed):
-    """What is not as it should be: name, what is found, what differs."""
+    """The differences: name, found value, different parts."""
     role = wanted(agent_limits, observed)
     return [(one.name, one.found, one.differs) for one in role.conditions if one.found != one.expected]
 

@@ -83,9 +83,12 @@ def test_all_reasons_are_reported_at_once_even_without_a_budget():
     [
         (RIGHT, {}),
         (changed(RIGHT, "platform", ids=["debian"], version="13", architecture="aarch64"), {}),
-        (changed(RIGHT, "platform", ids=["debian"], version=""), {}),  # testing has no number
+        (changed(RIGHT, "platform", ids=["debian"], version=""), {}),  # Debian testing has no version
         (changed(RIGHT, "platform", version="22.04"), {}),
-        (changed(RIGHT, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"), {}),  # a number of its own
+        (
+            changed(RIGHT, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"),
+            {},
+        ),  # its version is not Ubuntu's
         (with_agents("Jane.Doe"), {"agent_policy_users": ["Jane.Doe"]}),
         (RIGHT, {"agent_policy_group": r"DOM\agents"}),
         (
@@ -140,7 +143,7 @@ def test_unlisted_member_is_removed_if_the_role_added_it():
     made = AccountsRecord([], [], {"agents": ["bob"]})
     plan = account_plan(accounts([], members=["bob", "eve"], record=made), "agents", ())
     assert plan.pending and plan.leavers == [("bob", "agents")]
-    assert plan.record.members == {"agents": ["bob"]}  # until he has left
+    assert plan.record.members == {"agents": ["bob"]}  # until the member is removed
     after = account_plan(accounts([], members=["eve"], record=plan.record), "agents", ())
     assert not after.pending and after.record.members == {}
 
@@ -159,7 +162,7 @@ def test_members_leave_if_the_group_is_removed():
 
 
 def conditions(observed, **variables):
-    """What is not as it should be."""
+    """The differences."""
     found = wanted(agent_policy, observed, **variables).conditions
     return [(one.kind, one.name) for one in found if one.found != one.expected]
 

@@ -26,7 +26,7 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example
 
 
 def installed(**given):
-    """The host on which the toolchain was installed for these variables."""
+    """A host with the toolchain for these variables."""
     options = {name: values(**given)[f"agent_toolchain_{name}"] for name in agent_toolchain.OPTIONS}
     request = Request.from_options(options)
     there = [

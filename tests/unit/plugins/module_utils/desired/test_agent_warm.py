@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The role wants something only for projects, and what it writes is what the program reads."""
+"""The role has entries only for projects, and the program reads the file of the role."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BIG = memory_budget(1536 * GIB, cpus=192)
     [
         ("auto", "auto", Parallelism(300, 32)),
         (1, 1, Parallelism(1, 1)),
-        ("3", "5", Parallelism(3, 5)),  # as -e and inventories in INI give them
+        ("3", "5", Parallelism(3, 5)),  # as text, from -e and inventories in INI
         ("auto", "cargo", Parallelism(300, 192)),
         (2, "auto", Parallelism(2, 32)),
     ],
@@ -82,7 +82,7 @@ def test_invalid_total_of_nova_is_a_problem_of_the_host():
 
 
 def test_other_roles_change_only_the_guide():
-    """What a role writes depends on its variables, the shared policy and the host."""
+    """The files of a role depend on its variables, the shared policy and the host."""
 
     def contexts(**variables):
         entries = wanted(agent_wrappers, **variables).entries

@@ -123,14 +123,14 @@ def test_defaults_of_all_roles_have_no_problems():
     ids=str,
 )
 def test_wrong_value_is_named_with_its_variable_and_allowed_values(variable, value, allowed):
-    # Others that follow the variable by their default are named, too.
+    # Variables whose default follows this one are named too.
     (line,) = [line for line in problem(**{variable: value}).splitlines() if line.startswith(variable)]
     assert allowed in line
     assert [part for part in parts(value) if str(part).replace("\n", "\\n") in line]
 
 
 def parts(value: Any) -> Iterator[Any]:
-    """The texts and numbers in a value: a message shows at least the wrong one."""
+    """The texts and numbers in a value. A message shows at least the wrong one."""
     if isinstance(value, dict):
         yield from value
         yield from parts(list(value.values()))
@@ -147,7 +147,7 @@ EMPTY_ALLOWED = {name for name, spec in SPECS.items() if spec.get("default") in 
 @pytest.mark.parametrize("value", ["", None], ids=["empty", "null"])
 @pytest.mark.parametrize("variable", sorted(SPECS))
 def test_empty_value_is_refused_unless_it_is_the_default(variable, value):
-    """As a variable that another one should have filled, or a line without a value in YAML."""
+    """For example an undefined reference to another variable, or a line without a value in YAML."""
     if variable in EMPTY_ALLOWED and SPECS[variable].get("type") != "list":
         policy(**{variable: value})
     else:
@@ -335,7 +335,7 @@ SWITCHES = sorted(name for name, spec in SPECS.items() if spec["type"] == "bool"
 
 @pytest.mark.parametrize("name", SWITCHES)
 def test_a_switch_may_be_text(name):
-    """`-e x=false` and inventories in INI give text, and any text is true for Python."""
+    """`-e x=false` and inventories in INI give text, and Python takes any text for true."""
     feature = next(feature for feature in FEATURES if name.startswith(f"{feature.ROLE}_"))
     field = name.removeprefix(f"{feature.ROLE}_")
     for text, value in (("false", False), ("no", False), ("0", False), ("true", True), ("yes", True)):

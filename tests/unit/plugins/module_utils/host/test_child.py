@@ -76,7 +76,7 @@ def test_each_item_fails_separately():
 
 
 def test_hanging_items_leave_time_for_others(monkeypatch):
-    """An agent has many paths that never answer, and they come first."""
+    """An agent has many paths that never answer, and they are the first ones."""
     given = []
 
     def answered(work, *, total, silence):

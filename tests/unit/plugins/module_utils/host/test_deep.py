@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.host import deep as host_deep
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="PAM opens sessions for root")
-USER = "games"  # an account of every Debian and Ubuntu
+USER = "games"  # an account on every Debian and Ubuntu
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_limits_of_a_login_are_read_from_pam_in_kernel_units(root):
 
 @as_root
 def test_process_of_the_session_belongs_to_root(root):
-    """The agent could stop it, or change its limits before they are read."""
+    """Otherwise the agent could stop it, or change its limits before they are read."""
     told = root / "told"
     script = root / "look"
     script.write_text(f"#!/bin/sh\ngrep Uid /proc/$PPID/status >{told}\n")
@@ -70,7 +70,7 @@ def test_failed_login_reports_the_reason_within_its_timeout(root, monkeypatch):
     configure(root, f"{service}session required pam_exec.so {sleep}\n")
     monkeypatch.setattr(host_deep, "LOGIN_SECONDS", 1)
     logins = host_deep.observe_logins([USER, "bin", "daemon"], str(root))
-    # 300 of them may take minutes, not the hour after which the whole host is not checkable.
+    # 300 logins may take minutes, but not an hour: then the host would be not checkable.
     for user, seconds in ((USER, "1 s"), ("bin", "0.5 s"), ("daemon", "0.25 s")):
         assert f"within {seconds}" in logins[user].error
 
@@ -85,7 +85,7 @@ def test_rustup_in_a_home_is_found(tmp_path, monkeypatch):
 
 @as_root
 def test_home_is_read_with_the_rights_of_its_owner(tmp_path, monkeypatch):
-    """What root can see behind an agent's link, the agent would learn from the report."""
+    """Otherwise an agent could read the target of its link in the report, with root's rights."""
     (tmp_path / "secret/bin").mkdir(parents=True)
     (tmp_path / "secret/bin/cargo").touch()
     (tmp_path / "secret").chmod(0o700)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Which file systems a look asks how much is free."""
+"""The file systems whose free space a look reads."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ def lay_out(root, files):
 @pytest.mark.parametrize(
     ("files", "without"),
     [
-        ({}, False),  # no sshd at all
+        ({}, False),  # no sshd
         ({"etc/ssh/sshd_config": "UsePAM yes\n"}, False),
         ({"etc/ssh/sshd_config": "UsePAM no\n"}, True),
-        ({"etc/ssh/sshd_config": "# UsePAM yes\n"}, True),  # sshd's own default
+        ({"etc/ssh/sshd_config": "# UsePAM yes\n"}, True),  # the default of sshd
         ({"etc/ssh/sshd_config": "usepam=YES # really\n"}, False),
         ({"etc/ssh/sshd_config": "UsePAM no\nUsePAM yes\n"}, True),  # the first counts
         ({"etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n", "etc/ssh/sshd_config.d/a.conf": "UsePAM no\n"}, True),

@@ -59,14 +59,14 @@ def test_every_recorded_host_is_tested() -> None:
 
 @pytest.mark.skipif(not Path("/proc/1/cgroup").exists(), reason="needs Linux's /proc")
 def test_memory_of_this_machine() -> None:
-    """Whatever runs the tests: the kernel's own count of pages and CPUs."""
+    """On any machine: the kernel's own count of pages and CPUs."""
     read = read_host()
     assert read["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 1 <= read["cpus"] <= (os.cpu_count() or 0)
 
 
 def test_own_ceiling_does_not_reduce_the_next_budget(tmp_path: Path) -> None:
-    """Apply three times: each writes what is available onto user.slice, in which the next apply's session lies."""
+    """Apply three times: each sets the available memory as the limit of user.slice, which has the session of the next apply."""
     root = lay_out("ec2-1536", tmp_path)
     session = "/user.slice/user-1000.slice/session-4.scope"
     write(tmp_path, "/proc/self/cgroup", f"0::{session}\n")
@@ -99,7 +99,7 @@ def test_lowest_limit_on_the_path_of_pid_1_is_used(limits: dict[str, str], bindi
 
 
 def test_container_reads_only_its_part_of_the_tree(tmp_path: Path) -> None:
-    """Version 1 without a cgroup namespace: the path is the outer one, the mount begins at the container's folder."""
+    """Version 1 without a cgroup namespace: the path is that of the host, and the mount starts at the container's folder."""
     root = lay_out("hybrid", tmp_path)
     write(tmp_path, "/proc/1/cgroup", "4:memory:/docker/c1\n0::/\n")
     write(
@@ -118,7 +118,7 @@ def test_only_online_and_allowed_cpus_are_counted(tmp_path: Path) -> None:
     assert read_host(root)["cpus"] == 3
 
 
-# Path, content, and what the error shows of it.
+# Path, content, and its part in the error.
 BAD = [
     ("/proc/meminfo", "MemTotal: 0 kB\n", "MemTotal is '0 kB'"),
     ("/proc/meminfo", "MemTotal: lots\n", "MemTotal is 'lots'"),
@@ -163,7 +163,7 @@ def test_missing_files_are_errors(path: str, tmp_path: Path) -> None:
 
 
 def test_limit_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """A folder in place of the file: permissions would not stop root, who often runs the tests."""
+    """A folder instead of the file, because permissions do not stop root, which often runs the tests."""
     root = lay_out("ec2-384", tmp_path)
     (tmp_path / "sys/fs/cgroup/init.scope/memory.max").unlink()
     (tmp_path / "sys/fs/cgroup/init.scope/memory.max").mkdir()

@@ -37,7 +37,7 @@ def test_a_file_system_that_a_user_mounted_is_known(table):
     assert [mounted_by_user(device, path) for device in asked] == [True, False, False, False]
 
 
-# What Python takes for the end of a line or of a word, and the kernel writes as it is.
+# Characters that end a line or a word for Python, and that the kernel does not escape.
 @pytest.mark.parametrize("name", [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u3000", "\r\r\r", "\udcff\r - \r"], ids=ascii)
 def test_special_names_of_mount_points_do_not_end_the_look_or_hide_a_mount(table, tmp_path, name):
     spoilt = os.fsencode(name) + b" rw,nosuid shared:1 - fuse.x s rw,user_id=1000,group_id=1000"

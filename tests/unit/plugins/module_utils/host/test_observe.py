@@ -35,7 +35,7 @@ PACKAGE = "ansible_collections.nova.agent_host.plugins"
 
 
 def test_observation_of_this_host_is_decoded(tmp_path):
-    """The real look, whatever this host is."""
+    """The real look at this machine."""
     asked = Question(users=[ME, "nobody-of-that-name"], packages=["dpkg"], manifest=str(tmp_path / "manifest.json"))
     observed = look(asked)
     answer = json.loads(json.dumps(outgoing(encode(observed))))
@@ -54,7 +54,7 @@ def test_files_of_the_manifest_and_requested_files_are_read(tmp_path):
     }
     found = observe_files(Manifest({"r": RoleRecord(recorded)}), [str(tmp_path), str(tmp_path / "none")])
     assert found[str(ours)] == observe(str(ours)) and found[str(ours)].sha256
-    assert found[str(theirs)].kind == "file" and not found[str(theirs)].sha256  # theirs is never read
+    assert found[str(theirs)].kind == "file" and not found[str(theirs)].sha256  # a foreign file is never read
     assert found[str(tmp_path)].kind == "directory" and found[str(tmp_path / "none")] == ABSENT
 
 
@@ -92,7 +92,7 @@ Version: 1:2.39
 
 def test_installed_packages_are_found_under_every_name(tmp_path, monkeypatch):
     monkeypatch.setattr(host_observe, "DPKG_STATUS", str(tmp_path / "status"))
-    assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg at all
+    assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg
     (tmp_path / "status").write_text(STATUS)
     right = [
         "gcc",
@@ -124,7 +124,7 @@ def test_path_below_a_foreign_link_is_unreadable_and_the_look_continues(tmp_path
 
 
 def test_look_loads_no_code_that_compares_or_changes():
-    """A host compiles each file that a look loads, on every trip."""
+    """On every trip, the host compiles each file that a look loads."""
     collections = host_observe.__file__.partition("/ansible_collections/")[0]
     command = [sys.executable, "-c", f"import sys, {PACKAGE}.modules.agent_host_info; print(*sys.modules)"]
     loaded = subprocess.run(

@@ -25,7 +25,7 @@ MISSING = UnitState("not-found", "", "inactive", "", True)
 
 @pytest.fixture
 def systemctl(tmp_path, monkeypatch):
-    """Make what systemctl says; gives a function that tells what it was asked."""
+    """Set the output of systemctl. Return a function that returns its arguments."""
     monkeypatch.setitem(programs.ENVIRONMENT, "PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     asked = tmp_path / "asked"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Opening folders without following links, and what their file systems have."""
+"""Opening folders without following links, and their file systems."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_forged_times_of_an_owner_cannot_remove_more_of_others(rows, liar, seed:
     turns = [turn for _one, turn in ordered]
     assert turns == sorted(turns)
     present = {one.uid for one in lied if not one.gone}
-    # When the last turn begins, nobody has more than a share of bytes and inodes.
+    # Before the last group, no owner has more than its share of bytes and inodes.
     for uid in present:
         others = [one for one in lied if not one.gone and one.uid != uid]
         left = [one for one, turn in ordered if turn == OTHERS and one.uid == uid]

@@ -29,7 +29,7 @@ def entry(name: str, target: str) -> dict[str, Any]:
 
 
 def manifest() -> dict[str, Any]:
-    """The shape of upstream's, in small."""
+    """A small manifest with the structure of upstream's."""
     names = ("rustc", "cargo", "rust-std", "clippy-preview", "rust-docs")
     packages = {name: {"target": {target: entry(name, target) for target in (ARM, X86)}} for name in names}
     packages["rust-src"] = {"target": {"*": entry("rust-src", "any")}}

@@ -30,7 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ANSWER: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/answer.json").read_text(encoding="utf-8"))
-# An integer as large as JSON's can be, and texts with every character, also those that no text should have.
+# Large integers, and texts with every character, also invalid ones.
 TEXT = st.text(st.characters() | st.characters(categories=["Cc", "Cs", "Cf"]), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
@@ -67,7 +67,7 @@ def test_decoded_and_encoded_answer_is_unchanged():
 
 
 def test_fixture_has_every_part_of_an_answer():
-    """Else the tests below would not reach it."""
+    """Otherwise the tests below would not reach it."""
     empty = [at for at in PLACES if at and len(at) == 1 and ANSWER[at[0]] in ([], {}, None)]
     assert empty == []
 
@@ -107,7 +107,7 @@ OF_THE_SAME_TYPE = {
 @given(st.sampled_from([at for at in PLACES if at]), st.data())
 @settings(max_examples=800)
 def test_false_answer_is_compared_or_has_one_problem(at, data):
-    """What fits the types can be any lie. No lie is an exception that would show a trace, or end other hosts' report."""
+    """A false answer can still have the right types. It never causes an exception, which would end the report of other hosts."""
     held: Any = ANSWER
     for key in at:
         held = held[key]

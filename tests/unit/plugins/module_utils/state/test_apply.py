@@ -32,7 +32,7 @@ NO_CONDITIONS = Conditions()
 
 
 class Units:
-    """A stand-in for systemd that notes what it was told."""
+    """A stand-in for systemd that records its commands."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -63,7 +63,7 @@ class Units:
 
 
 class Host:
-    """A folder that stands for a host's root, and the manifest beside it."""
+    """A folder instead of the root folder of a host, with the manifest beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -117,7 +117,7 @@ class Host:
 
 
 def start(work) -> int:
-    """Run ``work`` in a process of its own; its pid."""
+    """Run ``work`` in a separate process. Return its pid."""
     pid = os.fork()
     if not pid:
         work()
@@ -126,13 +126,13 @@ def start(work) -> int:
 
 
 def status(pid: int) -> int:
-    """How the process ended: its exit status, or minus the signal."""
+    """The exit status of the process, or minus its signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    # So that the tests run without root, and beside each other.
+    # So that the tests run without root and in parallel.
     path = str(tmp_path / "lock")
     monkeypatch.setattr(state_apply, "locked", lambda: lock.locked(path))
     monkeypatch.setattr(compare_paths, "IMPLIED", PathState("directory", "0755", **ME))
@@ -151,7 +151,7 @@ def test_applying_twice_changes_once(host):
 
 
 def enlarge(path: Path) -> None:
-    """Larger than any memory, on no block of the disk."""
+    """A sparse file larger than any memory."""
     os.truncate(path, 1 << 40)
 
 
@@ -174,7 +174,7 @@ def test_folder_replaced_by_a_link_is_created_again_with_its_content(host, folde
     assert told.changed_paths == done.changed_paths == [host.path(path) for path in below]
     assert (host.tree(), host.roles()) == (before, manifest_before)
     assert not host.apply(*entries).changed
-    assert sorted(os.listdir(tmp_path / "elsewhere"))  # what was moved there is left there
+    assert sorted(os.listdir(tmp_path / "elsewhere"))  # the moved files stay there
     shutil.rmtree(tmp_path / "elsewhere")
     assert host.apply().kept == [] and host.tree() == {}
 
@@ -285,7 +285,7 @@ def test_unwanted_edited_file_stays_and_is_reported_once(host):
     outcome = host.apply(host.file("stays"))
     assert outcome.kept == [host.path("old")] and outcome.changed_paths == []
     assert not host.apply(host.file("stays")).changed
-    assert host.apply().kept == [host.path("old")]  # taking the role out looks at it again
+    assert host.apply().kept == [host.path("old")]  # removing the role compares it again
     assert (host.root / "old").read_text() == "mine now\n"
 
 
@@ -311,7 +311,7 @@ def test_path_of_two_roles_is_removed_with_the_last_role(host):
 
 
 def test_folder_implied_by_two_roles_is_removed_with_the_last_role(host):
-    """As when the prefix is changed: one role after the other leaves the old one."""
+    """As after a change of the prefix: one role after the other leaves the old prefix."""
     host.apply(host.file("opt/nova/shims/x"), role="toolchain")
     host.apply(host.file("opt/nova/bin/y"), role="wrappers")
     host.apply(host.file("srv/shims/x"), role="toolchain")
@@ -356,7 +356,7 @@ def test_absent_path_is_removed_and_restored_with_the_role(host):
 
 @pytest.mark.parametrize("killed_at", [0, 1, 2])
 def test_killed_run_is_completed_by_the_next(host, monkeypatch, killed_at):
-    """SIGKILL between two files: what was written is in the manifest, and apply as well as taking out finish the work."""
+    """SIGKILL between two files: the manifest has the written files, and both apply and retire complete the work."""
     (host.root / "b").write_text("theirs\n")
     entries = [host.file("a"), host.file("b"), host.file("c")]
     real, done = state_change.put, []
@@ -399,7 +399,7 @@ def test_link_of_another_user_in_the_path_is_not_followed(host, tmp_path):
     with pytest.raises(state_apply.ApplyError, match="uid 1000") as error:
         host.apply(host.file("scripts/run.sh", "two\n"), host.file("other"))
     assert host.path("scripts") in str(error.value)
-    assert (host.root / "other").exists()  # nobody keeps root from its other files
+    assert (host.root / "other").exists()  # root's other files are written
     with pytest.raises(StateError):
         state_change.put(host.path("scripts/run.sh"), PathState("file", "0644", **ME, sha256="0" * 64), b"")
     host.apply()
@@ -408,7 +408,7 @@ def test_link_of_another_user_in_the_path_is_not_followed(host, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are told from others'")
 def test_own_files_in_a_folder_writable_for_others_are_one_line_with_the_remedy(host):
-    """A prefix in a folder that a group may write."""
+    """A prefix in a folder that is writable for a group."""
     (host.root / "opt").mkdir()
     (host.root / "opt").chmod(0o775)
     entries = [host.folder("opt/ours"), *(host.file(f"opt/ours/{number}") for number in range(5)), host.file("other")]
@@ -528,7 +528,7 @@ def test_modes_do_not_depend_on_the_umask(host):
 
 
 def test_two_controllers_wait_for_each_other(host, tmp_path):
-    """Real processes: what each reads before it writes is what the other wrote last."""
+    """Real processes: each reads the last state that the other one wrote."""
     counter = tmp_path / "counter"
     counter.write_text("0")
 
@@ -544,7 +544,7 @@ def test_two_controllers_wait_for_each_other(host, tmp_path):
     assert not os.path.exists(path)
 
 
-# Units: what systemd is told, and when.
+# Units: the commands for systemd, and their order.
 
 TIMER = Unit("sweep.timer", own=True, active=True)
 RUNNER = Unit("runner.service", restart=True)
@@ -553,7 +553,7 @@ RUNS = UnitState("loaded", "enabled", "active", "success", False)
 
 @pytest.fixture
 def etc(host, monkeypatch):
-    """The host, with its folder ``system`` as systemd's, and units that run."""
+    """The host, with the folder ``system`` for systemd, and running units."""
     found = {}
     folder = host.path("system")
     (host.root / "system").mkdir()
@@ -624,7 +624,7 @@ def test_failed_restart_is_repeated_by_the_next_apply(etc):
 
 
 def test_failed_unit_does_not_block_others(etc):
-    """As a service for which an agent has taken something that it needs."""
+    """For example a service for which an agent uses up a resource."""
     etc.systemd.fails = "start sweep.timer"
     with pytest.raises(state_apply.ApplyError, match="start sweep.timer"):
         etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has the rights of others")
 
-AGENT, GROUP = pwd.getpwnam("games")[2:4]  # an account of every Debian and Ubuntu
+AGENT, GROUP = pwd.getpwnam("games")[2:4]  # an account on every Debian and Ubuntu
 TARGET = "/opt/nova-agent/bin/cargo_agent.sh"
 NAME = "cargo_agent.sh"
 
@@ -61,7 +61,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
-    """All that is below ``folder`` and could be changed."""
+    """Everything below ``folder`` that can change."""
     told = {}
     for path in [folder, *folder.rglob("*")]:
         found = path.lstat()
@@ -159,7 +159,7 @@ def test_obstacle_at_the_folder_is_reported(checkout, tmp_path, kind):
 
 
 def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
-    """The agent's file is kept; `scripts` becomes a link of root's to a folder of root's; the host is retired."""
+    """The agent's file is stored, `scripts` becomes a link of root to a folder of root, and the host is retired."""
     victim = tmp_path / "profile.d"
     victim.mkdir()
     checkout.link.write_text("touch owned\n")
@@ -167,7 +167,7 @@ def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
     original = checkout.original()
     assert checkout.put().outcome == "changed"
     checkout.scripts.rename(checkout.root / "aside")
-    checkout.scripts.symlink_to(victim)  # root's: whoever made it, it is not followed
+    checkout.scripts.symlink_to(victim)  # a link of root is not followed, whoever created it
     before = snapshot(victim)
     (back,) = foreign.take_back([original])
     assert back.outcome == "left"
@@ -178,7 +178,7 @@ def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
 
 @pytest.mark.parametrize("call", ["symlink", "rename", "open", "mkdir"])
 def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_path, monkeypatch, call):
-    """As an agent that sleeps in inotify and gets the CPU: each name is exchanged for a link of its own."""
+    """An agent that waits with inotify and gets the CPU: it replaces each name with its own link."""
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / NAME).write_text("root's\n")
@@ -208,13 +208,13 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
     monkeypatch.setattr(os, call, woken)
     foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
     monkeypatch.undo()
-    assert list(tmp_path.glob("aside-*"))  # the attack took place
+    assert list(tmp_path.glob("aside-*"))  # the attack ran
     assert snapshot(victim) == before
     assert {item.lstat().st_uid for item in tmp_path.rglob("*") if victim not in (item, item.parent)} == {AGENT}
 
 
 def owners(root: Path) -> set[int]:
-    """Of all that is below ``root``, by descriptor: names are swapped meanwhile."""
+    """Everything below ``root``, by descriptor, because names are swapped meanwhile."""
     found = set()
     for _path, folders, files, folder in os.fwalk(root):
         for name in [*folders, *files]:
@@ -223,8 +223,8 @@ def owners(root: Path) -> set[int]:
     return found
 
 
-# Waits in inotify for each step that anybody does in `scripts`, and then exchanges the name of that step for a link of
-# its own, and `scripts` for a link to the victim, and back.
+# Waits with inotify for each change in `scripts`, then replaces the changed name with its own
+# link, and `scripts` with a link to the victim, and back.
 AGENT_PROCESS = f"""
 import ctypes, os, struct, sys
 os.chdir(sys.argv[1]); os.setgroups([]); os.setgid({GROUP}); os.setuid({AGENT})
@@ -246,7 +246,7 @@ while True:
 
 
 def test_agent_process_that_swaps_paths_at_each_step_gains_nothing(checkout, tmp_path):
-    """The swaps are counted, and not the time: the agent has 500 of them, in as many applies as that takes. Root makes
+    """The swaps are counted, not the time: the agent has 500 of them, in as many applies as necessary. Root makes
     its link in some, and in others the swap came before."""
     victim = tmp_path / "victim"
     victim.mkdir()
@@ -313,13 +313,13 @@ def test_file_changed_after_it_was_stored_stays(checkout):
 
 
 def test_folder_that_belongs_to_root_is_reported(tmp_path):
-    """Nobody's rights would be the right ones."""
+    """No account has the right permissions."""
     checkout = Checkout(tmp_path / "nova")
     checkout.give(0)
     checkout.root.chmod(0o775)
     assert f"may write in {checkout.root}," in checkout.put().why
     checkout.root.chmod(0o755)
-    assert checkout.put().outcome == "changed"  # root's alone
+    assert checkout.put().outcome == "changed"  # only root can change it
 
 
 KINDS = st.sampled_from(

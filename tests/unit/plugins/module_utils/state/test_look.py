@@ -95,7 +95,7 @@ def test_foreign_link_in_a_path_is_not_followed(tmp_path):
 
 @as_root
 def test_link_of_root_is_followed_only_in_a_folder_that_only_root_can_change(tmp_path):
-    """An agent can own a link of root's by moving it, or by moving what is around it."""
+    """An agent can move a link of root, or its parent folder, into its own folders."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/file").write_text("here\n")
     for owner, mode in ((AGENT, 0o755), (0, 0o775), (0, 0o757), (0, 0o1777)):
@@ -106,7 +106,7 @@ def test_link_of_root_is_followed_only_in_a_folder_that_only_root_can_change(tmp
         os.chown(folder, owner, owner)
         folder.chmod(mode)
         assert observe(str(folder / "link/file")).kind == "unreadable"
-        # What is below a foreign folder can be exchanged with it. In /tmp nobody can exchange what is root's.
+        # Paths below a foreign folder can be replaced with it. In /tmp only root can replace its files.
         assert observe(str(folder / "own/link/file")).kind == ("file" if mode == 0o1777 else "unreadable")
 
 
@@ -128,7 +128,7 @@ def test_root_changes_nothing_in_a_folder_writable_for_others(tmp_path):
 
 
 def test_content_is_written_only_if_its_hash_matches(tmp_path):
-    """What is kept of a file before ours, and what is put back, passes here too."""
+    """Stored and restored originals are also written this way."""
     owner, group = owner_name(os.geteuid()), group_name(os.getegid())
     wanted = PathState("file", "0644", owner, group, hashlib.sha256(b"planned").hexdigest())
     with pytest.raises(StateError, match="sha256"):

@@ -34,7 +34,7 @@ def test_manifest_is_read_as_written(manifest):
 
 
 def test_manifest_of_an_earlier_version_is_read(tmp_path):
-    """Of 0.1.0, which had a run and a seal, and no restarts."""
+    """A manifest of 0.1.0, with a run and a seal, and without restarts."""
     data = Manifest(HELD).to_dict() | {"run": "x", "seal": {"variables": "y"}}
     del data["roles"]["agent_limits"]["restarts"]
     (tmp_path / "manifest.json").write_text(json.dumps(data))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""What runs on a host changes files by the descriptor of their folder, except where the folder is root's alone."""
+"""Code on a host changes files by the descriptor of their folder, unless only root can change the folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[5]
-# Functions of os that change what a name leads to, and the arguments by which they use a descriptor instead.
+# Functions of os that change a file by its name, and the arguments with which they use a descriptor instead.
 CHANGES = {
     **dict.fromkeys(("chown", "chmod", "mkdir", "mkfifo", "mknod", "rmdir", "symlink", "unlink", "remove", "utime"), "dir_fd"),
     **dict.fromkeys(("link", "rename", "replace"), "dst_dir_fd"),
@@ -22,7 +22,7 @@ CHANGES = {
 OTHERS = {"copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "move", "rmtree"}
 METHODS = {"hardlink_to", "symlink_to", "touch", "write_bytes", "write_text"}
 WRITES = set("wax+")
-# Who may do it by name, and why.
+# Code that may change files by name, with the reason.
 ALLOWED = {
     "host/kernel.py": "settings in /proc/sys",
     "hygiene/audit_log.py": "the name is /proc/self/fd/N, of a file that is open",
@@ -78,7 +78,7 @@ def _has_word(call: ast.Call | None, word: str) -> bool:
 
 
 def _writes(call: ast.Call) -> bool:
-    """Whether open() may write, and not by a descriptor: os.open(...), or an opener that has one."""
+    """Whether open() may write by a name, without os.open(...) or an opener with a descriptor."""
     mode = next((one.value for one in call.keywords if one.arg == "mode"), (*call.args, None, None)[1])
     opened = isinstance(call.args[0], ast.Call) and getattr(call.args[0].func, "attr", "") == "open"
     if mode is None or opened or _has_word(call, "opener"):
@@ -87,7 +87,7 @@ def _writes(call: ast.Call) -> bool:
 
 
 def test_only_listed_functions_change_files_by_path():
-    """A guard rail for who writes code, not a proof: it does not see `getattr(os, name)`, a change by a program (`chown`),
+    """A reminder for developers, not a proof: it does not find `getattr(os, name)`, a change by a program (`chown`),
     what a folder's path has in it, or whether a descriptor is the right one. state/change.py refuses at run time what
     lies in a folder that others may change."""
     folder = ROOT / "plugins"

@@ -26,7 +26,7 @@ def manifest(tmp_path):
 
 
 def wrong(manifest):
-    """What differs, by path."""
+    """The differences, by path."""
     wanted = wanted_record(str(manifest))
     found = {path: differences(wanted[path], state) for path, state in observe_record(str(manifest)).items()}
     return {path: names for path, names in found.items() if names}

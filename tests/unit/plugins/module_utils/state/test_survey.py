@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-# A FUSE file system that an account has mounted for all (user_allow_other), with a server that answers nothing.
+# A FUSE file system that an account mounted for all users (user_allow_other), with a server that never answers.
 SILENT_MOUNT = """
 import ctypes, json, os, sys
 from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign

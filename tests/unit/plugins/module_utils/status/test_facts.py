@@ -99,7 +99,7 @@ def test_holding_and_waiting_processes_are_found_by_their_titles(root, pool):
 
 
 def test_process_that_does_not_answer_hides_only_the_titles(root, pool, monkeypatch):
-    """As of a process that has a file of a dead file system where its title was."""
+    """A process whose title is a file on a dead file system."""
     monkeypatch.setattr(pool_module, "TITLES_SECONDS", 0.3)
     process(root, 50, 1, "perl", "memory-gate: holds 1073741824 for rustc serde")
     process(root, 51, 1, "perl", "")

@@ -35,7 +35,7 @@ def ledger(*hits, slot=0, memory=0):
 
 
 def said(label: str, **changed) -> str:
-    """What stands under a label, as one line."""
+    """The text of a label, as one line."""
     text = "\n".join(render(facts(**changed)))
     match = re.search(rf"^{label} +(.*(?:\n {{10}}.*)*)", text, re.MULTILINE)
     assert match, text

@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def observed(**more: Any) -> ToolchainTree:
-    """As on a host on which OPTIONS was applied."""
+    """The state of a host after an apply of OPTIONS."""
     request = Request.from_options(OPTIONS)
     toolchains = [
         InstalledToolchain(name=one.channel, sha256=one.sha256, **one.to_dict()) for one in request.toolchains

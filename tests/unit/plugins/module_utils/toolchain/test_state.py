@@ -27,7 +27,7 @@ NOTHING = ToolchainTree(present=False, request="", toolchains=[], problems=[], i
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small tree with a receipt; no rustup was needed to make it."""
+    """A small tree with a receipt, made without rustup."""
     generation = tmp_path / ".toolchain/abcd1234"
     (generation / "bin").mkdir(parents=True)
     (tmp_path / ".toolchain").chmod(0o755)
@@ -165,7 +165,7 @@ def test_leftovers_need_no_new_generation():
 
 
 def test_observation_only_reads():
-    """It is part of the one look at a host: no process, no network, nothing written."""
+    """It is part of the look at a host: no process, no network, no written file."""
     code = (
         "import sys\n"
         "def watch(event, arguments):\n"
