@@ -106,7 +106,7 @@ def test_compliant_hosts_are_one_line_one_trip_and_no_change(fleet):
 def test_drift_of_accounts_units_and_settings_is_found(broken):
     broken.run(
         "host1",
-        "rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc\n"
+        "rm -f /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc\n"
         "echo 'agent1 hard nofile 2000' > /etc/security/limits.d/99-other.conf\n"
         "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron\n"
         "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config\n"

@@ -112,7 +112,9 @@ def test_damaged_paths_are_repaired_by_one_task_and_listed_in_check_mode(lab):
 
 def test_damaged_toolchain_and_lost_membership_are_repaired_by_one_task_each(lab):
     lab.site().succeeded()
-    lab.run("host1", "gpasswd --delete agent1 nova-agents; rm /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc")
+    lab.run(
+        "host1", "gpasswd --delete agent1 nova-agents; rm -f /opt/nova-agent/toolchain/rustup/toolchains/*/bin/rustc"
+    )
     told = lab.site("--check").succeeded()
     done = lab.site().succeeded()
     assert len(done.changed["host1"]) == len(told.changed["host1"]) == 2

@@ -81,6 +81,7 @@ class Generation:
         for toolchain in steps.install:
             self._install(toolchain)
         self._rustup("default", self._name(request.toolchains[0]))
+        self._link_short_names(request.toolchains[0])
         installed = [
             {
                 **toolchain.to_dict(),
@@ -91,6 +92,14 @@ class Generation:
             for toolchain in (*request.toolchains, *(spare for spare in steps.keep if spare not in request.toolchains))
         ]
         self._finish(request, installed)
+
+    def _link_short_names(self, pin: Toolchain) -> None:
+        """`1.92` and `stable` select the pinned 1.92.0, for repositories and CI scripts that name no patch version."""
+        short = re.match(r"(\d+\.\d+)\.\d+$", pin.channel)
+        for name in (short.group(1), "stable") if short else ():
+            path = os.path.join(self.root, toolchain_path(name, self.triple))
+            if not os.path.lexists(path):  # an extra toolchain can have this name
+                os.symlink(self._name(pin), path)
 
     def _name(self, toolchain: Toolchain) -> str:
         return f"{toolchain.channel}-{self.triple}"

@@ -176,6 +176,14 @@ def test_rustup_reads_but_does_not_change(host: Host) -> None:
         "default 1.92.0",
         "update",
         "component list",
+        "default stable",
+        "+stable component add clippy",
+        "component add --toolchain 1.92 clippy rustfmt",
+        "target add --toolchain stable TRIPLE",
+        "toolchain install stable --profile minimal --component clippy,rustfmt --no-self-update",
+        "toolchain install 1.92 -c clippy -t TRIPLE",
+        "install 1.92.0 1.93.0 --profile=minimal",
+        "run stable rustc -V",
     ],
 )
 def test_rustup_accepts_installed_components(host: Host, words: str) -> None:
@@ -194,6 +202,10 @@ def test_rustup_accepts_installed_components(host: Host, words: str) -> None:
         "toolchain install 1.94.0",
         "toolchain uninstall 1.93.0",
         "-q toolchain install 1.92.0 --component rust-src",
+        "toolchain install stable -c clippy,rust-src",
+        "toolchain install 1.92.0 1.94.0",
+        "toolchain install 1.93 --profile minimal",
+        "toolchain install 1.92.0 --target=wasm32-unknown-unknown",
         "default 1.93.0",
         "set profile default",
         "self uninstall -y",
@@ -275,6 +287,24 @@ def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
         f"cargo: there is no Rust in {host.prefix}/toolchain; an administrator installs it with nova.agent_host.site\n"
     )
     assert said.returncode == 127
+
+
+@pytest.mark.parametrize("name", ["1.92", "stable", f"stable-{TRIPLE}"])
+def test_a_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
+    checkout = host.prefix / "checkout"
+    checkout.mkdir(mode=0o755)
+    (checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{name}"\n')
+    version = "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
+    assert host.run(f"{host.prefix}/local/rustc", "-V", cwd=str(checkout)).stdout == version
+    assert (
+        host.tool("rustc", f"+{name}", "-V").stdout == host.tool("rustc", "-V", RUSTUP_TOOLCHAIN=name).stdout == version
+    )
+    said = host.tool("check-toolchain-pin", str(checkout))
+    assert said.returncode == 0, said.stderr
+    host.tree.apply("1.93.0", purge=True)
+    assert host.tool("rustc", "+stable", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+    assert host.tool("rustc", "+1.92", "-V").returncode == 1
+    assert host.tree.observe().problems == []
 
 
 @pytest.mark.parametrize(
