@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from .request import RequestError
@@ -19,13 +20,21 @@ SETTINGS = (
     "RUSTUP_USE_REQWEST",
     "RUSTUP_USE_RUSTLS",
 )
-OURS = ("RUST", "CARGO", "LD_", "PYTHON", "MALLOC_")
+OURS = ("RUST", "CARGO", "LD_", "PYTHON", "MALLOC_", "TMPDIR")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PROXIES = ("http_proxy", "https_proxy")
 PUBLIC = (*SETTINGS, "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")  # never a secret
 
 
 def check_environment(given: Mapping[str, object], name: str) -> dict[str, str]:
-    """``given`` as text. Raises RequestError, without values, for variables that the module would ignore."""
+    """``given`` as text. Raises RequestError, without texts, for variables that the module would ignore, and for what
+    YAML makes of yes and no: rustup reads every text except 0 as yes."""
+    for key, value in given.items():
+        if not NAME.fullmatch(str(key)):
+            raise RequestError(f"{name} has {key!r}; allowed is a variable's name, such as https_proxy")
+        if value is None or isinstance(value, (bool, list, dict)):
+            shown = value if isinstance(value, bool) else "empty" if value is None else f"a {type(value).__name__}"
+            raise RequestError(f"{name}: {key} is {shown}; allowed is text, such as '1'")
     refused = sorted(key for key in given if key.startswith(OURS) and key not in SETTINGS)
     if refused:
         raise RequestError(
