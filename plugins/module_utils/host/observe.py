@@ -203,13 +203,17 @@ def observe_packages(names: Iterable[str]) -> dict[str, bool]:
 def _installed(status: str) -> set[str]:
     """All names of installed packages that apt-get install accepts."""
     found = set()
+    native = re.search(r"^Package: dpkg\n(?:.+\n)*?Architecture: (\S+)$", status, re.MULTILINE)
     for block in status.split("\n\n"):
         if not re.search(r"^Status: \S+ ok installed$", block, re.MULTILINE):
             continue  # Status does not always follow Package directly
         fields = dict(re.findall(r"^(Package|Architecture|Version|Provides): *(.*)$", block, re.MULTILINE))
         name = fields.get("Package", "")
         provided = re.sub(r"\([^)]*\)|:\w+", "", fields.get("Provides", "")).replace(",", " ").split()
-        both = {name, f"{name}:{fields.get('Architecture')}"}
+        architecture = fields.get("Architecture", "")
+        both = {name, f"{name}:{architecture}"}
+        if native and architecture in ("all", native.group(1)):  # apt counts packages for all as native ones
+            both |= {f"{name}:native", f"{name}:{native.group(1)}"}
         found |= both | {f"{one}={fields.get('Version')}" for one in both} | set(provided)
     return found
 

@@ -83,6 +83,22 @@ Architecture: amd64
 Version: 4:12.2.0-3
 Provides: c-compiler, gcc-x86-64-linux-gnu (= 4:12.2.0-3), gcc:amd64
 
+Package: dpkg
+Essential: yes
+Status: install ok installed
+Architecture: amd64
+Version: 1.21.22
+
+Package: tzdata
+Status: install ok installed
+Architecture: all
+Version: 2025b-0
+
+Package: libc6
+Status: install ok installed
+Architecture: i386
+Version: 2.36-9
+
 Package: git
 Status: deinstall ok config-files
 Architecture: amd64
@@ -102,8 +118,14 @@ def test_installed_packages_are_found_under_every_name(tmp_path, monkeypatch):
         "gcc=4:12.2*",
         "c-compiler",
         "gcc-x86-64-linux-gnu",
+        "gcc:native",
+        "tzdata:amd64",
+        "tzdata:all",
+        "tzdata:native=2025b*",
+        "dpkg",
+        "libc6:i386",
     ]
-    wrong = ["git", "gcc:arm64", "gcc=1", "gcc=4:13*", "cc"]
+    wrong = ["libc6:amd64", "libc6:native", "tzdata:arm64", "git", "gcc:arm64", "gcc=1", "gcc=4:13*", "cc"]
     assert observe_packages([*right, *wrong]) == {**dict.fromkeys(right, True), **dict.fromkeys(wrong, False)}
 
 
