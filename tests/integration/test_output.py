@@ -144,7 +144,29 @@ def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
     )
 
 
-def test_injected_facts_are_refused_with_the_name_of_the_setting(lab, monkeypatch):
+@pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
+def test_apt_goes_through_the_proxy_of_the_environment(lab, name):
+    own = "/etc/apt/apt.conf.d/99test-hosts"
+    _, proxy, *_ = lab.run("host1", f"cat {own}; mv {own} /run/own-proxy; rm -rf /var/lib/apt/lists").split('"')
+    try:
+        environment = {name: proxy, "no_proxy": lab.controller}  # where the mirror of toolchains is
+        lab.roles(
+            "agent_toolchain", agent_toolchain_packages=["hello"], agent_toolchain_environment=environment
+        ).succeeded()
+        lab.run("host1", "hello; ! ls /run/nova-agent-apt.conf")
+    finally:
+        lab.run("host1", f"mv /run/own-proxy {own}; apt-get -qqy purge hello")
+
+
+def test_packages_that_apt_does_not_get_are_named_with_the_variable(lab):
+    wrong = {"agent_toolchain_packages": ["no-such-package"]}
+    assert lab.roles("agent_toolchain", **wrong).failed().told.splitlines()[-1] == (
+        "no-such-package (agent_toolchain_packages) can't be installed from the host's apt sources; a proxy can be set in"
+        " agent_toolchain_environment: No package matching 'no-such-package' is available"
+    )
+
+
+def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, monkeypatch):
     command, environment = lab.command("nova.agent_host.site")
     environment["ANSIBLE_INJECT_FACT_VARS"] = "true"
     done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)  # fmt: skip
