@@ -119,14 +119,21 @@ read_pin() {
 
 # ---- runners of tests and programs ----
 
-# set_runner FOLDER: sets memory-gate as the runner of this machine's targets. memory-gate then starts the repository's runner.
+# set_runner FOLDER: sets memory-gate as the runner of the Linux targets of this command. memory-gate then starts the repository's
+# runner.
 set_runner() {
-  local machine=${HOSTTYPE:-x86_64} target name file own='' runner=$1/runner
-  local -a targets=("$machine-unknown-linux-gnu" "$machine-unknown-linux-musl")
+  local machine=${HOSTTYPE:-x86_64} target name file value='' own='' runner=$1/runner
+  local -a targets=()
   [[ ! ${options[runner]+set} ]] || return 0 # --config has priority
   [[ $command != run ]] || runner=$1/program
-  [[ ${options[--target]-} != *-linux-* ]] || targets=("${options[--target]}")
   find_configuration
+  read -ra expansion <<<"${options[--target]-${CARGO_BUILD_TARGET-}}"
+  ((${#expansion[@]})) || ! setting_of_configuration build target || read_words "$value"
+  for target in "${expansion[@]}"; do
+    target=${target##*/} target=${target%.json} # cargo names a target after its file
+    [[ ! $target =~ ^[A-Za-z0-9_.]+-[A-Za-z0-9_.-]*linux-[A-Za-z0-9_.-]+$ ]] || targets+=("$target")
+  done
+  ((${#targets[@]})) || targets=("$machine-unknown-linux-gnu" "$machine-unknown-linux-musl")
   for target in "${targets[@]}"; do
     name=${target^^} name=CARGO_TARGET_${name//[-.]/_}_RUNNER
     # cargo splits the value at blanks.

@@ -24,8 +24,9 @@ keep_option() {
     --all) options[--workspace]=1 ;;
     -s) options[--sanitizer]=$2 ;;
     -h) options[--help]=1 ;;
-    -V | --version | --list) [[ $command ]] || options[--help]=1 ;;
-    --target) options[--target]=$2; [[ $2 == @(*-linux-*|host-tuple) ]] || options[other target]=1 ;;
+    --list) [[ $command ]] || options[--help]=1 ;;
+    -V | --version) [[ " $COMPILES $QUIET " == *" $command "* ]] || options[--help]=1 ;; # of cargo, or of a command of others
+    --target) options[--target]+=" $2"; [[ $2 == @(*-linux-*|host-tuple) ]] || options[other target]=1 ;;
     --config)
       [[ ! $command ]] || options[late --config]=1
       [[ $2 != *runner* ]] || options[runner]=1
@@ -118,14 +119,22 @@ refuse() {
   fail "refused by the $1 rule: $2 Instead: cargo_agent.sh $before$what $3$after"
 }
 
+# is_workspace_only FILE: true if the manifest has no package: then it means all members.
+is_workspace_only() {
+  local text='' line=$'(^|\n)[[:blank:]]*\\['
+  [[ ! -f $1 || ! -r $1 ]] || read -rd '' text <"$1" || true
+  [[ $text =~ ${line}workspace && ! $text =~ ${line}package\] ]]
+}
+
 # check_scope: a test run must name its package.
 check_scope() {
-  local why=''
+  local why='' manifest=${options[--manifest-path]-}
   [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
   if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
   elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
   elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
-  elif [[ ! ${options[--package]-}${options[--manifest-path]-} ]]; then why='no package is named.'
+  elif [[ ! ${options[--package]-}$manifest ]]; then why='no package is named.'
+  elif [[ ! ${options[--package]-} ]] && is_workspace_only "$manifest"; then why="${manifest@Q} is a workspace of packages."
   fi
   [[ ! $why ]] || refuse scope "$command compiles and links each test target; $why" '-p NAME'
 }

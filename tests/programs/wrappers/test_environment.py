@@ -275,6 +275,13 @@ FLAG = "-Clink-arg=-Wl,--no-keep-memory"
         ("--crate-type bin --codegen=linker=/opt/wild", False),
         ("--crate-type bin -Clinker-flavor=ld", False),
         ("--crate-type bin -C link-arg=-fuse-ld=wild", False),
+        ("--crate-type bin -Clinker=clang -Clink-arg=--ld-path=/usr/bin/ld.lld-18", True),
+        ("--crate-type bin -Clinker=clang -Clink-arg=--ld-path=/opt/ld/wild", False),
+        ("--crate-type bin -C link-arg=-fuse-ld=/opt/ld/wild", False),
+        ("--crate-type bin --target aarch64-linux-android", True),
+        ("--crate-type bin --target x86_64-unknown-linux-none", False),
+        ("--crate-type bin --target /a-linux-b/x86_64-kernel.json", False),
+        ("--crate-type bin --target=targets/x86_64-linux-kernel.json", False),
     ],
 )
 def test_only_links_that_support_the_linker_flag_get_it(host: Host, words: str, flagged: bool) -> None:
@@ -496,7 +503,31 @@ def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, ow
     assert runner(host, "test -p x", text) == ("runner", own)
 
 
-def test_runner_of_the_environment_runs_behind_the_gate(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("words", "text", "variable", "targets"),
+    [
+        ("--target=aarch64-unknown-linux-gnu", "", None, ["AARCH64_UNKNOWN_LINUX_GNU"]),
+        ("--target i686-unknown-linux-gnu --target aarch64-unknown-linux-gnu", "", None, ["AARCH64_UNKNOWN_LINUX_GNU", "I686_UNKNOWN_LINUX_GNU"]),
+        ("", "", "i686-unknown-linux-gnu", ["I686_UNKNOWN_LINUX_GNU"]),
+        ("", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("", "include = 'more.toml'\n", None, ["RISCV64GC_UNKNOWN_LINUX_GNU"]),
+        ("--target aarch64-unknown-linux-gnu", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", "x", ["AARCH64_UNKNOWN_LINUX_GNU"]),
+        ("--target ./targets/my-linux-gnu.json", "", None, ["MY_LINUX_GNU"]),
+        ("--target wasm32-wasip1", "[target.wasm32-wasip1]\nrunner = 'wasmtime'\n", None, ["X86_64_UNKNOWN_LINUX_GNU", "X86_64_UNKNOWN_LINUX_MUSL"]),
+    ],
+)  # fmt: skip
+def test_tests_for_another_linux_target_have_a_runner_of_the_gate(
+    host: Host, words: str, text: str, variable: str | None, targets: list[str]
+) -> None:
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text(text)
+    (host.checkout / ".cargo" / "more.toml").write_text("[build]\ntarget = ['riscv64gc-unknown-linux-gnu']\n")
+    env = host.cargo("test", "-p", "x", *words.split(), CARGO_BUILD_TARGET=variable).env
+    names = [name for name in env if name.endswith("_RUNNER") and env[name] == f"{host.libexec}/runner"]
+    assert sorted(names) == [f"CARGO_TARGET_{target}_RUNNER" for target in targets]
+
+
+def test_a_runner_of_the_environment_is_kept_behind_it(host: Host) -> None:
     assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
     assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
 

@@ -142,7 +142,22 @@ def test_stdio_harnesses_of_nova_lsp_run_the_harness_tests(host: Host, words: st
     assert host.cargo(*words.split()).args == words.split()  # a checkout that has them as files
 
 
-def test_unscoped_tests_can_be_allowed_but_all_targets_cannot(shared_host: Host) -> None:
+def test_the_manifest_of_a_workspace_without_a_package_names_no_package(host: Host) -> None:
+    (host.checkout / "Cargo.toml").write_text(
+        '# a comment\n[workspace]\nmembers = ["core"]\n[workspace.package]\nedition = "2021"\n'
+    )
+    for words in (["--manifest-path", "Cargo.toml"], [f"--manifest-path={host.checkout}/Cargo.toml"]):
+        result = host.cargo("test", *words)
+        assert result.err == (
+            f"cargo_agent: refused by the scope rule: test compiles and links each test target; '{words[-1].split('=')[-1]}' is a "
+            "workspace of packages. Instead: cargo_agent.sh test -p NAME\n"
+        )
+    assert host.cargo("test", "--manifest-path", "Cargo.toml", "-p", "core").ran
+    (host.checkout / "Cargo.toml").write_text('[package]\nname = "core"\n[workspace]\n')
+    assert host.cargo("test", "--manifest-path", "Cargo.toml").ran
+
+
+def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").ran
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="yes").status == 2
     assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
