@@ -93,8 +93,14 @@ def read(
 
 def spec_problem(name: str, value: Any, spec: Spec) -> str:
     """Return the problem with the type of ``value``, or "" if it fits the spec."""
-    shown = "empty" if value in (None, "") else repr(value)
-    return "" if _fits(value, spec) else f"{name} is {shown}; {_allowed(spec)}"
+    if not _fits(value, spec):
+        shown = "empty" if value in (None, "") else repr(value)
+        return f"{name} is {shown}; {_allowed(spec)}"
+    only_texts = value and (spec.get("type") == "dict" or spec.get("elements") == "str")
+    for one in value if only_texts else ():
+        if not isinstance(one, str):  # YAML makes a boolean of on, and a number of 1001
+            return f"{name} has {one!r}, which is not text: write it in quotes"
+    return ""
 
 
 def _fits(value: Any, spec: Spec) -> bool:
@@ -109,9 +115,6 @@ def _fits(value: Any, spec: Spec) -> bool:
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
     except (TypeError, ValueError, ArithmeticError):
-        return False
-    only_texts = kind == "dict" or spec.get("elements") == "str"
-    if only_texts and not all(isinstance(one, str) for one in value):
         return False
     return "choices" not in spec or value in spec["choices"]
 

@@ -277,7 +277,8 @@ def test_moved_pin_keeps_or_removes_the_old_toolchain(tree: Tree) -> None:
     assert tree.apply("1.93.0").changed is False
     outcome = tree.apply("1.93.0", purge=True)
     assert outcome.removed == ["toolchain 1.92.0 (profile minimal)"]
-    assert [path.name[:6] for path in (tree.path / "rustup/toolchains").iterdir()] == ["1.93.0"]
+    folders = (tree.path / "rustup/toolchains").iterdir()
+    assert [path.name[:6] for path in folders if not path.is_symlink()] == ["1.93.0"]
 
 
 def test_running_programs_keep_their_generation(tree: Tree) -> None:
