@@ -217,7 +217,10 @@ def test_rustup_refuses_changes_and_names_the_operator(host: Host, words: str) -
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
     said = host.tool("rustup", *words.split(), HOME=str(home))
     assert said.returncode == 1
-    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
+    assert said.stderr.splitlines()[-1] == (
+        "rustup: this host's Rust is the same for everyone; an administrator changes it with agent_toolchain_extra, "
+        "agent_toolchain_components and agent_toolchain_targets"
+    )
     assert (home / ".cargo/bin").exists()
     assert host.tree.observe().problems == []
 
@@ -228,7 +231,10 @@ def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: P
     path = f"{host.prefix}/local:/usr/bin:/bin"
     said = host.tool("rust-analyzer", "--version", PATH=path)
     assert said.returncode == 1
-    assert "agent_toolchain_components" in said.stderr and "recursion" not in said.stderr
+    assert said.stderr == (
+        "rust-analyzer: this host's Rust has none, nor is there another one on PATH; an administrator adds rust-analyzer to "
+        "agent_toolchain_components\n"
+    )
     (own / "rust-analyzer").write_text('#!/bin/sh\necho "own $* ${RUSTUP_HOME-none}"\n')
     (own / "rust-analyzer").chmod(0o755)
     assert host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}").stdout == "own --version none\n"
@@ -326,7 +332,8 @@ def test_a_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
             "rust-toolchain.toml",
             '[toolchain]\nchannel = "1.93.0"\n',
             1,
-            "{file} pins Rust 1.93.0, but this host has 1.92.0",
+            "check-toolchain-pin: {file} pins Rust 1.93.0, but this host has 1.92.0: change the file, or the host's "
+            "agent_policy_rust_channel\n",
         ),
         ("rust-toolchain.toml", '[toolchain]\nchannel = "1.94.0"\n', 1, "agent_policy_rust_channel"),
         ("rust-toolchain.toml", '[toolchain]\npath = "/usr"\n', 1, "{file} pins Rust /usr"),
