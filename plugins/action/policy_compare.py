@@ -61,7 +61,7 @@ class ActionModule(PolicyAction):
                 "pending": pending,
                 "group": plan.group,
                 "users": plan.users,
-                "members": plan.members,
+                "members": [name for name in plan.members if name not in plan.users],
                 "leavers": [{"name": name, "group": group} for name, group in plan.leavers],
             },
             "packages": [item.name for item in result.of("package")],
