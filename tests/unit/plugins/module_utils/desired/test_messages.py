@@ -12,7 +12,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Account
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines, summary_lines
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
-    RIGHT,
     changed,
     host,
     policy,
