@@ -117,7 +117,7 @@ OTHERS = ", ".join(role for role in ROLES if role not in LIMITS)
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_the_end_says_what_was_not_done(lab, arguments, not_done):
+def test_summary_lists_what_was_not_done(lab, arguments, not_done):
     assert last_line(lab.site(*arguments).succeeded()) == f"done: 1 of 1 hosts; {not_done}"
 
 
@@ -168,7 +168,7 @@ def test_packages_that_apt_does_not_get_are_named_with_the_variable(lab):
     )
 
 
-def test_facts_that_are_injected_as_variables_are_refused_with_the_setting(lab, monkeypatch):
+def test_injected_facts_are_refused_with_the_name_of_the_setting(lab, monkeypatch):
     command, environment = lab.command("nova.agent_host.site")
     environment["ANSIBLE_INJECT_FACT_VARS"] = "true"
     done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)  # fmt: skip

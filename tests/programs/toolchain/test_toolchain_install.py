@@ -92,7 +92,7 @@ def test_wrong_checksum_names_both_and_leaves_nothing(tree: Tree) -> None:
         ("dist/*/rustc-1.92.0-*", "toolchain 1.92.0 can't be installed from {url} (option dist_server, agent_toolchain_dist_server of the role): "),
     ],
 )  # fmt: skip
-def test_a_download_that_fails_says_what_from_where_and_the_variable(
+def test_failed_download_names_file_server_and_variable(
     tree: Tree, mirror: Path, folder: Path, missing: str, what: str
 ) -> None:
     copy = folder / "mirror"

@@ -527,7 +527,7 @@ def test_tests_for_another_linux_target_have_a_runner_of_the_gate(
     assert sorted(names) == [f"CARGO_TARGET_{target}_RUNNER" for target in targets]
 
 
-def test_a_runner_of_the_environment_is_kept_behind_it(host: Host) -> None:
+def test_runner_of_the_environment_runs_behind_the_gate(host: Host) -> None:
     assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
     assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
 

@@ -157,7 +157,7 @@ def test_the_manifest_of_a_workspace_without_a_package_names_no_package(host: Ho
     assert host.cargo("test", "--manifest-path", "Cargo.toml").ran
 
 
-def test_unscoped_tests_can_be_allowed_and_every_target_can_not(shared_host: Host) -> None:
+def test_unscoped_tests_can_be_allowed_but_all_targets_cannot(shared_host: Host) -> None:
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").ran
     assert shared_host.cargo("test", NOVA_CARGO_ALLOW_UNSCOPED_TEST="yes").status == 2
     assert shared_host.cargo("test", "--all-targets", NOVA_CARGO_ALLOW_UNSCOPED_TEST="1").status == 2
