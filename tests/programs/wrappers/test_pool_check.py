@@ -193,6 +193,22 @@ def test_pending_reduction_of_the_pool_is_not_undone(attacked: Bench) -> None:
     assert check(attacked.host) == ""
 
 
+def test_size_changed_during_the_check_is_kept(shared: Bench) -> None:
+    """STAND-IN for memory-pool, which changes the size before it writes the file: a FIFO with the text before."""
+    before = shared.host.pool.read_text()
+    shared.host.change_policy(POOL_BYTES=2 << 30)
+    shared.host.make_pool()
+    fifo = shared.host.root / "fifo"
+    os.mkfifo(fifo)
+    checking = shared.host.start(shared.host.libexec / "pool-check", fifo, "0")
+    with fifo.open("w") as file:  # it has opened the FIFO, too
+        fifo.unlink()
+        fifo.symlink_to(shared.host.pool)
+        file.write(before)
+    assert checking.communicate(timeout=GUARD) == ("", "")
+    assert (shared.host.value(TOTAL), shared.host.value(FREE)) == (32, 32)
+
+
 def test_place_used_by_another_process_is_skipped(shared: Bench) -> None:
     attack(shared.host, f"$_ == {HELD + 7} or semctl $s, $_, 16, 1 for {HELD} .. {HELD + 7999}")
     shared.hold()
