@@ -8,12 +8,11 @@ from typing import Any
 
 from ..module_utils.compare.items import drifted, settings_of
 from ..module_utils.desired import agent_policy
-from ..module_utils.desired.features import HostProblems, retired_of
+from ..module_utils.desired.features import retired_of
 from ..module_utils.observed.answers import Applied
 from ..module_utils.observed.encode import encode
 from ..module_utils.observed.shapes import Observation
-from ..module_utils.text import and_more, safe_text
-from ..plugin_utils.host_action import NotCheckable
+from ..module_utils.text import and_more
 from ..plugin_utils.policy_action import INFO, PolicyAction
 from ..plugin_utils.rendering import module_roles
 
@@ -22,16 +21,8 @@ SHOWN = 10  # paths, units or warnings in a result
 
 
 class ActionModule(PolicyAction):
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        variables = task_vars or {}
-        try:
-            result = self._remove(variables) if self._task.args.get("state") == ABSENT else self._apply(variables)
-        except NotCheckable as error:
-            result = {"failed": True, "msg": safe_text(error, 4000)}
-        except HostProblems as error:
-            result = {"failed": True, "msg": str(error)}
-        return {"changed": False, **result, **({"ansible_facts": self.facts} if self.facts else {})}
+    def work(self, variables: dict[str, Any]) -> dict[str, Any]:
+        return self._remove(variables) if self._task.args.get("state") == ABSENT else self._apply(variables)
 
     def _apply(self, variables: dict[str, Any]) -> dict[str, Any]:
         roles, policy = self.roles(), self.policy(variables)

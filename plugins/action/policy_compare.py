@@ -31,16 +31,7 @@ from ..plugin_utils.rendering import module_roles
 
 
 class ActionModule(PolicyAction):
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        variables = task_vars or {}
-        try:
-            result = self._result(variables)
-        except (NotCheckable, HostProblems) as error:
-            result = {"failed": True, "msg": str(error)}
-        return {"changed": False, **result, **({"ansible_facts": self.facts} if self.facts else {})}
-
-    def _result(self, variables: dict[str, Any]) -> dict[str, Any]:
+    def work(self, variables: dict[str, Any]) -> dict[str, Any]:
         if self._task.args.get("retire"):
             return self._recorded(variables)
         roles, policy = self.roles(), self.policy(variables)

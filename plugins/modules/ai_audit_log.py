@@ -64,7 +64,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.hygiene.audit_log import LEFT, hold_audit_logs
+from ..module_utils.hygiene.audit_log import LEFT, ensure_audit_logs
 from ..module_utils.hygiene.policy import AuditLog
 from ..module_utils.text import and_more, outgoing
 
@@ -76,7 +76,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     repair = not module.check_mode
-    findings = hold_audit_logs([AuditLog(**log) for log in module.params["logs"]], repair)
+    findings = ensure_audit_logs([AuditLog(**log) for log in module.params["logs"]], repair)
     # An earlier task of the play may make the account, and in check mode has not.
     changes = [
         finding for finding in findings if finding.kind not in LEFT or (finding.kind == "ownerless" and not repair)

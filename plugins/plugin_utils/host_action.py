@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from ansible.module_utils.json_utils import _filter_non_json_lines
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.desired.features import HostProblems
 from ..module_utils.observed.decode import DecodeError, decode
 from ..module_utils.observed.encode import encode
 from ..module_utils.text import MOST, outgoing, safe_lines, safe_text
@@ -40,6 +41,18 @@ class NotCheckable(Exception):
 class HostAction(ActionBase):
     _supports_check_mode = True
     facts: Mapping[str, str] = {}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        try:
+            result = self.work(task_vars or {})
+        except (NotCheckable, HostProblems) as error:
+            result = {"failed": True, "msg": str(error)}
+        return {"changed": False, **result, **({"ansible_facts": self.facts} if self.facts else {})}
+
+    def work(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The result of the task. Raises NotCheckable and HostProblems."""
+        raise NotImplementedError
 
     def ask(self, shape: type[T], module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> T:
         """The answer of a module as ``shape``. Raises NotCheckable."""
@@ -83,14 +96,9 @@ class ModuleAction(HostAction):
 
     shape: ClassVar[type]
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        try:
-            answer: dict[str, Any] = encode(self.ask(self.shape, self._task.action, self._task.args, task_vars or {}))
-        except NotCheckable as error:
-            answer = {"failed": True, "msg": str(error)}
-        given = {name: value for name, value in answer.items() if value is not None}
-        return {"changed": False, **given, **({"ansible_facts": self.facts} if self.facts else {})}
+    def work(self, variables: dict[str, Any]) -> dict[str, Any]:
+        answer = encode(self.ask(self.shape, self._task.action, self._task.args, variables))
+        return {name: value for name, value in answer.items() if value is not None}
 
 
 @contextmanager
@@ -115,8 +123,8 @@ def _harmless(answer: str) -> str:
     try:
         data = json.loads(_filter_non_json_lines(answer, objects_only=True)[0])
         # Keys with an underscore change ansible-core itself, for example which texts it masks.
-        told = {key: value for key, value in data.items() if not key.startswith("_")}
-        return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in told.items()})
+        kept = {key: value for key, value in data.items() if not key.startswith("_")}
+        return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in kept.items()})
     except (ValueError, RecursionError):
         return "no answer: " + safe_text(answer, 1000).replace("{", "(")
 

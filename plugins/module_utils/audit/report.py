@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..compare.items import DRIFTED, NOTE, OK, UNKNOWN
-from ..text import safe_text
+from ..text import counted, safe_text
 from ..version import COLLECTION, VERSION
 from .record import UNREACHABLE, ItemView, Record
 
@@ -44,35 +44,31 @@ def verdict(record: Record) -> str:
     items = record["items"]
     counts = {status: sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN)}
     parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
-    return f"{', '.join(parts) if parts else 'all as it should be'} (of {_count(len(items), 'item')})"
+    return f"{', '.join(parts) if parts else 'all as it should be'} (of {counted(len(items), 'item')})"
 
 
 def table(report: dict[str, Any]) -> str:
     """Drift and notes by host, and one summary line."""
     lines = [line for record in report["hosts"] for line in _host_lines(record)]
     counts = report["totals"]["hosts"]
-    told = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
     total, items = sum(counts.values()), sum(report["totals"]["items"].values())
-    summary = f"audit: {_count(total, 'host')}, {_count(items, 'item')}: "
-    return "\n".join([*lines, summary + ("all as they should be" if counts[OK] == total else ", ".join(told))])
+    summary = f"audit: {counted(total, 'host')}, {counted(items, 'item')}: "
+    return "\n".join([*lines, summary + ("all as they should be" if counts[OK] == total else ", ".join(parts))])
 
 
 def _host_lines(record: Record) -> list[str]:
     # If the comparison is not complete, the line of the host has the reason for all items.
     kinds = (DRIFTED, NOTE) if "why" in record else (DRIFTED, UNKNOWN, NOTE)
-    told = [item for kind in kinds for item in record["items"] if item["status"] == kind]
-    if record["status"] == OK and not told:
+    shown = [item for kind in kinds for item in record["items"] if item["status"] == kind]
+    if record["status"] == OK and not shown:
         return []
-    more = [f"  and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
-    return [f"{_line(record['host'])}: {verdict(record)}", *(_item_line(item) for item in told[:SHOWN]), *more]
+    more = [f"  and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+    return [f"{_line(record['host'])}: {verdict(record)}", *(_item_line(item) for item in shown[:SHOWN]), *more]
 
 
 def _item_line(item: ItemView) -> str:
     return f"  {_WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _line(text: str) -> str:

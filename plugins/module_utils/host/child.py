@@ -19,7 +19,7 @@ import select
 import signal
 import syslog
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, NoReturn, TypeVar
@@ -217,12 +217,19 @@ def _limit(seconds: float) -> None:
     """Called before the rights change. If the parent is killed, SIGALRM ends the child."""
     signal.alarm(int(seconds) + 2)
     os.umask(0o022)
-    for item, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, FILE_SIZE),
-        (resource.RLIMIT_CPU, int(seconds) + 2),
-    ):
+    lower_limits(
+        {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_AS: MEMORY,
+            resource.RLIMIT_FSIZE: FILE_SIZE,
+            resource.RLIMIT_CPU: int(seconds) + 2,
+        }
+    )
+
+
+def lower_limits(limits: Mapping[int, int]) -> None:
+    """Set soft and hard limits of this process. A hard limit that is lower already stays."""
+    for item, most in limits.items():
         hard = resource.getrlimit(item)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(item, (bound, bound))

@@ -1,6 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""How much is free on the host's own file systems. One of the network or of FUSE is not asked: it may never answer."""
+"""The free space of the host's own file systems. File systems of the network and of FUSE may never answer, and are left
+out."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ MOST = 20
 
 
 def observe_disks(mountinfo: str = MOUNTINFO) -> dict[str, FileSystem]:
-    """By where they are mounted, each once. The root's is there whatever it is, as in a container."""
+    """The file systems by mount point, each one once. The root is always listed, also in a container."""
     places: dict[str, str] = {}  # by device
     mounts = list(read_mounts(mountinfo))
-    # An account can mount over a folder of its own, and what is below: that may never answer.
+    # Below a mount of an account, a call may never return.
     covered = tuple(f"{mount.point}/" for mount in mounts if mount.by_account)
     for mount in mounts:
         if f"{mount.point}/".startswith(covered):
@@ -29,7 +30,7 @@ def observe_disks(mountinfo: str = MOUNTINFO) -> dict[str, FileSystem]:
         try:
             space = space_at(place)
         except OSError:
-            continue  # not mounted any more, or below what this process may enter
+            continue  # not mounted any more, or in a folder that this process may not enter
         if space.size:
             found[safe_text(place, LONGEST_PATH)] = FileSystem(
                 space.size, space.free, round(10_000 * space.free_share())

@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The mount table. Accounts that may mount FUSE file systems choose names in it: the kernel escapes space, tab, newline
-and backslash, and nothing else that Python takes for the end of a line or a word.
+"""The mount table. Accounts that mount FUSE file systems choose names in it, and the kernel escapes only space, tab,
+newline and backslash. So lines and words end only at these, and not at all characters that Python splits at.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Mount(NamedTuple):
 
 
 def read_mounts(path: str = MOUNTINFO) -> Iterator[Mount]:
-    """Raises OSError, and ValueError with a line that is none of the kernel's."""
+    """Raises OSError, and ValueError with a line that has another format."""
     with open(path, "rb") as file:
         lines = file.read().split(b"\n")
     for line in filter(None, lines):

@@ -108,10 +108,10 @@ def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]
     if not logs:
         return []
     # A host compiles each import of a look. Few hosts need these.
-    from ..hygiene.audit_log import hold_audit_logs
+    from ..hygiene.audit_log import ensure_audit_logs
     from ..hygiene.policy import AuditLog
 
-    findings = hold_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
+    findings = ensure_audit_logs([AuditLog(path, owner) for path, owner in logs], repair=False)
     return [AuditLogFinding(finding.path, finding.kind, finding.text) for finding in findings]
 
 

@@ -47,7 +47,7 @@ class Finding:
         return f"{safe_text(self.path, LONGEST_PATH)}: {self.text}{done}"
 
 
-def hold_audit_logs(logs: Sequence[AuditLog], repair: bool = True) -> list[Finding]:
+def ensure_audit_logs(logs: Sequence[AuditLog], repair: bool = True) -> list[Finding]:
     """Create missing logs, and correct owner and mode of logs and rotations. Without ``repair``, only look.
 
     Returns the problems. If many rotations of a log are wrong, some are listed and the others are counted."""
@@ -57,7 +57,7 @@ def hold_audit_logs(logs: Sequence[AuditLog], repair: bool = True) -> list[Findi
 
     found = each(
         logs,
-        lambda log: [asdict(finding) for finding in _shortened(log.path, _hold(log, repair))],
+        lambda log: [asdict(finding) for finding in _shortened(log.path, _ensure(log, repair))],
         failed,
         silence=LOG_SECONDS,
         total=ALL_SECONDS,
@@ -70,7 +70,7 @@ def _shortened(path: str, findings: list[Finding]) -> list[Finding]:
     return findings[:MOST] + [Finding(path, kind, f"and {count:,} more rotations") for kind, count in rest.items()]
 
 
-def _hold(log: AuditLog, repair: bool) -> list[Finding]:
+def _ensure(log: AuditLog, repair: bool) -> list[Finding]:
     path, owner = log.path, log.owner
     try:
         account = pwd.getpwnam(owner)
@@ -80,7 +80,7 @@ def _hold(log: AuditLog, repair: bool) -> list[Finding]:
         folder = open_folder(posixpath.dirname(path))
         ours = _is_root_alone(posixpath.dirname(path), folder)
         with acting_as(Rights.of(os.geteuid() if ours else account.pw_uid)):
-            return _Log(path, folder, account, ours, repair).hold()
+            return _Log(path, folder, account, ours, repair).ensure()
     except ValueError as error:
         return [Finding(path, "refused", str(error))]
     except OSError as error:
@@ -104,16 +104,16 @@ class _Log:
     ours: bool
     repair: bool
 
-    def hold(self) -> list[Finding]:
+    def ensure(self) -> list[Finding]:
         base = posixpath.basename(self.path)
-        findings = [self._hold(base) if self._exists(base) else self._make(base)]
+        findings = [self._ensure(base) if self._exists(base) else self._make(base)]
         # audit.log.1, audit.log-20261123.gz, audit.log.2026-11-23
         rotation = re.compile(re.escape(base) + r"[.-].+", re.DOTALL)
         try:
             names = sorted(filter(rotation.fullmatch, os.listdir(self.folder)))
         except PermissionError:
             names = []
-        findings += [self._hold(name) for name in names]
+        findings += [self._ensure(name) for name in names]
         return [finding for finding in findings if finding]
 
     def _exists(self, name: str) -> bool:
@@ -132,7 +132,7 @@ class _Log:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 file = os.open(name, flags, OWNER_ONLY, dir_fd=self.folder)
             except FileExistsError:
-                return self._hold(name)
+                return self._ensure(name)
             except OSError as error:
                 who = "root" if self.ours else self.account.pw_name
                 return self._finding(
@@ -145,7 +145,7 @@ class _Log:
                 os.close(file)
         return self._finding(name, "missing", "is missing")
 
-    def _hold(self, name: str) -> Finding | None:
+    def _ensure(self, name: str) -> Finding | None:
         try:
             # O_PATH: no device or pipe is opened, and no link is followed.
             file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)

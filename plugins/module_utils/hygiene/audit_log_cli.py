@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..text import outgoing
-from .audit_log import LEFT, hold_audit_logs
+from .audit_log import LEFT, ensure_audit_logs
 from .policy import HygieneError, load_policy
 
 DESCRIPTION = """Create the configured AI audit logs, and change them and their rotations to mode 0600 and their
@@ -31,7 +31,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     except HygieneError as error:
         print(f"agent-audit-log: {error}", file=sys.stderr)
         return 2
-    findings = hold_audit_logs(policy.audit_logs, not options.dry_run)
+    findings = ensure_audit_logs(policy.audit_logs, not options.dry_run)
     if options.json:
         print(json.dumps(outgoing([asdict(finding) for finding in findings]), indent=2))
     else:

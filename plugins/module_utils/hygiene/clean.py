@@ -11,18 +11,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ..text import LONGEST_PATH, safe_text
-from .folders import inside
+from .folders import SkipError, inside
 from .measure import DEEPEST
-
-
-class BusyError(ValueError):
-    """A build has one of cargo's locks. The message names the lock."""
 
 
 def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
     """Take cargo's locks, so that a new build waits until the folder is removed. Returns their descriptors.
 
-    Raises BusyError if a build has one of them.
+    Raises SkipError if a build has one of them.
     """
     held: list[int] = []
     for names in locks:
@@ -35,7 +31,7 @@ def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             release(held)
-            raise BusyError(f"a build is running: {safe_text('/'.join(names), LONGEST_PATH)} is locked") from error
+            raise SkipError(f"a build is running: {safe_text('/'.join(names), LONGEST_PATH)} is locked") from error
     return held
 
 

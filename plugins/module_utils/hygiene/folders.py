@@ -21,16 +21,16 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WILDCARD = re.compile(r"[*?[]")
 
 
-class MissingError(ValueError):
+class SkipError(ValueError):
+    """A folder is left out. The message has the reason."""
+
+
+class MissingError(SkipError):
     """There is no such folder."""
 
 
-class RefusedError(ValueError):
-    """The path exists, but is not opened. The message has the reason."""
-
-
 def open_folder(path: str) -> int:
-    """A descriptor of the folder at an absolute ``path``. Raises MissingError, and RefusedError at a link."""
+    """A descriptor of the folder at an absolute ``path``. Raises MissingError, and SkipError at a link."""
     names = [name for name in path.split("/") if name]
     folder = os.open("/", FOLDER)
     for depth, name in enumerate(names, 1):
@@ -44,14 +44,14 @@ def open_folder(path: str) -> int:
     return folder
 
 
-def _reason(folder: int, name: str, path: str, error: OSError) -> ValueError:
+def _reason(folder: int, name: str, path: str, error: OSError) -> SkipError:
     try:
         leads_to = os.readlink(name, dir_fd=folder)
     except OSError:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return MissingError(f"{safe_text(path, LONGEST_PATH)} is no folder")
-        return RefusedError(f"{safe_text(path, LONGEST_PATH)}: {error.strerror}")
-    return RefusedError(
+        return SkipError(f"{safe_text(path, LONGEST_PATH)}: {error.strerror}")
+    return SkipError(
         f"{safe_text(path, LONGEST_PATH)} is a symbolic link to {safe_text(leads_to, LONGEST_PATH)}, "
         "and links are not followed: use the real path"
     )

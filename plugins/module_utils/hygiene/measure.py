@@ -9,17 +9,13 @@ import stat
 from dataclasses import dataclass, field
 
 from ..text import LONGEST_PATH, safe_text
-from .folders import open_below
+from .folders import SkipError, open_below
 
 # Each level needs an open descriptor. cargo itself uses fewer than 20 levels.
 DEEPEST = 128
 # cargo's locks are in target/PROFILE and target/TRIPLE/PROFILE.
 LOCK_DEPTH = 3
 BLOCK = 512  # bytes of st_blocks
-
-
-class UnmeasurableError(ValueError):
-    """The folder has an entry that no build creates. The message names it."""
 
 
 @dataclass
@@ -36,7 +32,8 @@ class Measure:
 
 
 def measure(folder: int) -> Measure:
-    """Measure an open folder. Entries that are removed meanwhile are not counted. Raises UnmeasurableError."""
+    """Measure an open folder. Entries that are removed meanwhile are not counted. Raises SkipError for an
+    entry that no build creates."""
     itself = os.fstat(folder)
     total = Measure(size=itself.st_size, on_disk=itself.st_blocks * BLOCK)
     _walk(folder, (), itself.st_dev, total, set())
@@ -53,13 +50,13 @@ def _walk(folder: int, names: tuple[str, ...], device: int, total: Measure, seen
                 continue
             here = (*names, entry.name)
             if found.st_dev != device:
-                raise UnmeasurableError(f"its {safe_text('/'.join(here), LONGEST_PATH)} is on another file system")
+                raise SkipError(f"its {safe_text('/'.join(here), LONGEST_PATH)} is on another file system")
             total.entries += 1
             if stat.S_ISDIR(found.st_mode):
                 total.size += found.st_size
                 total.on_disk += found.st_blocks * BLOCK
                 if len(here) > DEEPEST:
-                    raise UnmeasurableError(f"it has more than {DEEPEST} levels of folders")
+                    raise SkipError(f"it has more than {DEEPEST} levels of folders")
                 _enter(folder, here, device, total, seen)
             elif found.st_nlink == 1 or found.st_ino not in seen:
                 if found.st_nlink > 1:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Where the configured workspaces are. Patterns are expanded in places: what an account puts below its own place, such
-as names without number or a file system that does not answer, ends the look at that place and at no other.
+"""Find the configured workspaces. A pattern is expanded separately in each place, because the owner of a place can
+create very many names there, or mount a file system that does not answer. This affects only its own place.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ..host.child import answer, each
 from ..host.members import group_members
 from ..host.mounts import read_mounts
 from ..host.space import Space, space_at
-from .folders import WILDCARD, MissingError, RefusedError, mount_of, open_folder
+from .folders import WILDCARD, MissingError, SkipError, mount_of, open_folder
 from .policy import Workspaces
 
-EXPAND_SECONDS = 60.0  # for the folders of root's in a pattern
+EXPAND_SECONDS = 60.0  # for root's folders in a pattern
 LOOK_SECONDS = 5.0  # for a place
 ALL_SECONDS = 600.0  # for all places of a pattern
 MOST_NAMES = 100_000  # entries that are read of a place
@@ -34,18 +34,19 @@ MOST_WORKSPACES = 1000  # of a place
 
 @dataclass(frozen=True)
 class Place:
-    """A folder at which a pattern leaves those of root's, with what of the pattern is below it."""
+    """The first folder on a pattern's path in which accounts other than root choose the names, and the remaining parts
+    of the pattern."""
 
     path: str
     rest: tuple[str, ...]
     users: tuple[str, ...]
-    named: bool  # without wildcards, so that it is told if it is missing
+    named: bool  # without wildcards, so that it is reported if it is missing
     uid: int | None = None  # nothing is done there if another account owns it
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is in a place now."""
+    """The content of a place."""
 
     place: Place
     uid: int = 0
@@ -61,7 +62,7 @@ def look(workspaces: Workspaces, group: str) -> list[Look]:
 
 
 def look_at(places: Sequence[Place]) -> list[Look]:
-    """Each place by itself: one that does not answer is a problem of its own."""
+    """Look at each place separately. If one does not answer, this is its problem."""
 
     def failed(place: Place, why: str) -> dict[str, Any]:
         return {"problems": [[place.path, f"the look at it {why}"]]}
@@ -94,14 +95,14 @@ def _places(workspaces: Workspaces, group: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Through folders of root's, in which root alone decides about the names that a wildcard finds."""
-    # Only a place's own look waits for a file system that an account mounted.
+    """Expand the parts in folders in which only root chooses the names."""
+    # A file system that an account mounted may not answer, so only the look at its own place waits for it.
     if not parts or any(one.by_account and one.point == path for one in read_mounts()):
         yield path, parts
         return
     try:
         folder = open_folder(path)
-    except (MissingError, RefusedError):
+    except SkipError:
         yield path, parts
         return
     try:
@@ -118,8 +119,8 @@ def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[
 
 
 def matching(folder: int, pattern: str, read: Iterator[int]) -> Iterator[str]:
-    """The names in an open folder that fit a pattern as a shell has it: wildcards skip names with a leading dot.
-    ``read`` counts the entries, and ends the look when it is through."""
+    """The names in an open folder that match a shell pattern: wildcards skip names with a leading dot. ``read`` counts
+    the entries, and its end is the end of the search."""
     fits = re.compile(fnmatch.translate(pattern)).match
     with os.scandir(folder) as entries:
         for entry, _number in zip(entries, read):
@@ -134,7 +135,7 @@ def _look_at(place: Place) -> dict[str, Any]:
     problems: list[tuple[str, str]] = []
     read = iter(range(MOST_NAMES))
     uid = 0
-    with suppress(MissingError, RefusedError):
+    with suppress(SkipError):
         base = open_folder(place.path)
         uid = os.fstat(base).st_uid
         os.close(base)
@@ -145,7 +146,7 @@ def _look_at(place: Place) -> dict[str, Any]:
             if place.named:
                 problems.append((path, str(error)))
             continue
-        except RefusedError as error:
+        except SkipError as error:
             problems.append((path, str(error)))
             continue
         device = os.fstat(folder).st_dev
@@ -164,7 +165,7 @@ def _look_at(place: Place) -> dict[str, Any]:
 
 
 def _expand(path: str, parts: tuple[str, ...], read: Iterator[int]) -> Iterator[str]:
-    """The paths that ``parts`` stand for below ``path``; one without wildcards is given whether it exists or not."""
+    """The paths that match ``parts`` below ``path``. A path without wildcards is returned even if it does not exist."""
     if not parts:
         yield path
         return
@@ -172,7 +173,7 @@ def _expand(path: str, parts: tuple[str, ...], read: Iterator[int]) -> Iterator[
     if WILDCARD.search(parts[0]):
         try:
             folder = open_folder(path)
-        except (MissingError, RefusedError):
+        except SkipError:
             return
         try:
             names = sorted(matching(folder, parts[0], read))

@@ -45,9 +45,9 @@ def made(
 ) -> dict[str, Any]:
     """The next report. Without ``measured_all``, folders of ``before`` that were not measured stay."""
     now = time.time()
-    told = list(swept)
+    results = list(swept)
     folders = {} if measured_all else {one["path"]: one for one in before.get("folders", ())}
-    for one in told:
+    for one in results:
         if one.size is not None and one.folder:
             folders[one.path] = {
                 "path": one.path,
@@ -57,7 +57,7 @@ def made(
                 "entries": one.entries,
                 "folder": [*_values(one.folder)],
             }
-    cleaned = [one for one in told if one.freed]
+    cleaned = [one for one in results if one.freed]
     last = {"at": now, "freed": sum(one.freed for one in cleaned), "folders": len(cleaned)}
     return {
         "measured_at": int(now) if measured_all else before.get("measured_at"),

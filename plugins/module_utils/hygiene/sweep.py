@@ -25,16 +25,14 @@ from ..host.processes import owners
 from ..host.space import Space, space_at
 from ..sizes import readable_size
 from ..text import LONGEST_PATH, MOST, safe_text
-from .clean import BusyError, empty_folder, hold_locks, release, remove_target
-from .folders import MissingError, RefusedError, mounted_below, open_below, open_folder
-from .measure import Measure, UnmeasurableError, measure
+from .clean import empty_folder, hold_locks, release, remove_target
+from .folders import MissingError, SkipError, mounted_below, open_below, open_folder
+from .measure import Measure, measure
 from .places import Look, Place, look, look_at
 from .policy import HygienePolicy
 from .space import TURNS, Candidate, Disk, is_gone, removal_order
 from .targets import (
     TAG,
-    BoundError,
-    SkipError,
     Target,
     account_name,
     exists,
@@ -312,10 +310,8 @@ def _survey_workspace(
         return
     except (MissingError, FileNotFoundError):
         return
-    except (RefusedError, BoundError) as error:
-        swept.reason = str(error)
-    except OSError as error:
-        swept.reason = error.strerror or str(error)
+    except (SkipError, OSError) as error:
+        swept.reason = _why(error)
     yield swept, True
 
 
@@ -345,10 +341,8 @@ def _survey_target(
                     opened.clean(swept, measured, sweep.dry_run)
     except FileNotFoundError:
         return
-    except (SkipError, BusyError, UnmeasurableError) as error:
-        swept.reason = str(error)
-    except OSError as error:
-        swept.reason = error.strerror or str(error)
+    except (SkipError, OSError) as error:
+        swept.reason = _why(error)
     yield swept, True
 
 
@@ -373,11 +367,13 @@ def _clean(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
             space = space_at(workspace)
     except (MissingError, FileNotFoundError):
         swept.reason = "it does not exist any more"
-    except (SkipError, BusyError, UnmeasurableError, RefusedError) as error:
-        swept.reason = str(error)
-    except OSError as error:
-        swept.reason = error.strerror or str(error)
+    except (SkipError, OSError) as error:
+        swept.reason = _why(error)
     yield asdict(swept), True, space
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _measure(swept: Swept, opened: _Opened) -> Measure:
@@ -413,7 +409,7 @@ class _Opened:
         try:
             process = running_in(self.target)
             if process:
-                raise BusyError(f"a program in it runs as process {process}")
+                raise SkipError(f"a program in it runs as process {process}")
             if dry_run:
                 swept.outcome = "over"
                 return

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..host.processes import programs
-from .folders import FOLDER, inside, open_below
+from .folders import FOLDER, SkipError, inside, open_below
 
 TAG = "CACHEDIR.TAG"
 TAG_BEGINS = b"Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by cargo.\n"
@@ -31,14 +31,6 @@ USED_DEPTH = 3  # such as target/TRIPLE/debug/deps
 USED_ENTRIES = 50_000
 
 
-class SkipError(ValueError):
-    """A folder is not swept. The message has the reason."""
-
-
-class BoundError(ValueError):
-    """A search reached a limit. The message names the limit."""
-
-
 @dataclass(frozen=True)
 class Target:
     """A target folder, by its names below the workspace. Without names it is the workspace itself. ``tagged``: it was
@@ -49,7 +41,7 @@ class Target:
 
 
 def find_targets(workspace: int) -> Iterator[Target]:
-    """The candidates for target folders, those of the highest levels first. Raises BoundError."""
+    """The candidates for target folders, those of the highest levels first. Raises SkipError if there are too many."""
     waiting: deque[tuple[str, ...]] = deque([()])
     read = iter(range(MOST_ENTRIES))
     device = os.fstat(workspace).st_dev
@@ -58,7 +50,7 @@ def find_targets(workspace: int) -> Iterator[Target]:
         names = waiting.popleft()
         searched += 1
         if searched > MOST_FOLDERS or found > MOST_TARGETS:
-            raise BoundError(
+            raise SkipError(
                 f"it has more than {MOST_TARGETS:,} target folders"
                 if found > MOST_TARGETS
                 else f"it has more than {MOST_FOLDERS:,} folders; the others were not searched for target folders"
@@ -85,7 +77,7 @@ def find_targets(workspace: int) -> Iterator[Target]:
         finally:
             os.close(folder)
         if next(read, None) is None:
-            raise BoundError(
+            raise SkipError(
                 f"it has more than {MOST_ENTRIES:,} entries; the others were not searched for target folders"
             )
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""An observation as a module's answer: what ``decode`` reads."""
+"""Convert records to a module's answer, which ``decode`` reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..state.paths import PathState
 
 
 def encode(value: Any) -> Any:
-    """What JSON can hold, for dataclasses of ``shapes``, and lists and dictionaries of them."""
+    """``value`` as JSON values: a dataclass of ``shapes``, or a list or dictionary of them."""
     if isinstance(value, (Manifest, PathState)):
         return value.to_dict()
     if is_dataclass(value):

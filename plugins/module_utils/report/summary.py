@@ -65,7 +65,7 @@ def fleet_lines(
     for host, lines in summaries.items():
         if host in done and lines:
             groups.setdefault(tuple(lines), []).append(safe_text(host))
-    lines = [f"{_names(hosts)}: {line}" for told, hosts in groups.items() for line in told]
+    lines = [f"{_names(hosts)}: {line}" for group, hosts in groups.items() for line in group]
     without = [safe_text(host) for host in offered if host in done]
     if without:
         lines.append(f"no ceiling: {_names(without)}: {CEILING_OFFER}")

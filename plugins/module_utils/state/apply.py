@@ -12,7 +12,8 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Callable
 
 from ..compare.paths import IMPLIED, KEEP, PUT, REFUSE, TAKE, Step, compare_roles, record_step
@@ -59,10 +60,10 @@ def apply(
     with ExitStack() as stack:
         if not check_mode:
             stack.enter_context(locked())
-        run = _Run(wanted, manifest_path, check_mode, validate, conditions, systemd)
-        closed = Outcome()
+        new_run = partial(_Run, wanted, manifest_path, check_mode, validate, conditions, systemd)
+        run, closed = new_run(), Outcome()
         while not check_mode and run.close_folders(closed):
-            run = _Run(wanted, manifest_path, check_mode, validate, conditions, systemd)
+            run = new_run()
         outcome = run.run()
     outcome.changed = outcome.changed or closed.changed
     outcome.changed_paths[:0] = closed.changed_paths
@@ -78,36 +79,30 @@ def _refuse_duplicates(wanted: Sequence[Wanted]) -> None:
             raise StateError(f"{role.role}: listed twice: {', '.join(twice)}")
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        wanted: Sequence[Wanted],
-        manifest_path: str,
-        check_mode: bool,
-        validate: Validate,
-        conditions: Conditions,
-        systemd: Systemd,
-    ) -> None:
-        self.wanted = wanted
-        self.check_mode = check_mode
-        self.validate = validate
-        self.conditions = conditions
-        self.systemd = systemd
-        self.manifest_path = manifest_path
-        self.manifest = Manifest.load(manifest_path)
-        self.originals = Originals(os.path.dirname(manifest_path))
-        self.entries = {(role.role, entry.path): entry for role in wanted for entry in role.entries}
-        self.units = {unit.name: unit for role in wanted for unit in role.units}
+    wanted: Sequence[Wanted]
+    manifest_path: str
+    check_mode: bool
+    validate: Validate
+    conditions: Conditions
+    systemd: Systemd
+
+    def __post_init__(self) -> None:
+        self.manifest = Manifest.load(self.manifest_path)
+        self.originals = Originals(os.path.dirname(self.manifest_path))
+        self.entries = {(role.role, entry.path): entry for role in self.wanted for entry in role.entries}
+        self.units = {unit.name: unit for role in self.wanted for unit in role.units}
         self.outcome = Outcome()
         self.survey = self._survey()
         self.found = self.survey.found
         steps = compare_roles(
-            {role.role: {entry.path: entry.state for entry in role.entries} for role in wanted},
+            {role.role: {entry.path: entry.state for entry in role.entries} for role in self.wanted},
             self.manifest,
             self._look,
             [entry.path for entry in self.entries.values() if entry.foreign and not self.survey.is_roots(entry.path)],
         )
-        changing = [step for role in wanted for step in steps[role.role] if step.action]
+        changing = [step for role in self.wanted for step in steps[role.role] if step.action]
         own = [step for step in changing if self.survey.is_roots(step.path)]
         others = [step for step in changing if step not in own]
         self.steps = [self._with_owner(step) for step in own]

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Forbids a process to run the programs below a folder: by a mount, or by Landlock if a container forbids mounts."""
+"""Prevent a process from running programs below a folder: with a mount, or with Landlock if mounts are forbidden."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ NEW_MOUNTS = 0x20000  # CLONE_NEWNS
 BIND, REMOUNT, PRIVATE, RECURSIVE, NOEXEC = 0x1000, 0x20, 0x40000, 0x4000, 0x8
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # of Landlock, on all machines
 BENEATH, EXECUTE, REFER = 1, 1, 1 << 13
-ONLY_VERSION = (
-    1  # create_ruleset answers with Landlock's version; only from 2 on programs may move files to other folders
-)
+ONLY_VERSION = 1  # create_ruleset returns Landlock's version; before 2 it forbids to move files to other folders
 NO_NEW_PRIVILEGES = 38
 
 LIBC = ctypes.CDLL(None)  # before a fork
 
 
 def run_nothing_below(folder: str) -> None:
-    """In a child, before its program starts. Does nothing if the kernel can't do either."""
+    """Called in a child before its program starts. Does nothing if the kernel supports neither."""
     os.makedirs(folder, exist_ok=True)
     if not _mount_noexec(os.fsencode(folder)):
         _allow_only(_all_but(folder))
@@ -37,7 +35,7 @@ def _mount_noexec(place: bytes) -> bool:
 
 
 def _all_but(folder: str) -> Iterator[str]:
-    """What is beside ``folder`` and beside each folder above it."""
+    """All entries beside ``folder`` and beside each folder above it."""
     while folder != "/":
         above = os.path.dirname(folder)
         with os.scandir(above) as entries:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from ..host.child import Rights, acting_as
+from ..host.child import Rights, acting_as, lower_limits
 from ..state.look import is_roots
 from ..state.paths import sha256
 from .environment import network_environment
@@ -304,10 +304,7 @@ def _text(file: BinaryIO) -> str:
 
 def _drop_rights() -> None:
     """In the child: set limits, then drop all rights."""
-    for item, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, CHECK_MEMORY), (resource.RLIMIT_FSIZE, 1 << 30)):
-        hard = resource.getrlimit(item)[1]
-        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(item, (bound, bound))
+    lower_limits({resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: CHECK_MEMORY, resource.RLIMIT_FSIZE: 1 << 30})
     os.setgroups([])
     os.setresgid(CHECKER, CHECKER, CHECKER)
     os.setresuid(CHECKER, CHECKER, CHECKER)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import audit_log
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import hold_audit_logs
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.audit_log import ensure_audit_logs
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import AuditLog
 from ansible_collections.nova.agent_host.plugins.module_utils.text import MOST
 from ansible_collections.nova.agent_host.plugins.modules import ai_audit_log
@@ -40,7 +40,7 @@ def log(request: pytest.FixtureRequest, home: Path) -> Path:
 
 def findings(log: Path, repair: bool = True, words: str = "") -> list[tuple[str, str]]:
     """File name and kind of each finding, whose text must have all ``words``."""
-    found = hold_audit_logs([AuditLog(str(log), OWNER)], repair)
+    found = ensure_audit_logs([AuditLog(str(log), OWNER)], repair)
     assert all(word in one.text for one in found for word in words.split())
     return [(Path(one.path).name, one.kind) for one in found]
 
@@ -121,7 +121,7 @@ def test_special_files_are_refused_without_blocking(log: Path, make) -> None:
 def test_link_in_the_path_is_not_followed(log: Path) -> None:
     link = log.parent.with_suffix(".link")
     link.symlink_to(log.parent)
-    (finding,) = hold_audit_logs([AuditLog(str(link / "audit.log"), OWNER)])
+    (finding,) = ensure_audit_logs([AuditLog(str(link / "audit.log"), OWNER)])
     assert finding.text.startswith(f"{link} is a symbolic link to ")
     assert not log.exists()
 
@@ -184,7 +184,7 @@ def test_own_rights_are_restored(log: Path) -> None:
 def test_missing_folder_and_unknown_owner_are_reported(home: Path) -> None:
     gone = home / "gone"
     assert findings(gone / "audit.log", words=str(gone)) == [("audit.log", "refused")]
-    (finding,) = hold_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
+    (finding,) = ensure_audit_logs([AuditLog(str(home / "audit.log"), "no-such-account")])
     assert finding.kind == "ownerless" and "no-such-account" in finding.text
     shutil.rmtree(gone, ignore_errors=True)
 
@@ -195,7 +195,7 @@ def test_findings_of_many_rotations_are_limited_and_counted(log: Path) -> None:
         (log.parent / f"audit.log.{number}").symlink_to("/etc/shadow")
     give(log.parent, OWNER) if log.parent.stat().st_uid else give(log, OWNER)
     log.chmod(0o600)
-    found = hold_audit_logs([AuditLog(str(log), OWNER)])
+    found = ensure_audit_logs([AuditLog(str(log), OWNER)])
     assert len(found) == MOST + 1
     assert f"{3000 - MOST:,}" in found[-1].text
 
@@ -215,7 +215,7 @@ def test_silent_folder_does_not_block_other_logs(home: Path, monkeypatch) -> Non
         logs.append(AuditLog(str(home / name / "audit.log"), OWNER))
     monkeypatch.setattr(audit_log, "LOG_SECONDS", 0.3)
     monkeypatch.setattr(os, "listdir", hang)
-    assert [finding.kind for finding in hold_audit_logs(logs)] == ["refused", "missing"]
+    assert [finding.kind for finding in ensure_audit_logs(logs)] == ["refused", "missing"]
     assert shown(home / "two" / "audit.log") == CLOSED
 
 
