@@ -35,8 +35,8 @@ demo-down: $(READY)  ## Remove the demo's host
 	@tools/demo/demo.sh down
 
 # Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside
-# other work, so its target runs alone.
-test: hosts container  ## Everything that CI runs
+# other work, and 300 logins need both CPUs, so these targets run alone.
+test: hosts container test-full-house  ## Everything that CI runs
 	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs ceiling aws sanity oldest newest molecule
 
 test-fast: lint unit  ## Lint and unit tests
@@ -89,7 +89,7 @@ integration: $(COMMUNITY)/.ready  ## Plays against real systemd hosts
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
-test-full-house: $(READY)  ## 300 accounts log in at the same time, with and without role agent_capacity (two minutes; not part of test)
+test-full-house: $(READY)  ## 300 accounts log in at the same time, with and without role agent_capacity
 	pytest -rs -s tests/integration/full_house
 
 test-faults: $(READY)  ## Killed plays, dead links, full disks, two controllers (minutes; not part of test)
