@@ -147,7 +147,7 @@ def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
-def test_apt_goes_through_the_proxy_of_the_environment(lab, name):
+def test_apt_uses_the_proxy_of_the_environment(lab, name):
     own = "/etc/apt/apt.conf.d/99test-hosts"
     _, proxy, *_ = lab.run("host1", f"cat {own}; mv {own} /run/own-proxy; rm -rf /var/lib/apt/lists").split('"')
     try:
@@ -160,7 +160,7 @@ def test_apt_goes_through_the_proxy_of_the_environment(lab, name):
         lab.run("host1", f"mv /run/own-proxy {own}; apt-get -qqy purge hello")
 
 
-def test_packages_that_apt_does_not_get_are_named_with_the_variable(lab):
+def test_packages_that_apt_cannot_install_are_named_with_the_variable(lab):
     wrong = {"agent_toolchain_packages": ["no-such-package"]}
     assert lab.roles("agent_toolchain", **wrong).failed().told.splitlines()[-1] == (
         "no-such-package (agent_toolchain_packages) can't be installed from the host's apt sources; a proxy can be set in"

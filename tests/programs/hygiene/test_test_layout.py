@@ -232,7 +232,7 @@ def test_unreadable_file_ends_with_status_2_and_its_path(tmp_path: Path, files: 
     assert done.stderr.startswith(message.format(tmp_path)) and done.stderr.count("\n") == 1
 
 
-def test_a_link_to_itself_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+def test_link_to_itself_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
     write(tmp_path, {"Cargo.toml": package(), "tests/x.rs": ""})
     for name in ("loop", "loop.rs"):
         (tmp_path / "tests" / name).symlink_to(name)

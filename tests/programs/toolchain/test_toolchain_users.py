@@ -296,7 +296,7 @@ def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["1.92", "stable", f"stable-{TRIPLE}"])
-def test_a_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
+def test_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
     checkout = host.prefix / "checkout"
     checkout.mkdir(mode=0o755)
     (checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{name}"\n')

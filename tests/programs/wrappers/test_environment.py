@@ -516,7 +516,7 @@ def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, ow
         ("--target wasm32-wasip1", "[target.wasm32-wasip1]\nrunner = 'wasmtime'\n", None, ["X86_64_UNKNOWN_LINUX_GNU", "X86_64_UNKNOWN_LINUX_MUSL"]),
     ],
 )  # fmt: skip
-def test_tests_for_another_linux_target_have_a_runner_of_the_gate(
+def test_tests_for_another_linux_target_run_through_the_gate(
     host: Host, words: str, text: str, variable: str | None, targets: list[str]
 ) -> None:
     (host.checkout / ".cargo").mkdir()

@@ -41,12 +41,12 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Host:
         ("build", {"NOVA_CARGO_SLOTS": "-1"}, "NOVA_CARGO_SLOTS is '-1'; write a whole number from 1 to 9999"),
     ],
 )  # fmt: skip
-def test_a_refusal(quiet: Host, line: str, env: dict[str, str], message: str) -> None:
+def test_refusals_have_this_exact_text(quiet: Host, line: str, env: dict[str, str], message: str) -> None:
     result = quiet.cargo(*shlex.split(line), **env)
     assert (result.status, result.err) == (2, f"cargo_agent: {message}\n")
 
 
-def test_a_pin_that_the_host_does_not_have(host: Host) -> None:
+def test_missing_pin_is_refused_with_this_exact_text(host: Host) -> None:
     (host.checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.77.0"\n')
     assert host.cargo("build").err == (
         f"cargo_agent: '{host.checkout}/rust-toolchain.toml' pins Rust '1.77.0', which this host doesn't have; the host's own is "
@@ -63,7 +63,7 @@ def test_a_pin_that_the_host_does_not_have(host: Host) -> None:
         ("test -p nova-lsp --test stdio_server", {}, "nova-lsp has stdio_server in its harness tests: --test tests"),
     ],
 )
-def test_a_note(quiet: Host, line: str, env: dict[str, str], message: str) -> None:
+def test_notes_have_this_exact_text(quiet: Host, line: str, env: dict[str, str], message: str) -> None:
     result = quiet.cargo(*line.split(), **env)
     assert (result.status, result.err) == (0, f"cargo_agent: {message}\n")
 
@@ -76,13 +76,13 @@ def test_a_note(quiet: Host, line: str, env: dict[str, str], message: str) -> No
         ("kill -SEGV $$", "rustc serde ended by signal 11 without a word under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ..."),
     ],
 )  # fmt: skip
-def test_the_last_line_of_a_build_that_failed(quiet: Host, rustc: str, message: str) -> None:
+def test_last_line_of_a_failed_build_has_this_exact_text(quiet: Host, rustc: str, message: str) -> None:
     result = quiet.shell(f'bash "{quiet.cargo_agent}" build 2>&1 | cat', STANDIN_DO=SAYS.format(shlex.quote(rustc)))
     assert result.out.splitlines()[-1] == f"cargo_agent: {message.format(quiet.cargo_agent)}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
-def test_a_temporary_folder_that_is_noexec(quiet: Host, tmp_path: Path) -> None:
+def test_noexec_temporary_folder_has_this_exact_text(quiet: Host, tmp_path: Path) -> None:
     command = (
         f"mount -t tmpfs -o noexec none {tmp_path} && TMPDIR={tmp_path} exec bash {quiet.cargo_agent} install --path ."
     )
@@ -93,14 +93,14 @@ def test_a_temporary_folder_that_is_noexec(quiet: Host, tmp_path: Path) -> None:
     )
 
 
-def test_the_guard_that_refuses(host: Host) -> None:
+def test_refusing_guard_has_this_exact_text(host: Host) -> None:
     host.change_policy(GUARD="refuse")
     assert host.cargo("build", script=host.guard).err == (
         f"cargo_agent: cargo without the wrapper is refused on this host. Use: bash {host.prefix}/bin/cargo_agent.sh ...\n"
     )
 
 
-def test_a_host_without_a_toolchain(host: Host) -> None:
+def test_missing_toolchain_has_this_exact_text(host: Host) -> None:
     empty = program(host.root / "bin" / "nproc", "#!/bin/sh\necho 2\n").parent
     (host.prefix / "toolchain" / "env").unlink()
     assert host.cargo("metadata", PATH=f"{empty}:/usr/bin:/bin").err == (

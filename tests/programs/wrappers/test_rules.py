@@ -142,7 +142,7 @@ def test_stdio_harnesses_of_nova_lsp_run_the_harness_tests(host: Host, words: st
     assert host.cargo(*words.split()).args == words.split()  # a checkout that has them as files
 
 
-def test_the_manifest_of_a_workspace_without_a_package_names_no_package(host: Host) -> None:
+def test_manifest_of_a_workspace_without_a_package_names_no_package(host: Host) -> None:
     (host.checkout / "Cargo.toml").write_text(
         '# a comment\n[workspace]\nmembers = ["core"]\n[workspace.package]\nedition = "2021"\n'
     )

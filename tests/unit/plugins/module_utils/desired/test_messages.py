@@ -31,27 +31,27 @@ def observed_with(differences):
 
 
 @pytest.mark.parametrize("case", CASES["variables"], ids=lambda case: case["given"])
-def test_a_wrong_variable(case):
+def test_wrong_variables_have_this_exact_text(case):
     with pytest.raises(PolicyProblems) as error:
         policy(**yaml.safe_load(case["given"]))
     assert str(error.value) == case["message"]
 
 
 @pytest.mark.parametrize("case", CASES["hosts"], ids=lambda case: case["message"][:60])
-def test_a_host_that_does_not_fit(case):
+def test_unsuitable_hosts_have_this_exact_text(case):
     with pytest.raises(HostProblems) as error:
         host(observed_with(dict(case.get("host", {}))), **case.get("variables", {}))
     assert str(error.value) == case["message"]
 
 
 @pytest.mark.parametrize("case", CASES["notes"], ids=lambda case: case["message"][:60])
-def test_a_note(case):
+def test_notes_have_this_exact_text(case):
     observed = observed_with(dict(case["host"]))
     _holds, note = summary_lines(policy(), host(observed))
     assert note == f"note: {case['message']}"
 
 
-def test_the_end_of_a_run():
+def test_ends_of_a_run_have_this_exact_text():
     told = fleet_lines(
         {"build1": ["3 agents"], "build2": [], "build3": ["3 agents"]}, ["build1", "build3"], "", ["build1"]
     )
