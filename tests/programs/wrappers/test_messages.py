@@ -73,7 +73,7 @@ def test_notes_have_this_exact_text(quiet: Host, line: str, env: dict[str, str],
     [
         ("echo 'error: the `wasm32-wasip1` target may not be installed' >&2; exit 1", "Rust has no standard library for wasm32-wasip1 on this host: have an operator add it to agent_toolchain_targets"),
         ("echo 'memory allocation of 65536 bytes failed' >&2; exit 1", 'rustc serde said "memory allocation of 65536 bytes failed" under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ...'),
-        ("kill -SEGV $$", "rustc serde ended by signal 11 without a word under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ..."),
+        ("kill -SEGV $$", "rustc serde ended by signal 11 without a message under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ..."),
     ],
 )  # fmt: skip
 def test_last_line_of_a_failed_build_has_this_exact_text(quiet: Host, rustc: str, message: str) -> None:
