@@ -437,7 +437,11 @@ def test_pin_cannot_select_another_path(host: Host, channel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pin", "installed"), [("1.92", True), ("stable", True), ("1.9", False), ("1", True), ("nightly", False)]
+    ("pin", "installed"),
+    [
+        *(("1.92", True), ("stable", True), ("1.9", False), ("1", True), ("nightly", False)),
+        *((f"1.92-{TRIPLE}", True), (f"stable-{TRIPLE}", True), (f"1.91-{TRIPLE}", False)),
+    ],
 )
 def test_pin_without_a_patch_number_selects_a_matching_pin_of_the_host(host: Host, pin: str, installed: bool) -> None:
     (host.checkout / "rust-toolchain.toml").write_text(f'[toolchain]\nchannel = "{pin}"\n')
