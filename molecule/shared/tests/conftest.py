@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests ask hosts with. testinfra's `host` works as root (verifier option sudo)."""
+"""Fixtures of the tests. testinfra's `host` works as root (verifier option sudo)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def agent(host: Host) -> Callable[[str], CommandResult]:
 
 @pytest.fixture
 def manifest(host: Host) -> dict[str, Any]:
-    """What the collection says that it wrote."""
+    """The manifest of the collection."""
     content: dict[str, Any] = json.loads(host.check_output("cat /var/lib/nova-agent/manifest.json"))
     return content

@@ -1,17 +1,17 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What is missing is installed, once, and nothing with it that was not asked for."""
+"""A missing package is installed once, and no other package with it."""
 
 from __future__ import annotations
 
 from testinfra.host import Host
 
 
-def test_the_package_is_there(host: Host) -> None:
+def test_missing_package_is_installed(host: Host) -> None:
     assert host.package("pkg-config").is_installed
 
 
-def test_it_alone_was_asked_for_and_only_once(host: Host) -> None:
+def test_only_the_missing_package_was_installed_and_only_once(host: Host) -> None:
     asked = host.check_output("grep '^Commandline: .*pkg-config' /var/log/apt/history.log")
     assert len(asked.splitlines()) == 1
     assert "build-essential" not in asked

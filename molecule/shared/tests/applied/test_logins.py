@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The limits hold for agents on every way into a host, each time in a new login, and for nobody else on any."""
+"""The limits apply to agents after each kind of login, and to no other account. Each test uses a new login."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Limits = dict[str, tuple[str, str]]
 KEY = "/run/way-in"
 SSH = f"ssh -i {KEY} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oLogLevel=ERROR"
 LOOK = "cat /proc/self/limits"
-# Each is run by root, and prints what LOOK says to USER. Daemons answer by way of a FIFO in FOLDER.
+# Root runs each command. It prints the output of LOOK for USER. Daemons write it to a FIFO in FOLDER.
 WAYS_IN = {
     "ssh command": f"{SSH} USER@127.0.0.1 {LOOK}",
     "ssh shell": f"echo exec {LOOK} | {SSH} -tt USER@127.0.0.1",
     "su": f"su - USER -c '{LOOK}'",
     "sudo": f"sudo -u USER {LOOK}",
     "runuser": f"runuser -u USER -- {LOOK}",
-    # `@reboot` spares the wait for the next full minute.
+    # `@reboot` avoids waiting for the next full minute.
     "cron": f'echo "@reboot USER {LOOK} >FOLDER/answer" >/etc/cron.d/way-in; rm -f /run/crond.reboot;'
     " systemctl restart cron; timeout 30 cat FOLDER/answer; rm /etc/cron.d/way-in",
     "at": f"echo {LOOK} '>'FOLDER/answer | runuser -u USER -- at now 2>&1; timeout 30 cat FOLDER/answer",
-    # Which PAM service it names is up to a unit; this one is on every host.
+    # A unit can name any PAM service; this one exists on every host.
     "service with PAM": f"systemd-run --quiet --pipe --wait -p User=USER -p PAMName=su-l {LOOK}",
-    # The user manager is what logs in here, so it must be a new one. `--pipe` would need the user's D-Bus.
+    # The user manager logs in, so it must be a new one. `--pipe` would need the user's D-Bus.
     "user unit": "id=$(id -u USER); systemctl restart user@$id.service;"
     f' runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$id systemd-run --user --quiet sh -c "{LOOK} >FOLDER/answer";'
     " timeout 30 cat FOLDER/answer; systemctl stop user@$id.service",
@@ -38,7 +38,7 @@ OTHERS = [(user, way) for user in ("ubuntu", "root") for way in WAYS_IN if (user
 
 @pytest.fixture(scope="module", autouse=True)
 def key(host: Host) -> Iterator[None]:
-    """Lets root of the host log in by ssh; the file beside authorized_keys is read too, and nobody else's here."""
+    """Allow root of the host to log in by ssh, with a key file beside authorized_keys, which sshd reads too."""
     host.check_output(f"ssh-keygen -q -t ed25519 -N '' -f {KEY} </dev/null")
     for user in ("agent1", "ubuntu"):
         own = f"-o {user} -g {user}"
@@ -51,7 +51,7 @@ def key(host: Host) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def agents_limits(host: Host) -> Limits:
-    """What the defaults ask for. Root of a container can't give more open files than it has itself."""
+    """The default limits. Root of a container can't set a limit of open files above its own."""
     most = int(host.check_output("ulimit -Hn"))
     soft, hard = (str(min(wanted, most)) for wanted in (65536, 1048576))
     login = str(64 << 30)
@@ -59,11 +59,11 @@ def agents_limits(host: Host) -> Limits:
 
 
 def limits(host: Host, user: str, way: str) -> Limits:
-    """What LOOK says to a user who comes in this way."""
+    """The output of LOOK for a user after this kind of login."""
     if way in ("cron", "at") and not host.exists(way):
         pytest.skip(f"{way} is not installed on this host, so nobody comes in by it")
     command = WAYS_IN[way].replace("USER", user).replace("FOLDER", "$folder")
-    # at works in the folder that it was called from, and the login user's may be closed to others.
+    # at works in the current folder, and other accounts may not enter that of the login user.
     folder = f"folder=$(mktemp -d) && cd $folder && mkfifo answer && chown -R {user} ."
     return parsed(host.run(f"{folder} && {{ {command}; cd /; rm -r $folder; }}").stdout)
 
@@ -76,24 +76,24 @@ def parsed(said: str) -> Limits:
 
 
 @pytest.mark.parametrize("way", WAYS_IN)
-def test_an_agent_is_under_the_limits(host: Host, agents_limits: Limits, way: str) -> None:
+def test_agent_has_the_limits(host: Host, agents_limits: Limits, way: str) -> None:
     if (
         way == "sudo"
         and host.run("grep -qs pam_limits /etc/pam.d/sudo /etc/pam.d/common-session-noninteractive").failed
     ):
         pytest.skip("this host's sudo does not load pam_limits (Debian 11), which audit reports")
     expected = dict(agents_limits)
-    if way == "user unit":  # systemd gives each unit its own default of the soft limit
+    if way == "user unit":  # systemd sets its default soft limit for each unit
         expected["Max open files"] = ("1024", agents_limits["Max open files"][1])
     assert expected.items() <= limits(host, "agent1", way).items()
 
 
 @pytest.mark.parametrize(("user", "way"), OTHERS)
-def test_nobody_else_is(host: Host, user: str, way: str) -> None:
+def test_other_accounts_are_not_limited(host: Host, user: str, way: str) -> None:
     assert limits(host, user, way)["Max address space"] == ("unlimited", "unlimited")
 
 
-def test_a_service_is_if_it_is_listed(host: Host, agents_limits: Limits) -> None:
+def test_service_has_the_limits_if_it_is_listed(host: Host, agents_limits: Limits) -> None:
     service = f"systemd-run --quiet --pipe --wait -p User=agent1 --unit=NAME {LOOK}"
     listed = parsed(host.check_output(service.replace("NAME", "nova-agent-listed")))
     assert agents_limits.items() <= listed.items()
