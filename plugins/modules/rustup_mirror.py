@@ -26,31 +26,6 @@ options:
     description: The toolchain to mirror.
     type: str
     required: true
-  channel_checksums:
-    description: >-
-      The sha256 of channel manifests by channel, as in M(nova.agent_host.rustup_toolchain). RV(channel_checksums)
-      has those of the mirror.
-    type: dict
-    default: {}
-  profile:
-    description: As in M(nova.agent_host.rustup_toolchain).
-    type: str
-    default: minimal
-  components:
-    description: Components beside those of O(profile).
-    type: list
-    elements: str
-    default: []
-  targets:
-    description: Targets beside the architectures' own.
-    type: list
-    elements: str
-    default: []
-  extra:
-    description: Further toolchains, as in M(nova.agent_host.rustup_toolchain).
-    type: list
-    elements: dict
-    default: []
   architectures:
     description: Architectures of the hosts to serve.
     type: list
@@ -65,14 +40,7 @@ options:
     description: The sha256 of that version's C(rustup-init) by architecture.
     type: dict
     required: true
-  dist_server:
-    description: The server of toolchains. With V(http://) each channel needs its checksum in O(channel_checksums).
-    type: str
-    default: https://static.rust-lang.org
-  update_root:
-    description: The server of rustup.
-    type: str
-    default: https://static.rust-lang.org/rustup
+extends_documentation_fragment: [nova.agent_host.toolchain]
 attributes:
   check_mode:
     support: full

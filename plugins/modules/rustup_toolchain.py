@@ -36,46 +36,6 @@ options:
       The default toolchain, preferably a full version such as V(1.92.0) or a dated nightly. V(stable), V(beta) and
       V(nightly) are installed once, and not updated later. Required with O(state=present).
     type: str
-  profile:
-    description: Which components rustup installs by default.
-    type: str
-    choices: [minimal, default, complete]
-    default: minimal
-  components:
-    description: Components beside those of O(profile).
-    type: list
-    elements: str
-    default: []
-  targets:
-    description: Further targets for which the standard library is installed.
-    type: list
-    elements: str
-    default: []
-  extra:
-    description: Further toolchains, for C(cargo +channel).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      channel:
-        description: As O(channel).
-        type: str
-        required: true
-      profile:
-        description: As O(profile).
-        type: str
-        choices: [minimal, default, complete]
-        default: minimal
-      components:
-        description: As O(components).
-        type: list
-        elements: str
-        default: []
-      targets:
-        description: As O(targets).
-        type: list
-        elements: str
-        default: []
   rustup_version:
     description: The version of rustup. Required with O(state=present).
     type: str
@@ -84,23 +44,6 @@ options:
       The sha256 of C(rustup-init) of that version, by architecture (C(x86_64), C(aarch64)). Required with
       O(state=present).
     type: dict
-  channel_checksums:
-    description:
-      - The sha256 of channel manifests (C(channel-rust-1.92.0.toml)) by channel. A manifest has the checksums of all
-        other files that rustup downloads. M(nova.agent_host.rustup_mirror) returns those of a mirror.
-      - A toolchain that was installed with another checksum, or without one, is installed again.
-    type: dict
-    default: {}
-  dist_server:
-    description: >-
-      The server of toolchains, V(http://), V(https://) or V(file://), without a password. With V(http://) each
-      channel needs its checksum in O(channel_checksums).
-    type: str
-    default: https://static.rust-lang.org
-  update_root:
-    description: The server of rustup, which has C(archive/VERSION/TRIPLE/rustup-init).
-    type: str
-    default: https://static.rust-lang.org/rustup
   environment:
     description:
       - Variables for rustup and the downloads, such as C(https_proxy), C(SSL_CERT_FILE) and rustup's own
@@ -128,6 +71,7 @@ options:
     description: Path of the manifest on the host.
     type: path
     default: /var/lib/nova-agent/manifest.json
+extends_documentation_fragment: [nova.agent_host.toolchain]
 attributes:
   check_mode:
     support: full
