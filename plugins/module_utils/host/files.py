@@ -42,7 +42,7 @@ def exists(path: str, root: str = "/") -> bool:
 def list_folder(path: str, root: str = "/") -> list[str]:
     """The names in a folder, sorted; none if it is missing. Raises HostError."""
     empty: list[str] = []
-    return sorted(_tried(lambda place: os.listdir(place), below(root, path), empty))
+    return sorted(_tried(_names, below(root, path), empty))
 
 
 def find(pattern: str, root: str = "/") -> list[str]:
@@ -54,6 +54,10 @@ def find(pattern: str, root: str = "/") -> list[str]:
         else:
             found = [f"{folder}/{part}" for folder in found]
     return sorted(path for path in found if exists(path, root))
+
+
+def _names(folder: str) -> list[str]:
+    return os.listdir(folder)
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:
