@@ -19,7 +19,7 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check requirements format clean
+.PHONY: help demo demo-down test test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check release-draft requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,7 +37,7 @@ demo-down: $(READY)  ## Remove the demo's host
 # Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside
 # other work, and 300 logins need both CPUs, so these targets run alone.
 test: hosts container test-full-house  ## Everything that CI runs
-	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs ceiling aws sanity oldest newest molecule
+	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs ceiling aws sanity release-draft oldest newest molecule
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -147,8 +147,11 @@ docs-site: .cache/docs/.ready $(COMMUNITY)/.ready  ## Build the docs site in .ca
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" pytest -rs tests/integration/how_to
 
-release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (REPOSITORY=URL; DRAFT=--draft: without an address and a host)
-	REPOSITORY="$(REPOSITORY)" GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh $(DRAFT)
+release-check: .cache/galaxy/.ready $(READY)  ## Build, check, install, run and sign the tarball, as a release needs it (REPOSITORY=URL)
+	REPOSITORY="$(REPOSITORY)" GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh
+
+release-draft: .cache/galaxy/.ready $(READY)  ## The same without an address and a host
+	GALAXY="$(CURDIR)/.cache/galaxy/bin" PYTHON="$(PYTHON)" tools/release_check.sh --draft
 
 requirements:  ## Renew all locked requirements from their .in files (needs uv)
 	@lock() { echo "$$1"; uv pip compile --quiet --no-header --universal --python-version "$$2" --generate-hashes --upgrade "$$1.in" -o "$$1.txt"; }; \

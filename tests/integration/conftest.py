@@ -237,7 +237,7 @@ class Lab:
         return self.run(
             host,
             rf"find / -xdev \( {left_out} \) -prune -o \( ! -type f -o ! -name '*-' \) -printf '%p %y %m %u %g %l\n' | sort;"
-            r" find /etc /opt /usr/local /var/lib /home -xdev -type f ! -name '*-' ! -path '*/.ansible/*' -print0"
+            r" find /etc /opt /usr/local /var/lib /home -xdev -type f ! -name '*-' ! -path '*/.ansible/*' ! -path '/var/lib/systemd/*' -print0"
             " | sort -z | xargs -0 sha256sum",
         )
 
