@@ -62,7 +62,6 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
 def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
     for name in NAMES:
         path = str(path_of(name))
-        try:
-            yield name, int(read_text(path, root)), os.access(below(root, path), os.W_OK)
-        except ValueError:
-            continue  # this kernel does not have it
+        value = read_text(path, root).strip()
+        if value.isdecimal():  # else this kernel does not have it
+            yield name, int(value), os.access(below(root, path), os.W_OK)
