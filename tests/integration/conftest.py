@@ -26,6 +26,9 @@ CHECKOUT = HERE.parents[1]
 HOSTS = CHECKOUT / "tools/hosts/hosts.sh"
 COLLECTIONS = Path(sys.prefix) / "collections"
 
+# ssh makes the stdin that it inherits non-blocking, and Ansible refuses to start on such a stdin.
+PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+
 
 @dataclass
 class Played:
@@ -161,9 +164,7 @@ class Lab:
 
     def play(self, playbook: str | list[dict], *arguments: str, **variables: Any) -> Played:
         command, environment = self.command(playbook, *arguments, **variables)
-        done = subprocess.run(
-            command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-        )
+        done = subprocess.run(command, check=False, env=environment, text=True, **PIPES)
         assert "[DEPRECATION WARNING]" not in done.stdout, done.stdout
         results = [json.loads(line) for line in self.recorded.read_text().splitlines()]
         return Played(done.returncode, done.stdout, results)
@@ -182,9 +183,8 @@ class Lab:
     def kill_after(self, results: int, playbook: str, **variables: Any) -> bool:
         """Kill a play with all its processes after this number of results. Return whether it was still running."""
         command, environment = self.command(playbook, **variables)
-        play = subprocess.Popen(
-            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        silent = dict.fromkeys(PIPES, subprocess.DEVNULL)
+        play = subprocess.Popen(command, env=environment, start_new_session=True, **silent)
         while play.poll() is None and len(self.recorded.read_text().splitlines()) < results:
             time.sleep(0.02)
         was_running = play.poll() is None
@@ -210,9 +210,7 @@ class Lab:
         return [str(HOSTS), "ssh", self.name, host, "--", f"sudo bash -c {shlex.quote(command)}"]
 
     def run(self, host: str, command: str, check: bool = True) -> str:
-        done = subprocess.run(
-            self.ssh(host, command), check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        done = subprocess.run(self.ssh(host, command), check=False, text=True, **PIPES)
         assert done.returncode == 0 or not check, done.stdout
         return done.stdout
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import HOSTS, Lab, Played
+from conftest import HOSTS, PIPES, Lab, Played
 
 ACCOUNTS = 300
 ROLES = ("agent_policy", "agent_toolchain", "agent_wrappers", "agent_limits", "agent_capacity", "agent_status")
@@ -101,7 +101,7 @@ def test_all_agents_log_in_and_build_and_the_host_stays_reachable(house, tmp_pat
     def root() -> None:
         while not done.is_set():
             start = time.monotonic()
-            answers.append(subprocess.run(house.ssh("host1", "id"), check=False, capture_output=True).returncode)
+            answers.append(subprocess.run(house.ssh("host1", "id"), check=False, **PIPES).returncode)
             seconds.append(time.monotonic() - start)
 
     def operator() -> None:
