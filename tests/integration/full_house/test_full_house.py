@@ -55,7 +55,8 @@ def log_in_all(lab: Lab, command: str, folder) -> list[Login]:
     options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"]
     with (folder / "start").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
-        wait = ["flock", "--shared", "--no-fork", start.name]
+        # Real clients do not use the host's CPUs.
+        wait = ["nice", "-n", "19", "flock", "--shared", "--no-fork", start.name]
         ssh = [*wait, "ssh", "-i", host["identity_file"], *(f"-o{option}" for option in options)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         clients = {
