@@ -106,7 +106,7 @@ def test_agent_status_shows_the_ceiling_and_advice(seen, height):
     assert f"in use by all sessions, of at most {height} MiB" in said
     assert "pressure some waited for memory" in said
     assert "processes for lack of memory since the boot" in said
-    assert "to do find what was killed" in said
+    assert "journalctl -k -g 'Killed process'" in said
 
 
 def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
