@@ -13,16 +13,22 @@ from pathlib import Path
 COLLECTIONS = Path(__file__).parents[6]
 
 
+def start(*arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["ansible-playbook", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def ansible_playbook(
     *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it and give its exit code and output, whatever they are."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["ansible-playbook", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    play = start(*arguments, cwd=cwd, environment=environment)
+    stdout, stderr = play.communicate()
+    return subprocess.CompletedProcess(play.args, play.returncode, stdout, stderr)
