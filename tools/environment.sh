@@ -8,7 +8,8 @@ checkout=$(cd "$(dirname "$0")/.." && pwd)
 echo "Setting up $folder with $python ..."
 mkdir -p "$(dirname "$folder")"
 "$python" -m venv --clear "$folder"
-"$folder/bin/pip" install -qq --disable-pip-version-check --require-hashes -r "$requirements"
+# Most modules are never imported. Python compiles the others at their first import.
+"$folder/bin/pip" install -qq --no-compile --disable-pip-version-check --require-hashes -r "$requirements"
 # One link makes the collection importable from a clone at any path, one serves ansible-playbook and mypy.
 for place in "$folder"/lib/python3.*/site-packages "$folder/collections"; do
   mkdir -p "$place/ansible_collections/nova"

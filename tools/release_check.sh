@@ -35,7 +35,7 @@ warnings=$(grep -E '^(WARNING|ERROR)' "$work/importer.log" | grep -vE 'ansible-t
 
 say "installing it into an empty environment"
 "$PYTHON" -m venv "$work/venv"
-"$work/venv/bin/pip" install -qq --disable-pip-version-check --require-hashes -r "$here/environments/core-2.20/requirements.txt"
+"$work/venv/bin/pip" install -qq --no-compile --disable-pip-version-check --require-hashes -r "$here/environments/core-2.20/requirements.txt"
 export PATH=$work/venv/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$work/collections PYTHONPATH=$work/collections ANSIBLE_HOME=$work/home
 ansible-galaxy collection install --offline -p "$work/collections" "$tarball" >/dev/null 2>&1 || fail "it can't be installed"
 installed=$work/collections/ansible_collections/nova/agent_host
