@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from mirror_server import Server, serving
 from repackage import channel_checksums
 from rustup_wheel import cache, rustup_init
-from trees import Tree
+from trees import Tree, public_folder
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +45,8 @@ def server(mirror: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that every user may enter (only root may enter pytest's), in memory if programs may run there."""
-    memory = "/dev/shm"
-    fast = os.path.isdir(memory) and not os.statvfs(memory).f_flag & os.ST_NOEXEC
-    with tempfile.TemporaryDirectory(prefix="nova-toolchain-", dir=memory if fast else None) as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
+    with public_folder() as path:
+        yield path
 
 
 @pytest.fixture

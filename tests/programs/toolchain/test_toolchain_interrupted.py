@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import InstallError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state import is_locked
@@ -86,15 +85,22 @@ def test_rustup_of_a_killed_module_keeps_the_lock(tree: Tree, server: Server) ->
     assert (tree.rustc(), tree.observe().problems) == ("1.92.0", [])
 
 
-def test_run_killed_at_any_change_is_finished_by_the_next(tree: Tree) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Replace the content of a folder by that of another one."""
+    shutil.rmtree(target, ignore_errors=True)
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def test_run_killed_at_any_change_is_finished_by_the_next(tree: Tree, tmp_path: Path) -> None:
     tree.apply("1.92.0")
+    saved = tmp_path / "saved"
+    copy(tree.path.parent, saved)
     changes, switch = map(int, tree.start("1.93.0", kill_at="0").communicate()[0].split())
     assert changes > switch > 100
     step = 1 if os.environ.get("NOVA_KILL_ALL") else changes // SAMPLES
     # samples of all changes, and all changes around the rename of the new generation
     for number in sorted({*range(1, changes, step), *range(switch - 3, switch + 4), changes}):
-        toolchain_apply.remove(str(tree.path), 0)
-        tree.apply("1.92.0")
+        copy(saved, tree.path.parent)
         run = tree.start("1.93.0", kill_at=str(number))
         run.communicate()
         assert run.returncode == -signal.SIGKILL, number

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import TRIPLES
-from trees import NOBODY, Tree
+from mirror_server import serving
+from repackage import channel_checksums
+from trees import NOBODY, Tree, public_folder
 
 TEMPLATES = Path(__file__).parents[3] / "roles/agent_toolchain/templates"
 BARE = {"PATH": "/usr/bin:/bin"}
@@ -49,15 +50,25 @@ class Host:
 
 
 @pytest.fixture
-def own(host: Host) -> Iterator[Path]:
+def own() -> Iterator[Path]:
     """A folder of an agent, outside the prefix."""
-    with tempfile.TemporaryDirectory(dir=host.prefix.parent) as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
+    with public_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def installed(mirror: Path) -> Iterator[Host]:
+    """A host for the tests that change nothing on it."""
+    with serving(mirror) as server, public_folder() as folder:
+        yield install(folder, Tree(folder / "toolchain", server.url, channel_checksums(mirror)))
 
 
 @pytest.fixture
 def host(folder: Path, tree: Tree) -> Host:
+    return install(folder, tree)
+
+
+def install(folder: Path, tree: Tree) -> Host:
     tree.apply("1.92.0", components=["clippy", "rustfmt"], extra=[{"channel": "1.93.0"}])
     for name in ("shims", "local", "libexec"):
         (folder / name).mkdir(mode=0o755)
@@ -74,35 +85,38 @@ def host(folder: Path, tree: Tree) -> Host:
     return Host(folder, tree)
 
 
-def test_agent_can_write_no_file_of_the_toolchain(host: Host) -> None:
-    found = host.run("find", str(host.prefix), "-writable", "!", "-type", "l")
+def test_agent_can_write_no_file_of_the_toolchain(installed: Host) -> None:
+    found = installed.run("find", str(installed.prefix), "-writable", "!", "-type", "l")
     assert (found.stdout, found.stderr) == ("", "")
     for command in (
-        ["touch", f"{host.tree.path}/x"],
-        ["rm", "-f", f"{host.tree.sysroot()}/bin/rustc"],
-        ["mv", str(host.tree.path), f"{host.prefix}/other"],
-        ["ln", "-sfn", "/tmp", str(host.tree.path)],
-        ["chmod", "u+w", f"{host.tree.path}/bin/rustup"],
-        ["cat", f"{host.tree.generations}/lock"],
-        ["flock", "-n", f"{host.tree.generations}/lock", "true"],
-        [f"{host.tree.path}/bin/rustup", "toolchain", "uninstall", "1.92.0"],
-        [f"{host.tree.path}/bin/rustup", "set", "auto-install", "enable"],
+        ["touch", f"{installed.tree.path}/x"],
+        ["rm", "-f", f"{installed.tree.sysroot()}/bin/rustc"],
+        ["mv", str(installed.tree.path), f"{installed.prefix}/other"],
+        ["ln", "-sfn", "/tmp", str(installed.tree.path)],
+        ["chmod", "u+w", f"{installed.tree.path}/bin/rustup"],
+        ["cat", f"{installed.tree.generations}/lock"],
+        ["flock", "-n", f"{installed.tree.generations}/lock", "true"],
+        [f"{installed.tree.path}/bin/rustup", "toolchain", "uninstall", "1.92.0"],
+        [f"{installed.tree.path}/bin/rustup", "set", "auto-install", "enable"],
     ):
-        assert host.run(*command, RUSTUP_HOME=f"{host.tree.path}/rustup").returncode != 0, command
-    assert host.tree.observe().problems == []
+        assert installed.run(*command, RUSTUP_HOME=f"{installed.tree.path}/rustup").returncode != 0, command
+    assert installed.tree.observe().problems == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
-def test_use_changes_no_file_with_any_umask(host: Host, umask: int) -> None:
-    assert host.run(f"{host.prefix}/local/rustc", "-V", umask=umask).stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
-    assert host.run(f"{host.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
-    assert host.tree.observe().problems == []
+def test_use_changes_no_file_with_any_umask(installed: Host, umask: int) -> None:
+    assert (
+        installed.run(f"{installed.prefix}/local/rustc", "-V", umask=umask).stdout
+        == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
+    )
+    assert installed.run(f"{installed.prefix}/local/cargo", "build", umask=umask).stdout == "FIXTURE cargo build\n"
+    assert installed.tree.observe().problems == []
 
 
-def test_use_as_root_changes_no_file(host: Host) -> None:
+def test_use_as_root_changes_no_file(installed: Host) -> None:
     for words in (["cargo", "build"], ["rustup", "show"], ["rustc", "+1.93.0", "-V"]):
-        subprocess.run([host.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
-    assert host.tree.observe().problems == []
+        subprocess.run([installed.prefix / "local" / words[0], *words[1:]], env=BARE, check=True, capture_output=True)
+    assert installed.tree.observe().problems == []
 
 
 @pytest.mark.parametrize(
@@ -120,26 +134,28 @@ def test_use_as_root_changes_no_file(host: Host) -> None:
     ],
     ids=str,
 )
-def test_pin_is_used_in_any_environment(host: Host, environment: dict[str, str]) -> None:
-    evil = host.prefix / "evil"
-    (evil / "rustup").mkdir(parents=True)
+def test_pin_is_used_in_any_environment(installed: Host, environment: dict[str, str]) -> None:
+    evil = installed.prefix / "evil"
+    (evil / "rustup").mkdir(parents=True, exist_ok=True)
     (evil / "env").write_text("echo evil; exit 3\n")
-    said = host.tool("rustc", "-V", **{name: value.format(prefix=host.prefix) for name, value in environment.items()})
+    said = installed.tool(
+        "rustc", "-V", **{name: value.format(prefix=installed.prefix) for name, value in environment.items()}
+    )
     assert (said.stdout, said.stderr, said.returncode) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "", 0)
 
 
-def test_explicit_channel_is_used(host: Host) -> None:
-    assert host.tool("rustc", "+1.93.0", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
-    assert host.tool("rustc", f"+1.93.0-{TRIPLE}", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
-    assert host.tool("rustc", "-V", RUSTUP_TOOLCHAIN="1.93.0").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+def test_explicit_channel_is_used(installed: Host) -> None:
+    assert installed.tool("rustc", "+1.93.0", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+    assert installed.tool("rustc", f"+1.93.0-{TRIPLE}", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
+    assert installed.tool("rustc", "-V", RUSTUP_TOOLCHAIN="1.93.0").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
 
 
 @pytest.mark.parametrize(
     ("words", "environment", "source"),
     [(["+nightly", "-V"], {}, "the command line"), (["-V"], {"RUSTUP_TOOLCHAIN": "nightly"}, "RUSTUP_TOOLCHAIN")],
 )
-def test_missing_channel_fails(host: Host, words: list[str], environment: dict[str, str], source: str) -> None:
-    said = host.tool("rustc", *words, **environment)
+def test_missing_channel_fails(installed: Host, words: list[str], environment: dict[str, str], source: str) -> None:
+    said = installed.tool("rustc", *words, **environment)
     assert said.stderr == (
         f"rustc: Rust nightly (from {source}) is not on this host; there are:\n  +1.92.0\n  +1.93.0\n"
         "An administrator adds one with agent_toolchain_extra.\n"
@@ -147,19 +163,19 @@ def test_missing_channel_fails(host: Host, words: list[str], environment: dict[s
     assert (said.stdout, said.returncode) == ("", 1)
 
 
-def test_pin_of_a_checkout_is_used(host: Host) -> None:
-    checkout = host.prefix / "a b$(id)"
+def test_pin_of_a_checkout_is_used(installed: Host, own: Path) -> None:
+    checkout = own / "a b$(id)"
     checkout.mkdir(mode=0o755)
     (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.93.0"\n')
-    assert host.run(f"{host.prefix}/local/rustc", "-V", cwd=str(checkout)).stdout.startswith("rustc 1.93.0 ")
+    assert installed.run(f"{installed.prefix}/local/rustc", "-V", cwd=str(checkout)).stdout.startswith("rustc 1.93.0 ")
     (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.94.0"\n')
-    said = host.run(f"{host.prefix}/local/rustc", "-V", cwd=str(checkout))
+    said = installed.run(f"{installed.prefix}/local/rustc", "-V", cwd=str(checkout))
     assert (said.returncode, said.stderr.splitlines()[0]) == (1, f"error: toolchain '1.94.0-{TRIPLE}' is not installed")
 
 
-def test_rustup_reads_but_does_not_change(host: Host) -> None:
-    assert host.tool("rustup", "toolchain", "list").returncode == 0
-    said = host.tool("rustup", "toolchain", "install", "nightly")
+def test_rustup_reads_but_does_not_change(installed: Host) -> None:
+    assert installed.tool("rustup", "toolchain", "list").returncode == 0
+    said = installed.tool("rustup", "toolchain", "install", "nightly")
     assert "an administrator changes it with agent_toolchain_extra" in said.stderr
     assert said.returncode == 1
 
@@ -186,10 +202,10 @@ def test_rustup_reads_but_does_not_change(host: Host) -> None:
         "run stable rustc -V",
     ],
 )
-def test_rustup_accepts_installed_components(host: Host, words: str) -> None:
-    said = host.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
+def test_rustup_accepts_installed_components(installed: Host, words: str) -> None:
+    said = installed.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
     assert (said.returncode, "administrator" in said.stderr) == (0, False), said.stderr
-    assert host.tree.observe().problems == []
+    assert installed.tree.observe().problems == []
 
 
 @pytest.mark.parametrize(
@@ -211,18 +227,18 @@ def test_rustup_accepts_installed_components(host: Host, words: str) -> None:
         "self uninstall -y",
     ],
 )
-def test_rustup_refuses_changes_and_names_the_operator(host: Host, words: str) -> None:
-    home = host.prefix / "home"
+def test_rustup_refuses_changes_and_names_the_operator(installed: Host, own: Path, words: str) -> None:
+    home = own / "home"
     (home / ".cargo/bin").mkdir(parents=True)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
-    said = host.tool("rustup", *words.split(), HOME=str(home))
+    said = installed.tool("rustup", *words.split(), HOME=str(home))
     assert said.returncode == 1
     assert said.stderr.splitlines()[-1] == (
         "rustup: this host's Rust is the same for everyone; an administrator changes it with agent_toolchain_extra, "
         "agent_toolchain_components and agent_toolchain_targets"
     )
     assert (home / ".cargo/bin").exists()
-    assert host.tree.observe().problems == []
+    assert installed.tree.observe().problems == []
 
 
 def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: Path) -> None:
@@ -342,11 +358,11 @@ def test_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
     ],
 )
 def test_check_toolchain_pin_compares_the_pin_of_a_checkout(
-    host: Host, name: str, content: str, status: int, says: str
+    installed: Host, own: Path, name: str, content: str, status: int, says: str
 ) -> None:
-    checkout = host.prefix / "check out"
+    checkout = own / "check out"
     checkout.mkdir(mode=0o755)
     (checkout / name).write_text(content)
-    said = host.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
+    said = installed.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
     assert says.format(file=checkout / name, checkout=checkout) in said.stdout + said.stderr
     assert said.returncode == status
