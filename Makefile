@@ -19,13 +19,12 @@ COMMUNITY := .cache/community
 BENCH := .cache/bench
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read -r file; do [ -e "$$file" ] && echo "$$file"; done)
 
-.PHONY: help demo demo-down test test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check release-draft requirements format clean
+.PHONY: help demo demo-down test environments test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check release-draft requirements format clean
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 $(READY): requirements-dev.txt
-	@[ -n "$(PYTHON)" ] || { echo "make: set PYTHON= to a Python 3.12 or newer" >&2; exit 1; }
 	@tools/environment.sh $(VENV) requirements-dev.txt "$(PYTHON)"
 
 demo: $(READY)  ## Boot a throwaway host, provision it, build on it (V=1: all of Ansible's output)
@@ -36,8 +35,11 @@ demo-down: $(READY)  ## Remove the demo's host
 
 # Two targets at a time, because many work on one CPU only; the longest first. `podman exec` fails now and then beside
 # other work, and 300 logins need both CPUs, so these targets run alone.
-test: hosts container test-full-house  ## Everything that CI runs
+test: environments hosts container test-full-house  ## Everything that CI runs
 	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target integration lint unit programs ceiling aws sanity release-draft oldest newest molecule
+
+environments: # both at the same time
+	@$(MAKE) --no-print-directory -j2 $(READY) $(COMMUNITY)/.ready
 
 test-fast: lint unit  ## Lint and unit tests
 
@@ -61,7 +63,7 @@ programs-on-host:  ## The wrappers' tests on a test host (SUITE=forky: with its 
 	tools/programs_on_host.sh
 
 # Virtual environments beside the first, for what can't be in one with it.
-.cache/%/.ready: tools/environments/%/requirements.txt $(READY)
+.cache/%/.ready: tools/environments/%/requirements.txt
 	@tools/environment.sh .cache/$* $< "$(PYTHON)"
 
 # A core's environment has the Pythons that core runs on, the oldest first.
@@ -76,7 +78,7 @@ CORES := 2.16 2.17 2.18 2.19 2.20 2.22
 	@python=$$(tools/python.sh $(PYTHONS_$*)) && tools/environment.sh .cache/core-$* $< "$$python"
 .PRECIOUS: .cache/%/.ready .cache/core-%/.ready
 
-aws: $(COMMUNITY)/.ready  ## EC2 inventories and instance types, with a STAND-IN on loopback
+aws: $(READY) $(COMMUNITY)/.ready  ## EC2 inventories and instance types, with a STAND-IN on loopback
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" pytest -rs tests/aws
 
 sanity: $(READY)  ## ansible-test sanity
@@ -85,7 +87,7 @@ sanity: $(READY)  ## ansible-test sanity
 hosts: $(READY)  ## Tests of the test hosts: they compare the whole machine before and after, so nothing else may run
 	pytest -rs tests/tools
 
-integration: $(COMMUNITY)/.ready  ## Plays against real systemd hosts
+integration: $(READY) $(COMMUNITY)/.ready  ## Plays against real systemd hosts
 	tools/install.sh chromium:chromium chromedriver:chromium-driver
 	pytest -rs -n 2 --dist loadfile --ignore tests/integration/faults --ignore tests/integration/how_to --ignore tests/integration/full_house tests/integration
 
@@ -110,7 +112,7 @@ core-%: .cache/core-%/.ready
 molecule: $(READY)  ## Scenarios on real systemd hosts (SCENARIOS=forky: those alone; V=1: all output)
 	@V=$(V) tools/molecule.sh $(SCENARIOS)
 
-container: $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped with a message if podman does not run)
+container: $(READY) $(COMMUNITY)/.ready  ## The example scenario of molecule with podman (skipped with a message if podman does not run)
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" tools/container.sh
 
 ceiling: $(READY)  ## The ceiling in one virtual machine (skipped with a message if no virtual machine can run)
@@ -123,7 +125,7 @@ test-vm: $(READY)  ## The ceiling under load, in virtual machines (about twenty 
 bench: $(READY)  ## Timings, as ratios within one run
 	@for bench in tools/bench/*.py; do python "$$bench"; done
 
-bench-fleet: $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
+bench-fleet: $(READY) $(BENCH)/.ready  ## A re-apply at 1, 10 and 50 hosts, against a ping and other tools (about an hour)
 	PYINFRA=$(CURDIR)/$(BENCH)/bin/pyinfra python tools/bench/fleet/fleet.py
 	python tools/bench/fleet/fleet.py --hosts 50 --settings
 
@@ -143,7 +145,7 @@ docs: $(READY)  ## Write docs/variables.md from the roles' argument specs
 sanity-%: .cache/core-%/.ready
 	tools/ansible-test.sh .cache/core-$*
 
-docs-site: .cache/docs/.ready $(COMMUNITY)/.ready  ## Build the docs site in .cache/docs-site/html, and run the commands of its how-to pages
+docs-site: .cache/docs/.ready $(READY) $(COMMUNITY)/.ready  ## Build the docs site in .cache/docs-site/html, and run the commands of its how-to pages
 	PATH="$(CURDIR)/.cache/docs/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.cache/docs/collections" tools/docs_site.sh .cache/docs-site
 	PATH="$(CURDIR)/$(COMMUNITY)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(COMMUNITY)/collections" pytest -rs tests/integration/how_to
 

@@ -3,6 +3,10 @@
 # environment.sh FOLDER REQUIREMENTS PYTHON: make a virtual environment that can import this checkout as the collection.
 set -euo pipefail
 folder=$1 requirements=$2 python=$3
+[[ $python ]] || {
+  echo "make: set PYTHON= to a Python 3.12 or newer" >&2
+  exit 1
+}
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 
 echo "Setting up $folder with $python ..."
