@@ -20,7 +20,7 @@ from . import variables as read
 from .policy import Host, Policy, no_problems
 from .shapes import Condition, Entry, Note, Template, Unit, Wanted
 from .sysctl import FILE as SYSCTL_FILE
-from .sysctl import Raised
+from .sysctl import LARGEST, Raised
 from .units import FOLDER
 from .variables import PolicyError, variable
 
@@ -43,7 +43,6 @@ KEYRINGS = 16
 LEAST_WATCHERS, LEAST_WATCHES, WATCHES = 1024, 524_288, 16_384
 LEAST_KEYS, BYTES_OF_A_KEY = 1000, 100
 
-MOST_PIDS = 4_194_304  # of a 64-bit kernel
 MAPPINGS = 262_144
 NEWCOMERS = 100  # connections of other users while all agents log in
 TASKS_SHARE = 75  # the most that one account gets, in percent of the host's tasks: the rest is for root
@@ -111,17 +110,18 @@ def house_of(policy: Policy, host: Host) -> House:
 def settings(house: House) -> dict[str, int]:
     """The minimum of each kernel setting."""
     keys = max(LEAST_KEYS, KEYRINGS * house.together)
-    return {
+    needed = {
         "fs.file-max": OPEN_FILES * house.agents,
         "fs.inotify.max_user_instances": max(LEAST_WATCHERS, WATCHERS * house.together),
         "fs.inotify.max_user_watches": max(LEAST_WATCHES, WATCHES * house.together),
         "fs.nr_open": house.open_files,
         "kernel.keys.maxbytes": keys * BYTES_OF_A_KEY,
         "kernel.keys.maxkeys": keys,
-        "kernel.pid_max": MOST_PIDS,
+        "kernel.pid_max": LARGEST["kernel.pid_max"],
         "kernel.threads-max": TASKS * house.agents,
         "vm.max_map_count": MAPPINGS,
     }
+    return {name: min(value, LARGEST[name]) for name, value in needed.items()}
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
@@ -129,7 +129,8 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     needed = settings(house) if ours.kernel else {}
     raised = _raised(capacity.kernel, needed)
     sshd_lines = _sshd_lines(house, ours.controllers, capacity.sshd) if ours.sshd else {}
-    tasks, sessions = _tasks(house, capacity, needed), _sessions(house, capacity.sessions)
+    most = _most_tasks(capacity, needed)
+    tasks, sessions = _tasks(house, capacity, most), _sessions(house, capacity.sessions)
     entries = []
     if raised:
         context = {"agents": house.agents, "settings": [asdict(one) for one in raised]}
@@ -154,6 +155,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             *put_back(capacity, {one.name for one in raised}),
             *(_sshd_conditions(capacity.sshd) if SSHD_FILE in paths else ()),
             *(_overridden(TASKS_FILE, "TasksMax", capacity.user_tasks) if TASKS_FILE in paths else ()),
+            *(_fewer_tasks(house, capacity.own_tasks, most) if ours.tasks else ()),
             *(_overridden(LOGIND_FILE, "SessionsMax", capacity.sessions) if LOGIND_FILE in paths else ()),
         ),
         tuple(_notes(ours, house, capacity, needed, sshd_lines)),
@@ -264,23 +266,41 @@ def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
 # systemd
 
 
-def _tasks(house: House, capacity: Capacity, needed: Mapping[str, int]) -> str:
-    """TasksMax of an account's slice; empty if the host's value is high enough."""
-    if capacity.most_tasks is None:
-        return ""
-    most = capacity.most_tasks
-    pids = capacity.kernel.get("kernel.pid_max")
+def _most_tasks(capacity: Capacity, needed: Mapping[str, int]) -> int:
+    """Processes and threads of the whole host, after the kernel's settings are raised; 0 if not known."""
+    most, pids = capacity.most_tasks or 0, capacity.kernel.get("kernel.pid_max")
     if pids and pids.writable and most == pids.now and "kernel.pid_max" in needed:
         threads = capacity.kernel.get("kernel.threads-max")
-        most = min(MOST_PIDS, threads.now) if threads else MOST_PIDS  # after it is raised
-    least = min(max(TASKS, TASKS_PER_CPU * house.cpus) * house.together, most * TASKS_SHARE // 100)
+        most = min(needed["kernel.pid_max"], threads.now if threads else LARGEST["kernel.threads-max"])
+    return most
+
+
+def _least_tasks(house: House, most: int) -> int:
+    return min(max(TASKS, TASKS_PER_CPU * house.cpus) * house.together, most * TASKS_SHARE // 100)
+
+
+def _tasks(house: House, capacity: Capacity, most: int) -> str:
+    """TasksMax of an account's slice; empty if the host's value is high enough."""
+    least = _least_tasks(house, most)
     theirs = [given for given in capacity.user_tasks if given.path != TASKS_FILE]
     value = theirs[-1].value if theirs else DEFAULT_TASKS
+    return str(least) if _in_tasks(value, most) < least else ""
+
+
+def _in_tasks(value: str, most: int) -> int:
+    """A value of TasksMax as a number."""
     if value == "infinity":
-        return ""
+        return most
     share = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9]+)?%", value)
-    has = most * int(share[1]) // 100 if share else _number(value, 0)
-    return str(least) if has < least else ""
+    return most * int(share[1]) // 100 if share else _number(value, 0)
+
+
+def _fewer_tasks(house: House, own: Mapping[str, Given], most: int) -> Iterator[Condition]:
+    """Accounts for which a file of their own slice allows too little."""
+    for user, given in sorted(own.items()):
+        if _in_tasks(given.value, most) < _least_tasks(house, most):
+            why = f"is {given.value} in {given.path}, which is read after the files for all accounts: remove it there"
+            yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value")
 
 
 def _sessions(house: House, given: list[Given]) -> int | None:

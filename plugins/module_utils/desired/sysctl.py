@@ -17,17 +17,19 @@ from typing import Optional
 
 FILE = "/etc/sysctl.d/90-nova-agent.conf"
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
-NAMES = (
-    "fs.file-max",
-    "fs.inotify.max_user_instances",
-    "fs.inotify.max_user_watches",
-    "fs.nr_open",
-    "kernel.keys.maxbytes",
-    "kernel.keys.maxkeys",
-    "kernel.pid_max",
-    "kernel.threads-max",
-    "vm.max_map_count",
-)
+_LARGEST_INT = (1 << 31) - 1
+#: The settings of the collection, each with the largest value that the kernel accepts.
+LARGEST = {
+    "fs.file-max": (1 << 63) - 1,
+    "fs.inotify.max_user_instances": _LARGEST_INT,
+    "fs.inotify.max_user_watches": _LARGEST_INT,
+    "fs.nr_open": (1 << 31) - 64,
+    "kernel.keys.maxbytes": _LARGEST_INT,
+    "kernel.keys.maxkeys": _LARGEST_INT,
+    "kernel.pid_max": 1 << 22,
+    "kernel.threads-max": (1 << 30) - 1,
+    "vm.max_map_count": _LARGEST_INT,
+}
 
 _NOTE = re.compile(r"^# (\S+) was ([0-9]{1,19})$", re.MULTILINE)
 _LINE = re.compile(r"^\s*-?\s*([^#;=\s]+)\s*=\s*([0-9]{1,19})\s*$", re.MULTILINE)
@@ -43,8 +45,10 @@ class Raised:
 
 
 def assignments(text: str) -> dict[str, int]:
-    """The settings in a file of sysctl.d whose value is a whole number, with dots for slashes."""
-    return {name.replace("/", "."): int(value) for name, value in _LINE.findall(text)}
+    """The settings of LARGEST in a file of sysctl.d, with dots for slashes. The kernel refuses larger values, so they are
+    left out."""
+    found = ((name.replace("/", "."), int(value)) for name, value in _LINE.findall(text))
+    return {name: value for name, value in found if value <= LARGEST.get(name, -1)}
 
 
 def noted(text: str) -> Mapping[str, int]:
@@ -54,4 +58,4 @@ def noted(text: str) -> Mapping[str, int]:
 
 def path_of(name: str) -> Optional[str]:
     """The kernel's file for a setting; None if the collection does not use this setting."""
-    return f"proc/sys/{name.replace('.', '/')}" if name in NAMES else None
+    return f"proc/sys/{name.replace('.', '/')}" if name in LARGEST else None

@@ -176,7 +176,7 @@ def list_matching(pattern: str, allowed: str) -> Reader:
 
 optional_size = optional(size)
 optional_count = optional(
-    matching("[1-9][0-9]{0,5}", "a whole number from 1, or empty for the computed number", convert=int)
+    matching("[1-9][0-9]{0,5}", "a whole number from 1 to 999999, or empty for the computed number", convert=int)
 )
 from_zero = matching("0|[1-9][0-9]{0,14}", "a whole number from 0", convert=int)
 share_or_number = matching("[1-9][0-9]?%|[1-9][0-9]{1,6}", "a percentage such as 75%, or a whole number from 10")

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..desired.units import FOLDERS
 from ..observed.shapes import Capacity, Given, Setting
-from .files import read_text
+from .files import find, read_text
 from .kernel import drop_ins, observe_kernel
+from .members import user_ids
 from .sshd import observe_sshd
 
 LOGIND = "/etc/systemd/logind.conf"
@@ -19,13 +21,14 @@ LOGIND_FOLDERS = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/us
 CAP_SYS_RESOURCE = 24
 
 
-def observe_capacity(root: str = "/") -> Capacity:
+def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
     kernel = observe_kernel(root)
     return Capacity(
         kernel=kernel,
         open_files=_open_files(kernel.get("fs.nr_open"), root),
         most_tasks=_most_tasks(kernel, root),
         user_tasks=_given("TasksMax", drop_ins([f"{folder}/user-.slice.d" for folder in FOLDERS], root), root),
+        own_tasks=_own_tasks(user_ids(agents), root),
         sessions=_given(
             "SessionsMax", [LOGIND, *drop_ins([f"{folder}/logind.conf.d" for folder in LOGIND_FOLDERS], root)], root
         ),
@@ -50,11 +53,25 @@ def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
     return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
 
 
+def _own_tasks(accounts: Mapping[int, str], root: str) -> dict[str, Given]:
+    """By account: TasksMax in a drop-in of its own slice that is read after those of all accounts."""
+    own = {os.path.basename(path) for folder in FOLDERS for path in find(f"{folder}/user-*.slice.d", root)}
+    found = {}
+    for uid, name in accounts.items():
+        drops = f"user-{uid}.slice.d"
+        if drops in own:
+            paths = drop_ins([f"{folder}/{one}" for folder in FOLDERS for one in (drops, "user-.slice.d")], root)
+            given = _given("TasksMax", paths, root)
+            if given and f"/{drops}/" in given[-1].path:
+                found[name] = given[-1]
+    return found
+
+
 def _given(key: str, paths: Iterable[str], root: str) -> list[Given]:
     found = []
     for path in paths:
         found += [
             Given(path, value)
-            for value in re.findall(rf"^\s*{key}\s*=\s*(\S+)\s*$", read_text(path, root), re.MULTILINE)
+            for value in re.findall(rf"^[ \t]*{key}[ \t]*=[ \t]*(\S*)[ \t\r]*$", read_text(path, root), re.MULTILINE)
         ]
     return found

@@ -7,14 +7,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..desired.sysctl import FILE, FOLDERS, NAMES, assignments, noted, path_of
+from ..desired.sysctl import FILE, FOLDERS, LARGEST, assignments, noted, path_of
 from ..observed.shapes import Setting
 from ..state.paths import StateError
 from .files import below, find, read_text
 
 
 def observe_kernel(root: str = "/") -> dict[str, Setting]:
-    """All settings of NAMES that this kernel has."""
+    """All settings of LARGEST that this kernel has."""
     own = read_text(FILE, root)
     ours, before = assignments(own), noted(own)
     earlier: dict[str, int] = {}
@@ -49,7 +49,7 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
     for name, value in sorted(settings.items()):
         path = path_of(name)
         if path is None:
-            raise StateError(f"{name} is not one of the kernel settings of this collection: {', '.join(NAMES)}")
+            raise StateError(f"{name} is not one of the kernel settings of this collection: {', '.join(LARGEST)}")
         try:
             with open(below(root, path), "w", encoding="ascii") as file:
                 file.write(f"{int(value)}\n")
@@ -60,8 +60,8 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
 
 
 def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
-    for name in NAMES:
+    for name, largest in LARGEST.items():
         path = str(path_of(name))
         value = read_text(path, root).strip()
         if value.isdecimal():  # else this kernel does not have it
-            yield name, int(value), os.access(below(root, path), os.W_OK)
+            yield name, min(int(value), largest), os.access(below(root, path), os.W_OK)

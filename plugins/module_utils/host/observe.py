@@ -80,7 +80,7 @@ def look(asked: Question) -> Observation:
         pressure=waited(observe_pressure()),
         disks=observe_disks(),
         programs=count_programs(accounts.members, asked.programs),
-        capacity=observe_capacity(),
+        capacity=observe_capacity(agents=agents),
         warm=observe_seeds(manifest, asked.deep),
         deep=observe_deep(agents) if asked.deep else None,
     )

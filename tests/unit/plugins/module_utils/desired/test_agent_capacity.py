@@ -163,6 +163,22 @@ def test_tasks_max_of_an_account_is_computed(tasks, count, wanted_tasks):
     assert found.get(agent_capacity.TASKS_FILE, {"tasks_max": None})["tasks_max"] == wanted_tasks
 
 
+def test_account_whose_own_slice_allows_too_few_tasks_is_named():
+    path = "/etc/systemd/system/user-1000.slice.d/95-x.conf"
+    own = {"agent1": Given(path, "100"), "agent2": Given("/x", "50%"), "agent3": Given("/x", "infinity")}
+    seen = observed()
+    seen = replace(seen, capacity=replace(seen.capacity, own_tasks=own))
+    (wrong,) = [one for one in drifted([wanted(agent_capacity, seen)]) if one.kind == "systemd"]
+    assert "agent1" in wrong.name and path in wrong.why
+    assert not [one for one in drifted([wanted(agent_capacity, seen, agent_capacity_tasks=False)]) if one.kind == "systemd"]
+
+
+def test_no_setting_is_larger_than_the_kernel_accepts():
+    raised = values(observed(), agent_capacity_agents=999_999, agent_policy_count_agents="sessions")
+    assert raised["kernel.threads-max"] == (2**30 - 1, UBUNTU["kernel.threads-max"])
+    assert raised["fs.inotify.max_user_watches"] == (2**31 - 1, UBUNTU["fs.inotify.max_user_watches"])
+
+
 def test_sessions_max_is_raised_above_the_limit_of_logind():
     assert agent_capacity.LOGIND_FILE not in contexts(observed())
     assert contexts(observed(), agent_capacity_agents=2000)[agent_capacity.LOGIND_FILE] == {"sessions_max": 16_000}

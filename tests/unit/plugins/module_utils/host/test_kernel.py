@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.host import capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import FILE
 from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import observe_kernel, set_settings
 from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
@@ -32,6 +33,38 @@ def test_setting_is_read_with_the_files_that_set_it(tmp_path, write):
     assert observe_kernel(str(tmp_path)) == {
         "kernel.keys.maxkeys": Setting(1000, True, 1000, 200, 400, "/usr/lib/sysctl.d/99-b.conf")
     }
+
+
+@pytest.mark.parametrize("value", ["9999999999999999999", "18446744073709551615", "4194305"])
+def test_value_that_the_kernel_refuses_counts_as_not_set(tmp_path, write, value):
+    write("/proc/sys/kernel/pid_max", "4194304\n")
+    write("/etc/sysctl.d/50-a.conf", f"kernel.pid_max = 32768\nkernel.pid_max = {value}\n")
+    write("/etc/sysctl.d/99-b.conf", f"kernel.pid_max = {value}\n")
+    assert observe_kernel(str(tmp_path)) == {"kernel.pid_max": Setting(4_194_304, True, earlier=32_768)}
+
+
+def test_largest_value_of_an_older_kernel_fits_into_an_answer(tmp_path, write):
+    write("/proc/sys/fs/file-max", "18446744073709551615\n")
+    assert observe_kernel(str(tmp_path))["fs.file-max"].now == 2**63 - 1
+
+
+def test_tasks_of_an_account_are_read_from_its_own_slice_if_that_is_read_last(tmp_path, write, monkeypatch):
+    monkeypatch.setattr(capacity, "user_ids", lambda names: {1000: "a", 1001: "b", 1002: "c"})
+    own = "/run/systemd/system/user-1000.slice.d/95-x.conf"
+    write(own, "[Slice]\nTasksMax = 100\n")
+    write("/etc/systemd/system/user-1001.slice.d/50-x.conf", "[Slice]\nTasksMax=100\n")
+    write("/etc/systemd/system/user-1003.slice.d/95-x.conf", "[Slice]\nTasksMax=100\n")  # of no agent
+    write("/etc/systemd/system/user-.slice.d/90-nova-agent.conf", "[Slice]\nTasksMax=5000\n")
+    write("/usr/lib/systemd/system/user-1002.slice.d/90-nova-agent.conf", "[Slice]\nTasksMax=1\n")  # hidden by /etc
+    assert capacity.observe_capacity(str(tmp_path), ["a", "b", "c"]).own_tasks == {"a": Given(own, "100")}
+
+
+def test_empty_value_of_systemd_is_empty_and_not_the_next_line(tmp_path, write):
+    path = "/etc/systemd/system/user-.slice.d/50.conf"
+    write(path, "[Slice]\nTasksMax=\nMemoryMax=4G\n")
+    write("/etc/systemd/logind.conf", "[Login]\nSessionsMax=\n#x\n")
+    found = capacity.observe_capacity(str(tmp_path))
+    assert found.user_tasks == [Given(path, "")] and found.sessions == [Given("/etc/systemd/logind.conf", "")]
 
 
 def test_setting_is_written_and_no_other_file(tmp_path, write):
