@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.json_utils import _filter_non_json_lines
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.desired.features import HostProblems
-from ..module_utils.observed.decode import DecodeError, decode
+from ..module_utils.observed.decode import UNFIT, DecodeError, decode
 from ..module_utils.observed.encode import encode
 from ..module_utils.text import MOST, outgoing, safe_lines, safe_text
 
@@ -55,7 +56,7 @@ class HostAction(ActionBase):
         raise NotImplementedError
 
     def ask(self, shape: type[T], module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> T:
-        """The answer of a module as ``shape``. Raises NotCheckable."""
+        """The answer of a module as ``shape``. Raises NotCheckable, and AnsibleConnectionFailure."""
         own = self._task.environment or []
         self._task.environment = [{"TMPDIR": PRIVATE}, *(own if isinstance(own, list) else [own])]
         try:
@@ -63,6 +64,10 @@ class HostAction(ActionBase):
                 given = self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars)
         except MemoryError:
             raise NotCheckable("the host's answer is too large: it is not used") from None
+        except AnsibleConnectionFailure as error:
+            raise AnsibleConnectionFailure(_one_line(error)) from None
+        except AnsibleError as error:
+            raise NotCheckable(_one_line(error)) from None
         finally:
             self._task.environment = own
         answer = dict(given)
@@ -76,10 +81,17 @@ class HostAction(ActionBase):
         except DecodeError as error:
             raise NotCheckable(f"{error}: its answer is not used") from None
 
+    def _low_level_execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """Called for every command on the host, because errors of ansible-core repeat what the host's shell prints."""
+        answer = super()._low_level_execute_command(*arguments, **options)
+        for name in ("stdout", "stderr"):
+            answer[name] = _visible(answer[name])
+            answer[f"{name}_lines"] = answer[name].splitlines()
+        return answer
+
     def _parse_returned_data(self, res: dict[str, Any], *more: Any) -> Any:
         """Called before ansible-core reads an answer, because it prints warnings and text around the JSON unchanged."""
-        clean = {"stdout": _harmless(str(res["stdout"])), "stderr": safe_lines(res["stderr"])}
-        return super()._parse_returned_data({**res, **clean}, *more)
+        return super()._parse_returned_data({**res, "stdout": _harmless(str(res["stdout"]))}, *more)
 
     def _keep_interpreter(self, facts: object) -> None:
         """Ansible finds the Python of a host with an extra trip, and stores it as a fact. Other facts: NotCheckable."""
@@ -127,6 +139,16 @@ def _harmless(answer: str) -> str:
         return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in kept.items()})
     except (ValueError, RecursionError):
         return "no answer: " + safe_text(answer, 1000).replace("{", "(")
+
+
+def _visible(text: str) -> str:
+    text = text.replace("\r\n", "\n")  # of a terminal
+    return safe_lines(text, MOST_BYTES) if UNFIT.search(text) else text
+
+
+def _one_line(error: AnsibleError) -> str:
+    """An error of ansible-core, which can have text of the host."""
+    return safe_text("; ".join(str(error).split("\n")), 2000)
 
 
 def _cut(value: Any) -> Any:

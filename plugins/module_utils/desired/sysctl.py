@@ -45,8 +45,7 @@ class Raised:
 
 
 def assignments(text: str) -> dict[str, int]:
-    """The settings of LARGEST in a file of sysctl.d, with dots for slashes. The kernel refuses larger values, so they are
-    left out."""
+    """The settings of LARGEST in a file of sysctl.d, with dots for slashes, without values that the kernel refuses."""
     found = ((name.replace("/", "."), int(value)) for name, value in _LINE.findall(text))
     return {name: value for name, value in found if value <= LARGEST.get(name, -1)}
 

@@ -138,7 +138,7 @@ class Capacity:
     user_tasks: list[Given] = field(default_factory=list)  #: TasksMax of users' slices; the last one is in force.
     sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
     sshd: Sshd = field(default_factory=Sshd)
-    own_tasks: dict[str, Given] = field(default_factory=dict)  #: TasksMax by account, if a file of its own slice sets it.
+    own_tasks: dict[str, Given] = field(default_factory=dict)  #: By account: TasksMax in a file of its own slice.
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,47 @@ def test_number_of_warnings_of_a_host_is_limited(audited):
     assert len(re.findall(r"warning \d+", output)) <= 20  # which cores before 2.21 do not show at all
 
 
+# A STAND-IN for ssh, to hosts whose shell prints what it likes. ansible-core repeats some of it in errors and warnings.
+SHELL = r"""#!/bin/sh
+escape=$(printf '\033]0;owned\007\033[31m\033]8;;http://evil\007')
+for host; do case $host in shell_*) break ;; esac; done
+for command; do :; done
+folder=$(printf %s "$command" | sed -n 's/.*mkdir.*\(ansible-tmp-[0-9.-]*\).*/\1/p' | head -n 1)
+case $host:$command in
+  shell_python*:*FOUND*) printf 'PLATFORM\nLinux\nFOUND\n/usr/bin/python3%s\nENDFOUND\n' "$escape" ;;
+  *:*FOUND*) printf 'PLATFORM\nLinux\nFOUND\n/usr/bin/python3\nENDFOUND\n' ;;
+  shell_unknown*) echo "$escape"; echo "$escape" >&2; exit 255 ;;
+  shell_home*) echo "/home/$escape" ;;
+  *:*mkdir*) [ "$host" != shell_refuses ] || { echo "$escape"; exit 1; }; echo "$folder=/tmp/$folder" ;;
+  *:*echo*) echo /root ;;
+  *) echo "$escape"; echo "$escape" >&2; exit 1 ;;
+esac
+"""
+SHELLS = ("shell_python", "shell_unknown", "shell_home", "shell_refuses", "shell_copy")
+
+
+@pytest.mark.parametrize("playbook", ["audit", "site"])
+def test_shell_of_a_host_does_not_control_the_terminal(inventory, tmp_path, playbook):
+    ssh = tmp_path / "ssh"
+    ssh.write_text(SHELL)
+    ssh.chmod(0o755)
+    hosts = json.loads(inventory.read_text())
+    group = hosts["all"]["children"]["agent_hosts"]
+    programs = {f"ansible_{name}_executable": str(ssh) for name in ("ssh", "sftp", "scp")}
+    group["hosts"] = {
+        f"{name}{more}": {"ansible_connection": "ssh", "ansible_pipelining": bool(more), **programs}
+        for name in SHELLS
+        for more in ("", "_pipelined")
+    } | {HONEST: group["hosts"][HONEST]}
+    (tmp_path / "hosts.json").write_text(json.dumps(hosts))
+    done = run(playbook, tmp_path / "hosts.json", tmp_path, "--check")
+    assert "owned" in done.stdout + done.stderr
+    assert re.search(rf"^{HONEST}\s*: ok=", done.stdout, re.MULTILINE)
+    assert len(re.findall(r"^shell_\w+\s*: ok=.*(?:unreachable=1|failed=1)", done.stdout, re.MULTILINE)) == 2 * len(
+        SHELLS
+    )
+
+
 MODULES = {
     "nova.agent_host.ai_audit_log": {"logs": [{"path": "/a/b", "owner": "games"}]},
     "nova.agent_host.rustup_toolchain": {"path": "/opt/x/toolchain", "state": "absent"},

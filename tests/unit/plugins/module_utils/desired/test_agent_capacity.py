@@ -170,7 +170,9 @@ def test_account_whose_own_slice_allows_too_few_tasks_is_named():
     seen = replace(seen, capacity=replace(seen.capacity, own_tasks=own))
     (wrong,) = [one for one in drifted([wanted(agent_capacity, seen)]) if one.kind == "systemd"]
     assert "agent1" in wrong.name and path in wrong.why
-    assert not [one for one in drifted([wanted(agent_capacity, seen, agent_capacity_tasks=False)]) if one.kind == "systemd"]
+    assert not [
+        one for one in drifted([wanted(agent_capacity, seen, agent_capacity_tasks=False)]) if one.kind == "systemd"
+    ]
 
 
 def test_no_setting_is_larger_than_the_kernel_accepts():

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.host import capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.sysctl import FILE
+from ansible_collections.nova.agent_host.plugins.module_utils.host import capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.host.kernel import observe_kernel, set_settings
 from ansible_collections.nova.agent_host.plugins.module_utils.host.slices import observe_oomd, observe_overrides
 from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import observe_sshd, uses_pam
