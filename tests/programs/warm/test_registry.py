@@ -26,7 +26,7 @@ from wrappers.host import GUARD, Result
 from wrappers.test_real_cargo import REAL
 
 from .host import ACCOUNT, Warm, as_account, compiled
-from .workspace import DEPENDENCIES, SPARE, crates_io
+from .workspace import DEPENDENCIES, PACKAGE, SPARE, crates_io
 
 pytestmark = [
     pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker"),
@@ -105,8 +105,9 @@ def home(warm: Warm, server: Server) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCOUNT) -> Result:
-    for own in (folder, home):
+def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCOUNT, owned: bool = False) -> Result:
+    """``owned``: the files belong to the account already. Then their ctime does not change."""
+    for own in () if owned else (folder, home):
         subprocess.run(["chown", "-R", f"{account}:0", own], check=True)
     environment = {"HOME": str(home), "PATH": f"{home}:{REAL}/bin:/usr/bin:/bin"}
     cargo = as_account(account, "bash", warm.host.cargo_agent)
@@ -171,6 +172,57 @@ def test_manifest_that_needs_more_crates_gets_no_seed(warm: Warm, checkout: Path
     require(checkout, SPARE)
     result = build(warm, checkout, home)
     assert compiled(result) == WHOLE | {SPARE} and "from seed" not in result.err
+
+
+def test_workspace_inside_of_another_has_its_own_crates(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
+    """As for cargo-fuzz and examples: the outer workspace has a lock and a seed, the inner one has no lock yet."""
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}
+    server.up = True
+    inner = checkout / "fuzz"
+    (inner / "src").mkdir(parents=True)
+    (inner / "src/lib.rs").touch()
+    (inner / "Cargo.toml").write_text(
+        f'{PACKAGE.format("nova-fuzz", "0.1.0")}[workspace]\n[dependencies]\n{SPARE} = "1"\n'
+    )
+    result = build(warm, inner, home)
+    assert compiled(result) == {SPARE, "nova-fuzz"}, result.err
+    assert compiled(build(warm, checkout / "nova-core", home)) == set()
+    shutil.rmtree(checkout / "target")
+    shutil.rmtree(inner / "target")
+    (inner / "Cargo.lock").unlink()
+    assert compiled(build(warm, inner, home)) == {SPARE, "nova-fuzz"} and not (checkout / "target").exists()
+
+
+def test_path_dependency_outside_of_the_workspace_that_needs_more_crates(
+    warm: Warm, checkout: Path, home: Path, server: Server
+) -> None:
+    beside = checkout.parent / "beside"
+    (beside / "src").mkdir(parents=True)
+    (beside / "src/lib.rs").touch()
+    (beside / "Cargo.toml").write_text(f'{PACKAGE.format("beside", "0.1.0")}[dependencies]\nfix-plain = "1"\n')
+    with (checkout / "nova-core/Cargo.toml").open("a") as manifest:
+        manifest.write('beside = { path = "../../beside" }\n')
+    assert compiled(build(warm, checkout, home)) == {"beside", "nova-core"}
+    server.up = True
+    with (beside / "Cargo.toml").open("a") as manifest:
+        manifest.write(f'{SPARE} = "1"\n')
+    result = build(warm, checkout, home, owned=True)
+    shutil.rmtree(beside)
+    assert result.status == 0 and SPARE in compiled(result), result.err
+
+
+def test_subcommand_that_writes_to_its_cargo_home_has_that_of_the_account(
+    warm: Warm, checkout: Path, home: Path
+) -> None:
+    """As binstall, deny and audit do. Its own calls of cargo use the seed."""
+    assert compiled(build(warm, checkout, home)) == {"nova-core"}
+    (home / "cargo-fetches").write_text(
+        '#!/bin/sh\n[ ! "${CARGO_HOME-}" ] || exit 3\ncargo build && CARGO_MANIFEST_DIR= cargo fetches-again\n'
+    )
+    (home / "cargo-fetches-again").write_text('#!/bin/sh\n[ ! "${CARGO_HOME-}" ]\n')
+    for name in ("cargo-fetches", "cargo-fetches-again"):
+        (home / name).chmod(0o755)
+    assert compiled(build(warm, checkout, home, "fetches", owned=True)) == set()
 
 
 def test_needed_crates_stay_and_damaged_crates_are_replaced(
