@@ -95,7 +95,7 @@ def _write_metrics(text: str, path: str) -> int:
     temporary = f"{path}.{os.getpid()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with open(os.open(temporary, flags, 0o644), "w", encoding="ascii") as file:
+        with open(os.open(temporary, flags, 0o644), "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(text)
         os.replace(temporary, path)

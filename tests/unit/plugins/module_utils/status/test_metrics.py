@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.status import command
 from ansible_collections.nova.agent_host.plugins.module_utils.status.metrics import metrics
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
@@ -36,3 +37,17 @@ def test_unknown_values_are_absent():
     assert not names & {"nova_agent_drift_paths", "nova_agent_pressure_waiting_ratio", "nova_agent_pool_held_bytes"}
     assert "nova_agent_command_wait_seconds" not in names
     assert "nova_agent_agents_running" in names
+
+
+@pytest.mark.parametrize("mount", ["/srv/b\u00e4ume", '/srv/a"b\\c\nd} 1'])
+def test_name_of_a_mount_point_is_a_label(tmp_path, monkeypatch, mount):
+    (file_system,) = facts()["disk"]["file_systems"]
+    seen = facts(disk={**facts()["disk"], "file_systems": [{**file_system, "path": mount}]})
+    monkeypatch.setattr(command, "gather", lambda *_: seen)
+    (tmp_path / "policy.json").write_text("{}")
+    assert command.main(["--metrics", f"{tmp_path}/agent.prom"], f"{tmp_path}/policy.json") == 0
+    text = (tmp_path / "agent.prom").read_text(encoding="utf-8")
+    (family,) = (
+        one for one in openmetrics.text_string_to_metric_families(text) if one.name == "nova_agent_disk_free_bytes"
+    )
+    assert [sample.labels for sample in family.samples] == [{"mount": mount}]
