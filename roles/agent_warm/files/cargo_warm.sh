@@ -26,10 +26,11 @@ find_profile() {
 # find_workspace: sets `root` to the nearest folder with a Cargo.lock, and `package` to the nearest one with a Cargo.toml. False if there
 # is none.
 find_workspace() {
-  local manifest=${options[--manifest-path]-} PWD=$PWD OLDPWD
+  local manifest=${options[--manifest-path]-} PWD=${PWD-} OLDPWD
   [[ ! ${options[-C]+set} && (! $manifest || $manifest == *Cargo.toml) ]] || return 1 # a script is its own workspace
   if [[ $manifest == */* ]]; then root=$(builtin cd -P -- "${manifest%/*}" 2>/dev/null && builtin pwd) || return 1
   else builtin cd -P . && root=$PWD || return 1; fi
+  [[ $root == /* ]] || return 1
   package=''
   until [[ -f $root/Cargo.lock ]]; do
     [[ $root ]] || return 1

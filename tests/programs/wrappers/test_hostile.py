@@ -89,3 +89,15 @@ def test_exported_functions_and_odd_shell_options_change_no_rule(shared_host: Ho
         {"LC_ALL": "no_SUCH"},
     ):
         assert shared_host.cargo("test", **env).status == 2, env
+
+
+def test_removed_working_directory_ends_the_command(shared_host: Host) -> None:
+    for more in ("", "unset PWD;"):
+        result = shared_host.shell(f"mkdir gone; cd gone; rmdir ../gone; {more} bash {shared_host.cargo_agent} build")
+        assert "unbound" not in result.err
+
+
+def test_options_of_perl_do_not_change_the_gate(shared_host: Host) -> None:
+    for env in ({"PERL5OPT": "-Mno_such_module"}, {"PERL5OPT": "-Mstrict"}, {"PERL_UNICODE": "SDA"}):
+        result = shared_host.cargo("build", **env)
+        assert (result.status, result.err) == (0, "") and not env.keys() & result.env.keys()
