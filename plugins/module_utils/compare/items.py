@@ -36,7 +36,7 @@ class Item:
     def view(self) -> ItemView:
         """The item in the audit's JSON."""
         view: ItemView = {"role": self.role, "item": self.name, "kind": self.kind, "status": self.status}
-        if self.why:
+        if self.status != OK:  # an answer of a host can have an empty reason
             view["why"] = self.why
         if self.status == DRIFTED:
             view["differs"] = list(self.differs)

@@ -62,6 +62,7 @@ HOSTS: dict[str, str | bytes] = {
     "number_for_a_path": answer(files={"/etc/x": 5}),
     "number_for_a_record": answer(manifest__roles={"agent_limits": {"paths": {"/etc/x": 5}, "trees": [], "restarts": []}}),
     "number_for_a_finding": answer(audit_logs=[{"path": 5, "kind": "wide", "text": "x"}]),
+    "finding_without_text": answer(audit_logs=[{"path": "", "kind": "", "text": ""}]),
     "no_such_kind": answer(files={"/etc/x": {"kind": "no such"}}),
     "text_for_memory": answer(memory__total="1536G"),
     "negative_memory": answer(memory__total=-1),
@@ -114,6 +115,7 @@ HOSTS: dict[str, str | bytes] = {
 USABLE = {
     "another_host",
     "newline",
+    "finding_without_text",
     "unfit_for_xml",
     "tagged_interpreter",
     "own_keys",

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.junit import junit
+from ansible_collections.nova.agent_host.plugins.module_utils.audit.report import fleet_report, table
 from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import Seen, compare
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_limits, agent_policy
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES, HostProblems, host_of
@@ -119,7 +121,9 @@ def test_false_answer_is_compared_or_has_one_problem(at, data):
     except (DecodeError, HostProblems):
         return
     result = compare([_rendered(role) for role in roles], _seen(ours, observed))
-    assert isinstance(result.differs, bool)
+    items = [item.view() for item in result.items]
+    report = fleet_report([{"host": "host1", "status": "drifted", "items": items}], "now")
+    assert table(report) and junit(report)
     assert all(isinstance(line, str) for line in summary_lines(ours, host))
     agent_policy.account_plan(observed.accounts, None, ())
 
