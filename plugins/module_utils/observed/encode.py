@@ -1,6 +1,8 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Convert records to a module's answer, which ``decode`` reads."""
+"""Convert records to a module's answer, which ``decode`` reads. Accounts of a host choose some of the numbers, such as
+limits of their processes, so a number that ``decode`` would refuse is replaced by the largest one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Any
 
 from ..state.manifest import Manifest
 from ..state.paths import PathState
+from .decode import LARGEST_NUMBER
 
 
 def encode(value: Any) -> Any:
@@ -21,4 +24,6 @@ def encode(value: Any) -> Any:
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, list):
         return [encode(item) for item in value]
+    if isinstance(value, int):
+        return max(-LARGEST_NUMBER, min(value, LARGEST_NUMBER))
     return value

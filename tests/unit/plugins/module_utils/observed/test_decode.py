@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed import de
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Applied
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation, Session
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
@@ -66,6 +67,15 @@ def test_decoded_and_encoded_answer_is_unchanged():
     observed = decode(Observation, ANSWER)
     assert encode(observed) == ANSWER
     assert decode(Observation, json.loads(json.dumps(encode(observed)))) == observed
+
+
+def test_number_that_an_account_chose_fits_into_the_answer():
+    """Each account may set the limit 2^64 - 2 for its processes."""
+    observed = decode(Observation, ANSWER)
+    chosen = replace(observed, sessions=[Session("agent1", "session-1.scope", {"as": (1 << 64) - 2, "nofile": None})])
+    (session,) = decode(Observation, json.loads(json.dumps(encode(chosen)))).sessions
+    assert session.limits == {"as": border.LARGEST_NUMBER, "nofile": None}
+    assert encode(chosen)["platform"]["systemd"] is True
 
 
 def test_fixture_has_every_part_of_an_answer():
