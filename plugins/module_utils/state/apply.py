@@ -223,6 +223,8 @@ class _Run:
                         candidate.write(entry.text.encode())
                         candidate.flush()
                         self.validate(entry.validate, candidate.name)
+                except StateError as error:
+                    raise StateError(f"{step.path} is not written, because its check failed: {error}") from None
                 except OSError as error:
                     raise StateError(
                         f"{step.path}: can't write the temporary file that is validated: {error.strerror}"

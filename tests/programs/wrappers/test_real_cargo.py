@@ -200,6 +200,18 @@ def test_test_with_another_failure_has_no_last_line(real: Host, body: str, says:
     assert says in result.err and "cargo_agent: " not in result.err
 
 
+def test_core_file_of_a_test_is_kept(real: Host) -> None:
+    """The gate ends by the same signal, and must not replace it."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text()
+    if pattern != "core\n" or Path("/proc/sys/kernel/core_uses_pid").read_text() != "0\n":
+        pytest.skip("this kernel does not write core files to the working directory")
+    place = crate(real, main="fn main() {}\n#[test]\nfn aborts() { std::process::abort() }")
+    result = real.shell(f"ulimit -c unlimited; bash {real.cargo_agent} test -p demo", cwd=place)
+    assert result.status == 101 and "SIGABRT" in result.err
+    core = (place / "core").read_bytes()
+    assert b"/deps/demo-" in core and b"/bin/perl" not in core
+
+
 @pytest.mark.parametrize(
     ("how", "line"),
     [

@@ -433,7 +433,7 @@ def test_failed_validation_changes_nothing(host, monkeypatch, check):
         raise StateError(f"{command}: no")
 
     monkeypatch.setattr(host, "validate", refuse)
-    with pytest.raises(StateError, match="check %s: no"):
+    with pytest.raises(StateError, match=f"{host.path('a')} .*check %s: no"):
         host.apply(host.file("0", "first\n"), host.file("a", "bad\n", validate="check %s"), check=check)
     assert (host.tree(), host.roles()) == before
 
