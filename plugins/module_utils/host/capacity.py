@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..desired.units import FOLDERS
 from ..observed.shapes import Capacity, Given, Setting
@@ -28,7 +28,7 @@ def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
         open_files=_open_files(kernel.get("fs.nr_open"), root),
         most_tasks=_most_tasks(kernel, root),
         user_tasks=_given("TasksMax", drop_ins([f"{folder}/user-.slice.d" for folder in FOLDERS], root), root),
-        own_tasks=_own_tasks(user_ids(agents), root),
+        own_tasks=_own_tasks(agents, root),
         sessions=_given(
             "SessionsMax", [LOGIND, *drop_ins([f"{folder}/logind.conf.d" for folder in LOGIND_FOLDERS], root)], root
         ),
@@ -53,11 +53,11 @@ def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
     return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
 
 
-def _own_tasks(accounts: Mapping[int, str], root: str) -> dict[str, Given]:
+def _own_tasks(agents: Iterable[str], root: str) -> dict[str, Given]:
     """By account: TasksMax in a drop-in of its own slice that is read after those of all accounts."""
     own = {os.path.basename(path) for folder in FOLDERS for path in find(f"{folder}/user-*.slice.d", root)}
     found = {}
-    for uid, name in accounts.items():
+    for uid, name in user_ids(agents).items() if own else ():
         drops = f"user-{uid}.slice.d"
         if drops in own:
             paths = drop_ins([f"{folder}/{one}" for folder in FOLDERS for one in (drops, "user-.slice.d")], root)

@@ -138,7 +138,9 @@ use_seed() {
   # Other commands can install programs, or need other crates. Their calls of cargo come here as well.
   [[ $command == @(build|check|clippy|test|bench|run|doc|rustc|rustdoc|fix|nextest|hack|llvm-cov|expand) ]] && find_workspace || return 0
   find_profile || profile=''
-  [[ ! -e $root/target/$profile || -f $root/target/.nova-crates ]] && is_member && find_target || return 0
+  # The usual case needs no search for the target folder.
+  [[ ! -e $root/target/$profile || -f $root/target/.nova-crates || ${options[--target-dir]-}${CARGO_TARGET_DIR-} || \
+    ${CARGO_BUILD_TARGET_DIR-}${CARGO_BUILD_BUILD_DIR-} ]] && is_member && find_target || return 0
   [[ ! -f $target/.nova-crates ]] || find_crates
   [[ ! $profile || -e $target/$profile ]] || fill_target
   [[ ! $crates ]] || export NOVA_CARGO_HOME=${CARGO_HOME-} CARGO_HOME=$HOMES/$crates

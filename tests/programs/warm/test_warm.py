@@ -55,6 +55,7 @@ def test_units_that_do_not_fit_are_built(warm: Warm, checkout: Path) -> None:
 
 def test_seed_is_copied_to_the_build_folder_of_cargo(warm: Warm, checkout: Path) -> None:
     place = checkout.parent / "elsewhere"
+    (checkout / "target/debug").mkdir(parents=True)  # of another build, such as an editor's
     for environment, words, target in (
         ({"CARGO_TARGET_DIR": str(place)}, (), place),
         ({}, ("--target-dir", str(place)), place),
