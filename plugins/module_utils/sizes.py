@@ -33,33 +33,29 @@ class SizeError(ValueError):
     """A value is no size or no count. The message has the variable, its value and what is allowed."""
 
 
-def parse_size(text: object, name: str, allow_unlimited: bool = False) -> int:
-    """Return the number of bytes, below 2^63. Raises SizeError.
+def parse_size(text: object, name: str) -> int:
+    """Return the number of bytes, from 1 to 2^63 - 1. Raises SizeError.
 
-    ``text`` is the value of the variable or option ``name``. Only strings are sizes; nothing is converted. With
-    ``allow_unlimited``, ``0`` (string or integer) means "no limit" and returns 0; nothing else returns 0.
+    ``text`` is the value of the variable or option ``name``. Only strings are sizes; nothing is converted.
     """
     text = plain(text)
-    allowed = f"{ALLOWED}, or 0 for no limit" if allow_unlimited else ALLOWED
-    if allow_unlimited and not isinstance(text, bool) and text in (0, "0"):
-        return 0
     # A number is an integer in YAML and a string on the command line.
     bare = str(text) if isinstance(text, (int, str)) else ""
     if bare == "0":
-        raise SizeError(f"{name} is 0, but this limit can't be removed; write {allowed}")
+        raise SizeError(f"{name} is 0, but this limit can't be removed; write {ALLOWED}")
     if _BARE_NUMBER.fullmatch(bare):
         number = bare if len(bare) <= 19 else f"{bare[:19]}..."
         raise SizeError(
-            f"{name} is {number}, a number without a unit: {number} bytes or {number} MiB ({number}M)? Write {allowed}"
+            f"{name} is {number}, a number without a unit: {number} bytes or {number} MiB ({number}M)? Write {ALLOWED}"
         )
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is not a size; write {allowed}")
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is not a size; write {ALLOWED}")
     # More than 19 digits are too large; int() raises another error for thousands of digits.
     count = match["count"]
     size = int(count) * UNITS[match["unit"]] if len(count) <= 19 else LARGEST + 1
     if size > LARGEST:
-        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is 2^63 bytes or more; write {allowed}")
+        raise SizeError(f"{name} is {safe_text(repr(text), 80)}, which is 2^63 bytes or more; write {ALLOWED}")
     return size
 
 

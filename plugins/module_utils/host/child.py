@@ -82,17 +82,16 @@ def answers(
     total: float,
     silence: float | None = None,
     limited: bool = True,
-    keep: Sequence[int] = (),
 ) -> Iterator[Any]:
     """Iterate over ``work()`` in a child, and yield each answer (JSON values) when it arrives.
 
-    The child is killed after ``total`` seconds, or after ``silence`` seconds without an answer. Its only open
-    descriptors are ``keep``. If ``limited``, it has its own resource limits. Raises ChildError.
+    The child is killed after ``total`` seconds, or after ``silence`` seconds without an answer. It has no open files of
+    the parent. If ``limited``, it has its own resource limits. Raises ChildError.
     """
     receiver, sender = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_child(work, sender, total if limited else None, (*keep, sender))
+        _be_child(work, sender, total if limited else None)
     os.close(sender)
     try:
         yield from _received(receiver, total, silence)
@@ -101,9 +100,9 @@ def answers(
         _end(pid)
 
 
-def answer(work: Callable[[], Any], *, seconds: float, limited: bool = True, keep: Sequence[int] = ()) -> Any:
+def answer(work: Callable[[], Any], *, seconds: float, limited: bool = True) -> Any:
     """Call ``work()`` in a child, and return its result. Raises ChildError."""
-    return next(answers(lambda: iter([work()]), total=seconds, limited=limited, keep=keep))
+    return next(answers(lambda: iter([work()]), total=seconds, limited=limited))
 
 
 def each(
@@ -182,10 +181,10 @@ def _end(pid: int) -> None:
         time.sleep(0.001)
 
 
-def _be_child(work: Callable[[], Iterator[Any]], sender: int, seconds: float | None, keep: Sequence[int]) -> NoReturn:
+def _be_child(work: Callable[[], Iterator[Any]], sender: int, seconds: float | None) -> NoReturn:
     with suppress(BaseException):
         try:
-            _leave_parent(keep)
+            _leave_parent(sender)
             if seconds is not None:
                 _limit(seconds)
             for value in work():
@@ -197,7 +196,7 @@ def _be_child(work: Callable[[], Iterator[Any]], sender: int, seconds: float | N
     os._exit(0)
 
 
-def _leave_parent(keep: Sequence[int]) -> None:
+def _leave_parent(sender: int) -> None:
     """Close pipes and locks of the parent, because other processes wait until they are closed."""
     os.setsid()  # within a session every process may send SIGCONT to the others
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
@@ -205,10 +204,10 @@ def _leave_parent(keep: Sequence[int]) -> None:
     syslog.closelog()  # else PAM could write into another file that gets this descriptor later
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        if number not in keep:
+        if number != sender:
             os.dup2(nothing, number)
     for number in map(int, os.listdir("/proc/self/fd")):
-        if number > 2 and number not in keep:
+        if number > 2 and number != sender:
             with suppress(OSError):  # the descriptor of this listing is closed already
                 os.close(number)
 

@@ -64,12 +64,11 @@ def sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def write(path: str, data: bytes, mode: int = 0o644) -> None:
+def write(path: str, data: bytes) -> None:
     """Write a file completely or not at all."""
     beside = f"{path}.new"
-    with open(
-        os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb"
-    ) as file:
-        os.fchmod(file.fileno(), mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(beside, flags, 0o644), "wb") as file:
+        os.fchmod(file.fileno(), 0o644)  # independent of the umask
         file.write(data)
     os.replace(beside, path)

@@ -32,24 +32,6 @@ def test_shared_table_of_sizes(case: dict[str, Any]) -> None:
             parse_size(case["text"], "x")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"]))
-def test_shared_table_of_sizes_if_a_limit_can_be_removed(case: dict[str, Any]) -> None:
-    if "bytes" in case or case.get("unlimited"):
-        assert parse_size(case["text"], "x", allow_unlimited=True) == case.get("bytes", 0)
-    else:
-        with pytest.raises(SizeError):
-            parse_size(case["text"], "x", allow_unlimited=True)
-
-
-def test_zero_from_yaml_means_no_limit() -> None:
-    assert parse_size(0, "x", allow_unlimited=True) == 0
-
-
-def test_false_from_yaml_is_not_a_size() -> None:
-    with pytest.raises(SizeError):
-        parse_size(False, "x", allow_unlimited=True)
-
-
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -78,11 +60,6 @@ def test_an_error_names_the_variable_the_value_and_the_allowed_forms(value: obje
 def test_number_without_unit_is_refused_with_both_interpretations(value: object) -> None:
     with pytest.raises(SizeError, match=r"^agent_x is 4096, .*4096 bytes or 4096 MiB \(4096M\)"):
         parse_size(value, "agent_x")
-
-
-def test_error_mentions_zero_only_if_it_is_allowed() -> None:
-    with pytest.raises(SizeError, match="or 0 for no limit$"):
-        parse_size("off", "v", allow_unlimited=True)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "", "x", "1 ", "٣", 1 << 63, "9" * 5000])

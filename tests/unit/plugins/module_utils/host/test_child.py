@@ -100,9 +100,9 @@ def test_files_are_used_only_with_the_given_rights(tmp_path):
     own.mkdir()
     os.chown(own, AGENT, AGENT)
     tmp_path.chmod(0o755)
-    folder = os.open(tmp_path, os.O_RDONLY)
 
     def work():
+        folder = os.open(tmp_path, os.O_RDONLY)
         with acting_as(Rights.of(AGENT)):
             os.mkdir("own/new", dir_fd=folder)
             try:
@@ -111,7 +111,7 @@ def test_files_are_used_only_with_the_given_rights(tmp_path):
                 return "refused"
         return "opened"
 
-    assert child.answer(work, seconds=20, keep=(folder,)) == "refused"
+    assert child.answer(work, seconds=20) == "refused"
     assert (own / "new").stat().st_uid == AGENT
     assert os.geteuid() == 0
 
