@@ -9,9 +9,9 @@ from typing import Any
 from ..module_utils.compare.items import drifted, settings_of
 from ..module_utils.desired import agent_policy
 from ..module_utils.desired.features import retired_of
-from ..module_utils.observed.answers import Applied
 from ..module_utils.observed.encode import encode
 from ..module_utils.observed.shapes import Observation
+from ..module_utils.state.outcome import Outcome
 from ..module_utils.text import and_more
 from ..plugin_utils.policy_action import INFO, PolicyAction
 from ..plugin_utils.rendering import module_roles
@@ -50,7 +50,7 @@ class ActionModule(PolicyAction):
         return self._ask(arguments, variables) if names else {}
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        applied = self.ask(Applied, "nova.agent_host.host_state", arguments, variables)
+        applied = self.ask(Outcome, "nova.agent_host.host_state", arguments, variables)
         answer: dict[str, Any] = encode(applied)
         if not answer["diff"]:
             del answer["diff"]

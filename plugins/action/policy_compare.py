@@ -18,10 +18,10 @@ from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN, Item, not_compare
 from ..module_utils.desired import agent_ceiling, agent_policy, agent_toolchain, agent_warm, agent_wrappers
 from ..module_utils.desired.features import HostProblems, host_budget
 from ..module_utils.desired.policy import Policy
-from ..module_utils.observed.answers import Applied
 from ..module_utils.observed.encode import encode
 from ..module_utils.observed.shapes import Observation
 from ..module_utils.report.summary import summary_lines
+from ..module_utils.state.outcome import Outcome
 from ..module_utils.text import safe_text
 from ..module_utils.warm.seeds import folders
 from ..plugin_utils import records
@@ -122,7 +122,7 @@ class ActionModule(PolicyAction):
         self._task.check_mode = self._task.diff = True
         try:
             arguments = {"roles": module_roles(compared.wanted)}
-            pieces = self.ask(Applied, "nova.agent_host.host_state", arguments, variables).diff
+            pieces = self.ask(Outcome, "nova.agent_host.host_state", arguments, variables).diff
         except NotCheckable:
             return items
         finally:

@@ -266,7 +266,7 @@ def main() -> None:
         module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"))
     answer = asdict(outcome)
     answer["repaired"] = and_more(outcome.repaired, SHOWN)
-    if not module._diff:
+    if not module._diff or not outcome.diff:
         del answer["diff"]
     module.exit_json(**outgoing(answer))
 

@@ -1,27 +1,13 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of modules other than agent_host_info."""
+"""Answers of the modules rustup_toolchain and ai_audit_log. The answer of host_state is an Outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Optional, TypedDict
 
-from ..state.diff import Piece
 from .shapes import AuditLogFinding
-
-
-@dataclass(frozen=True)
-class Applied:
-    """The answer of host_state."""
-
-    changed: bool
-    changed_paths: list[str]
-    changed_units: list[str]
-    kept: list[str]
-    pending: list[str]
-    diff: list[Piece] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 class Change(TypedDict):

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""What an apply did."""
+"""What an apply did: the result of state/apply.py, and the answer of the module host_state."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Installed
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import decode
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
 from ansible_collections.nova.agent_host.plugins.modules import rustup_toolchain
 from mirror_server import Server
@@ -38,6 +40,8 @@ def run(folder: Path, server: Server, mirror: Path, capsys: pytest.CaptureFixtur
         with patch_module_args(arguments), pytest.raises(SystemExit):
             rustup_toolchain.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        if "failed" not in result:
+            decode(Installed, {name: value for name, value in result.items() if name != "invocation"})
         return result
 
     return call
