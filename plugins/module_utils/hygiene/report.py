@@ -8,11 +8,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..host.space import Space
 from .space import Disk
-from .sweep import Folder, Swept
+from .swept import Folder, Swept
 
 
 def load(path: str) -> dict[str, Any]:
@@ -30,13 +31,17 @@ def folders_of(report: Mapping[str, Any]) -> dict[str, Swept]:
     found = {}
     for one in report.get("folders", ()):
         try:
-            workspace, names, tagged, device, inode, uid = one["folder"]
-            folder = Folder(workspace, tuple(names), tagged, device, inode, uid)
             found[one["path"]] = Swept(
-                one["path"], "kept", one["owner"], one["bytes"], 0, "", one["on_disk"], one["entries"], 0.0, folder
+                one["path"],
+                outcome="kept",
+                owner=one["owner"],
+                size=one["bytes"],
+                on_disk=one["on_disk"],
+                entries=one["entries"],
+                folder=Folder.decode(one["folder"]),
             )
         except (KeyError, TypeError, ValueError):
-            continue
+            continue  # measured again
     return found
 
 
@@ -55,7 +60,7 @@ def made(
                 "bytes": one.size - one.freed,
                 "on_disk": one.on_disk,
                 "entries": one.entries,
-                "folder": [*_values(one.folder)],
+                "folder": asdict(one.folder),
             }
     cleaned = [one for one in results if one.freed]
     last = {"at": now, "freed": sum(one.freed for one in cleaned), "folders": len(cleaned)}
@@ -68,10 +73,6 @@ def made(
             for disk, space in disks
         ],
     }
-
-
-def _values(folder: Folder) -> tuple[Any, ...]:
-    return folder.workspace, folder.names, folder.tagged, folder.device, folder.inode, folder.uid
 
 
 def save(path: str, report: Mapping[str, Any]) -> None:

@@ -10,92 +10,24 @@ folders of one owner together have OWNER_SECONDS, so no owner can use up the tim
 from __future__ import annotations
 
 import fnmatch
-import os
-import posixpath
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Optional
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Callable
 
-from ..host.child import ChildError, Rights, acting_as, answers
+from ..host.child import ChildError, answers
 from ..host.members import group_members
-from ..host.mounts import read_mounts
 from ..host.processes import owners
-from ..host.space import Space, space_at
-from ..sizes import readable_size
-from ..text import LONGEST_PATH, MOST, safe_text
-from .clean import empty_folder, hold_locks, release, remove_target
-from .folders import MissingError, SkipError, mounted_below, open_below, open_folder
-from .measure import Measure, measure
+from ..host.space import Space
+from .child_work import State, Survey, clean_again
 from .places import Look, Place, look, look_at
 from .policy import HygienePolicy
 from .space import TURNS, Candidate, Disk, is_gone, removal_order
-from .targets import (
-    TAG,
-    Target,
-    account_name,
-    exists,
-    find_targets,
-    last_used,
-    open_target,
-    owner_of,
-    running_in,
-)
+from .swept import Swept
+from .targets import account_name
 
 OWNER_SECONDS = 600.0
-MOST_TARGETS = 200  # in one place
-
-
-@dataclass(frozen=True)
-class Folder:
-    """The place and the identity of a target folder."""
-
-    workspace: str
-    names: tuple[str, ...]
-    tagged: bool
-    device: int
-    inode: int
-    uid: int
-
-
-@dataclass
-class Swept:
-    """One folder. ``outcome`` is ``kept``, ``cleaned``, ``over`` (a dry run would clean it), ``skipped`` or ``failed``.
-    ``size`` is its measured size, None if it was not measured; ``freed`` is the removed part of it. Both are bytes."""
-
-    path: str
-    outcome: str = "skipped"
-    owner: str = ""  # empty if it is not known
-    size: Optional[int] = None
-    freed: int = 0
-    reason: str = ""
-    on_disk: int = 0  # bytes on the disk
-    entries: int = 0
-    used: float = 0.0  # time of its last use, in seconds since the epoch
-    folder: Optional[Folder] = None
-
-    @classmethod
-    def decode(cls, found: Mapping[str, Any]) -> Swept:
-        """From the answer of a child."""
-        folder = found["folder"]
-        where = Folder(**{**folder, "names": tuple(folder["names"])}) if folder else None
-        return cls(**{**found, "folder": where})
-
-    def line(self, limit: int) -> str:
-        """``limit`` is 0 in a sweep for free space."""
-        freed = f"freed {readable_size(self.freed)} ({self.freed} bytes)"
-        why = f" ({self.reason})" if self.reason else ""
-        result = {
-            "kept": "kept",
-            "cleaned": f"cleaned{why}, {freed}",
-            "over": f"would be cleaned{why}",
-            "skipped": f"skipped: {self.reason}",
-            "failed": f"failed, {freed}: {self.reason}",
-        }[self.outcome]
-        of_limit = f" of {readable_size(limit)}" if limit else ""
-        size = "" if self.size is None else f"{readable_size(self.size)}{of_limit}; "
-        return f"{safe_text(self.path, LONGEST_PATH)}: {size}{result}"
 
 
 @dataclass
@@ -222,9 +154,8 @@ class Sweep:
             here = [device for device in found.disks if devices is None or self._disk_of.get(device) in devices]
             if not found.workspaces or not here:
                 continue
-            for swept, _space in self._in_child(
-                found.uid, found.place.path, lambda f=found, here=here: _survey(f, self, limit, here)
-            ):
+            survey = Survey(limit, here, self.known, self.seen, self.dry_run)
+            for swept, _space in self._in_child(found.uid, found.place.path, partial(survey.folders, found)):
                 if swept.folder:
                     self.seen.add((swept.folder.device, swept.folder.inode))
                 if swept.size is not None:
@@ -234,19 +165,17 @@ class Sweep:
     def _clean(self, swept: Swept) -> Iterator[tuple[Swept, Space | None]]:
         folder = swept.folder
         if folder:
-            yield from self._in_child(folder.uid, swept.path, lambda: _clean(swept, folder, self.dry_run))
+            yield from self._in_child(folder.uid, swept.path, partial(clean_again, swept, folder, self.dry_run))
 
-    def _in_child(self, uid: int, path: str, work: Any) -> Iterator[tuple[Swept, Space | None]]:
-        """The result for each folder of an owner. ``work`` yields (state, whether it is the last state, space)."""
+    def _in_child(
+        self, uid: int, path: str, work: Callable[[], Iterator[State]]
+    ) -> Iterator[tuple[Swept, Space | None]]:
+        """The result for each folder of an owner. If the child is killed, the folder that it had begun has failed."""
         left = OWNER_SECONDS - self._spent.get(uid, 0)
         owner = account_name(uid)
         if left <= 0:
-            yield (
-                Swept(
-                    path, owner=owner, reason=f"all folders of {owner} took more than {OWNER_SECONDS:g} s in this sweep"
-                ),
-                None,
-            )
+            why = f"all folders of {owner} took more than {OWNER_SECONDS:g} s in this sweep"
+            yield Swept(path, owner=owner, reason=why), None
             return
         begun: Swept | None = None
         started = time.monotonic()
@@ -262,186 +191,3 @@ class Sweep:
             yield failed, None
         finally:
             self._spent[uid] = self._spent.get(uid, 0) + time.monotonic() - started
-
-
-State = tuple[dict[str, Any], bool, Optional[Space]]
-
-
-def _survey(found: Look, sweep: Sweep, limit: int | None, devices: Collection[int]) -> Iterator[State]:
-    """In the child."""
-    others = targets = 0
-    for path in found.workspaces:
-        for swept, whole in _survey_workspace(path, found.place, sweep, limit, devices):
-            targets += whole and swept.size is not None
-            others += swept.size is None
-            if others <= MOST or swept.size is not None:
-                yield asdict(swept), whole, None
-            if targets > MOST_TARGETS:
-                text = f"it has more than {MOST_TARGETS} target folders; the others are skipped"
-                yield asdict(Swept(found.place.path, owner=swept.owner, reason=text)), True, None
-                return
-    if others > MOST:
-        yield asdict(Swept(found.place.path, reason=f"{others - MOST:,} more folders in it")), True, None
-
-
-def _survey_workspace(
-    path: str, place: Place, sweep: Sweep, limit: int | None, devices: Collection[int]
-) -> Iterator[tuple[Swept, bool]]:
-    """Each folder, and whether this is its last state."""
-    swept = Swept(path)
-    try:
-        with ExitStack() as stack:
-            workspace = open_folder(path)
-            stack.callback(os.close, workspace)
-            if os.fstat(workspace).st_dev not in devices:
-                return
-            try:
-                uid, owner = owner_of(workspace, place.users)
-            except SkipError as error:
-                if exists(workspace, "target"):
-                    yield Swept(posixpath.join(path, "target"), reason=str(error)), True
-                return
-            if place.uid not in (None, uid):
-                return
-            swept.owner = owner
-            stack.enter_context(acting_as(Rights.of(uid)))
-            for target in find_targets(workspace):
-                yield from _survey_target(workspace, path, target, (uid, owner), sweep, limit)
-        return
-    except (MissingError, FileNotFoundError):
-        return
-    except (SkipError, OSError) as error:
-        swept.reason = _why(error)
-    yield swept, True
-
-
-def _survey_target(
-    workspace: int, path: str, target: Target, account: tuple[int, str], sweep: Sweep, limit: int | None
-) -> Iterator[tuple[Swept, bool]]:
-    swept = Swept(posixpath.join(path, *target.names), owner=account[1])
-    try:
-        with ExitStack() as stack:
-            opened = _Opened.enter(stack, workspace, target.names, target.tagged, account[0])
-            itself = os.fstat(opened.target)
-            if (itself.st_dev, itself.st_ino) in sweep.seen:
-                return
-            sweep.seen.add((itself.st_dev, itself.st_ino))
-            swept.folder = Folder(path, target.names, target.tagged, itself.st_dev, itself.st_ino, account[0])
-            swept.used = last_used(opened.target)
-            known = sweep.known.get(swept.path)
-            if limit is None and known and known.folder == swept.folder:
-                swept.size, swept.on_disk, swept.entries = known.size, known.on_disk, known.entries
-                swept.outcome = "kept"
-            else:
-                measured = _measure(swept, opened)
-                yield swept, False
-                if limit is None or measured.size < limit:
-                    swept.outcome = "kept"
-                else:
-                    opened.clean(swept, measured, sweep.dry_run)
-    except FileNotFoundError:
-        return
-    except (SkipError, OSError) as error:
-        swept.reason = _why(error)
-    yield swept, True
-
-
-def _clean(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
-    """In the child: a folder that was surveyed."""
-    space = None
-    swept.outcome, swept.size = "skipped", None
-    try:
-        with ExitStack() as stack:
-            workspace = open_folder(folder.workspace)
-            stack.callback(os.close, workspace)
-            if os.fstat(workspace).st_uid != folder.uid:
-                raise SkipError("its workspace belongs to another account now")
-            stack.enter_context(acting_as(Rights.of(folder.uid)))
-            opened = _Opened.enter(stack, workspace, folder.names, folder.tagged, folder.uid)
-            itself = os.fstat(opened.target)
-            if (itself.st_dev, itself.st_ino) != (folder.device, folder.inode):
-                raise SkipError("it is another folder now")
-            measured = _measure(swept, opened)
-            yield asdict(swept), False, None
-            opened.clean(swept, measured, dry_run)
-            space = space_at(workspace)
-    except (MissingError, FileNotFoundError):
-        swept.reason = "it does not exist any more"
-    except (SkipError, OSError) as error:
-        swept.reason = _why(error)
-    yield asdict(swept), True, space
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-def _measure(swept: Swept, opened: _Opened) -> Measure:
-    if os.fstat(opened.workspace).st_dev != os.fstat(opened.target).st_dev:
-        raise SkipError("it is on another file system than its workspace")
-    _refuse_mounts(opened.target)
-    measured = measure(opened.target)
-    swept.size, swept.on_disk, swept.entries = measured.size, measured.on_disk, measured.entries
-    return measured
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A target folder, the folder that it is in, and its workspace."""
-
-    workspace: int
-    parent: int
-    target: int
-    name: str  # in its parent; empty if it is the workspace itself
-
-    @classmethod
-    def enter(cls, stack: ExitStack, workspace: int, names: tuple[str, ...], tagged: bool, uid: int) -> _Opened:
-        if not names:
-            return cls(workspace, workspace, workspace, "")
-        parent = open_below(workspace, names[:-1])
-        stack.callback(os.close, parent)
-        target = open_target(parent, names[-1], tagged, uid)
-        stack.callback(os.close, target)
-        return cls(workspace, parent, target, names[-1])
-
-    def clean(self, swept: Swept, measured: Measure, dry_run: bool) -> None:
-        held = hold_locks(self.target, measured.locks)
-        try:
-            process = running_in(self.target)
-            if process:
-                raise SkipError(f"a program in it runs as process {process}")
-            if dry_run:
-                swept.outcome = "over"
-                return
-            # cargo writes its tag only into a new folder, so a folder that only the tag identifies is not removed.
-            _refuse_mounts(self.target)
-            if self.name == "target" and exists(self.parent, "Cargo.toml"):
-                swept.reason = remove_target(self.target, self.parent, self.name)
-            else:
-                swept.reason = empty_folder(self.target, TAG)
-            swept.outcome = "failed" if swept.reason else "cleaned"
-            swept.freed = self._freed(measured)
-            if swept.outcome == "cleaned":
-                swept.on_disk = swept.entries = 0
-        finally:
-            release(held)
-
-    def _freed(self, measured: Measure) -> int:
-        """The freed bytes, without a second walk."""
-        before = os.fstat(self.target)
-        if self.name:
-            try:
-                now = os.stat(self.name, dir_fd=self.parent, follow_symlinks=False)
-            except FileNotFoundError:
-                return measured.size
-            if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
-                return measured.size  # the next build has created a new folder
-        left = set(os.listdir(self.target))
-        return sum(size for name, size in measured.parts.items() if name not in left)
-
-
-def _refuse_mounts(target: int) -> None:
-    path = os.readlink(f"/proc/self/fd/{target}")
-    mounted = mounted_below(path, read_mounts())
-    if mounted:
-        raise SkipError(f"{safe_text(mounted[0], LONGEST_PATH)} is a mount point")

@@ -19,7 +19,8 @@ from typing import Any
 from ..text import LONGEST_PATH, outgoing, safe_text
 from . import report
 from .policy import HygieneError, load_policy, target_max
-from .sweep import Sweep, Swept
+from .sweep import Sweep
+from .swept import Swept
 
 DESCRIPTION = """Remove target folders of the configured workspaces: those that are too large, and, if a file system
 has too little free space, the least recently used ones. Folders in which a build runs are skipped. The rights of each

@@ -21,7 +21,8 @@ from wrappers.host import CHANNEL, TRIPLE, render
 
 # isort: split
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import HygienePolicy, Workspaces
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep, Swept
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.swept import Swept
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.targets import TAG, TAG_BEGINS
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files as library_files
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import places
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import child_work, places
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import sweep as target_sweep
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy import Workspaces
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark
@@ -181,14 +181,14 @@ def test_folder_in_use_is_skipped(lab: Lab) -> None:
 
 def test_endless_folder_of_an_owner_does_not_affect_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(lab, old=OWNER, older=OWNER, young=OTHER, new=THIRD)
-    remove, owner = target_sweep.remove_target, (lab.home / "old").stat().st_uid
+    remove, owner = child_work.remove_target, (lab.home / "old").stat().st_uid
 
     def endless(target: int, parent: int, name: str) -> str:
         if os.fstat(target).st_uid == owner:
             time.sleep(3600)
         return remove(target, parent, name)
 
-    monkeypatch.setattr(target_sweep, "remove_target", endless)
+    monkeypatch.setattr(child_work, "remove_target", endless)
     monkeypatch.setattr(target_sweep, "OWNER_SECONDS", 2)
     assert swept(lab) == [("old", "failed"), ("older", "skipped"), ("young", "cleaned")]
 

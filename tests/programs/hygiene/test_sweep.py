@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import child_work
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import measure as target_measure
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene import sweep as target_sweep
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.sweep import Sweep
@@ -75,14 +76,14 @@ def test_build_started_during_the_sweep_waits_and_succeeds(
     lock = (workspace / "target" / "debug" / ".cargo-lock").stat().st_ino
     os.mkfifo(workspace / "go")
     give(workspace, OWNER)
-    remove = target_sweep.remove_target
+    remove = child_work.remove_target
 
     def slow(*folders: object) -> str:
         (workspace / "begun").touch()
         (workspace / "go").read_text()
         return remove(*folders)
 
-    monkeypatch.setattr(target_sweep, "remove_target", slow)
+    monkeypatch.setattr(child_work, "remove_target", slow)
     pid = os.fork()
     if pid == 0:  # the sweep
         os._exit(0 if only(lab.sweep()).outcome == "cleaned" else 1)
@@ -123,7 +124,7 @@ def test_files_that_the_owner_cannot_remove_stay_and_are_not_counted(lab: Lab) -
 def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = lab.crate()
     uid = pwd.getpwnam(OWNER).pw_uid
-    measure = target_sweep.measure
+    measure = child_work.measure
 
     def attacked(folder: int) -> target_measure.Measure:
         """A process with all user ids of the owner tries all attacks of an owner."""
@@ -138,7 +139,7 @@ def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
         assert os.waitstatus_to_exitcode(os.waitpid(attacker, 0)[1]) == 42
         return measure(folder)
 
-    monkeypatch.setattr(target_sweep, "measure", attacked)
+    monkeypatch.setattr(child_work, "measure", attacked)
     assert only(lab.sweep()).outcome == "cleaned"
     assert not (workspace / "target").exists()
 
@@ -146,14 +147,14 @@ def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
 def test_endless_folder_uses_only_the_time_of_its_owner(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, owner in (("a", OWNER), ("b", OWNER), ("c", OTHER)):
         lab.crate(name, owner=owner)
-    remove = target_sweep.remove_target
+    remove = child_work.remove_target
 
     def endless(target: int, parent: int, name: str) -> str:
         if os.fstat(target).st_uid == pwd.getpwnam(OWNER).pw_uid:
             time.sleep(3600)
         return remove(target, parent, name)
 
-    monkeypatch.setattr(target_sweep, "remove_target", endless)
+    monkeypatch.setattr(child_work, "remove_target", endless)
     monkeypatch.setattr(target_sweep, "OWNER_SECONDS", 1)
     swept = list(lab.sweep())
     assert [(folder.outcome, folder.owner) for folder in swept] == [
