@@ -8,33 +8,29 @@ Nothing is lowered, and a value that is high enough does not change. docs/capaci
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..observed.shapes import Capacity, Given, Observation, Setting, Sshd
-from . import agent_limits, agent_policy
+from ..observed.shapes import Capacity, Given, Observation, Setting
+from . import agent_limits, agent_policy, sshd
 from . import variables as read
 from .policy import Host, Policy, no_problems
 from .shapes import Condition, Entry, Note, Template, Unit, Wanted
 from .sysctl import FILE as SYSCTL_FILE
 from .sysctl import LARGEST, Raised
-from .units import FOLDER
+from .units import FOLDER, SSHD_FILE, unit_of
 from .variables import PolicyError, variable
 
 ROLE = "agent_capacity"
-SSHD_FILE = "/etc/ssh/sshd_config.d/10-nova-agent.conf"
 TASKS_FILE = f"{FOLDER}/user-.slice.d/90-nova-agent.conf"
 LOGIND_FILE = "/etc/systemd/logind.conf.d/90-nova-agent.conf"
-UNITS = (Unit("ssh.service", reload=True), Unit("systemd-logind.service", reload=True))
 
 # The most that one agent needs.
 TASKS = 4096  # processes and threads
 TASKS_PER_CPU = 64  # a test pool has a thread for each CPU, and several pools run at once
 SESSIONS = 8  # logins, with those of its tools
-CHANNELS = 64  # sessions over one connection of ssh
 OPEN_FILES = 8192
 WATCHERS = 16  # language servers and programs that watch files
 KEYRINGS = 16
@@ -44,23 +40,8 @@ LEAST_WATCHERS, LEAST_WATCHES, WATCHES = 1024, 524_288, 16_384
 LEAST_KEYS, BYTES_OF_A_KEY = 1000, 100
 
 MAPPINGS = 262_144
-NEWCOMERS = 100  # connections of other users while all agents log in
 TASKS_SHARE = 75  # the most that one account gets, in percent of the host's tasks: the rest is for root
-DEFAULT_STARTUPS, DEFAULT_CHANNELS, DEFAULT_TASKS, DEFAULT_SESSIONS = "10:30:100", 10, "33%", 8192
-PENALTIES_SINCE = (9, 8)
-
-# Reads the new file before the host's own configuration, in the same order as sshd. It creates what sshd needs to
-# start, because a host that starts sshd by a socket may not have it yet.
-TRY_SSHD = (
-    # Not the installed file: it may be broken, and the new one repairs it.
-    'sh -c \'mkdir -p -m 0755 /run/sshd && keys=$(mktemp -d) && trap "rm -r $keys" EXIT && '
-    # A new image has no host keys yet, and sshd checks no configuration without one.
-    'ssh-keygen -q -t ed25519 -N "" -f $keys/key && { cat "$1"; echo; '
-    "for one in /etc/ssh/sshd_config.d/*.conf; do "
-    f'[ "$one" = {SSHD_FILE} ] || [ ! -e "$one" ] || echo "Include $one"; done; '
-    'grep -vi "^[[:space:]]*Include[[:space:]].*sshd_config[.]d/" /etc/ssh/sshd_config; } | '
-    "/usr/sbin/sshd -t -h $keys/key -f /dev/stdin' sh %s"
-)
+DEFAULT_TASKS, DEFAULT_SESSIONS = "33%", 8192
 
 
 def _addresses(name: str, value: Any) -> tuple[str, ...]:
@@ -88,7 +69,7 @@ problems = host_problems = no_problems
 
 
 @dataclass(frozen=True)
-class House:
+class Demand:
     """The number of agents that a host is prepared for, and how they are distributed."""
 
     agents: int
@@ -97,48 +78,48 @@ class House:
     open_files: int  #: The hard limit of a login.
 
 
-def house_of(policy: Policy, host: Host) -> House:
+def demand_of(policy: Policy, host: Host) -> Demand:
     """The recommended number of agents, or the number of agents' accounts if it is larger: all of them can log in."""
     accounts = host.observed.accounts
     known = len({*accounts.members, *policy.of(agent_policy.Variables).users})
     agents = policy.of(Variables).agents or max(host.budget["recommended_agents"], known)
     together = 1 if policy.of(agent_policy.Variables).count_agents == agent_policy.ACCOUNTS else agents
     nofile = agent_limits.limits(policy.of(agent_limits.Variables), host.observed).get("nofile", [0, 0])
-    return House(agents, together, host.observed.cpus, nofile[1] or 0)
+    return Demand(agents, together, host.observed.cpus, nofile[1] or 0)
 
 
-def settings(house: House) -> dict[str, int]:
+def settings(demand: Demand) -> dict[str, int]:
     """The minimum of each kernel setting."""
-    keys = max(LEAST_KEYS, KEYRINGS * house.together)
+    keys = max(LEAST_KEYS, KEYRINGS * demand.together)
     needed = {
-        "fs.file-max": OPEN_FILES * house.agents,
-        "fs.inotify.max_user_instances": max(LEAST_WATCHERS, WATCHERS * house.together),
-        "fs.inotify.max_user_watches": max(LEAST_WATCHES, WATCHES * house.together),
-        "fs.nr_open": house.open_files,
+        "fs.file-max": OPEN_FILES * demand.agents,
+        "fs.inotify.max_user_instances": max(LEAST_WATCHERS, WATCHERS * demand.together),
+        "fs.inotify.max_user_watches": max(LEAST_WATCHES, WATCHES * demand.together),
+        "fs.nr_open": demand.open_files,
         "kernel.keys.maxbytes": keys * BYTES_OF_A_KEY,
         "kernel.keys.maxkeys": keys,
         "kernel.pid_max": LARGEST["kernel.pid_max"],
-        "kernel.threads-max": TASKS * house.agents,
+        "kernel.threads-max": TASKS * demand.agents,
         "vm.max_map_count": MAPPINGS,
     }
     return {name: min(value, LARGEST[name]) for name, value in needed.items()}
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
-    ours, capacity, house = policy.of(Variables), host.observed.capacity, house_of(policy, host)
-    needed = settings(house) if ours.kernel else {}
+    ours, capacity, demand = policy.of(Variables), host.observed.capacity, demand_of(policy, host)
+    needed = settings(demand) if ours.kernel else {}
     raised = _raised(capacity.kernel, needed)
-    sshd_lines = _sshd_lines(house, ours.controllers, capacity.sshd) if ours.sshd else {}
+    sshd_lines = sshd.lines(demand.agents, demand.together, ours.controllers, capacity.sshd) if ours.sshd else {}
     most = _most_tasks(capacity, needed)
-    tasks, sessions = _tasks(house, capacity, most), _sessions(house, capacity.sessions)
+    tasks, sessions = _tasks(demand, capacity, most), _sessions(demand, capacity.sessions)
     entries = []
     if raised:
-        context = {"agents": house.agents, "settings": [asdict(one) for one in raised]}
+        context = {"agents": demand.agents, "settings": [asdict(one) for one in raised]}
         entries.append(Entry(SYSCTL_FILE, content=Template("agent_capacity_sysctl_template", context), mode="0644"))
     if sshd_lines and capacity.sshd.drop_ins:
-        context = {"agents": house.agents, "lines": sshd_lines}
-        sshd = Template("agent_capacity_sshd_template", context)
-        entries.append(Entry(SSHD_FILE, content=sshd, mode="0644", validate=TRY_SSHD))
+        context = {"agents": demand.agents, "lines": sshd_lines}
+        content = Template("agent_capacity_sshd_template", context)
+        entries.append(Entry(SSHD_FILE, content=content, mode="0644", validate=sshd.TRY))
     if ours.tasks and tasks:
         users = Template("agent_capacity_users_template", {"tasks_max": tasks})
         entries.append(Entry(TASKS_FILE, content=users, mode="0644"))
@@ -153,12 +134,12 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         (
             *_kernel_conditions(capacity.kernel, raised),
             *put_back(capacity, {one.name for one in raised}),
-            *(_sshd_conditions(capacity.sshd) if SSHD_FILE in paths else ()),
+            *(sshd.conditions(capacity.sshd) if SSHD_FILE in paths else ()),
             *(_overridden(TASKS_FILE, "TasksMax", capacity.user_tasks) if TASKS_FILE in paths else ()),
-            *(_fewer_tasks(house, capacity.own_tasks, most) if ours.tasks else ()),
+            *(_fewer_tasks(demand, capacity.own_tasks, most) if ours.tasks else ()),
             *(_overridden(LOGIND_FILE, "SessionsMax", capacity.sessions) if LOGIND_FILE in paths else ()),
         ),
-        tuple(_notes(ours, house, capacity, needed, sshd_lines)),
+        tuple(_notes(ours, demand, capacity, needed, sshd_lines)),
     )
 
 
@@ -170,9 +151,8 @@ def retired(observed: Observation) -> Wanted:
 def _units(paths: set[str], observed: Observation) -> tuple[Unit, ...]:
     """The services that read a file of the role, also a file that is removed."""
     record = observed.manifest.roles.get(ROLE)
-    readers = {SSHD_FILE: UNITS[0], LOGIND_FILE: UNITS[1]}
     known = paths | (set(record.paths) if record else set())
-    return tuple(unit for path, unit in readers.items() if path in known)
+    return tuple(Unit(unit_of(path), reload=True) for path in (SSHD_FILE, LOGIND_FILE) if path in known)
 
 
 # Kernel
@@ -211,58 +191,6 @@ def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) 
             yield Condition("kernel", name, setting.before, setting.now, why, "value", setting=True)
 
 
-# sshd
-
-
-def _sshd_lines(house: House, controllers: tuple[str, ...], sshd: Sshd) -> dict[str, str]:
-    """The keywords and values of the role's file. A keyword whose value is high enough on the host is left out."""
-    start, full = house.agents + NEWCOMERS, 2 * house.agents + NEWCOMERS
-    has_start, rate, has_full = _startups(_of_others(sshd, "maxstartups") or DEFAULT_STARTUPS)
-    channels = max(CHANNELS, house.together)
-    lines = {}
-    if has_start < start or has_full < full:
-        lines["MaxStartups"] = f"{max(start, has_start)}:{rate}:{max(full, has_full)}"
-    if _number(_of_others(sshd, "maxsessions"), DEFAULT_CHANNELS) < channels:
-        lines["MaxSessions"] = str(channels)
-    if _number(_of_others(sshd, "persourcemaxstartups"), full) < full:
-        lines["PerSourceMaxStartups"] = str(full)
-    if controllers and _version(sshd.version) >= PENALTIES_SINCE:
-        theirs = _of_others(sshd, "persourcepenaltyexemptlist")
-        exempt = [*(theirs.split(",") if theirs and theirs != "none" else ()), *controllers]
-        lines["PerSourcePenaltyExemptList"] = ",".join(dict.fromkeys(exempt))
-    return lines
-
-
-def _of_others(sshd: Sshd, keyword: str) -> str:
-    return next((given.value for given in sshd.settings.get(keyword, []) if given.path != SSHD_FILE), "")
-
-
-def _startups(value: str) -> tuple[int, int, int]:
-    """MaxStartups as START:RATE:FULL, or one number."""
-    parts = value.split(":")
-    if not all(part.isdecimal() for part in parts) or len(parts) not in (1, 3):
-        return 0, 30, 0
-    return int(parts[0]), int(parts[1]) if len(parts) == 3 else 30, int(parts[-1])
-
-
-def _number(value: str, default: int) -> int:
-    return int(value) if value.isdecimal() else default
-
-
-def _version(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)))
-
-
-def _sshd_conditions(sshd: Sshd) -> Iterator[Condition]:
-    """Keywords that another file sets before the role's file."""
-    for keyword, given in sorted(sshd.settings.items()):
-        paths = [one.path for one in given]
-        if SSHD_FILE in paths[1:] and paths[0] != SSHD_FILE:
-            ours = given[paths.index(SSHD_FILE)]
-            why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: remove it there"
-            yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
-
-
 # systemd
 
 
@@ -275,13 +203,13 @@ def _most_tasks(capacity: Capacity, needed: Mapping[str, int]) -> int:
     return most
 
 
-def _least_tasks(house: House, most: int) -> int:
-    return min(max(TASKS, TASKS_PER_CPU * house.cpus) * house.together, most * TASKS_SHARE // 100)
+def _least_tasks(demand: Demand, most: int) -> int:
+    return min(max(TASKS, TASKS_PER_CPU * demand.cpus) * demand.together, most * TASKS_SHARE // 100)
 
 
-def _tasks(house: House, capacity: Capacity, most: int) -> str:
+def _tasks(demand: Demand, capacity: Capacity, most: int) -> str:
     """TasksMax of an account's slice; empty if the host's value is high enough."""
-    least = _least_tasks(house, most)
+    least = _least_tasks(demand, most)
     theirs = [given for given in capacity.user_tasks if given.path != TASKS_FILE]
     value = theirs[-1].value if theirs else DEFAULT_TASKS
     return str(least) if _in_tasks(value, most) < least else ""
@@ -295,19 +223,23 @@ def _in_tasks(value: str, most: int) -> int:
     return most * int(share[1]) // 100 if share else _number(value, 0)
 
 
-def _fewer_tasks(house: House, own: Mapping[str, Given], most: int) -> Iterator[Condition]:
+def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterator[Condition]:
     """Accounts for which a file of their own slice allows too little."""
     for user, given in sorted(own.items()):
-        if _in_tasks(given.value, most) < _least_tasks(house, most):
+        if _in_tasks(given.value, most) < _least_tasks(demand, most):
             why = f"is {given.value} in {given.path}, which is read after the files for all accounts: remove it there"
             yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value")
 
 
-def _sessions(house: House, given: list[Given]) -> int | None:
+def _number(value: str, default: int) -> int:
+    return int(value) if value.isdecimal() else default
+
+
+def _sessions(demand: Demand, given: list[Given]) -> int | None:
     """SessionsMax of logind; None if the host's value is high enough."""
     theirs = [one for one in given if one.path != LOGIND_FILE]
     has = _number(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
-    least = SESSIONS * house.agents
+    least = SESSIONS * demand.agents
     return least if has < least else None
 
 
@@ -320,9 +252,9 @@ def _overridden(path: str, key: str, given: list[Given]) -> Iterator[Condition]:
 
 
 def _notes(
-    ours: Variables, house: House, capacity: Capacity, needed: Mapping[str, int], sshd_lines: Mapping[str, str]
+    ours: Variables, demand: Demand, capacity: Capacity, needed: Mapping[str, int], sshd_lines: Mapping[str, str]
 ) -> Iterator[Note]:
-    kernel, sshd = capacity.kernel, capacity.sshd
+    kernel = capacity.kernel
     short = [
         f"{name}={least} (has {kernel[name].now})"
         for name, least in sorted(needed.items())
@@ -331,17 +263,4 @@ def _notes(
     if short:
         text = f"a container can't set them; set them on the machine that runs it: {', '.join(short)}"
         yield Note("kernel", "settings", text)
-    if sshd_lines and sshd.version and not sshd.drop_ins:
-        lines = ", ".join(f"{keyword} {value}" for keyword, value in sshd_lines.items())
-        folder = posixpath.dirname(SSHD_FILE)
-        text = (
-            f"includes no drop-ins, so {house.agents} agents can't log in at once: set {lines} there, or add "
-            f"`Include {folder}/*.conf`"
-        )
-        yield Note("sshd", "sshd_config", text)
-    if ours.sshd and not ours.controllers and _version(sshd.version) >= PENALTIES_SINCE:
-        text = (
-            "sshd blocks an address for some time after failed logins, and agents that log in from one machine share "
-            "its address: list it in agent_capacity_controllers"
-        )
-        yield Note("sshd", "PerSourcePenalties", text)
+    yield from sshd.notes(capacity.sshd, demand.agents, sshd_lines, bool(ours.sshd and not ours.controllers))

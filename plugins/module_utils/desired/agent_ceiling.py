@@ -13,7 +13,7 @@ from . import variables as read
 from .policy import Host, Policy, no_problems
 from .shapes import Condition, Entry, Template, Unit, Wanted
 from .unit_files import drop_in
-from .units import DROP_IN, FOLDER, how_to_remove
+from .units import DROP_IN, FOLDER, SCHEDULER_DROP_IN, how_to_remove
 from .variables import variable
 
 ROLE = "agent_ceiling"
@@ -115,7 +115,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         drop_in("user.slice", DROP_IN, Template("agent_ceiling_users_template", users)),
         drop_in("user@.service", DROP_IN, Template("agent_ceiling_manager_template")),
         *(drop_in(name, DROP_IN, administrator) for name in slices),
-        *(drop_in(name, "90-nova-agent-scheduler.conf", scheduler) for name in schedulers),
+        *(drop_in(name, SCHEDULER_DROP_IN, scheduler) for name in schedulers),
         *(drop_in(f"{name}.service", "90-nova-agent-ceiling.conf", service) for name in ours.services),
     ]
     if ours.kill == "session":

@@ -17,7 +17,9 @@ FOLDERS = (
 )
 CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  #: What systemctl set-property writes.
 DROP_IN = "90-nova-agent.conf"
+SCHEDULER_DROP_IN = "90-nova-agent-scheduler.conf"  #: Puts cron and at into a slice of role agent_ceiling.
 KINDS = (".automount", ".mount", ".path", ".scope", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
+SSHD_FILE = "/etc/ssh/sshd_config.d/10-nova-agent.conf"  #: Of role agent_capacity.
 #: Folders of drop-ins that are no unit's, and the service that reads them.
 READERS = {"/etc/ssh/sshd_config.d": "ssh.service", "/etc/systemd/logind.conf.d": "systemd-logind.service"}
 # Only systemd on the host can check a calendar event.

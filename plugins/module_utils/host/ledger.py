@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Optional, TypedDict
 
 from ..observed.shapes import Spread, Waits
+from ..warm.seeds import SEED
 from .journal import open_journal
 
 DAY = 86400.0
@@ -28,7 +29,6 @@ LARGEST = 1 << 60  # bytes
 NUMBERS = ("SLOT_MS", "MEMORY_MS", "RAN_MS", "CAP_BYTES")
 TEXTS = ("COMMAND", "HIT", "ENDED", "SEED")
 COMMAND = re.compile(r"cargo [A-Za-z][\w.-]{0,40}(?: [a-z]{1,20})?(?: -p [\w.@/:+-]{1,60})?", re.ASCII)
-SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
 PROCESS = re.compile(r"(?:rustc|rustc test|link|rustdoc|miri|test|program)(?: [\w.-]{1,60})?", re.ASCII)
 
 

@@ -33,11 +33,11 @@ from .memory import read_host
 from .pressure import observe_pressure, waited
 from .sessions import count_programs, observe_sessions
 from .slices import observe_oomd, observe_overrides
+from .sshd import DPKG_STATUS
 from .units import observe_units, recorded_units
 
 ACCOUNTS_RECORD = "accounts.json"
 CONTAINER_GROUPS = ("docker", "incus-admin", "lxd", "libvirt")  # their members may start containers
-DPKG_STATUS = "/var/lib/dpkg/status"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from ..desired.units import SSHD_FILE
 from ..observed.shapes import Given, Sshd
 from .files import exists, find, read_text
 
 CONFIG = "/etc/ssh/sshd_config"
-DROP_IN = PurePosixPath("/etc/ssh/sshd_config.d/10-nova-agent.conf")
 DPKG_STATUS = "/var/lib/dpkg/status"
 KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
 DEEPEST = 8  # levels of included files
@@ -43,7 +43,7 @@ def observe_sshd(root: str = "/") -> Sshd:
         if line.keyword in KEYWORDS:
             found.setdefault(line.keyword, []).append(Given(line.path, line.value))
         elif line.keyword == "include":
-            drop_ins = drop_ins or any(DROP_IN.match(_absolute(one)) for one in line.value.split())
+            drop_ins = drop_ins or any(PurePosixPath(SSHD_FILE).match(_absolute(one)) for one in line.value.split())
     return Sshd(_version(root), drop_ins, found)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..desired.shapes import Unit
-from ..desired.units import is_of_systemd, is_unit_file, unit_of
+from ..desired.units import SCHEDULER_DROP_IN, is_of_systemd, is_unit_file, unit_of
 from ..host.units import observe_units
 
 
@@ -62,7 +62,7 @@ def plan_units(
     restart = {name for name, unit in ours.items() if unit.restart}
     reread = {name for name, unit in ours.items() if unit.reload or unit.reload_on} - restart - idle
     # The removed drop-in can have put the service into a slice of the collection.
-    left = {unit_of(path) for path in removed if path.endswith("/90-nova-agent-scheduler.conf")}
+    left = {unit_of(path) for path in removed if path.endswith(f"/{SCHEDULER_DROP_IN}")}
     return UnitPlan(
         stop=sorted(gone - set(units) - {""}),
         reload=conditions.reload or stale or any(is_of_systemd(path) for path in paths),
