@@ -55,7 +55,7 @@ MOST_NAMES = 10
 def in_inventory(pattern: str, groups: Mapping[str, Sequence[str]]) -> str:
     hosts, there = groups.get("all", []), sorted(set(groups) - {"all", "ungrouped"})
     nothing = not hosts or (not there and set(hosts) == {"localhost"})
-    # Ansible takes all hosts where only ! and & are there.
+    # If a pattern has only parts with ! and &, Ansible begins with all hosts.
     parts = [part for part in re.split(r"[,:](?![^\[]*\])", pattern) if part[:1] not in ("!", "&")] or ["all"]
     if nothing or any(_matches(part.strip(), [*groups, *hosts]) for part in [pattern, *parts]):
         return pattern

@@ -17,7 +17,7 @@ class _ItemBase(TypedDict):
 
 
 class ItemView(_ItemBase, total=False):
-    """The result of Item.to_dict."""
+    """An item in the audit's JSON: the result of Item.view."""
 
     why: str
     differs: list[str]

@@ -37,7 +37,7 @@ class Variables:
 problems = no_problems
 
 
-def height(available: int) -> int:
+def ceiling_size(available: int) -> int:
     """The budget's available memory in whole MiB: the kernel does not round this number, whatever its page size is."""
     return available // MIB * MIB
 
@@ -45,7 +45,7 @@ def height(available: int) -> int:
 def blocked(policy: Policy, host: Host) -> bool:
     """Whether more memory is in use than the ceiling allows, so that processes would be killed at once."""
     users = host.observed.ceiling.users
-    return bool(policy.of(Variables).enabled and users and users.in_use > height(host.budget["available"]))
+    return bool(policy.of(Variables).enabled and users and users.in_use > ceiling_size(host.budget["available"]))
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
@@ -76,20 +76,20 @@ def host_problems(policy: Policy, host: Host) -> list[str]:
 
 def _memory_problems(policy: Policy, host: Host) -> list[str]:
     ours, ceiling = policy.of(Variables), host.observed.ceiling
-    top, found = height(host.budget["available"]), []
+    size, found = ceiling_size(host.budget["available"]), []
     if blocked(policy, host) and not ours.wait and ceiling.users:
         found.append(
             f"all users together use {readable_size(ceiling.users.in_use)}, more than the ceiling of "
-            f"{readable_size(top)}, so processes would be killed at once: end some of them, or set agent_ceiling_wait, "
-            "and the play waits"
+            f"{readable_size(size)}, so processes would be killed at once: end some of them, or set "
+            "agent_ceiling_wait, and the play waits"
         )
     count = len(ceiling.administrators)
-    if ours.administrator_memory * count * ADMINISTRATORS_SHARE > top:
-        most = top // ADMINISTRATORS_SHARE // count // MIB
+    if ours.administrator_memory * count * ADMINISTRATORS_SHARE > size:
+        most = size // ADMINISTRATORS_SHARE // count // MIB
         found.append(
             f"agent_ceiling_administrator_memory is {format_size(ours.administrator_memory)} for each of "
             f"{', '.join(ceiling.administrators)}, together more than a quarter of the ceiling of "
-            f"{readable_size(top)}: lower it to at most {most}M"
+            f"{readable_size(size)}: lower it to at most {most}M"
         )
     return found
 
@@ -98,12 +98,12 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     ours, ceiling = policy.of(Variables), host.observed.ceiling
     if not ours.enabled:
         return Wanted(ROLE)
-    top = height(host.budget["available"])
+    size = ceiling_size(host.budget["available"])
     slices = [f"user-{uid}.slice" for uid in sorted(set(ceiling.administrators.values()))]
     each = format_size(ours.administrator_memory)
     schedulers = [f"{name}.service" for name in ours.schedulers]
     users = {
-        "memory_max": format_size(top),
+        "memory_max": format_size(size),
         "memory_min": format_size(ours.administrator_memory * len(slices)),
         "tasks_max": ours.tasks_max,
     }
@@ -128,7 +128,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         *(Unit(f"{name}.service") for name in ours.services),
     ]
     overrides = host.observed.fences.overrides.get("user.slice", [])
-    return Wanted(ROLE, tuple(entries), tuple(units), tuple(_conditions(ours, ceiling, top, overrides)))
+    return Wanted(ROLE, tuple(entries), tuple(units), tuple(_conditions(ours, ceiling, size, overrides)))
 
 
 def offered(policy: Policy, host: Host) -> bool:
@@ -138,10 +138,10 @@ def offered(policy: Policy, host: Host) -> bool:
     return could and not policy.of(Variables).enabled
 
 
-def _conditions(ours: Variables, ceiling: Ceiling, top: int, overrides: list[str]) -> Iterator[Condition]:
+def _conditions(ours: Variables, ceiling: Ceiling, size: int, overrides: list[str]) -> Iterator[Condition]:
     users = ceiling.users
-    holds = bool(users and users.memory_max == top and users.swap_max in (0, None))
-    why = f"the maximum of {format_size(top)} is not in force, or swap is allowed in addition"
+    holds = bool(users and users.memory_max == size and users.swap_max in (0, None))
+    why = f"the maximum of {format_size(size)} is not in force, or swap is allowed in addition"
     if overrides:  # a reload does not remove these
         why = f"{why}: {', '.join(overrides)} can be the reason: {how_to_remove('user.slice', overrides)}"
     yield Condition("ceiling", "user.slice", True, holds, why, "memory", reload=not overrides)

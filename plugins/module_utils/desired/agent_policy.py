@@ -92,7 +92,7 @@ def plan_of(policy: Policy, observed: Observation) -> AccountPlan:
 
 
 def after_leaving(policy: Policy, observed: Observation) -> Observation:
-    """What a run finds, after it took those out of their groups that are no longer to be in them."""
+    """The observation after a run has removed accounts that are no longer listed from their groups."""
     gone, accounts = plan_of(policy, observed).leavers, observed.accounts
     memberships = {
         group: [name for name in names if (name, group) not in gone] for group, names in accounts.memberships.items()

@@ -16,8 +16,6 @@ from .unit_files import timer_entries, timer_units
 from .variables import variable
 
 ROLE = "agent_status"
-
-
 METRICS = "/var/lib/nova-agent/metrics.prom"
 METRICS_UNIT = "nova-agent-metrics"
 

@@ -18,7 +18,7 @@ class Survey:
     def __init__(self, paths: Iterable[str], content: Callable[[str], bool]) -> None:
         self.paths = sorted(set(paths))
         self.roots: dict[str, bool] = {}
-        self._ask_whose(self.paths)
+        self._check_folders(self.paths)
         theirs = [path for path in self.paths if not self.is_roots(path)]
         self.found = {path: observe(path, content(path)) for path in self.paths if self.is_roots(path)}
         if theirs:
@@ -28,11 +28,11 @@ class Survey:
         """Whether only root can change the entry ``path``."""
         folder = os.path.dirname(path)
         if folder not in self.roots:
-            self._ask_whose([path])
+            self._check_folders([path])
         return self.roots[folder]
 
-    def _ask_whose(self, paths: Iterable[str]) -> None:
-        """In a child, because the folder of an account can be a mount that never answers."""
+    def _check_folders(self, paths: Iterable[str]) -> None:
+        """Find out which folders only root can change. In a child, because a mount of an account may never answer."""
         folders = sorted({os.path.dirname(path) for path in paths})
         answers = each(folders, is_roots, lambda _folder, _why: False, silence=foreign.SILENCE, total=foreign.TOTAL)
         self.roots.update(zip(folders, answers))

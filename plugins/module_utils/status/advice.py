@@ -28,7 +28,7 @@ def advice(facts: Facts) -> list[str]:
             "processes were killed: see journalctl -k -g 'Killed process'. Start fewer agents, or use fewer jobs (-j)"
         )
     if agents["running"] > budget["recommended_agents"]:
-        found.append("more agents run than recommended: start no more, or lower agent_policy_memory_per_agent")
+        found.append("more agents run than recommended: do not start more, or lower agent_policy_memory_per_agent")
     for one in facts["disk"]["file_systems"] if facts["disk"] else ():
         if one["free_share"] < one["free_min"]:
             found.append(f"{one['path']} has too little free space: see journalctl -u nova-agent-free-space")

@@ -18,8 +18,6 @@ BYTES_HELP = {
     "memory_available_bytes": "Memory for agents in the budget.",
     "memory_ceiling_bytes": "Maximum of all sessions; absent without a ceiling.",
 }
-
-
 DISK: list[tuple[str, str, Callable[[FileSystem], Number]]] = [
     ("disk_free_bytes", "Free space for accounts other than root.", lambda one: one["free"]),
     ("disk_free_ratio", "Free share of bytes or of inodes, whichever is smaller.", lambda one: one["free_share"]),

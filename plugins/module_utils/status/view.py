@@ -94,13 +94,20 @@ def _memory(view: _View, facts: Facts) -> None:
     pressure, killed = trouble["pressure"], trouble["killed"]
     if pressure:
         some, full = (pressure.get(kind, {}).get("avg60", 0.0) for kind in ("some", "full"))
-        view.say("pressure", f"some waited for memory {some:g} % of the last minute, all at once {full:g} %")
+        view.say(
+            "pressure", f"at least one process waited for memory in {some:g} % of the last minute, all in {full:g} %"
+        )
     else:
         view.say("pressure", "not measured: the kernel was started without psi=1")
     if facts["pressure"]:
         cpu, disk = (facts["pressure"].get(name, {}).get("some", {}).get("avg60", 0.0) for name in ("cpu", "io"))
-        view.say("cpu, disk", f"some waited for a CPU {cpu:g} % of the last minute, for the disk {disk:g} %")
-    view.say("killed", "not counted" if killed is None else f"{killed} processes for lack of memory since the boot")
+        view.say(
+            "cpu, disk",
+            f"at least one process waited for a CPU in {cpu:g} % of the last minute, for the disk in {disk:g} %",
+        )
+    view.say(
+        "killed", "not counted" if killed is None else f"{killed} processes since the boot, because memory was short"
+    )
 
 
 def _agents(view: _View, facts: Facts) -> None:
@@ -202,10 +209,11 @@ def _upkeep(view: _View, facts: Facts) -> None:
         view.say("disk", "target folders were not measured yet (role agent_hygiene measures them)")
     else:
         for one in disk["file_systems"]:
+            free, size = readable_size(one["free"]), readable_size(one["size"])
             view.say(
                 "free",
-                f"{one['path']}: {readable_size(one['free'])} of {readable_size(one['size'])} free, "
-                f"{one['free_share']:.0%}; below {one['free_min']:.0%} folders go until {one['free_goal']:.0%}",
+                f"{one['path']}: {free} of {size} free, {one['free_share']:.0%}; folders are removed below "
+                f"{one['free_min']:.0%}, until {one['free_goal']:.0%}",
                 RED if one["free_share"] < one["free_min"] else "",
             )
         total = sum(folder["bytes"] for folder in disk["folders"])

@@ -157,8 +157,8 @@ def test_explicit_channel_is_used(installed: Host) -> None:
 def test_missing_channel_fails(installed: Host, words: list[str], environment: dict[str, str], source: str) -> None:
     said = installed.tool("rustc", *words, **environment)
     assert said.stderr == (
-        f"rustc: Rust nightly (from {source}) is not on this host; there are:\n  +1.92.0\n  +1.93.0\n"
-        "An administrator adds one with agent_toolchain_extra.\n"
+        f"rustc: this host has no Rust nightly (from {source}), but these:\n  +1.92.0\n  +1.93.0\n"
+        "An operator can add it to agent_toolchain_extra.\n"
     )
     assert (said.stdout, said.returncode) == ("", 1)
 
@@ -176,7 +176,7 @@ def test_pin_of_a_checkout_is_used(installed: Host, own: Path) -> None:
 def test_rustup_reads_but_does_not_change(installed: Host) -> None:
     assert installed.tool("rustup", "toolchain", "list").returncode == 0
     said = installed.tool("rustup", "toolchain", "install", "nightly")
-    assert "an administrator changes it with agent_toolchain_extra" in said.stderr
+    assert "an operator can change it with agent_toolchain_extra" in said.stderr
     assert said.returncode == 1
 
 
@@ -204,7 +204,7 @@ def test_rustup_reads_but_does_not_change(installed: Host) -> None:
 )
 def test_rustup_accepts_installed_components(installed: Host, words: str) -> None:
     said = installed.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
-    assert (said.returncode, "administrator" in said.stderr) == (0, False), said.stderr
+    assert (said.returncode, "operator" in said.stderr) == (0, False), said.stderr
     assert installed.tree.observe().problems == []
 
 
@@ -234,7 +234,7 @@ def test_rustup_refuses_changes_and_names_the_operator(installed: Host, own: Pat
     said = installed.tool("rustup", *words.split(), HOME=str(home))
     assert said.returncode == 1
     assert said.stderr.splitlines()[-1] == (
-        "rustup: this host's Rust is the same for everyone; an administrator changes it with agent_toolchain_extra, "
+        "rustup: all accounts of this host use the same Rust; an operator can change it with agent_toolchain_extra, "
         "agent_toolchain_components and agent_toolchain_targets"
     )
     assert (home / ".cargo/bin").exists()
@@ -248,7 +248,7 @@ def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: P
     said = host.tool("rust-analyzer", "--version", PATH=path)
     assert said.returncode == 1
     assert said.stderr == (
-        "rust-analyzer: this host's Rust has none, nor is there another one on PATH; an administrator adds rust-analyzer to "
+        "rust-analyzer: this host's Rust does not have it, and PATH has no other one; an operator can add rust-analyzer to "
         "agent_toolchain_components\n"
     )
     (own / "rust-analyzer").write_text('#!/bin/sh\necho "own $* ${RUSTUP_HOME-none}"\n')
@@ -305,9 +305,7 @@ def test_build_uses_one_generation(host: Host) -> None:
 def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
     host.tree.path.unlink()
     said = host.tool("cargo", "build")
-    assert said.stderr == (
-        f"cargo: there is no Rust in {host.prefix}/toolchain; an administrator installs it with nova.agent_host.site\n"
-    )
+    assert said.stderr == (f"cargo: {host.prefix}/toolchain has no Rust; have an operator apply role agent_toolchain\n")
     assert said.returncode == 127
 
 
@@ -332,18 +330,18 @@ def test_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "status", "says"),
     [
-        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.92.0"\n', 0, "1.92.0, as {file}"),
-        ("rust-toolchain.toml", "[toolchain]\n  channel='1.92.0' # pin\n", 0, "1.92.0, as {file}"),
-        ("rust-toolchain.toml", 'toolchain.channel = "1.92.0"\n', 0, "1.92.0, as {file}"),
-        ("rust-toolchain.toml", '[toolchain]\n"channel" = "1.92.0"\n', 0, "1.92.0, as {file}"),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.92.0"\n', 0, "1.92.0, which {file} pins"),
+        ("rust-toolchain.toml", "[toolchain]\n  channel='1.92.0' # pin\n", 0, "1.92.0, which {file} pins"),
+        ("rust-toolchain.toml", 'toolchain.channel = "1.92.0"\n', 0, "1.92.0, which {file} pins"),
+        ("rust-toolchain.toml", '[toolchain]\n"channel" = "1.92.0"\n', 0, "1.92.0, which {file} pins"),
         (
             "rust-toolchain.toml",
             '[other]\nchannel = "1.93.0"\n[toolchain]\nchannel = "1.92.0"\n',
             0,
-            "1.92.0, as {file}",
+            "1.92.0, which {file} pins",
         ),
-        ("rust-toolchain", "1.92.0\n", 0, "1.92.0, as {file}"),
-        ("rust-toolchain", f"1.92.0-{TRIPLE}", 0, "1.92.0, as {file}"),
+        ("rust-toolchain", "1.92.0\n", 0, "1.92.0, which {file} pins"),
+        ("rust-toolchain", f"1.92.0-{TRIPLE}", 0, "1.92.0, which {file} pins"),
         (
             "rust-toolchain.toml",
             '[toolchain]\nchannel = "1.93.0"\n',

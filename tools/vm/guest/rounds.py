@@ -22,7 +22,7 @@ exec "$RUSTC_WRAPPER" python3 {os.path.realpath(__file__)} compiler $SCORE --cra
 
 
 def kills() -> int:
-    """The number of processes that the kernel killed for lack of memory, with or without a ceiling."""
+    """The number of processes that the kernel killed because memory was short, with or without a ceiling."""
     return int(re.findall(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)[0])
 
 

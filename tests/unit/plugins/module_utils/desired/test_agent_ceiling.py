@@ -51,7 +51,7 @@ def test_ceiling_is_the_available_memory_and_reserves_a_part_for_each_administra
 
 
 def test_available_memory_is_rounded_down_to_all_page_sizes():
-    assert agent_ceiling.height(588 * MIB + 1023) == 588 * MIB
+    assert agent_ceiling.ceiling_size(588 * MIB + 1023) == 588 * MIB
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,12 @@ def test_memory_is_shown_if_the_kernel_does_not_count_it():
 
 
 def test_view_shows_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
-    assert said("pressure") == "some waited for memory 0.25 % of the last minute, all at once 0 %"
-    assert said("cpu, disk") == "some waited for a CPU 85.5 % of the last minute, for the disk 1.25 %"
-    assert said("killed") == "0 processes for lack of memory since the boot"
+    assert said("pressure") == "at least one process waited for memory in 0.25 % of the last minute, all in 0 %"
+    assert (
+        said("cpu, disk")
+        == "at least one process waited for a CPU in 85.5 % of the last minute, for the disk in 1.25 %"
+    )
+    assert said("killed") == "0 processes since the boot, because memory was short"
     assert said("agents").startswith("1 of 300 accounts logged in; 300 recommended, 326 at most [")
     assert said("agents").endswith("agent1 3 GiB in 12 processes, 1 session")
     assert said("budget") == (
@@ -78,7 +81,7 @@ def test_view_shows_pressure_kills_agents_budget_slots_toolchain_drift_and_disk(
     assert said("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
     assert said("toolchain") == "Rust 1.92.0: as installed"
     assert said("drift") == "0 paths of 61 changed since the last apply"
-    assert said("free") == "/home: 1,024 GiB of 4,096 GiB free, 25%; below 10% folders go until 20%"
+    assert said("free") == "/home: 1,024 GiB of 4,096 GiB free, 25%; folders are removed below 10%, until 20%"
     assert said("disk") == (
         "40 GiB in 1 target folder, 2 h ago; 100 GiB freed 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
     )
