@@ -16,21 +16,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable
 
-from ..compare.paths import IMPLIED, KEEP, PUT, REFUSE, TAKE, Step, compare_roles, record_step
+from ..compare.paths import KEEP, PUT, TAKE, Step, record_step
 from ..desired.shapes import Wanted
 from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
-from ..text import and_more
 from . import change as state_change
 from .diff import new_paths, piece
 from .lock import locked
-from .look import OR_GIVE_IT, group_id, not_roots, observe, read, user_id
+from .look import read
 from .manifest import Manifest
 from .originals import Originals
 from .outcome import Outcome
-from .paths import ABSENT, PathState, StateError
+from .paths import ABSENT, StateError
+from .plan import Plan
 from .repair import repair_record, wrong_record
-from .survey import Survey
 from .theirs import ForeignSteps
 from .units import Conditions, UnitPlan, plan_units
 
@@ -56,7 +55,6 @@ def apply(
     systemd: Systemd,
 ) -> Outcome:
     """Apply ``wanted``. Raises StateError and ManifestError if nothing was changed, and ApplyError after a change."""
-    _refuse_duplicates(wanted)
     with ExitStack() as stack:
         if not check_mode:
             stack.enter_context(locked())
@@ -71,14 +69,6 @@ def apply(
     return outcome
 
 
-def _refuse_duplicates(wanted: Sequence[Wanted]) -> None:
-    for role in wanted:
-        paths = [entry.path for entry in role.entries]
-        twice = sorted({path for path in paths if paths.count(path) > 1})
-        if twice:
-            raise StateError(f"{role.role}: listed twice: {', '.join(twice)}")
-
-
 @dataclass
 class _Run:
     wanted: Sequence[Wanted]
@@ -91,73 +81,22 @@ class _Run:
     def __post_init__(self) -> None:
         self.manifest = Manifest.load(self.manifest_path)
         self.originals = Originals(os.path.dirname(self.manifest_path))
-        self.entries = {(role.role, entry.path): entry for role in self.wanted for entry in role.entries}
-        self.units = {unit.name: unit for role in self.wanted for unit in role.units}
         self.outcome = Outcome()
-        self.survey = self._survey()
-        self.found = self.survey.found
-        steps = compare_roles(
-            {role.role: {entry.path: entry.state for entry in role.entries} for role in self.wanted},
-            self.manifest,
-            self._look,
-            [entry.path for entry in self.entries.values() if entry.foreign and not self.survey.is_roots(entry.path)],
-        )
-        changing = [step for role in self.wanted for step in steps[role.role] if step.action]
-        own = [step for step in changing if self.survey.is_roots(step.path)]
-        others = [step for step in changing if step not in own]
-        self.steps = [self._with_owner(step) for step in own]
-        self.hidden = [step for step in others if not self._is_foreign(step)]
-        own_paths = [entry.path for entry in self.entries.values() if not entry.foreign]
-        self.astray = [
-            step for step in self.hidden if any(f"{path}/".startswith(f"{step.path}/") for path in own_paths)
-        ]
-        self.foreign = ForeignSteps(
-            [step for step in others if step not in self.astray], self.manifest, self.originals, self.outcome
-        )
-        self.open_folders = [
-            step
-            for step in self.steps
-            if step.action == PUT
-            and step.kind == step.found.kind == "directory"
-            and any(one.path.startswith(f"{step.path}/") for one in self.hidden)
-        ]
-
-    def _is_foreign(self, step: Step) -> bool:
-        entry = self.entries.get((step.role, step.path))
-        return entry is not None and entry.foreign
-
-    def _with_owner(self, step: Step) -> Step:
-        """A restored file belongs to root if its account is gone: retire must not depend on the account."""
-        after = state_change.without_lost_owner(step.after) if step.action == TAKE else step.after
-        if after == step.after:
-            return step
-        self.outcome.warnings.append(
-            f"{step.path} belonged to {step.after.owner}:{step.after.group}, which this host no longer has: it now "
-            "belongs to root"
-        )
-        return replace(step, after=after)
-
-    def _why_astray(self) -> str:
-        """One line that names files of the collection in folders that others may write. Empty if there are none."""
-        ours = tuple(f"{step.path}/" for step in self.open_folders)  # an apply closes these first
-        astray = [step for step in self.astray if not step.path.startswith(ours)]
-        if not astray:
-            return ""
-        first = astray[0]
-        why = first.why if first.found.kind == "unreadable" else not_roots(os.path.dirname(first.path))
-        more = f" ({len(astray) - 1:,} paths more)" if len(astray) > 1 else ""
-        return f"{first.path}{more}: {why.removeprefix(f'{first.path}: ').removesuffix(OR_GIVE_IT)}"
+        self.plan = Plan(self.wanted, self.manifest, self.manifest_path)
+        self.outcome.warnings += self.plan.warnings
+        self.steps = self.plan.own
+        self.foreign = ForeignSteps(self.plan.foreign, self.manifest, self.originals, self.outcome)
 
     def close_folders(self, outcome: Outcome) -> bool:
         """Correct folders of the collection that others may write. Until then root can't look into them.
 
         Returns whether there were any, and adds them to ``outcome``."""
         # Each folder once: some file systems ignore the new mode.
-        open_folders = [step for step in self.open_folders if step.path not in outcome.changed_paths]
+        open_folders = [step for step in self.plan.open_folders if step.path not in outcome.changed_paths]
         if not open_folders:
             return False
-        self._refuse()
-        self._validate_contents(self.steps)
+        self.plan.refuse()
+        self._validate_contents()
         for step in open_folders:
             state_change.set_attributes(step.path, step.after)
             outcome.changed_paths.append(step.path)
@@ -166,23 +105,23 @@ class _Run:
         return True
 
     def run(self) -> Outcome:
-        self._refuse()
-        missing = _missing_accounts(self.steps)
+        self.plan.refuse()
+        missing = self.plan.missing_accounts()
         if missing and not self.check_mode:
             raise StateError(f"{missing[0]}: create it first")
         self.outcome.pending = missing
-        self._validate_contents(self.steps)
-        self._describe(self.steps)
-        plan = self._unit_plan()
-        settings, astray = self.conditions.settings, self._why_astray()
+        self._validate_contents()
+        self._describe()
+        units = self._unit_plan()
+        settings, astray = self.conditions.settings, self.plan.why_astray()
         wrong = wrong_record(self.manifest_path)
         if self.check_mode:
             self.outcome.warnings += [astray] if astray else []
             self.foreign.describe()
-            self.outcome.changed = bool(self.steps or plan or settings or self.foreign.changes or wrong)
+            self.outcome.changed = bool(self.steps or units or settings or self.foreign.changes or wrong)
         else:
-            if self.steps or plan or settings or self.foreign.steps:
-                self._execute(plan)
+            if self.steps or units or settings or self.foreign.steps:
+                self._execute(units)
             repair_record(self.manifest_path)
             self.outcome.changed = self.outcome.changed or bool(wrong)
         self.outcome.changed_paths += wrong
@@ -190,33 +129,10 @@ class _Run:
             raise ApplyError(f"{astray}; everything else was done", self.outcome)
         return self.outcome
 
-    def _survey(self) -> Survey:
-        """The state of every path that is wanted or recorded. Content that belongs to users is not read."""
-        theirs = {
-            path for (_role, path), entry in self.entries.items() if entry.kind == "file" and entry.content is None
-        }
-        paths = {path for _role, path in self.entries}
-        paths |= {path for role in self.wanted for path in self.manifest.role(role.role).paths}
-        survey = Survey(paths, lambda path: path not in theirs and self.manifest.knows_content(path))
-        # Not a step: saving the manifest creates and removes its folder.
-        survey.found[os.path.dirname(self.manifest_path)] = IMPLIED
-        return survey
-
-    def _look(self, path: str) -> PathState:
-        if path not in self.found:
-            self.found[path] = observe(path, content=False)
-        return self.found[path]
-
-    def _refuse(self) -> None:
-        """Raises StateError if a path of the collection can't be changed, before anything is changed."""
-        refused = [f"{step.path} {step.why}" for step in self.steps if step.action == REFUSE]
-        if refused:
-            raise StateError("; ".join(and_more(refused)))
-
-    def _validate_contents(self, steps: Sequence[Step]) -> None:
+    def _validate_contents(self) -> None:
         """Validate new content with the command of each file, before anything is changed. Raises StateError."""
-        for step in steps:
-            entry = self.entries.get((step.role, step.path))
+        for step in self.steps:
+            entry = self.plan.entry(step)
             if entry and entry.validate and step.changes:
                 try:
                     with tempfile.NamedTemporaryFile(prefix="nova-agent-") as candidate:
@@ -230,27 +146,26 @@ class _Run:
                         f"{step.path}: can't write the temporary file that is validated: {error.strerror}"
                     ) from error
 
-    def _describe(self, steps: Sequence[Step]) -> None:
-        self.outcome.kept += [step.path for step in steps if step.action == KEEP]
-        changing = {step.path: step for step in steps if step.changes}
+    def _describe(self) -> None:
+        """Add the changes of the plan to the outcome."""
+        self.outcome.kept += [step.path for step in self.steps if step.action == KEEP]
+        changing = {step.path: step for step in self.steps if step.changes}
         self.outcome.changed_paths = list(changing)
-        new = {path: step.after for path, step in changing.items() if step.found == ABSENT and not self._is_shown(step)}
+        new = {
+            path: step.after for path, step in changing.items() if step.found == ABSENT and not self.plan.is_shown(step)
+        }
         listed = new if len(new) > FEW else {}
         self.outcome.diff += new_paths(listed)
         for path, step in changing.items():
             if path not in listed:
-                self.outcome.diff += piece(path, step.found, step.after, self._content(step), self._is_shown(step))
-
-    def _is_shown(self, step: Step) -> bool:
-        """Whether the path has content that diff mode shows."""
-        entry = self.entries.get((step.role, step.path))
-        return step.after.kind == "file" and (entry is None or entry.diff)
+                self.outcome.diff += piece(path, step.found, step.after, self._content(step), self.plan.is_shown(step))
 
     def _content(self, step: Step) -> bytes | None:
         if step.after.kind != "file":
             return None
         if step.action == PUT:
-            return self.entries[step.role, step.path].text.encode()
+            entry = self.plan.entry(step)
+            return entry.text.encode() if entry else None
         if not step.before.sha256:
             return None
         return self.originals.read(step.before.sha256)
@@ -259,14 +174,15 @@ class _Run:
         changed = [step.path for step in self.steps if step.changes]
         removed = [step.path for step in self.steps if step.after == ABSENT]
         pending = [name for role in self.wanted for name in self.manifest.role(role.role).restarts]
-        return plan_units(self.units, changed, removed, pending, self.conditions)
+        units = {unit.name: unit for role in self.wanted for unit in role.units}
+        return plan_units(units, changed, removed, pending, self.conditions)
 
-    def _execute(self, plan: UnitPlan) -> None:
-        self._record(plan)
+    def _execute(self, units: UnitPlan) -> None:
+        self._record(units)
         self.outcome.changed_paths = []
         done = 0
         try:
-            self.outcome.changed_units += self.systemd.stop(plan.stop)
+            self.outcome.changed_units += self.systemd.stop(units.stop)
             for step in self.steps:
                 self._change(step)
                 done += 1
@@ -279,8 +195,8 @@ class _Run:
             raise ApplyError(
                 f"{why}; {done} of {len(self.steps)} steps were done, the next apply continues there", self.outcome
             ) from error
-        problems = self._load(plan)
-        self.outcome.changed = bool(self.steps or plan or self.conditions.settings)
+        problems = self._load(units)
+        self.outcome.changed = bool(self.steps or units or self.conditions.settings)
         self.foreign.apply()
         for role in self.wanted if not problems else ():
             self.manifest.role(role.role).restarts = []
@@ -291,7 +207,7 @@ class _Run:
                 f"{'; '.join(problems)}; everything else was done, and the next apply tries this again", self.outcome
             )
 
-    def _record(self, plan: UnitPlan) -> None:
+    def _record(self, units: UnitPlan) -> None:
         """Record the planned changes."""
         for step in self.steps:
             if step.action == PUT:
@@ -301,7 +217,7 @@ class _Run:
         self.foreign.record()
         for role in self.wanted:
             ours = {unit.name for unit in role.units}
-            self.manifest.role(role.role).restarts = sorted(plan.last & ours)
+            self.manifest.role(role.role).restarts = sorted(units.last & ours)
         self.manifest.save(self.manifest_path)
 
     def _change(self, step: Step) -> None:
@@ -315,15 +231,15 @@ class _Run:
                 self.outcome.changed_paths.append(step.path)
         record_step(self.manifest, step)
 
-    def _load(self, plan: UnitPlan) -> list[str]:
+    def _load(self, units: UnitPlan) -> list[str]:
         """Reload systemd, and bring units to the desired state. Return failures: an agent can prevent the start of a
         service, but must not block the rest of the policy."""
         systemd, problems = self.systemd, []
         acts: list[Callable[[], list[str]]] = [
-            *([systemd.reload] if plan.reload else []),
-            lambda: systemd.start(plan.start),
-            lambda: systemd.try_restart(plan.restart),
-            lambda: systemd.try_reread(plan.reread),
+            *([systemd.reload] if units.reload else []),
+            lambda: systemd.start(units.start),
+            lambda: systemd.try_restart(units.restart),
+            lambda: systemd.try_reread(units.reread),
             lambda: set_settings(self.conditions.settings),
         ]
         for act in acts:
@@ -338,15 +254,3 @@ class _Run:
         original = step.before.sha256
         if original and step.changes and step.found.sha256 == original:
             self.originals.keep(original, read(step.path))
-
-
-def _missing_accounts(steps: Sequence[Step]) -> list[str]:
-    missing = {}
-    for step in steps:
-        for kind, name, find in (("user", step.after.owner, user_id), ("group", step.after.group, group_id)):
-            if step.action == PUT and name:
-                try:
-                    find(name)
-                except KeyError:
-                    missing[f"{kind} {name} does not exist ({step.path})"] = True
-    return list(missing)

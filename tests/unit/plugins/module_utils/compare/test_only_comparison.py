@@ -18,7 +18,8 @@ TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_m
 # Files that may use a function of the comparison or compare such an attribute, with the reason.
 ALLOWED = {
     "module_utils/state/repair.py": "repairs owner and mode of the manifest's own files",
-    "module_utils/state/apply.py": "compares on the host, and takes care that an original is kept before it goes",
+    "module_utils/state/apply.py": "takes care that an original is kept before it goes",
+    "module_utils/state/plan.py": "calls the comparison on the host",
     "module_utils/state/change.py": "writes no content that is there already",
     "module_utils/state/diff.py": "shows both sides",
     "module_utils/state/foreign.py": "never replaces what it did not look at",
