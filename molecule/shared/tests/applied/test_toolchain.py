@@ -25,7 +25,7 @@ def test_all_files_of_the_toolchain_belong_to_root(host: Host) -> None:
     assert host.check_output("find /opt/nova-agent ! '(' -user root -group root ')'") == ""
 
 
-def test_refused_change_by_an_agent_names_the_administrator(agent) -> None:
+def test_refused_change_by_an_agent_names_the_operator(agent) -> None:
     refused = agent("rustup toolchain install 1.91.0")
     assert refused.rc == 1
-    assert "an administrator changes it with agent_toolchain_" in refused.stderr
+    assert "an operator can change it with agent_toolchain_" in refused.stderr
