@@ -80,14 +80,9 @@ _TEMPLATES = {name: _ENVIRONMENT.get_template(name) for name in _ENVIRONMENT.lis
 _SOURCES: dict[str, str] = {}
 
 
-def rendered(variable: str, context: dict[str, object]) -> str:
-    """The collection's own template for ``variable``."""
-    return _TEMPLATES[template_of(variable)].render(context)
-
-
-def rendered_file(path: str, context: dict[str, object]) -> str:
-    """A template below roles/ that no variable names."""
-    return _TEMPLATES[path].render(context)
+def rendered(path: str, context: dict[str, object]) -> str:
+    """The text of a file of the collection below roles/, rendered if it is a template."""
+    return _TEMPLATES[path].render(context) if path in _TEMPLATES else source(f"roles/{path}")
 
 
 def source(path: str) -> str:

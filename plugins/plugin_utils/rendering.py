@@ -36,15 +36,10 @@ def _content(entry: Entry, values: Mapping[str, Any], own: Own) -> str | None:
         return collection.source(content.path)
     if not isinstance(content, Template):
         return content
-    if content.file:
-        return collection.rendered_file(content.file, {**values, **content.context})
-    name = content.variable
-    context = {**values, **content.context}
-    if values[name] != collection.DEFAULTS[name]:
+    name, context = content.variable, {**values, **content.context}
+    if name and values[name] != collection.DEFAULTS[name]:
         return own(name, values[name], context)
-    if name.endswith("_template"):
-        return collection.rendered(name, context)
-    return collection.source(f"roles/{collection.template_of(name)}")
+    return collection.rendered(content.file or collection.template_of(name), context)
 
 
 def module_roles(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:

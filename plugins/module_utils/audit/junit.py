@@ -9,18 +9,16 @@ host was not reached or not compared completely; then the other items are skippe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 from xml.etree import ElementTree
 
 from ..compare.items import DRIFTED, NOTE, UNKNOWN
-from .record import ItemView, Record
+from .record import FleetReport, ItemView, Record
 
 # XML 1.0 can't contain these, not even escaped. A parser would read a carriage return as a line break.
 _UNFIT = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(report: Mapping[str, Any]) -> str:
+def junit(report: FleetReport) -> str:
     """The whole document for the result of ``fleet_report``."""
     root = ElementTree.Element("testsuites", name=report["collection"])
     for record in report["hosts"]:

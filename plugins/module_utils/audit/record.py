@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The record of a host in the audit's JSON."""
+"""The shapes of the audit's JSON."""
 
 from __future__ import annotations
 
@@ -32,3 +32,21 @@ class _RecordBase(TypedDict):
 
 class Record(_RecordBase, total=False):
     why: str  #: The reason if the comparison is not complete.
+
+
+class Totals(TypedDict):
+    """The number of hosts and of items, by status."""
+
+    hosts: dict[str, int]
+    items: dict[str, int]
+
+
+class FleetReport(TypedDict):
+    """The whole JSON document."""
+
+    collection: str
+    version: str
+    finished: str  #: A time, as in 2026-01-02T03:04:05Z.
+    status: str  #: The worst status of all hosts.
+    totals: Totals
+    hosts: list[Record]

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..compare.items import DRIFTED, NOTE, OK, UNKNOWN
 from ..text import counted, safe_text
 from ..version import COLLECTION, VERSION
-from .record import UNREACHABLE, ItemView, Record
+from .record import UNREACHABLE, FleetReport, ItemView, Record
 
 HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
 ITEM_STATUSES = (OK, DRIFTED, UNKNOWN, NOTE)
@@ -19,9 +18,7 @@ WIDTH = 300  # characters of one reason in the table
 _WORDS = {OK: "as it should be", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
 
 
-def fleet_report(records: Sequence[Record], finished: str) -> dict[str, Any]:
-    """``{"collection", "version", "finished", "status", "totals": {"hosts": {status: count}, "items": {...}},
-    "hosts": [records]}``. ``finished`` is a time as text, ``status`` the worst status of all hosts."""
+def fleet_report(records: Sequence[Record], finished: str) -> FleetReport:
     hosts = [record["status"] for record in records]
     items = [item["status"] for record in records for item in record["items"]]
     return {
@@ -47,7 +44,7 @@ def verdict(record: Record) -> str:
     return f"{', '.join(parts) if parts else 'all as it should be'} (of {counted(len(items), 'item')})"
 
 
-def table(report: dict[str, Any]) -> str:
+def table(report: FleetReport) -> str:
     """Drift and notes by host, and one summary line."""
     lines = [line for record in report["hosts"] for line in _host_lines(record)]
     counts = report["totals"]["hosts"]

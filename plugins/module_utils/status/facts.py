@@ -94,9 +94,17 @@ class FileSystem(TypedDict):
     free_goal: float
 
 
+class TargetFolder(TypedDict):
+    """A target folder as the last sweep measured it."""
+
+    path: str
+    bytes: int
+    owner: str
+
+
 class Disk(TypedDict):
     measured_at: Optional[float]  #: None if the folders were not measured yet.
-    folders: list[dict[str, Any]]  #: {"path", "bytes", "owner"}, the largest first.
+    folders: list[TargetFolder]  #: The largest first.
     file_systems: list[FileSystem]
     last: Optional[dict[str, float]]  #: The last sweep that freed something: {"at", "freed", "folders"}.
 
@@ -246,7 +254,7 @@ def _disk(path: str, notes: list[str]) -> Disk | None:
         if not text:
             return None  # created by the role; no sweep has run yet
         measured = json.loads(text)
-        folders: list[dict[str, Any]] = [
+        folders: list[TargetFolder] = [
             {"path": safe_text(folder["path"]), "bytes": int(folder["bytes"]), "owner": safe_text(folder["owner"])}
             for folder in measured["folders"]
         ]

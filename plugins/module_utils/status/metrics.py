@@ -13,11 +13,6 @@ from .pool import Pool, Slots
 
 Number = Union[int, float, None]
 Samples = Iterable[tuple[Mapping[str, str], Number]]
-BYTES_HELP = {
-    "memory_in_use_bytes": "Memory in use by agents.",
-    "memory_available_bytes": "Memory for agents in the budget.",
-    "memory_ceiling_bytes": "Maximum of all sessions; absent without a ceiling.",
-}
 DISK: list[tuple[str, str, Callable[[FileSystem], Number]]] = [
     ("disk_free_bytes", "Free space for accounts other than root.", lambda one: one["free"]),
     ("disk_free_ratio", "Free share of bytes or of inodes, whichever is smaller.", lambda one: one["free_share"]),
@@ -35,9 +30,9 @@ def metrics(facts: Facts) -> str:
         ("agents_running", "Running agents.", [({"counted_by": agents["counted_by"]}, agents["running"])]),
         ("agents_recommended", "Agents that the budget recommends.", _one(budget["recommended_agents"])),
         ("agents_max", "Maximum number of agents that fit.", _one(budget["max_agents"])),
-        ("memory_in_use_bytes", BYTES_HELP["memory_in_use_bytes"], [({"scope": memory["scope"]}, memory["in_use"])]),
-        ("memory_available_bytes", BYTES_HELP["memory_available_bytes"], _one(budget["available"])),
-        ("memory_ceiling_bytes", BYTES_HELP["memory_ceiling_bytes"], _one(memory["ceiling"])),
+        ("memory_in_use_bytes", "Memory in use by agents.", [({"scope": memory["scope"]}, memory["in_use"])]),
+        ("memory_available_bytes", "Memory for agents in the budget.", _one(budget["available"])),
+        ("memory_ceiling_bytes", "Maximum of all sessions; absent without a ceiling.", _one(memory["ceiling"])),
         ("oom_kills", "Processes that the OOM killer ended since the boot.", _one(facts["trouble"]["killed"])),
         (
             "pressure_waiting_ratio",
