@@ -7,11 +7,11 @@ Pure: ``compare`` is called on the controller with the observed state, and on th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..audit.record import ItemView
-from ..desired.shapes import Condition, Entry, Wanted
+from ..desired.shapes import Condition, Wanted
 from ..observed.shapes import Limits, UnitState
 from ..state.manifest import Manifest
 from ..state.paths import PathState, differences, in_words
@@ -90,9 +90,10 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
     items: list[Item] = [_record_item(path, *both) for path, both in sorted(seen.record.items())]
     known = set(seen.record)
     foreign = {entry.path for role in wanted for entry in role.entries if entry.foreign}
-    steps = compare_roles({role.role: _states(role.entries) for role in wanted}, seen.manifest, seen.look, foreign)
+    steps = compare_roles({role.role: role.states for role in wanted}, seen.manifest, seen.look, foreign)
     findings: list[UnitFinding] = []
-    ours = _own_paths(wanted, seen.manifest)
+    ours = {path for path, _record in seen.manifest.records()}
+    ours |= {entry.path for role in wanted for entry in role.entries}
     for role in wanted:
         for step in steps[role.role]:
             if step.path not in known:
@@ -137,14 +138,6 @@ def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> 
         for tree in role.trees:
             found.setdefault(tree, Item(name, "toolchain", tree, UNKNOWN, f"not compared: {why}"))
     return tuple(found.values())
-
-
-def _states(entries: Iterable[Entry]) -> dict[str, PathState]:
-    return {entry.path: entry.state for entry in entries}
-
-
-def _own_paths(wanted: Iterable[Wanted], manifest: Manifest) -> Collection[str]:
-    return {path for path, _record in manifest.records()} | {entry.path for role in wanted for entry in role.entries}
 
 
 _NAMES = {"sha256": "content"}

@@ -137,3 +137,8 @@ class Wanted:
     conditions: tuple[Condition, ...] = ()
     notes: tuple[Note, ...] = ()
     libraries: tuple[Library, ...] = ()
+
+    @property
+    def states(self) -> dict[str, PathState]:
+        """The desired state of each path. All entries have to be rendered."""
+        return {entry.path: entry.state for entry in self.entries}

@@ -39,7 +39,7 @@ class Plan:
         self.found[os.path.dirname(manifest_path)] = IMPLIED
         entries = self.entries.values()
         steps = compare_roles(
-            {role.role: {entry.path: entry.state for entry in role.entries} for role in wanted},
+            {role.role: role.states for role in wanted},
             manifest,
             self._look,
             [entry.path for entry in entries if entry.foreign and not survey.is_roots(entry.path)],
