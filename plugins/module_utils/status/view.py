@@ -162,9 +162,10 @@ def _ledger(view: _View, facts: Facts) -> None:
     slot, memory, ran = waits["slot"], waits["memory"], waits["ran"]
     view.say(
         "waits",
-        f"half of {_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day "
-        f"waited up to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory and ran up to "
-        f"{seconds(ran['p50'])}; 95 % up to {seconds(slot['p95'])}, {seconds(memory['p95'])} and {seconds(ran['p95'])}",
+        f"{_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day: half waited up "
+        f"to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory, and ran up to "
+        f"{seconds(ran['p50'])}; 95 % waited up to {seconds(slot['p95'])} and {seconds(memory['p95'])}, and ran up to "
+        f"{seconds(ran['p95'])}",
     )
     rows = [
         f"{percent(hit['share'])} of {hit['of']} {hit['command']}: {hit['process']} died at {readable_size(hit['cap'])}"
