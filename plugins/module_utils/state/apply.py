@@ -22,6 +22,7 @@ from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
 from . import change as state_change
 from .diff import new_paths, piece
+from .foreign_steps import ForeignSteps
 from .lock import locked
 from .look import read
 from .manifest import Manifest
@@ -30,7 +31,6 @@ from .outcome import Outcome
 from .paths import ABSENT, StateError
 from .plan import Plan
 from .repair import repair_record, wrong_record
-from .theirs import ForeignSteps
 from .units import Conditions, UnitPlan, plan_units
 
 FEW = 20  # if there are more new folders, links and library files, diff mode shows them as one list

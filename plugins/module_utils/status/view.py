@@ -162,8 +162,8 @@ def _ledger(view: _View, facts: Facts) -> None:
     slot, memory, ran = waits["slot"], waits["memory"], waits["ran"]
     view.say(
         "waits",
-        f"{_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day: half waited up "
-        f"to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory, and ran up to "
+        f"{_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day: half "
+        f"waited up to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory, and ran up to "
         f"{seconds(ran['p50'])}; 95 % waited up to {seconds(slot['p95'])} and {seconds(memory['p95'])}, and ran up to "
         f"{seconds(ran['p95'])}",
     )
