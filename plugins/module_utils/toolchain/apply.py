@@ -106,7 +106,7 @@ def preview_removal(tree: str) -> Outcome:
     was = toolchain_plan.before(found)
     return Outcome(
         changed=ours,
-        removed=[entry.describe() for entry in toolchain_plan.installed(found.receipt)],
+        removed=[entry.describe() for entry in toolchain_plan.installed(found.toolchains)],
         diff={"before": was, "after": ""} if ours else {},
     )
 

@@ -28,7 +28,7 @@ def differences(request: Request, tree: str, observed: ToolchainTree | None, tre
     """
     observed = observed or ToolchainTree(False, "", [], [], [])
     try:
-        toolchains = installed({"toolchains": [asdict(one) for one in observed.toolchains]})
+        toolchains = installed(map(asdict, observed.toolchains))
     except RequestError as error:
         return [Difference("damaged", f"its receipt has an impossible toolchain: {error}")]
     there = {toolchain.channel: toolchain for toolchain in toolchains}

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,14 @@ class Plan:
 
 def plan(request: Request, found: Inspection, triple: str) -> Plan:
     """Compare the request with the observed tree."""
-    there = installed(found.receipt)
+    there = installed(found.toolchains)
     intact = {toolchain for toolchain in there if found.intact(toolchain_path(toolchain.channel, triple))}
     wanted = {toolchain.channel for toolchain in request.toolchains}
     spare = [toolchain for toolchain in there if toolchain.channel not in wanted]
     keep = [toolchain for toolchain in request.toolchains if toolchain in intact]
     if not request.purge:
         keep += [toolchain for toolchain in spare if toolchain in intact]
-    asked = (found.receipt or {}).get("request")
+    asked = found.receipt["request"] if found.receipt else None
     return Plan(
         generation=asked != request.to_dict() or bool(found.damaged or found.broken),
         keep=tuple(keep),
@@ -49,12 +49,12 @@ def plan(request: Request, found: Inspection, triple: str) -> Plan:
     )
 
 
-def installed(receipt: Mapping[str, Any] | None) -> list[Toolchain]:
-    """The installed toolchains according to a receipt."""
+def installed(entries: Iterable[Mapping[str, Any]]) -> list[Toolchain]:
+    """The installed toolchains, from ``toolchains`` of a receipt. Raises RequestError."""
     names = ("channel", "profile", "components", "targets")
     return [
         Toolchain.from_options({name: entry[name] for name in names}, sums={entry["channel"]: entry.get("sha256", "")})
-        for entry in (receipt or {}).get("toolchains", [])
+        for entry in entries
     ]
 
 
@@ -65,9 +65,8 @@ def toolchain_path(channel: str, triple: str) -> str:
 
 def before(found: Inspection) -> str:
     """The observed state, for a diff."""
-    receipt = found.receipt or {}
-    lines = [f"rustup {receipt['request']['rustup_version']}"] if receipt else []
-    lines += [toolchain.describe() for toolchain in installed(receipt)]
+    lines = [f"rustup {found.receipt['request']['rustup_version']}"] if found.receipt else []
+    lines += [toolchain.describe() for toolchain in installed(found.toolchains)]
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {line}" for line in found.problems)])
 
 

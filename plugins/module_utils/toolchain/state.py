@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from ..host.processes import programs
 from ..observed.shapes import InstalledToolchain, ToolchainTree
@@ -24,6 +24,14 @@ from ..text import and_more, safe_text
 RECEIPT = "receipt.json"
 LOCK = "lock"
 PYTHON_CACHE = "__pycache__"  # created if root runs rust-gdb; ignored
+
+
+class Receipt(TypedDict):
+    """``receipt.json`` of a generation."""
+
+    request: dict[str, Any]  #: The result of Request.to_dict.
+    toolchains: list[dict[str, Any]]  #: The keys of InstalledToolchain.
+    files: dict[str, str]  #: Path below the generation to its line, see ``fingerprint``.
 
 
 @dataclass
@@ -35,12 +43,17 @@ class Inspection:
 
     tree: str
     generation: str | None = None
-    receipt: dict[str, Any] | None = None
+    receipt: Receipt | None = None
     damaged: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     in_use: list[str] = field(default_factory=list)
     busy: bool = False
+
+    @property
+    def toolchains(self) -> list[dict[str, Any]]:
+        """The installed toolchains; empty without a receipt."""
+        return self.receipt["toolchains"] if self.receipt else []
 
     @property
     def problems(self) -> list[str]:
@@ -66,14 +79,13 @@ def generations_folder(tree: str) -> str:
 def observe_toolchain(tree: str) -> ToolchainTree:
     """The state of ``tree``. A file that can't be read is a problem, not an error."""
     found = inspect(tree)
-    receipt = found.receipt or {}
+    receipt = found.receipt
     names = [item.name for item in fields(InstalledToolchain)]
     return ToolchainTree(
         present=found.generation is not None,
         request=json.dumps(receipt["request"], sort_keys=True) if receipt else "",
         toolchains=[
-            InstalledToolchain(**{name: one[name] for name in names if name in one})
-            for one in receipt.get("toolchains", [])
+            InstalledToolchain(**{name: one[name] for name in names if name in one}) for one in found.toolchains
         ],
         problems=[safe_text(problem, 1000) for problem in found.problems],
         in_use=[safe_text(path, 1000) for path in found.in_use],
@@ -160,7 +172,7 @@ def _compare(found: Inspection, generation: str) -> None:
     try:
         with open(os.path.join(generation, RECEIPT), encoding="utf-8") as file:
             owner = os.fstat(file.fileno())
-            receipt = json.load(file)
+            receipt: Receipt = json.load(file)
         wanted = {path: _whole_seconds(line) for path, line in receipt["files"].items()}
         now = fingerprint(generation)
         request, _toolchains = receipt["request"], receipt["toolchains"]
@@ -184,7 +196,7 @@ def _compare(found: Inspection, generation: str) -> None:
 
 def _check_owners(found: Inspection, folder: str) -> None:
     """The owner of the link or of the folder of generations can replace the toolchain, so it must be root."""
-    owner = ((found.receipt or {}).get("files") or {}).get(".", "").split()[1:2]
+    owner = found.receipt["files"].get(".", "").split()[1:2] if found.receipt else []
     for path in (found.tree, folder, os.path.join(folder, LOCK)) if owner else ():
         if os.path.lexists(path):
             now = os.lstat(path)
