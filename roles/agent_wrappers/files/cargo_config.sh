@@ -48,21 +48,23 @@ read_setting() {
     if [[ $line =~ ^\[([^]]*)\] ]]; then table=${BASH_REMATCH[1]//[[:space:]\"\']/}
     elif [[ ($line =~ $key && $table${BASH_REMATCH[1]:+$2} == "$2") || (! $table && $line =~ $inline) ]]; then
       value=${BASH_REMATCH[2]}
-      # An array over several lines.
-      while [[ $value == \[* && $value != *\]* ]] && read -r line; do
-        [[ $line == \#* ]] || value+=" ${line%$'\r'}"
-      done
+      # Without comments. An array can have several lines.
+      while
+        [[ ! $value =~ ^(([^\"\'#]|\"[^\"]*\"|\'[^\']*\')*)# ]] || value=${BASH_REMATCH[1]}
+        [[ $value == \[* && $value != *\]* ]] && read -r line
+      do value+=" ${line%$'\r'}"; done
       return
     fi
   done <"$1"
   return 1
 }
 
-# read_words VALUE: sets `expansion` to the words of a string or array, or to nothing if it can't be parsed.
+# read_words VALUE: sets `expansion` to the words of a string or array, or to nothing if it can't be parsed. In an inline table, other
+# keys or a brace follow.
 read_words() {
-  local value=$1 text='' array='' item="^[[,[:space:]]*[\"']([^\"'\\]*)[\"'](.*)$" end='^[[:space:]]*(#.*)?$'
+  local value=$1 text='' array='' item="^[[,[:space:]]*[\"']([^\"'\\]*)[\"'](.*)$" end='^[[:space:]]*([,}].*)?$'
   expansion=()
-  [[ $value != \[* ]] || array=1 end='^[,[:space:]]*][[:space:]]*(#.*)?$'
+  [[ $value != \[* ]] || array=1 end='^[,[:space:]]*][[:space:]]*([,}].*)?$'
   while [[ $value =~ $item ]]; do
     text=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
     expansion+=("$text")
@@ -98,7 +100,7 @@ read_pin() {
   local LC_ALL=C value line
   local -a lines=()
   if read_setting "$1" toolchain channel; then
-    if [[ $value =~ ^(\"([^\"\\]+)\"|\'([^\']+)\')[[:space:]]*(#.*)?$ ]]; then
+    if [[ $value =~ ^(\"([^\"\\]+)\"|\'([^\']+)\')[[:space:]]*([,}].*)?$ ]]; then
       channel=${BASH_REMATCH[2]}${BASH_REMATCH[3]} pin_file=$1
       return
     fi
@@ -127,7 +129,7 @@ set_runner() {
   [[ ! ${options[runner]+set} ]] || return 0 # --config has priority
   [[ $command != run ]] || runner=$1/program
   find_configuration
-  read -ra expansion <<<"${options[--target]-${CARGO_BUILD_TARGET-}}"
+  read -ra expansion <<<"${options[--target]-${options[configured target]-${CARGO_BUILD_TARGET-}}}"
   ((${#expansion[@]})) || ! setting_of_configuration build target || read_words "$value"
   for target in "${expansion[@]}"; do
     target=${target##*/} target=${target%.json} # cargo names a target after its file

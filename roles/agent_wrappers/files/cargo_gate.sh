@@ -18,7 +18,7 @@ set_gate() {
   [[ $gate == /* ]] || gate=$PWD/$gate
   export PERL_BADLANG=0 # without it, each perl warns if the host does not have the locale
   unset PERL5OPT PERL_UNICODE # with strict, other modules or encodings the gate would fail
-  if [[ ! ${NOVA_CARGO_KEEP_RUSTC_WRAPPER-} ]]; then
+  if ! is_on NOVA_CARGO_KEEP_RUSTC_WRAPPER; then
     # A caching daemon would get the cap of this command and keep it for all users. An empty value overrides a configuration file.
     # It is set only if there is one, because it makes cargo rebuild everything.
     unset RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER
@@ -30,7 +30,7 @@ set_gate() {
     [[ $inner != */* || $inner == /* ]] || inner=${file%/*/*}/$inner
   fi
   unset NOVA_CARGO_LINK_FLAG
-  [[ $cap == unlimited || ${NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY:-0} != 0 ]] || export NOVA_CARGO_LINK_FLAG=1
+  is_on NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY || [[ $cap == unlimited ]] || export NOVA_CARGO_LINK_FLAG=1
   if [[ $command == miri ]]; then
     # One process compiles and runs the program. cargo-miri sets RUSTC_WRAPPER itself, and warns if it is already set.
     unset RUSTC_WRAPPER
@@ -90,7 +90,7 @@ run_as_command() {
     variable=NOVA_CARGO_${name}_MINUTES seconds=${name}_SECONDS
     seconds=${!seconds-0}
     if [[ ${!variable-} ]]; then
-      [[ ${!variable} == 0 ]] || limited number "$variable" "${!variable}"
+      limited number "$variable" "${!variable}" 0
       seconds=$((${!variable} * 60))
     fi
     rules+="$seconds "

@@ -11,7 +11,7 @@ QUIET='add clean config fetch fmt generate-lockfile help info init locate-projec
 
 # keep_option NAME VALUE: adds an option to `options`, by its long name.
 keep_option() {
-  local pattern=''
+  local pattern='' value
   [[ $2 != *[][*?]* ]] || pattern=1
   case $1 in
     -p | --package | --packages) # tarpaulin's
@@ -30,7 +30,10 @@ keep_option() {
     --config)
       [[ ! $command ]] || options[late --config]=1
       [[ $2 != *runner* ]] || options[runner]=1
-      [[ $2 != *build.target* ]] || options[other target]=1 ;;
+      if [[ $2 == *build.target*=* ]]; then
+        value=${2#*=} options[other target]=1
+        options[configured target]=${value//[][\"\',]/ }
+      fi ;;
     *) options[$1]=${2:-${options[$1]-}} ;;
   esac
 }
@@ -129,7 +132,7 @@ is_workspace_only() {
 # check_scope: a test run must name its package.
 check_scope() {
   local why='' manifest=${options[--manifest-path]-}
-  [[ ${NOVA_CARGO_ALLOW_UNSCOPED_TEST-} != 1 ]] || return 0
+  ! is_on NOVA_CARGO_ALLOW_UNSCOPED_TEST || return 0
   if [[ ${options[--workspace]+set} ]]; then why='--workspace is every package.'
   elif [[ ${options[pattern]+set} ]]; then why='a pattern can be every package.'
   elif [[ ${options[no name]+set} ]]; then why='-p has no name.'
@@ -177,7 +180,7 @@ runs_tests() {
     *)
       [[ " $COMPILES $QUIET clippy fuzz " != *" $command "* && $action != run ]] || return 1
       if [[ ${options[plain test]-} ]]; then [[ $action == nextest* ]] || action=${options[plain test]}
-      else [[ $command == @(*test*|*bench*) && $command != *@(at|la)test* ]]; fi ;;
+      else [[ $command =~ test|bench && ! $command =~ (at|la)test ]]; fi ;;
   esac
 }
 
@@ -199,7 +202,7 @@ check_nested() {
     while read -ra line; do
       inner=() cargo_word=''
       for j in "${!line[@]}"; do
-        [[ ${line[j]} == @(|*/)@(cargo|cargo_agent.sh) ]] || continue
+        [[ ${line[j]} =~ (^|/)cargo(_agent\.sh)?$ ]] || continue # a pattern needs seconds for a very long word
         inner=("${line[@]:j+1}") cargo_word='cargo '
         [[ ${inner-} != +* ]] || inner=("${inner[@]:1}")
         break

@@ -371,6 +371,7 @@ def test_rules_apply_to_other_toolchains(host: Host) -> None:
     [
         ("rust-toolchain.toml", '[toolchain]\nchannel = "1.93.0"\n'),
         ("rust-toolchain.toml", "toolchain.channel = '1.93.0'"),
+        ("rust-toolchain.toml", 'toolchain = { channel = "1.93.0", components = ["clippy"] } # pin\n'),
         ("rust-toolchain", "1.93.0\n"),
         ("rust-toolchain", '[toolchain]\nchannel="1.93.0"'),
         ("rust-toolchain.toml", f'[toolchain]\nchannel = "1.93.0-{TRIPLE}"\n'),
@@ -395,7 +396,6 @@ def test_other_pin_of_a_repository_is_used_if_installed(host: Host, file: str, t
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("rust-toolchain.toml", 'toolchain = { channel = "1.77.0" }\n'),
         ("rust-toolchain.toml", '[toolchain]\nchannel = """1.77.0"""\n'),
         ("rust-toolchain.toml", '[toolchain]\nchannel = "1.7\\u0037.0"\n'),
         ("rust-toolchain.toml", '[toolchain]\nchannel = ""\n'),
@@ -514,6 +514,10 @@ def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, ow
         ("--target i686-unknown-linux-gnu --target aarch64-unknown-linux-gnu", "", None, ["AARCH64_UNKNOWN_LINUX_GNU", "I686_UNKNOWN_LINUX_GNU"]),
         ("", "", "i686-unknown-linux-gnu", ["I686_UNKNOWN_LINUX_GNU"]),
         ("", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("", "build = { jobs = 2, target = 'i686-unknown-linux-gnu' }\n", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("--config build.target='i686-unknown-linux-gnu'", "", "aarch64-unknown-linux-gnu", ["I686_UNKNOWN_LINUX_GNU"]),
+        ('--config build.target=["i686-unknown-linux-gnu","aarch64-unknown-linux-gnu"]', "", None, ["AARCH64_UNKNOWN_LINUX_GNU", "I686_UNKNOWN_LINUX_GNU"]),
+        ("--config build.target='x' --target i686-unknown-linux-gnu", "", None, ["I686_UNKNOWN_LINUX_GNU"]),
         ("", "include = 'more.toml'\n", None, ["RISCV64GC_UNKNOWN_LINUX_GNU"]),
         ("--target aarch64-unknown-linux-gnu", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", "x", ["AARCH64_UNKNOWN_LINUX_GNU"]),
         ("--target ./targets/my-linux-gnu.json", "", None, ["MY_LINUX_GNU"]),
@@ -534,6 +538,14 @@ def test_tests_for_another_linux_target_run_through_the_gate(
 def test_runner_of_the_environment_runs_behind_the_gate(host: Host) -> None:
     assert runner(host, "test -p x", **{RUNNER: "x y"}) == ("runner", ["x", "y"])
     assert runner(host, "test -p x", **{RUNNER: f"{host.libexec}/runner"}) == ("runner", [])
+
+
+def test_command_runs_without_stderr_or_a_working_directory(host: Host) -> None:
+    for stderr in (">&-", ">/dev/full"):
+        result = host.shell(f'exec bash "{host.cargo_agent}" build 2{stderr}', RUSTUP_TOOLCHAIN="x", STANDIN_DO="echo ran")
+        assert (result.status, result.out) == (0, "ran\n"), stderr
+    gone = f'mkdir gone; cd gone; rmdir ../gone; unset PWD; exec bash "{host.cargo_agent}" build'
+    assert host.shell(gone, STANDIN_STATUS="101").status == 101  # of cargo
 
 
 @pytest.mark.parametrize("words", ["--config target.x.runner='x' test -p y"])

@@ -39,6 +39,14 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Host:
         ("build", {"NOVA_CARGO_NPROC": "many"}, "NOVA_CARGO_NPROC is 'many'; write a whole number from 1 to 9999"),
         ("build", {"NOVA_CARGO_JOBS": "0"}, "NOVA_CARGO_JOBS is '0'; write a whole number from 1 to 9999"),
         ("build", {"NOVA_CARGO_SLOTS": "-1"}, "NOVA_CARGO_SLOTS is '-1'; write a whole number from 1 to 9999"),
+        ("build", {"NOVA_CARGO_IDLE_MINUTES": "-1"}, "NOVA_CARGO_IDLE_MINUTES is '-1'; write a whole number from 0 to 9999"),
+        ("build", {"NOVA_CARGO_ORPHAN_MINUTES": "1h"}, "NOVA_CARGO_ORPHAN_MINUTES is '1h'; write a whole number from 0 to 9999"),
+        ("test -p x", {"NOVA_RUST_TEST_THREADS": "0"}, "NOVA_RUST_TEST_THREADS is '0'; write a whole number from 1 to 9999"),
+        ("test", {"NOVA_CARGO_ALLOW_UNSCOPED_TEST": "true"}, "NOVA_CARGO_ALLOW_UNSCOPED_TEST is 'true'; write 1 or 0"),
+        ("build", {"NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN": "yes"}, "NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN is 'yes'; write 1 or 0"),
+        ("build", {"NOVA_CARGO_KEEP_RUSTC_WRAPPER": "false"}, "NOVA_CARGO_KEEP_RUSTC_WRAPPER is 'false'; write 1 or 0"),
+        ("build", {"NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY": "on"}, "NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY is 'on'; write 1 or 0"),
+        ("metadata", {"NOVA_CARGO_DEBUG": "2"}, "NOVA_CARGO_DEBUG is '2'; write 1 or 0"),
     ],
 )  # fmt: skip
 def test_refusals_have_this_exact_text(quiet: Host, line: str, env: dict[str, str], message: str) -> None:

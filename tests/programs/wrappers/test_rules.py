@@ -331,6 +331,9 @@ def test_arrays_of_two_files_are_joined_as_in_cargo(
         "alias . x = 'test'\n",
         '\ufeff[alias]\r\nx = "test"\r\n',
         '[alias]\nx = ["test"] # all of them\n[other]\nx = "build"\n',
+        'alias = { x = "test" }\n',
+        "alias = { y = 'build', x = ['test'], z = 'build' } # all\n",
+        '[alias]\nx = [ # all [of\n  "test", # them]\n]\n',
     ],
 )
 def test_alias_is_read_in_every_spelling(host: Host, text: str) -> None:
