@@ -81,11 +81,12 @@ def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unkno
         for name in sorted(unknown)
         if (close := difflib.get_close_matches(name, specs, n=1, cutoff=0.9))
     ]
-    wrong = {name: problem for name, spec in specs.items() if (problem := read.spec_problem(name, values[name], spec))}
-    problems += [wrong[name] for name in sorted(wrong)]
+    checked = ((name, read.spec_problem(name, values[name], specs[name])) for name in sorted(specs))
+    wrong = {name: problem for name, problem in checked if problem}
     records: dict[type, object] = {}
     for feature in FEATURES:
-        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, problems, wrong)
+        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, wrong)
+    problems += [problem for name, problem in wrong.items() if not read.comes_from(specs[name], wrong)]
     policy = Policy(values, records)
     problems = problems or [line for feature in FEATURES for line in feature.problems(policy)]
     if problems:

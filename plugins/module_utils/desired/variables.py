@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field, fields
 from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
 
@@ -72,12 +72,9 @@ def variable(reader: Reader) -> Any:
     return field(metadata={"reader": reader})  # pylint: disable=invalid-field-call  # called in a dataclass
 
 
-def read(
-    prefix: str, shape: type[T], values: Mapping[str, Any], problems: list[str], wrong: Container[str] = ()
-) -> T | None:
-    """Return ``values`` (full name to value) as ``shape``. If a value is wrong, append to ``problems`` and return None.
-
-    ``wrong`` has the names of variables whose problem is already known.
+def read(prefix: str, shape: type[T], values: Mapping[str, Any], wrong: dict[str, str]) -> T | None:
+    """Return ``values`` (full name to value) as ``shape``. If a value is wrong, add its problem to ``wrong`` and return
+    None. ``wrong`` also has the names of variables whose problem is already known.
     """
     found: dict[str, Any] = {}
     for item in fields(shape):  # type: ignore[arg-type]
@@ -87,7 +84,7 @@ def read(
         try:
             found[item.name] = item.metadata["reader"](name, values[name])
         except ValueError as error:
-            problems.append(str(error))
+            wrong[name] = str(error)
     return shape(**found) if len(found) == len(fields(shape)) else None  # type: ignore[arg-type]
 
 
@@ -101,6 +98,12 @@ def spec_problem(name: str, value: Any, spec: Spec) -> str:
         if not isinstance(one, str):  # YAML makes a boolean of on, and a number of 1001
             return f"{name} has {one!r}, which is not text: write it in quotes"
     return ""
+
+
+def comes_from(spec: Spec, names: Container[str]) -> bool:
+    """Whether the default is computed from one of the variables ``names``."""
+    default = str(spec.get("default", ""))
+    return "{{" in default and any(word in names for word in re.findall(r"\w+", default))
 
 
 def _fits(value: Any, spec: Spec) -> bool:
@@ -169,9 +172,14 @@ def list_matching(pattern: str, allowed: str) -> Reader:
         for one in value:
             if not re.fullmatch(pattern, str(one)):
                 raise PolicyError(f"{name} has {one!r}; allowed is {allowed}")
-        return tuple(map(str, value))
+        return once(value)
 
     return reader
+
+
+def once(value: Iterable[Any]) -> tuple[str, ...]:
+    """Texts without repetitions, which lists from several files can have."""
+    return tuple(dict.fromkeys(map(str, value)))
 
 
 optional_size = optional(size)
@@ -214,7 +222,7 @@ def accounts(name: str, value: Any) -> tuple[str, ...]:
     for account in value:
         if not is_name(account):
             raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as {EXAMPLES}")
-    return tuple(map(str, value))
+    return once(value)
 
 
 def prefix(name: str, value: Any) -> str:
@@ -281,7 +289,7 @@ def folders(name: str, value: Any) -> tuple[str, ...]:
     for path in value:
         if not str(path).startswith("/") or posixpath.normpath(str(path)) != path or str(path).count("/") < 2:
             raise PolicyError(f"{name} has {path!r}; allowed is an absolute, normalized path, such as /srv/nova")
-    return tuple(value)
+    return once(value)
 
 
 def services(name: str, value: Any) -> tuple[str, ...]:
@@ -294,12 +302,12 @@ def services(name: str, value: Any) -> tuple[str, ...]:
             raise PolicyError(
                 f"{name} has {service!r}, which administrators need too; list only services that run agents"
             )
-    return tuple(value)
+    return once(value)
 
 
 def calendar(name: str, value: Any) -> str:
     """A calendar event. YAML makes a number of 10:30. Only systemd on the host can check the rest."""
-    if isinstance(value, (int, float)) or not re.fullmatch(r"[A-Za-z0-9*.,:/~ +_-]{1,100}", str(value)):
+    if isinstance(value, (int, float)) or not re.fullmatch(r"(?! )[A-Za-z0-9*.,:/~ +_-]{1,100}(?<! )", str(value)):
         raise PolicyError(
             f"{name} is {value!r}; allowed is a calendar event of systemd, such as daily or '*-*-* 00/6:00'; write a "
             "time in quotes"

@@ -80,7 +80,12 @@ def _steps_aside(path: str) -> bool:
 
 def check_audit_logs(name: str, value: Any) -> tuple[AuditLog, ...]:
     """The audit logs of a variable ``name``, a list of {path, owner}. Raises HygieneError."""
-    return tuple(_audit_log(name, item) for item in value)
+    found = tuple(_audit_log(name, item) for item in value)
+    owners: dict[str, str] = {}
+    for log in found:
+        if owners.setdefault(log.path, log.owner) != log.owner:
+            raise HygieneError(f"{name} has {log.path} with the owners {owners[log.path]} and {log.owner}; list it once")
+    return found
 
 
 def _audit_log(name: str, item: Any) -> AuditLog:

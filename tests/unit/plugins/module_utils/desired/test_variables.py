@@ -374,3 +374,13 @@ def test_any_yaml_value_is_a_policy_or_a_problem_with_the_variable(name, data):
         policy(**{name: value})
     except PolicyProblems as error:
         assert name in str(error)
+
+
+def test_name_that_is_listed_twice_counts_once():
+    twice = ["one", "one"]
+    lists = {"agent_limits_services": twice, "agent_ceiling_schedulers": twice, "agent_policy_users": twice}
+    ours = policy(**lists, agent_wrappers_checkouts=["/srv/nova", "/srv/nova"])
+    assert ours.of(agent_limits.Variables).services == ("one",)
+    assert ours.of(agent_ceiling.Variables).schedulers == ("one",)
+    assert ours.of(agent_policy.Variables).users == ("one",)
+    assert ours.of(agent_wrappers.Variables).checkouts == ("/srv/nova",)
