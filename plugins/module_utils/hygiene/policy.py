@@ -84,7 +84,9 @@ def check_audit_logs(name: str, value: Any) -> tuple[AuditLog, ...]:
     owners: dict[str, str] = {}
     for log in found:
         if owners.setdefault(log.path, log.owner) != log.owner:
-            raise HygieneError(f"{name} has {log.path} with the owners {owners[log.path]} and {log.owner}; list it once")
+            raise HygieneError(
+                f"{name} has {log.path} with the owners {owners[log.path]} and {log.owner}; list it once"
+            )
     return found
 
 

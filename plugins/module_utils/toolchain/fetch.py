@@ -37,6 +37,9 @@ def fetch(url: str, limit: int = 64 << 20) -> bytes:
     try:
         with open_url(url, timeout=TIMEOUT, use_netrc=False) as answer:
             content: bytes = answer.read(limit + 1)
+            missing = (_length(answer) or 0) - len(content)
+            if missing > 0 and len(content) <= limit:
+                raise http.client.IncompleteRead(b"", missing)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     if len(content) > limit:
@@ -79,8 +82,8 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
     with answer:
         if getattr(answer, "status", None) != 206:  # the server (or file://) sends the whole file
             have = 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        length = _length(answer)
+        total = None if length is None else have + length
         with open(part, "ab" if have else "wb") as file:
             fetched = 0
             for block in iter(lambda: answer.read(BLOCK), b""):
@@ -91,6 +94,12 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
     if total is not None and have + fetched < total:
         raise http.client.IncompleteRead(b"", total - have - fetched)
     return fetched
+
+
+def _length(answer: Any) -> int | None:
+    """The number of bytes that the server announced."""
+    text = answer.headers.get("Content-Length") or ""
+    return int(text) if text.isdecimal() else None
 
 
 def _proxy(url: str) -> str:

@@ -28,7 +28,7 @@ from .environment import network_environment
 from .fetch import FetchError, download, fetch, sha256_file
 from .forbid import run_nothing_below
 from .plan import Plan, toolchain_path
-from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path
+from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
 
 TAIL = 15  # lines of a failed command that an error shows
@@ -94,9 +94,7 @@ class Generation:
         self._finish(request, installed)
 
     def _link_short_names(self, pin: Toolchain) -> None:
-        """`1.92` and `stable` select the pinned 1.92.0, for repositories and CI scripts that name no patch version."""
-        short = re.match(r"(\d+\.\d+)\.\d+$", pin.channel)
-        for name in (short.group(1), "stable") if short else ():
+        for name in short_names(pin.channel):
             path = os.path.join(self.root, toolchain_path(name, self.triple))
             if not os.path.lexists(path):  # an extra toolchain can have this name
                 os.symlink(self._name(pin), path)

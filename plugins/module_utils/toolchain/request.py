@@ -148,6 +148,12 @@ def check_source(request: Request, dist_server: str, where: str = "") -> None:
         )
 
 
+def short_names(channel: str) -> tuple[str, ...]:
+    """`1.92` and `stable` select the pinned 1.92.0, for repositories and CI scripts that name no patch version."""
+    short = re.fullmatch(r"(\d+\.\d+)\.\d+", channel)
+    return (short[1], "stable") if short else ()
+
+
 def manifest_path(channel: str) -> str:
     """The path of a channel's manifest below a distribution server."""
     dated = re.fullmatch(r"(.+)-(\d{4}-\d{2}-\d{2})", channel)

@@ -20,6 +20,7 @@ from typing import Any, TypedDict
 from ..host.processes import programs
 from ..observed.shapes import InstalledToolchain, ToolchainTree
 from ..text import and_more, safe_text
+from .request import short_names
 
 RECEIPT = "receipt.json"
 LOCK = "lock"
@@ -175,9 +176,14 @@ def _compare(found: Inspection, generation: str) -> None:
             receipt: Receipt = json.load(file)
         wanted = {path: _whole_seconds(line) for path, line in receipt["files"].items()}
         now = fingerprint(generation)
-        request, _toolchains = receipt["request"], receipt["toolchains"]
+        request, toolchains = receipt["request"], receipt["toolchains"]
         if not isinstance(request, Mapping):
             raise ValueError("unexpected content")
+        # Older versions did not create the short names.
+        for pin in toolchains[:1]:
+            name, triple = pin["name"], pin["name"][len(pin["channel"]) :]
+            for short in short_names(pin["channel"]):
+                wanted.setdefault(f"rustup/toolchains/{short}{triple}", f"link 0:0 {name}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         found.broken.append(f"{os.path.join(generation, RECEIPT)}: can't be read ({reason})")

@@ -111,6 +111,14 @@ def test_interrupted_download_continues_at_the_same_place(mirroring: Mirroring, 
     assert list(mirroring.root.rglob("*.part")) == []
 
 
+def test_manifest_that_is_cut_in_the_middle_has_no_wrong_checksum(mirroring: Mirroring, server: Server) -> None:
+    server.trouble, server.at = "close", 0
+    with pytest.raises(
+        FetchError, match="channel-rust-1.92.0.toml: the connection ended before the file was complete$"
+    ):
+        mirroring.build()
+
+
 def test_damaged_file_is_downloaded_again(mirroring: Mirroring) -> None:
     mirroring.build()
     damaged = next(mirroring.root.rglob("cargo-*"))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -325,6 +326,19 @@ def test_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
     assert host.tool("rustc", "+stable", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
     assert host.tool("rustc", "+1.92", "-V").returncode == 1
     assert host.tree.observe().problems == []
+
+
+def test_tree_of_an_older_version_gets_the_short_names(host: Host) -> None:
+    generation = host.tree.path.resolve()
+    receipt = json.loads((generation / "receipt.json").read_text())
+    for path in [path for path in receipt["files"] if path.endswith((f"/1.92-{TRIPLE}", f"/stable-{TRIPLE}"))]:
+        (generation / path).unlink()
+        del receipt["files"][path]
+    (generation / "receipt.json").write_text(json.dumps(receipt))
+    assert [problem.split(": ")[1] for problem in host.tree.observe().problems] == ["is missing"] * 2
+    host.tree.apply("1.92.0")
+    assert host.tree.observe().problems == []
+    assert host.tool("rustc", "+stable", "-V").stdout == "rustc 1.92.0 (FIXTURE 2025-12-11)\n"
 
 
 @pytest.mark.parametrize(

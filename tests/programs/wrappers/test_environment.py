@@ -542,7 +542,9 @@ def test_runner_of_the_environment_runs_behind_the_gate(host: Host) -> None:
 
 def test_command_runs_without_stderr_or_a_working_directory(host: Host) -> None:
     for stderr in (">&-", ">/dev/full"):
-        result = host.shell(f'exec bash "{host.cargo_agent}" build 2{stderr}', RUSTUP_TOOLCHAIN="x", STANDIN_DO="echo ran")
+        result = host.shell(
+            f'exec bash "{host.cargo_agent}" build 2{stderr}', RUSTUP_TOOLCHAIN="x", STANDIN_DO="echo ran"
+        )
         assert (result.status, result.out) == (0, "ran\n"), stderr
     gone = f'mkdir gone; cd gone; rmdir ../gone; unset PWD; exec bash "{host.cargo_agent}" build'
     assert host.shell(gone, STANDIN_STATUS="101").status == 101  # of cargo
