@@ -83,7 +83,10 @@ class HostAction(ActionBase):
 
     def _low_level_execute_command(self, *arguments: Any, **options: Any) -> Any:
         """Called for every command on the host, because errors of ansible-core repeat what the host's shell prints."""
-        answer = super()._low_level_execute_command(*arguments, **options)
+        try:
+            answer = super()._low_level_execute_command(*arguments, **options)
+        except AnsibleConnectionFailure as error:  # the search for Python shows it in a warning
+            raise AnsibleConnectionFailure(_one_line(error)) from None
         for name in ("stdout", "stderr"):
             answer[name] = _visible(answer[name])
             answer[f"{name}_lines"] = answer[name].splitlines()
