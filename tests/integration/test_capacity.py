@@ -101,6 +101,19 @@ def test_earlier_file_of_sshd_is_named(applied, tmp_path):
         applied.run("host1", "rm /etc/ssh/sshd_config.d/05-own.conf")
 
 
+def test_slice_of_one_account_with_too_few_tasks_is_named(lab, tmp_path):
+    uid = lab.run("host1", "groupadd -f nova-agents; useradd -G nova-agents few; id -u few").strip()
+    folder = f"/etc/systemd/system/user-{uid}.slice.d"
+    lab.run(
+        "host1", f"mkdir {folder}; printf '[Slice]\\nTasksMax=100\\n' >{folder}/95-own.conf; systemctl daemon-reload"
+    )
+    try:
+        assert lab.run("host1", f"systemctl show -P TasksMax user-{uid}.slice").strip() == "100"
+        assert f"{folder}/95-own.conf" in items(lab, tmp_path)["TasksMax of few"]["why"]
+    finally:
+        lab.run("host1", f"rm -r {folder}; systemctl daemon-reload; userdel few")
+
+
 def test_file_refused_by_sshd_is_not_written(lab, tmp_path):
     template = tmp_path / "sshd.conf.j2"
     template.write_text("MaxStartups many\n")
