@@ -154,7 +154,8 @@ def main() -> None:
     def validate(command: str, path: str) -> None:
         status, out, err = module.run_command([path if word == "%s" else word for word in shlex.split(command)])
         if status:
-            raise StateError(f"{safe_text((err or out).strip(), 1000)} (status {status} of {shlex.split(command)[0]})")
+            text = safe_text("; ".join((err or out).split("\n")).strip("; "), 1000)
+            raise StateError(f"{text} (status {status} of {shlex.split(command)[0]})")
 
     manifest = module.params["manifest"]
     try:

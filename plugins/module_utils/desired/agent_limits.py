@@ -63,8 +63,8 @@ _SIGNED = re.compile(r"-?(0|[1-9][0-9]?)")
 TRY_SHELL = (
     '/bin/sh -c \'prlimit "$@" setpriv --reuid=65534 --regid=65534 --clear-groups '
     '/bin/sh -c "exec /bin/sh -c true" || '
-    '{ echo "A shell does not start with these limits, so no agent could log in. Change the limit that the line above '
-    "names.\" >&2; exit 1; }' sh "
+    '{ echo "a shell does not start with these limits, so no agent could log in: change that limit" '
+    ">&2; exit 1; }' sh "
 )
 
 

@@ -54,12 +54,12 @@ def _login_notes(policy: Policy, host: Host) -> list[str]:
 
 
 def fleet_lines(
-    summaries: Mapping[str, Sequence[str]], done: Sequence[str], looked_at_all: str, offered: Sequence[str] = ()
+    summaries: Mapping[str, Sequence[str]], done: Sequence[str], left_out: str, offered: Sequence[str] = ()
 ) -> list[str]:
     """One line for all hosts with the same summary, and one line about the end of the run.
 
-    ``summaries`` has every host of the play, ``done`` the hosts that did not fail. ``looked_at_all`` is empty, or says
-    what was left out. ``offered`` has the hosts that could have a ceiling.
+    ``summaries`` has every host of the play, ``done`` the hosts that did not fail. ``left_out`` is empty, or says what
+    was not done: then the line does not begin with "done". ``offered`` has the hosts that could have a ceiling.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for host, lines in summaries.items():
@@ -70,7 +70,7 @@ def fleet_lines(
     if without:
         lines.append(f"no ceiling: {_names(without)}: {CEILING_OFFER}")
     missing = [safe_text(host) for host in summaries if host not in done]
-    lines.append(f"done: {len(done)} of {len(summaries)} hosts{looked_at_all}")
+    lines.append(f"{'reached' if left_out else 'done'}: {len(done)} of {len(summaries)} hosts{left_out}")
     if missing:
         lines.append(f"not reached or failed: {_names(missing, len(missing))}")
     return lines

@@ -100,7 +100,7 @@ def test_last_lines_name_the_incomplete_hosts():
     assert fleet_lines(summaries, ["c", "a", "b"], "") == ["c, a: x", "b: y", "done: 3 of 3 hosts"]
     assert fleet_lines(summaries, ["a"], "; note") == [
         "a: x",
-        "done: 1 of 3 hosts; note",
+        "reached: 1 of 3 hosts; note",
         "not reached or failed: c, b",
     ]
 
