@@ -39,7 +39,7 @@ def differences(lab, clean):
     return sorted(set(state(lab)) ^ set(clean))
 
 
-@pytest.mark.parametrize("results", [2, 3, 4, 5, 6])  # in each task that changes something
+@pytest.mark.parametrize("results", [2, 4, 6])  # during each task that changes something
 def test_killed_retire_is_finished_by_the_next(lab, clean, results):
     lab.site().succeeded()
     lab.kill_after(results, "nova.agent_host.retire", agent_retire_all_hosts=True)
