@@ -76,7 +76,8 @@ print("ready", flush=True)
 @pytest.fixture(scope="module")
 def under_attack(lab):
     """The host, and the run of the roles during the attack."""
-    lab.roles(*ROLES, **{**VARIABLES, "agent_wrappers_checkouts": []}).succeeded()
+    roles = ("--tags", ",".join(ROLES))
+    lab.site(*roles, **{**VARIABLES, "agent_wrappers_checkouts": []}).succeeded()
     folders = " ".join(f"{checkout}/scripts" for checkout in CHECKOUTS[:3])
     lab.run(
         "host1",
@@ -86,7 +87,7 @@ def under_attack(lab):
         "su agent1 -c 'setsid -f python3 -W ignore ~/attack.py >~/said 2>&1 </dev/null'\n"
         "until grep ready /home/agent1/said; do sleep 0.1; done",
     )
-    yield lab, lab.roles(*ROLES, **VARIABLES, agent_policy_memory_per_agent="3G")
+    yield lab, lab.site(*roles, **VARIABLES, agent_policy_memory_per_agent="3G")
     lab.run("host1", "pkill -KILL -u agent1; rm -rf /srv/other", check=False)
 
 

@@ -25,8 +25,13 @@ BUILD = (
 def clean(lab):
     """The host as it was."""
     before = lab.snapshot("host1")
-    lab.roles(*ROLES, **AGENTS).succeeded()
+    play(lab).succeeded()
     return before
+
+
+def play(lab, **changed):
+    """Apply the roles with one look at the host."""
+    return lab.site("--tags", ",".join(ROLES), **{**AGENTS, **changed})
 
 
 def facts(lab, user="root"):
@@ -35,10 +40,10 @@ def facts(lab, user="root"):
 
 def test_agent_status_uses_the_policy_of_the_play(lab):
     assert facts(lab)["budget"]["per_agent"] == 4 << 30
-    lab.roles(*ROLES, **AGENTS, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
+    play(lab, agent_policy_memory_per_agent="2G", agent_policy_recommended_agents=1).succeeded()
     budget = facts(lab, "agent1")["budget"]
     assert (budget["per_agent"], budget["recommended_agents"]) == (2 << 30, 1)
-    lab.roles(*ROLES, **AGENTS).succeeded()
+    play(lab).succeeded()
 
 
 def test_idle_host_has_no_advice_for_root_and_for_other_users(lab):
@@ -130,7 +135,7 @@ def test_changed_paths_are_named_with_advice(lab):
     }
     said = lab.run("host1", "su - agent1 -c agent-status")
     assert "1 path of " in said and "to do     files differ from the last apply" in said
-    lab.roles(*ROLES, **AGENTS).succeeded()
+    play(lab).succeeded()
     assert facts(lab)["drift"]["changed"] == []
 
 
@@ -166,7 +171,7 @@ def test_hidden_processes_are_noted(lab):
 
 def test_timer_writes_metrics_for_prometheus(lab):
     file = "/var/lib/nova-agent/metrics.prom"
-    lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded()
+    play(lab, agent_status_metrics=True).succeeded()
     disk = "/home/disk"  # FIXTURE: a file system of 48 MiB that the sweep knows
     report = (
         f'{{"measured_at": null, "folders": [], "disks": [{{"path": "{disk}", "free_min": 0.1, "free_goal": 0.2}}]}}'
@@ -182,8 +187,8 @@ def test_timer_writes_metrics_for_prometheus(lab):
         lab.run("host1", f"umount {disk}; rmdir {disk}; rm /var/lib/nova-agent/targets.json")
     assert {"nova_agent_agents_recommended", "nova_agent_pool_bytes", "nova_agent_drift_paths"} <= set(families)
     assert [sample.value for sample in families["nova_agent_disk_free_bytes"].samples] == [48 << 20]
-    assert lab.roles(*ROLES, **AGENTS, agent_status_metrics=True).succeeded().changed == {}
-    lab.roles(*ROLES, **AGENTS).succeeded()
+    assert play(lab, agent_status_metrics=True).succeeded().changed == {}
+    play(lab).succeeded()
     assert (
         lab.run(
             "host1", f"test -e {file} || systemctl list-timers --all | grep -c [n]ova-agent-metrics || true"

@@ -47,12 +47,13 @@ def before(lab):
             archive.addfile(entry, io.BytesIO(data))
     snapshot = lab.snapshot("host1")
     lab.run("host1", f"echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | tar -x -C /srv")
-    play(lab).succeeded()
+    lab.roles(*ROLES, **VARIABLES).succeeded()
     return snapshot
 
 
 def play(lab, *arguments, **changed):
-    return lab.roles(*ROLES, arguments=arguments, **{**VARIABLES, **changed})
+    """Apply the roles with one look at the host."""
+    return lab.site("--tags", ",".join(ROLES), *arguments, **{**VARIABLES, **changed})
 
 
 def cargo(lab, user, words):
@@ -124,7 +125,7 @@ def test_agent_status_shows_seeds(lab):
 def test_removed_projects_leave_no_files_of_the_role(lab):
     told = play(lab, "--check", agent_warm_projects=[]).succeeded()
     assert told.changed and seeds(lab)
-    play(lab, agent_warm_projects=[]).succeeded()
+    lab.roles("agent_warm", **{**VARIABLES, "agent_warm_projects": []}).succeeded()
     assert (
         lab.run("host1", "ls /opt/nova-agent | grep -x warm; ls /etc/systemd/system | grep nova-agent-warm; true") == ""
     )
