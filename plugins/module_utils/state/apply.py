@@ -112,6 +112,8 @@ class _Run:
         self.outcome.pending = missing
         self._validate_contents()
         self._describe()
+        if all(step.action == KEEP and self.manifest.role(step.role).paths[step.path].kept for step in self.steps):
+            self.steps = []  # left by an earlier run, and only reported again
         units = self._unit_plan()
         settings, astray = self.conditions.settings, self.plan.why_astray()
         wrong = wrong_record(self.manifest_path)

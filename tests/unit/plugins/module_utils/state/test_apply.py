@@ -286,6 +286,8 @@ def test_unwanted_edited_file_stays_and_is_reported_once(host):
     assert outcome.kept == [host.path("old")] and outcome.changed_paths == []
     assert not host.apply(host.file("stays")).changed
     assert host.apply().kept == [host.path("old")]  # removing the role compares it again
+    again = host.apply()
+    assert (again.kept, again.changed) == ([host.path("old")], False)
     assert (host.root / "old").read_text() == "mine now\n"
 
 
