@@ -16,7 +16,7 @@ import pytest
 
 # First, because it sets up Ansible's finder of collections, before the first import of the collection.
 from wrappers.host import GUARD, Host, program, render  # isort: skip
-from ansible_collections.nova.agent_host.plugins.plugin_utils.collection import rendered
+from ansible_collections.nova.agent_host.plugins.plugin_utils.collection import rendered, template_of
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import library_files
 
 GIB = 1 << 30
@@ -89,7 +89,7 @@ def install(root: Path) -> Status:
         "budget": BUDGET,
     }
     policy.write_text(json.dumps(described))
-    text = rendered("agent_status_template", {"library": str(library), "policy_file": str(policy)})
+    text = rendered(template_of("agent_status_template"), {"library": str(library), "policy_file": str(policy)})
     return Status(program(host.prefix / "bin/agent-status", text), policy, host)
 
 
