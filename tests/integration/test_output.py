@@ -86,7 +86,7 @@ def test_output_of_the_json_callback_parses(lab, provisioned, callback, tmp_path
     assert {host for host, _ in results} == {"host1"}
     assert [result for _, result in results if len(json.dumps(result)) > LARGEST] == []
     told = [line for _, result in results for line in result.get("msg", []) if isinstance(result.get("msg"), list)]
-    for start in ("done: 1 of 1 hosts", "audit: 1 host", "report: 1 host"):
+    for start in ("reached: 1 of 1 hosts", "audit: 1 host", "report: 1 host"):
         assert any(line.startswith(start) for line in told)
 
 

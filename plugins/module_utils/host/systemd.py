@@ -24,15 +24,17 @@ class Systemd:
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """Stop running units, timers first. Also resets the failed state that a stopped service can have."""
-        running = self._running(names)
-        ordered = sorted(running, key=lambda name: not name.endswith(STARTED))
-        if not ordered:
-            return []
-        self._call("stop", ordered)
-        failed = [name for name, state in observe_units(ordered).items() if state.active == "failed"]
+        stopped = []
+        # Until it is stopped, a timer can start its service.
+        for timers in (True, False):
+            running = self._running([name for name in names if name.endswith(STARTED) == timers])
+            if running:
+                self._call("stop", running)
+            stopped += running
+        failed = [name for name, state in observe_units(stopped).items() if state.active == "failed"] if stopped else []
         if failed:
             self._call("reset-failed", failed)
-        return [f"stop {name}" for name in ordered]
+        return [f"stop {name}" for name in stopped]
 
     def reload(self) -> list[str]:
         if not os.path.isdir(BOOTED):
