@@ -9,7 +9,10 @@ from sessions import open_session, take_memory
 
 SUITE = None
 PLAYED = ("nova.agent_host.site", "--tags", "agent_ceiling,agent_wrappers")
-CEILING = {"agent_ceiling_enabled": True}
+CEILING = {
+    "agent_ceiling_enabled": True,
+    "agent_policy_users": ["agent1"],
+}  # each account takes the emulation some seconds
 USERS = "/sys/fs/cgroup/user.slice"
 FORCED = 64 << 10  # pages that the kernel charges above the limit, if it can't wait
 ROUNDS = 3

@@ -82,11 +82,14 @@ class Seen:
 
 def prepare(machine: Machine, *play: str, **ceiling: object) -> None:
     """A host with the roles (or another play), these variables of the ceiling, and the programs of the experiment."""
-    played = machine.play(*(play or [PLAY]), **VARIABLES, **ceiling)
+    played = machine.play(*(play or [PLAY]), **{**VARIABLES, **ceiling})
     assert played.returncode == 0, played.stdout
-    for script in sorted((HERE / "guest").glob("*.py")):
-        machine.run(f"cat >/opt/{script.name} <<'END_OF_FILE'\n{script.read_text()}END_OF_FILE\n")
+    programs = (
+        f"cat >/opt/{path.name} <<'END_OF_FILE'\n{path.read_text()}END_OF_FILE\n"
+        for path in sorted((HERE / "guest").glob("*.py"))
+    )
     machine.run(
+        "".join(programs) +
         # An account that may start agents and is not an administrator. Its processes stay in its session.
         "useradd --create-home --shell /bin/bash conductor; echo 'conductor ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/conductor\n"
         "for user in agent1 conductor; do install -d -m 0700 -o $user -g $user /home/$user/.ssh\n"
