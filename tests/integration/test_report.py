@@ -119,7 +119,6 @@ def test_unwritable_page_names_its_variable_and_keeps_the_status_of_a_dead_host(
 
 
 def test_unwritable_audit_file_affects_neither_the_other_file_nor_the_status(lab, dead, tmp_path):
-    lab.site().succeeded()
     paths = {"agent_audit_json": "/nowhere/audit.json", "agent_audit_junit": str(tmp_path / "audit.xml")}
     message = UNWRITABLE.format("agent_audit_json", "/nowhere/audit.json")
     played = lab.play("nova.agent_host.audit", **paths)

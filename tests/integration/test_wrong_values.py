@@ -28,6 +28,12 @@ def test_wrong_variables_stop_the_play_before_any_connection(lab):
     assert len(played.text.splitlines()) < 40
 
 
+@pytest.fixture(scope="module")
+def clean(lab):
+    """The host before the tests, which change nothing."""
+    return lab.snapshot("host1")
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -41,10 +47,9 @@ def test_wrong_variables_stop_the_play_before_any_connection(lab):
         ({"agent_toolchain_rustup_checksums": {OTHER: "0" * 64}}, f"the host's architecture is {platform.machine()}; agent_toolchain_rustup_checksums has {OTHER}"),
     ],
 )  # fmt: skip
-def test_unsuitable_host_is_not_changed(lab, variables, message):
-    before = lab.snapshot("host1")
+def test_unsuitable_host_is_not_changed(lab, clean, variables, message):
     assert message in lab.site(**variables).failed().told
-    assert lab.snapshot("host1") == before
+    assert lab.snapshot("host1") == clean
 
 
 def test_missing_become_is_an_error(lab):
