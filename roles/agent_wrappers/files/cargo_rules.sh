@@ -30,8 +30,9 @@ keep_option() {
     --config)
       [[ ! $command ]] || options[late --config]=1
       [[ $2 != *runner* ]] || options[runner]=1
-      if [[ $2 == *build.target*=* ]]; then
-        value=${2#*=} options[other target]=1
+      [[ $2 != *build.target* ]] || options[other target]=1
+      if [[ $2 =~ ^[[:space:]]*build\.target[[:space:]]*=(.*)$ ]]; then # and not build.target-dir
+        value=${BASH_REMATCH[1]}
         options[configured target]=${value//[][\"\',]/ }
       fi ;;
     *) options[$1]=${2:-${options[$1]-}} ;;

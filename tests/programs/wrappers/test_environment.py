@@ -518,6 +518,7 @@ def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, ow
         ("--config build.target='i686-unknown-linux-gnu'", "", "aarch64-unknown-linux-gnu", ["I686_UNKNOWN_LINUX_GNU"]),
         ('--config build.target=["i686-unknown-linux-gnu","aarch64-unknown-linux-gnu"]', "", None, ["AARCH64_UNKNOWN_LINUX_GNU", "I686_UNKNOWN_LINUX_GNU"]),
         ("--config build.target='x' --target i686-unknown-linux-gnu", "", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("--config build.target-dir='x'", "", "aarch64-unknown-linux-gnu", ["AARCH64_UNKNOWN_LINUX_GNU"]),
         ("", "include = 'more.toml'\n", None, ["RISCV64GC_UNKNOWN_LINUX_GNU"]),
         ("--target aarch64-unknown-linux-gnu", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", "x", ["AARCH64_UNKNOWN_LINUX_GNU"]),
         ("--target ./targets/my-linux-gnu.json", "", None, ["MY_LINUX_GNU"]),
