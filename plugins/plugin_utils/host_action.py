@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
@@ -26,6 +27,7 @@ from ..module_utils.text import MOST, outgoing, safe_lines, safe_text
 INTERPRETER = "discovered_interpreter_python"
 MOST_BYTES = 16 << 20  # of one answer; a host with thousands of paths needs less than 1 MiB
 MEMORY = 1 << 30  # limit while a host answers, because Ansible reads an answer of any size
+LARGE_ANSWER = 256 << 20  # from this growth the limit is set
 PRIVATE = "/run"  # for temporary files, because agents can fill /tmp
 T = TypeVar("T")
 # Keys that ansible-core itself adds to a module's answer.
@@ -118,17 +120,34 @@ class ModuleAction(HostAction):
 
 @contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Each action is a separate process, so the limit affects only this host."""
-    was, hard = resource.getrlimit(resource.RLIMIT_AS)
-    with open("/proc/self/statm", encoding="ascii") as file:
-        most = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
-    if was != resource.RLIM_INFINITY:
-        most = min(was, most)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    """Each action is a separate process, so the limit affects only this host.
+
+    Programs of the connection inherit the limit, and podman or kubectl need more address space. So it is set only when
+    this process grows: a timer of its CPU time, which children do not inherit, looks at its size.
+    """
+    limits, start = resource.getrlimit(resource.RLIMIT_AS), _address_space()
+
+    def check(*_signal: object) -> None:
+        if _address_space() > start + LARGE_ANSWER:
+            resource.setrlimit(resource.RLIMIT_AS, (_lowest(limits[0], start + MEMORY), limits[1]))
+
+    signal.signal(signal.SIGPROF, check)
+    signal.setitimer(signal.ITIMER_PROF, 0.05, 0.05)
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (was, hard))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _lowest(limit: int, other: int) -> int:
+    return other if limit == resource.RLIM_INFINITY else min(limit, other)
 
 
 def _harmless(answer: str) -> str:

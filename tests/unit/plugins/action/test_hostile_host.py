@@ -296,6 +296,18 @@ def test_answer_of_each_own_module_is_decoded(inventory, tmp_path, module):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_programs_of_a_connection_keep_the_limits_of_the_user(inventory, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nulimit -S -v >>{tmp_path}/limits\ncat {inventory.parent}/{HONEST}.answer\n")
+    python.chmod(0o755)
+    hosts = json.loads(inventory.read_text())
+    hosts["all"]["children"]["agent_hosts"]["hosts"] = {HONEST: {"ansible_python_interpreter": str(python)}}
+    (tmp_path / "hosts.json").write_text(json.dumps(hosts))
+    run("audit", tmp_path / "hosts.json", tmp_path)
+    limit = subprocess.run(["sh", "-c", "ulimit -S -v"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert set((tmp_path / "limits").read_text().splitlines()) == {limit.strip()}
+
+
 # What such a host answers to builtin modules (group, user, apt), which ansible-core reads. The first look was honest, and had
 # accounts and packages to add.
 BUILTIN = {
