@@ -135,10 +135,11 @@ sub forward_for_others {
   exit;
 }
 
-# What rustc and linkers print if they get no memory. They report a crate as missing if they could not map its file.
-my $REFUSED = qr/memory\ allocation\ of\ \d+\ bytes\ failed|failed\ to\ spawn\ thread|cannot\ allocate\ memory|out\ of\ memory
-  |memory\ exhausted|std::bad_alloc|failed\ to\ map\ segment|only\ metadata\ stub\ found
-  |can't\ find\ crate\ for\ `(?:std|core)`/xi;
+# What rustc and linkers print if they get no memory. They report a crate as missing if they could not map its file. A missing
+# symbol can have the name of C++'s exception, and a folder any name.
+my $REFUSED = qr{(?<!/)(?:memory\ allocation\ of\ \d+\ bytes\ failed|failed\ to\ spawn\ thread|cannot\ allocate\ memory|out\ of\ memory
+  |memory\ exhausted|(?:what\(\):\ +|instance\ of\ '|of\ type\ )std::bad_alloc|failed\ to\ map\ segment|only\ metadata\ stub\ found
+  |can't\ find\ crate\ for\ `(?:std|core)`)(?!/)}xi;
 # A test can print these texts for an error that it expects. So it must also have aborted. Output of other threads can be between
 # the words.
 my $ABORTED = qr/memory allocation of .{0,300}? bytes failed|what\(\):  std::bad_alloc/s;

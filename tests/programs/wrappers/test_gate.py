@@ -451,6 +451,8 @@ def test_last_line_names_process_cap_and_variable(one: Bench) -> None:
         'kill -ABRT "$$"',
         "echo 'error: rustc interrupted by SIGSEGV, printing backtrace' >&2; kill -SEGV $$",
         "echo 'error: linking with `cc` failed: collect2: fatal error: ld terminated with signal 9 [Killed]' >&2; exit 1",
+        "echo 'undefined reference to `typeinfo for std::bad_alloc'\\''; undefined symbol: std::bad_alloc::~bad_alloc()' >&2; exit 1",
+        'echo \'error: linking with `cc` failed: "cc" "/tmp/out of memory/a.o"; ld: /tmp/out of memory/a.o: undefined\' >&2; exit 1',
         # A target without std, and code that is not no_std.
         "echo 'can'\\''t find crate for `std`; the `thumbv7em-none-eabihf` target may not support the standard library' >&2; exit 1",
     ],
