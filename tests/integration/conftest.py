@@ -68,10 +68,14 @@ class Played:
         return {path for applied in self.of("policy_apply", host) for path in applied.get("changed_paths", [])}
 
     def shown(self, host: str = "host1") -> set[str]:
-        """The paths that diff mode shows, separately or in a list of new ones."""
+        """The paths that diff mode shows, separately or in a list of new or removed ones."""
         pieces = [piece for applied in self.of("policy_apply", host) for piece in applied.get("diff", [])]
         listed = [
-            line.split()[0] for piece in pieces if not piece["before"] for line in piece["after"].splitlines() if line
+            line.split()[0]
+            for piece in pieces
+            if not (piece["before"] and piece["after"])
+            for line in (piece["before"] + piece["after"]).splitlines()
+            if line
         ]
         return {path for path in [*listed, *(piece["after_header"] for piece in pieces)] if path.startswith("/")}
 

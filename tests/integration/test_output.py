@@ -179,6 +179,7 @@ def test_retire_of_all_hosts_needs_a_variable_or_a_limit(lab):
     assert refused.told == (
         "this would retire all hosts of the inventory (1): name some with --limit, or set -e agent_retire_all_hosts=true"
     )
-    lab.play("nova.agent_host.retire", "--check").succeeded()
+    shown = lab.play("nova.agent_host.retire", "--check", "--diff").succeeded()
+    assert "/opt/nova-agent/bin/cargo_agent.sh" in shown.shown() and len(shown.text.splitlines()) < 300
     lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
     lab.run("host1", "! ls /var/lib/nova-agent/manifest.json")

@@ -21,7 +21,7 @@ from ..desired.shapes import Wanted
 from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
 from . import change as state_change
-from .diff import new_paths, piece
+from .diff import new_paths, piece, removed_paths
 from .foreign_steps import ForeignSteps
 from .lock import locked
 from .look import read
@@ -33,7 +33,7 @@ from .plan import Plan
 from .repair import repair_record, wrong_record
 from .units import Conditions, UnitPlan, plan_units
 
-FEW = 20  # if there are more new folders, links and library files, diff mode shows them as one list
+FEW = 20  # more new folders, links and library files, or more removed paths, are one list in diff mode
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
 
 
@@ -156,10 +156,11 @@ class _Run:
         new = {
             path: step.after for path, step in changing.items() if step.found == ABSENT and not self.plan.is_shown(step)
         }
-        listed = new if len(new) > FEW else {}
-        self.outcome.diff += new_paths(listed)
+        removed = {path: step.found for path, step in changing.items() if step.after == ABSENT}
+        new, removed = (states if len(states) > FEW else {} for states in (new, removed))
+        self.outcome.diff += new_paths(new) + removed_paths(removed)
         for path, step in changing.items():
-            if path not in listed:
+            if path not in new and path not in removed:
                 self.outcome.diff += piece(path, step.found, step.after, self._content(step), self.plan.is_shown(step))
 
     def _content(self, step: Step) -> bytes | None:

@@ -11,7 +11,7 @@ from .look import read
 from .paths import ABSENT, TOO_LARGE, PathState
 
 SHOWN_IF_NEW = 40  # lines; of a longer new file only the number of lines is shown
-NEW = "new paths"
+NEW, REMOVED = "new paths", "removed paths"
 LARGEST = 1 << 20  # bytes of a file that is compared line by line
 
 
@@ -40,9 +40,17 @@ def piece(path: str, found: PathState, after: PathState, content: bytes | None, 
 
 
 def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
-    """One piece for all new paths without content."""
-    text = "".join(f"{path} {_attributes(state)}" for path, state in sorted(states.items()))
-    return [{"before_header": NEW, "after_header": NEW, "before": "", "after": text}] if states else []
+    """One piece for all new paths without content, with a line for each."""
+    return [{"before_header": NEW, "after_header": NEW, "before": "", "after": _lines(states)}] if states else []
+
+
+def removed_paths(states: Mapping[str, PathState]) -> list[Piece]:
+    """One piece for all removed paths, with a line for each."""
+    return [{"before_header": REMOVED, "after_header": REMOVED, "before": _lines(states), "after": ""}] if states else []
+
+
+def _lines(states: Mapping[str, PathState]) -> str:
+    return "".join(f"{path} {_attributes(state)}" for path, state in sorted(states.items()))
 
 
 def _attributes(state: PathState) -> str:

@@ -514,6 +514,16 @@ def test_secret_content_is_not_in_the_diff(host):
     assert "(other content, not shown)" in json.dumps(outcome.diff)
 
 
+def test_many_removed_paths_are_one_list_with_a_line_for_each(host):
+    many = [host.file(str(number), "content\n" * 9) for number in range(state_apply.FEW + 1)]
+    host.apply(*many)
+    told, done = host.apply(check=True), host.apply()
+    assert told.diff == done.diff
+    (removed,) = done.diff
+    assert removed["after"] == "" and "content" not in removed["before"]
+    assert [line.split()[0] for line in removed["before"].splitlines()] == sorted(entry.path for entry in many)
+
+
 def test_modes_do_not_depend_on_the_umask(host):
     mask = os.umask(0o077)
     try:
