@@ -44,6 +44,9 @@ def clean(lab):
         ({"agent_policy_headroom": "64T"}, "headroom (agent_policy_headroom)"),
         ({"agent_policy_users": ["nobody-of-that-name"]}, "agent_policy_users has nobody-of-that-name, which the host does not have"),
         ({"agent_policy_users": ["ubuntu"]}, "the agents' limits would apply to ubuntu, which is root or the account that the play logs in with: remove it from group nova-agents"),
+        ({"agent_limits_extra": {"rtprio": "50"}}, "agent_limits_extra: rtprio is 50, but root can set at most 0 on this host, so no agent could log in: set it to 0:0"),
+        ({"agent_limits_extra": {"stack": "4"}}, "no shell starts with"),
+        ({"agent_hygiene_workspaces": ["/home/agent1/nova"], "agent_hygiene_schedule": "someday"}, "agent_hygiene_schedule"),
         ({"agent_toolchain_rustup_checksums": {OTHER: "0" * 64}}, f"the host's architecture is {platform.machine()}; agent_toolchain_rustup_checksums has {OTHER}"),
     ],
 )  # fmt: skip

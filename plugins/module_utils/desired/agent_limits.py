@@ -47,6 +47,8 @@ PROCESS_ITEMS = {
     "sigpending": 1,
     "stack": KIB,
 }
+UNIT_NAMES = {KIB: "KiB", MINUTE: "minutes", 1: ""}
+COUNTED = {"nofile": "open files", "nproc": "processes"}
 # Items that only PAM has. They do not apply to services, which have no login.
 LOGIN_ITEMS = ("maxlogins", "maxsyslogins", "nice", "priority")
 OWN_VARIABLE = {
@@ -63,7 +65,7 @@ _SIGNED = re.compile(r"-?(0|[1-9][0-9]?)")
 TRY_SHELL = (
     '/bin/sh -c \'prlimit "$@" setpriv --reuid=65534 --regid=65534 --clear-groups '
     '/bin/sh -c "exec /bin/sh -c true" || '
-    '{ echo "a shell does not start with these limits, so no agent could log in: change that limit" '
+    '{ echo "no shell starts with $*, so no agent could log in: raise that limit in agent_limits_nofile or _extra" '
     ">&2; exit 1; }' sh "
 )
 
@@ -127,13 +129,33 @@ def problems(policy: Policy) -> list[str]:
 
 
 def host_problems(policy: Policy, host: Host) -> list[str]:
-    given, most = policy.of(Variables).nofile, host.observed.capacity.open_files
-    if given is None or given.hard is None or most is None or given.hard <= most:
-        return []
-    return [
-        f"agent_limits_nofile is {policy.values['agent_limits_nofile']}, but root can set at most {most} open files on "
-        f"this host, so no agent could log in: set it to {min(given.soft or most, most)}:{most}, or to {AUTO}"
+    """Limits above what root can set on this host."""
+    ours, capacity = policy.of(Variables), host.observed.capacity
+    most = dict(capacity.hard_limits)
+    if capacity.open_files is not None:
+        most["nofile"] = capacity.open_files
+    above = [
+        item
+        for item, (_soft, hard) in limits(ours, host.observed).items()
+        if item in most and (hard is None or hard > most[item])
     ]
+    return [_too_high(policy, item, most[item]) for item in above]
+
+
+def _too_high(policy: Policy, item: str, most: int) -> str:
+    name, number = OWN_VARIABLE.get(item, ""), most // PROCESS_ITEMS[item]
+    given = policy.values[name] if name else policy.values["agent_limits_extra"][item]
+    if item == "as":
+        allowed = works = format_size(number * KIB)
+    else:
+        allowed = f"{number} {COUNTED.get(item, UNIT_NAMES[PROCESS_ITEMS[item]])}".rstrip()
+        soft = str(given).partition(":")[0]
+        works = str(number) if item == "core" else f"{number if _number(soft) > number else soft}:{number}"
+    also = f", or to {AUTO}" if item == "nofile" else ""
+    return (
+        f"{name or f'agent_limits_extra: {item}'} is {given}, but root can set at most {allowed} on this host, so no "
+        f"agent could log in: set it to {works}{also}"
+    )
 
 
 def open_files(ours: Variables, observed: Observation) -> SoftHard:

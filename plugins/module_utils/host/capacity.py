@@ -14,6 +14,7 @@ from ..observed.shapes import Capacity, Given, Setting
 from .files import find, read_text
 from .kernel import drop_ins, observe_kernel
 from .members import user_ids
+from .pam import LIMITS
 from .sshd import observe_sshd
 
 LOGIND = "/etc/systemd/logind.conf"
@@ -26,6 +27,7 @@ def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
     return Capacity(
         kernel=kernel,
         open_files=_open_files(kernel.get("fs.nr_open"), root),
+        hard_limits={} if _may_raise(root) else _hard_limits(),
         most_tasks=_most_tasks(kernel, root),
         user_tasks=_given("TasksMax", drop_ins([f"{folder}/user-.slice.d" for folder in FOLDERS], root), root),
         own_tasks=_own_tasks(agents, root),
@@ -39,12 +41,21 @@ def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
 def _open_files(nr_open: Setting | None, root: str) -> int | None:
     """The highest limit of open files that root's PAM can set for a login: fs.nr_open. In most containers root can't
     raise limits; then it is root's own limit."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", read_text("/proc/self/status", root), re.MULTILINE)
-    may_raise = bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
+    hard, may_raise = resource.getrlimit(resource.RLIMIT_NOFILE)[1], _may_raise(root)
     if nr_open is None or (hard == resource.RLIM_INFINITY and not may_raise):
         return None if hard == resource.RLIM_INFINITY else hard
     return nr_open.now if may_raise else min(hard, nr_open.now)
+
+
+def _may_raise(root: str) -> bool:
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", read_text("/proc/self/status", root), re.MULTILINE)
+    return bool(match and int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def _hard_limits() -> dict[str, int]:
+    """Root's own hard limits, by their names in limits.conf."""
+    found = {item: resource.getrlimit(number)[1] for item, number in LIMITS.items() if item != "nofile"}
+    return {item: hard for item, hard in found.items() if hard != resource.RLIM_INFINITY}
 
 
 def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:

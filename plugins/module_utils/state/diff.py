@@ -46,7 +46,9 @@ def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
 
 def removed_paths(states: Mapping[str, PathState]) -> list[Piece]:
     """One piece for all removed paths, with a line for each."""
-    return [{"before_header": REMOVED, "after_header": REMOVED, "before": _lines(states), "after": ""}] if states else []
+    return (
+        [{"before_header": REMOVED, "after_header": REMOVED, "before": _lines(states), "after": ""}] if states else []
+    )
 
 
 def _lines(states: Mapping[str, PathState]) -> str:
