@@ -140,6 +140,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.observed.answers import Installed
 from ..module_utils.state.change import reason
 from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ..module_utils.state.paths import StateError
@@ -169,7 +170,7 @@ TOOLCHAIN: dict[str, Any] = {
 }
 
 
-def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
+def present(options: dict[str, Any], check_mode: bool) -> Installed:
     request = Request.from_options(options)
     machine = architecture(platform.machine())
     request.checksum(machine)
@@ -198,19 +199,22 @@ def present(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcom
     return outcome
 
 
-def _move_out(options: dict[str, Any], other: str, outcome: toolchain_apply.Outcome, check_mode: bool) -> None:
+def _move_out(options: dict[str, Any], other: str, outcome: Installed, check_mode: bool) -> None:
     """Remove the tree of the old prefix. Generations in which programs still run stay."""
     if os.path.islink(other):
         outcome.removed.append(f"the tree {other}")
         outcome.changed = True
-    in_use = generations_in_use(other) if check_mode else toolchain_apply.abandon(other, options["lock_timeout"])
+    if check_mode:
+        in_use = generations_in_use(other)
+    else:
+        in_use = toolchain_apply.remove(other, options["lock_timeout"], unused_only=True).in_use
     outcome.in_use += in_use
     outcome.changed = outcome.changed or not in_use
     if not in_use and not check_mode:
         toolchain_manifest.release(options["role"], other, options["manifest"])
 
 
-def absent(options: dict[str, Any], check_mode: bool) -> toolchain_apply.Outcome:
+def absent(options: dict[str, Any], check_mode: bool) -> Installed:
     tree = options["path"]
     if check_mode:
         return toolchain_apply.preview_removal(tree)
@@ -264,8 +268,8 @@ def main() -> None:
     except OSError as error:
         where = str(error.filename or tree)
         module.fail_json(msg=outgoing(f"{where}: {reason(where, error)}"))
-    answer = asdict(outcome)
-    answer["repaired"] = and_more(outcome.repaired, SHOWN)
+    answer = {**asdict(outcome), "repaired": and_more(outcome.repaired, SHOWN)}
+    del answer["warnings"]
     if not module._diff or not outcome.diff:
         del answer["diff"]
     module.exit_json(**outgoing(answer))

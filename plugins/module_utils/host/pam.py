@@ -9,22 +9,13 @@ import resource
 
 from .child import answer
 
-# Items of limits.conf, and the kernel's number of each.
+# Items of limits.conf, and the kernel's number of each. Python has none for locks.
 LIMITS = {
-    "as": resource.RLIMIT_AS,
-    "core": resource.RLIMIT_CORE,
-    "cpu": resource.RLIMIT_CPU,
-    "data": resource.RLIMIT_DATA,
-    "fsize": resource.RLIMIT_FSIZE,
-    "locks": 10,
-    "memlock": resource.RLIMIT_MEMLOCK,
-    "msgqueue": resource.RLIMIT_MSGQUEUE,
-    "nofile": resource.RLIMIT_NOFILE,
-    "nproc": resource.RLIMIT_NPROC,
-    "rss": resource.RLIMIT_RSS,
-    "rtprio": resource.RLIMIT_RTPRIO,
-    "sigpending": resource.RLIMIT_SIGPENDING,
-    "stack": resource.RLIMIT_STACK,
+    item: getattr(resource, f"RLIMIT_{item.upper()}", 10)
+    for item in (
+        *("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc", "rss", "rtprio"),
+        *("sigpending", "stack"),
+    )
 }
 LIBRARY = "libpam.so.0"
 SILENT = 0x8000

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ..state.paths import sha256
-from ..toolchain.fetch import FetchError, download, fetch, sha256_file
+from ..state.paths import sha256, sha256_file
+from ..toolchain.fetch import FetchError, download, fetch
 from ..toolchain.request import TRIPLES, Request, Toolchain, manifest_path
 from . import channel as mirror_channel
 from .channel import Artifact

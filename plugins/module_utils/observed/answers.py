@@ -17,15 +17,15 @@ class Change(TypedDict):
     after: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Installed:
-    """Of rustup_toolchain."""
+    """Of rustup_toolchain: the changes, or in check mode the planned ones."""
 
-    changed: bool
-    installed: list[str]
-    removed: list[str]
-    repaired: list[str]
-    in_use: list[str]
+    changed: bool = False
+    installed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    in_use: list[str] = field(default_factory=list)  #: Old generations in which programs still run.
     diff: Optional[Change] = None
     warnings: list[str] = field(default_factory=list)
 

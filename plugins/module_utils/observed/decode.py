@@ -48,7 +48,7 @@ def _value(shape: Any, data: object, where: str) -> Any:
     if hasattr(shape, "decode"):
         return shape.decode(data, where)
     if is_dataclass(shape) or hasattr(shape, "__total__"):
-        return _record(shape, data, where)
+        return decode_fields(shape, data, where)
     if shape is str:
         return _text(data, where)
     if shape is int:
@@ -60,7 +60,8 @@ def _value(shape: Any, data: object, where: str) -> Any:
     raise DecodeError(f"{_shown(where)} has another type than {getattr(shape, '__name__', shape)}")
 
 
-def _record(shape: Any, data: object, where: str) -> Any:
+def decode_fields(shape: Any, data: object, where: str) -> Any:
+    """``decode`` for the ``decode`` of a shape that arranges its fields differently in the answer."""
     if not isinstance(data, Mapping):
         raise DecodeError(f"{_shown(where)} is no dictionary")
     hints, needed = _fields(shape)

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..observed.decode import DecodeError, decode
+from ..observed.decode import decode, decode_fields
 from ..version import COLLECTION, VERSION
 from .paths import ABSENT, KINDS, PathState
 
@@ -37,7 +38,7 @@ class Record:
     """One path of a role."""
 
     state: PathState  #: As the last apply wrote it.
-    before: PathState  #: The state before the first apply.
+    before: PathState = ABSENT  #: The state before the first apply.
     implied: bool = False  #: A parent folder that an apply had to create.
     kept: bool = False  #: No longer wanted, but left because it was edited.
 
@@ -50,16 +51,13 @@ class Record:
         flags = {name: True for name in ("implied", "kept") if getattr(self, name)}
         return {**self.state.to_dict(), "before": self.before.to_dict(), **flags}
 
-
-@dataclass(frozen=True)
-class _RecordAnswer(PathState):
-    before: PathState = ABSENT
-    implied: bool = False
-    kept: bool = False
-
-    def record(self) -> Record:
-        state = PathState(**{name: getattr(self, name) for name in PathState.__dataclass_fields__})
-        return Record(state, self.before, self.implied, self.kept)
+    @classmethod
+    def decode(cls, data: object, where: str) -> Record:
+        """From one dictionary, as ``to_dict`` returns it. Raises DecodeError."""
+        state: dict[Any, Any] = {**data} if isinstance(data, Mapping) else {}
+        own = {name: state.pop(name) for name in ("before", "implied", "kept") if name in state}
+        record: Record = decode_fields(cls, {"state": state, **own}, where)
+        return record
 
 
 @dataclass
@@ -74,20 +72,10 @@ class RoleRecord:
 
 
 @dataclass(frozen=True)
-class _RoleAnswer:
-    paths: dict[str, _RecordAnswer]
-    trees: list[str]
-    restarts: list[str] = field(default_factory=list)
-
-    def record(self) -> RoleRecord:
-        return RoleRecord({path: one.record() for path, one in self.paths.items()}, self.trees, self.restarts)
-
-
-@dataclass(frozen=True)
 class _Answer:
     collection: str
     version: str
-    roles: dict[str, _RoleAnswer]
+    roles: dict[str, RoleRecord]
 
 
 @dataclass
@@ -113,11 +101,7 @@ class Manifest:
     @classmethod
     def decode(cls, data: object, where: str) -> Manifest:
         """Raises DecodeError. The answer of a host is not trusted."""
-        roles = decode(_Answer, data, where).roles
-        try:
-            return cls({name: role.record() for name, role in roles.items()})
-        except ValueError as error:
-            raise DecodeError(f"{where}: {error}") from None
+        return cls(decode(_Answer, data, where).roles)
 
     def to_dict(self) -> dict[str, Any]:
         return {

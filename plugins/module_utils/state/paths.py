@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""The state of one path, and how two states differ. Pure; used on the controller and on hosts."""
+"""The state of one path, and how two states differ. Used on the controller and on hosts."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ ABSENT = PathState("absent")
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def differences(wanted: PathState, found: PathState) -> list[str]:

@@ -9,35 +9,23 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
 
+from ..observed.answers import Installed
 from ..state.lock import locked
 from ..state.look import opened_own_folder
-from . import plan as toolchain_plan
+from .compare import Plan, plan
 from .generation import Generation, InstallError, Source
 from .request import TRIPLES, Request
 from .state import LOCK, Inspection, generations_folder, inspect
 
 
-@dataclass
-class Outcome:
-    """The changes, or in check mode the planned ones. ``in_use``: old generations in which programs still run."""
-
-    changed: bool = False
-    installed: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    repaired: list[str] = field(default_factory=list)
-    in_use: list[str] = field(default_factory=list)
-    diff: dict[str, str] = field(default_factory=dict)
-
-
-def preview(tree: str, request: Request, architecture: str, displaced: bool = False) -> Outcome:
+def preview(tree: str, request: Request, architecture: str, displaced: bool = False) -> Installed:
     """What ``apply`` would do. ``displaced``: a folder above the tree will be created again first."""
     found = Inspection(tree) if displaced else inspect(tree)
     return _outcome(found, request, TRIPLES[architecture])[1]
 
 
-def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Outcome:
+def apply(tree: str, request: Request, architecture: str, source: Source, patience: float) -> Installed:
     """Bring ``tree`` to ``request``. Raises InstallError, FetchError, RequestError, StateError and
     OSError.
 
@@ -60,70 +48,62 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
                 shutil.rmtree(root, ignore_errors=True)
                 _dissolve(folder)
                 raise
-        outcome.in_use = _clear(tree, folder)
+        outcome.in_use = _clear(tree)
         return outcome
 
 
-def remove(tree: str, patience: float) -> Outcome:
-    """Remove ``tree`` with all its generations. Raises StateError and OSError."""
+def remove(tree: str, patience: float, unused_only: bool = False) -> Installed:
+    """Remove ``tree`` with its generations; with ``unused_only`` except those in which programs still run. Raises
+    StateError and OSError."""
     folder = generations_folder(tree)
     outcome = preview_removal(tree)
     _remove_link(folder)
     if not os.path.isdir(folder):
-        if outcome.changed:
+        if outcome.changed or unused_only:
             _remove_link(tree)
         return outcome
     with _locked(folder, patience):
         _remove_link(tree)
-        for name in os.listdir(folder):
-            if name != LOCK:
-                _discard(os.path.join(folder, name))
+        if unused_only:
+            outcome.in_use = _clear(tree)
+        else:
+            for name in os.listdir(folder):
+                if name != LOCK:
+                    _discard(os.path.join(folder, name))
         _dissolve(folder)
     return outcome
 
 
-def abandon(tree: str, patience: float) -> list[str]:
-    """Remove a tree whose path has changed. Returns the generations that stay, because programs still run in them.
-
-    Raises StateError and OSError.
-    """
-    folder = generations_folder(tree)
-    _remove_link(folder)
-    if not os.path.isdir(folder):
-        _remove_link(tree)
-        return []
-    with _locked(folder, patience):
-        _remove_link(tree)
-        in_use = _clear(tree, folder)
-        _dissolve(folder)
-    return in_use
-
-
-def preview_removal(tree: str) -> Outcome:
+def preview_removal(tree: str) -> Installed:
     """What ``remove`` would do. A tree that is not a link of the collection stays."""
+    folder = generations_folder(tree)
+    if not os.path.isdir(folder) and not os.path.islink(folder):
+        return Installed()
     found = inspect(tree)
-    ours = os.path.isdir(generations_folder(tree)) or os.path.islink(generations_folder(tree))
-    was = toolchain_plan.before(found)
-    return Outcome(
-        changed=ours,
-        removed=[entry.describe() for entry in toolchain_plan.installed(found.toolchains)],
-        diff={"before": was, "after": ""} if ours else {},
+    removed = [toolchain.describe() for toolchain in found.toolchains]
+    return Installed(changed=True, removed=removed, diff={"before": _before(found), "after": ""})
+
+
+def _outcome(found: Inspection, request: Request, triple: str) -> tuple[Plan, Installed]:
+    steps = plan(request, found, triple)
+    if not steps.generation and not found.leftovers:
+        return steps, Installed(in_use=found.in_use)
+    there = (*request.toolchains, *(spare for spare in steps.keep if spare not in request.toolchains))
+    after = [f"rustup {request.rustup_version}", *(toolchain.describe() for toolchain in there)]
+    return steps, Installed(
+        changed=True,
+        installed=[toolchain.describe() for toolchain in steps.install],
+        removed=[toolchain.describe() for toolchain in steps.remove],
+        repaired=found.problems,
+        in_use=found.in_use,
+        diff={"before": _before(found), "after": "".join(f"{line}\n" for line in after)},
     )
 
 
-def _outcome(found: Inspection, request: Request, triple: str) -> tuple[toolchain_plan.Plan, Outcome]:
-    steps = toolchain_plan.plan(request, found, triple)
-    outcome = Outcome(in_use=found.in_use)
-    if steps.changes:
-        outcome = Outcome(
-            changed=True,
-            installed=[toolchain.describe() for toolchain in steps.install],
-            removed=[toolchain.describe() for toolchain in steps.remove],
-            repaired=list(steps.repairs),
-            in_use=found.in_use,
-            diff={"before": toolchain_plan.before(found), "after": toolchain_plan.after(request, steps)},
-        )
-    return steps, outcome
+def _before(found: Inspection) -> str:
+    lines = [f"rustup {found.receipt['request']['rustup_version']}"] if found.receipt else []
+    lines += [toolchain.describe() for toolchain in found.toolchains]
+    return "".join(f"{line}\n" for line in [*lines, *(f"problem: {line}" for line in found.problems)])
 
 
 def _locked(folder: str, patience: float) -> AbstractContextManager[int]:
@@ -159,7 +139,7 @@ def _switch(tree: str, root: str) -> None:
     os.replace(link, tree)
 
 
-def _clear(tree: str, folder: str) -> list[str]:
+def _clear(tree: str) -> list[str]:
     """Remove unused generations, and return those in which programs still run."""
     found = inspect(tree, own_lock=True)
     for path in found.leftovers:

@@ -1,16 +1,17 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Compare a host's toolchain tree with the desired one. Pure: the controller calls it with the observed tree."""
+"""Compare a toolchain tree with the request, and plan an apply. Pure: the controller compares the observed tree, and
+the module the tree that it reads."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ..observed.shapes import ToolchainTree
-from .plan import installed
-from .request import Request, RequestError
+from .request import Request, RequestError, Toolchain, installed
+from .state import Inspection
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,19 @@ class Difference:
     why: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """``keep`` is linked into the new generation, ``install`` is downloaded, ``remove`` is left out.
+
+    ``generation``: whether a new generation is needed.
+    """
+
+    generation: bool
+    keep: tuple[Toolchain, ...]
+    install: tuple[Toolchain, ...]
+    remove: tuple[Toolchain, ...]
+
+
 def differences(request: Request, tree: str, observed: ToolchainTree | None, trees: Sequence[str]) -> list[Difference]:
     """Compare ``request`` with the tree at ``tree``. Empty if the module rustup_toolchain would change nothing.
 
@@ -28,10 +42,9 @@ def differences(request: Request, tree: str, observed: ToolchainTree | None, tre
     """
     observed = observed or ToolchainTree(False, "", [], [], [])
     try:
-        toolchains = installed(map(asdict, observed.toolchains))
+        there = {toolchain.channel: toolchain for toolchain in installed(map(asdict, observed.toolchains))}
     except RequestError as error:
         return [Difference("damaged", f"its receipt has an impossible toolchain: {error}")]
-    there = {toolchain.channel: toolchain for toolchain in toolchains}
     wanted = {toolchain.channel: toolchain for toolchain in request.toolchains}
     found = [Difference("damaged", problem) for problem in observed.problems]
     for channel, toolchain in wanted.items():
@@ -52,3 +65,25 @@ def differences(request: Request, tree: str, observed: ToolchainTree | None, tre
     if observed.present and tree not in trees:
         found.append(Difference("unrecorded", f"{tree} is not in the manifest"))
     return found
+
+
+def plan(request: Request, found: Inspection, triple: str) -> Plan:
+    """What an apply installs, keeps and removes."""
+    current = replace(found, leftovers=[]).observed()  # leftovers need no new generation
+    intact = {toolchain for toolchain in found.toolchains if found.intact(toolchain_path(toolchain.channel, triple))}
+    wanted = {toolchain.channel for toolchain in request.toolchains}
+    spare = [toolchain for toolchain in found.toolchains if toolchain.channel not in wanted]
+    keep = [toolchain for toolchain in request.toolchains if toolchain in intact]
+    if not request.purge:
+        keep += [toolchain for toolchain in spare if toolchain in intact]
+    return Plan(
+        generation=bool(differences(request, found.tree, current, [found.tree])),
+        keep=tuple(keep),
+        install=tuple(toolchain for toolchain in request.toolchains if toolchain not in intact),
+        remove=tuple(toolchain for toolchain in spare if toolchain not in keep),
+    )
+
+
+def toolchain_path(channel: str, triple: str) -> str:
+    """The path of a toolchain below a generation."""
+    return f"rustup/toolchains/{channel}-{triple}"

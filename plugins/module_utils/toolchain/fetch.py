@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import urllib.error
@@ -15,6 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from ansible.module_utils.urls import open_url
 
+from ..state.paths import sha256_file
+
 TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
 Progress = Callable[[int, Optional[int]], None]  # (downloaded bytes, size of the file if the server sends it)
@@ -22,14 +23,6 @@ Progress = Callable[[int, Optional[int]], None]  # (downloaded bytes, size of th
 
 class FetchError(Exception):
     """A download failed, or has another checksum. The message has the URL and both checksums."""
-
-
-def sha256_file(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(BLOCK), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def fetch(url: str, limit: int = 64 << 20) -> bytes:

@@ -23,11 +23,11 @@ from typing import Any, BinaryIO
 
 from ..host.child import Rights, acting_as, lower_limits
 from ..state.look import is_roots
-from ..state.paths import sha256
+from ..state.paths import sha256, sha256_file
+from .compare import Plan, toolchain_path
 from .environment import network_environment
-from .fetch import FetchError, download, fetch, sha256_file
+from .fetch import FetchError, download, fetch
 from .forbid import run_nothing_below
-from .plan import Plan, toolchain_path
 from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
 

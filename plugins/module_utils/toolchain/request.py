@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,6 +79,15 @@ class Toolchain:
     def describe(self) -> str:
         parts = [f"profile {self.profile}", *self.components, *(f"target {name}" for name in self.targets)]
         return f"toolchain {self.channel} ({', '.join(parts)})"
+
+
+def installed(entries: Iterable[Mapping[str, Any]]) -> list[Toolchain]:
+    """The toolchains of a receipt, or of an observed tree. Raises RequestError and KeyError."""
+    names = ("channel", "profile", "components", "targets")
+    return [
+        Toolchain.from_options({name: entry[name] for name in names}, sums={entry["channel"]: entry.get("sha256", "")})
+        for entry in entries
+    ]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 from ..host.processes import programs
 from ..observed.shapes import InstalledToolchain, ToolchainTree
 from ..text import and_more, safe_text
-from .request import short_names
+from .request import Toolchain, installed, short_names
 
 RECEIPT = "receipt.json"
 LOCK = "lock"
@@ -52,9 +52,9 @@ class Inspection:
     busy: bool = False
 
     @property
-    def toolchains(self) -> list[dict[str, Any]]:
+    def toolchains(self) -> list[Toolchain]:
         """The installed toolchains; empty without a receipt."""
-        return self.receipt["toolchains"] if self.receipt else []
+        return installed(self.receipt["toolchains"]) if self.receipt else []
 
     @property
     def problems(self) -> list[str]:
@@ -72,6 +72,19 @@ class Inspection:
             return False
         return not any(bad == path or bad.startswith(f"{path}/") or path.startswith(f"{bad}/") for bad in self.damaged)
 
+    def observed(self) -> ToolchainTree:
+        """The part that the controller compares."""
+        names = [item.name for item in fields(InstalledToolchain)]
+        entries = self.receipt["toolchains"] if self.receipt else []
+        return ToolchainTree(
+            present=self.generation is not None,
+            request=json.dumps(self.receipt["request"], sort_keys=True) if self.receipt else "",
+            toolchains=[InstalledToolchain(**{name: one[name] for name in names if name in one}) for one in entries],
+            problems=[safe_text(problem, 1000) for problem in self.problems],
+            in_use=[safe_text(path, 1000) for path in self.in_use],
+            busy=self.busy,
+        )
+
 
 def generations_folder(tree: str) -> str:
     return os.path.join(os.path.dirname(tree), f".{os.path.basename(tree)}")
@@ -79,19 +92,7 @@ def generations_folder(tree: str) -> str:
 
 def observe_toolchain(tree: str) -> ToolchainTree:
     """The state of ``tree``. A file that can't be read is a problem, not an error."""
-    found = inspect(tree)
-    receipt = found.receipt
-    names = [item.name for item in fields(InstalledToolchain)]
-    return ToolchainTree(
-        present=found.generation is not None,
-        request=json.dumps(receipt["request"], sort_keys=True) if receipt else "",
-        toolchains=[
-            InstalledToolchain(**{name: one[name] for name in names if name in one}) for one in found.toolchains
-        ],
-        problems=[safe_text(problem, 1000) for problem in found.problems],
-        in_use=[safe_text(path, 1000) for path in found.in_use],
-        busy=found.busy,
-    )
+    return inspect(tree).observed()
 
 
 def inspect(tree: str, own_lock: bool = False) -> Inspection:
@@ -179,6 +180,7 @@ def _compare(found: Inspection, generation: str) -> None:
         request, toolchains = receipt["request"], receipt["toolchains"]
         if not isinstance(request, Mapping):
             raise ValueError("unexpected content")
+        installed(toolchains)
         # Older versions did not create the short names.
         for pin in toolchains[:1]:
             name, triple = pin["name"], pin["name"][len(pin["channel"]) :]

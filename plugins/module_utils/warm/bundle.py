@@ -18,13 +18,14 @@ import urllib.request
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ..state.paths import sha256_file
 from .account import LISTABLE, MOST_FILES, Account
 from .build import empty
 from .policy import Project, WarmError, WarmPolicy
 from .publish import Decision, decide, decided, make_seeds, publication_lock, put_seed
 from .registry import publish_crates
 from .seeds import SEED, damage_of, read_seeds
-from .tree import BLOCK, damages, read_manifest, sha256
+from .tree import BLOCK, damages, read_manifest
 
 DOWNLOADED = "bundle"  #: In the service account's folder.
 TIMEOUT = 60
@@ -181,7 +182,7 @@ def _publish(policy: WarmPolicy, project: Project, unpacked: str, name: str) -> 
         def move(path: str, place: str, _room: int) -> tuple[str, int]:
             os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
             os.rename(f"{home}/{path}", place)
-            return sha256(place), os.path.getsize(place)
+            return sha256_file(place), os.path.getsize(place)
 
         size = publish_crates(policy, project.name, list(_files(home)), move)
     make_seeds(policy)

@@ -21,12 +21,12 @@ from functools import partial
 
 from ..sizes import readable_size
 from ..state.look import is_roots
+from ..state.paths import sha256_file
 from .account import Account
-from .lock import dependencies
 from .policy import Project, WarmError, WarmPolicy, folder_of_profile, seed_name
 from .registry import collect_crates, downloaded, publish_crates
-from .seeds import LARGEST_LOCK, collect, damage_of, read_seeds, remove
-from .tree import clear, sha256, write, write_manifest
+from .seeds import LARGEST_LOCK, collect, damage_of, dependencies, read_seeds, remove
+from .tree import clear, write, write_manifest
 
 TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by cargo.
@@ -166,7 +166,7 @@ def _publish(policy: WarmPolicy, project: Project, state: str, decision: Decisio
         texts = {"CACHEDIR.TAG": TAG.encode(), "Cargo.lock": _lock(policy, project)}
         for name, text in {**texts, **({"registry": b""} if decision.crates else {})}.items():
             write(f"{new}/{name}", text)
-            files[name] = sha256(f"{new}/{name}")
+            files[name] = sha256_file(f"{new}/{name}")
         write_manifest(f"{new}/manifest", files)
         write(f"{new}/info", f"{len(units)} {decision.locked} {size} {int(time.time())}\n".encode())
         put_seed(policy, new, decision.seed, size)

@@ -17,11 +17,14 @@ import shutil
 from dataclasses import dataclass
 
 from ..state.manifest import Manifest
-from .lock import Crate, dependencies
 from .tree import damages, read_manifest
 
 SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
 LARGEST_LOCK = 16 << 20
+PACKAGE = re.compile(
+    r'^\[\[package\]\]\nname = "([A-Za-z0-9_-]{1,100})"\nversion = "([A-Za-z0-9.+-]{1,100})"\nsource = "([^"\n]+)"\n',
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,25 @@ def damage_of(folder: str, name: str) -> str:
         return f"{error.filename} can't be read: {error.strerror}"[:300]
     except ValueError as error:
         return str(error)[:300]
+
+
+@dataclass(frozen=True)
+class Crate:
+    name: str
+    version: str
+    source: str
+
+    @property
+    def folder(self) -> str:
+        """The name of cargo's folder with its sources; for git, the revision."""
+        if self.source.startswith("git+"):
+            return self.source.rpartition("#")[2]
+        return f"{self.name}-{self.version}"
+
+
+def dependencies(lock: bytes) -> list[Crate]:
+    """The crates that a Cargo.lock names, except the members of the workspace."""
+    return [Crate(*found) for found in PACKAGE.findall(lock.decode("utf-8", "replace"))]
 
 
 def locked(path: str) -> list[Crate]:

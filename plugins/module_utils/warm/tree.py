@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
+
+from ..state.paths import sha256_file
 
 LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\]+)")
 BLOCK = 1 << 20
@@ -44,7 +45,7 @@ def damages(path: str, listed: Mapping[str, str], beside: Collection[str] = ()) 
             missing.discard(file_name)
             if file_name not in listed:
                 yield file_name, "is not in the manifest"
-            elif os.path.islink(os.path.join(top, name)) or sha256(os.path.join(top, name)) != listed[file_name]:
+            elif os.path.islink(os.path.join(top, name)) or sha256_file(os.path.join(top, name)) != listed[file_name]:
                 yield file_name, "has other content"
     yield from ((name, "is missing") for name in sorted(missing))
 
@@ -54,14 +55,6 @@ def clear(folder: str) -> None:
     for name in os.listdir(folder):
         if name.startswith((".new-", ".old-")):
             shutil.rmtree(f"{folder}/{name}")
-
-
-def sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write(path: str, data: bytes) -> None:

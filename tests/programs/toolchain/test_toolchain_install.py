@@ -69,7 +69,7 @@ def test_intact_toolchain_is_not_changed_and_nothing_is_downloaded(tree: Tree, s
     generation = os.readlink(tree.path)
     server.requests.clear()
     outcome = tree.apply(**PARTS)
-    assert (outcome.changed, outcome.repaired, outcome.diff) == (False, [], {})
+    assert (outcome.changed, outcome.repaired, outcome.diff) == (False, [], None)
     assert (server.requests, os.readlink(tree.path)) == ([], generation)
 
 

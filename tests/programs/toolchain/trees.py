@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Installed
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.generation import Source
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
@@ -48,7 +49,7 @@ class Tree:
         pinned = {"rustup_version": VERSION, "rustup_checksums": CHECKSUMS, "channel_checksums": self.sums}
         return {"channel": channel, **pinned, **more}
 
-    def apply(self, channel: str = "1.92.0", **more: Any) -> toolchain_apply.Outcome:
+    def apply(self, channel: str = "1.92.0", **more: Any) -> Installed:
         request = Request.from_options(self.options(channel, **more))
         source = Source(self.url, f"{self.url}/rustup", timeout=60)
         return toolchain_apply.apply(str(self.path), request, platform.machine(), source, 30)
