@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from ..module_utils.audit.junit import junit
 from ..module_utils.audit.report import fleet_report, table
-from ..module_utils.report.rows import audited_host
 from ..plugin_utils.controller_action import ControllerAction, not_from_facts, reported
 from ..plugin_utils.records import kept_records
 from ..plugin_utils.report_page import report_page
@@ -34,7 +33,7 @@ class ActionModule(ControllerAction):
         texts = {
             "agent_audit_json": lambda: json.dumps(report, indent=1) + "\n",
             "agent_audit_junit": lambda: junit(report),
-            "agent_report_path": lambda: report_page([audited_host(one["record"], one["view"]) for one in kept], now),
+            "agent_report_path": lambda: report_page(kept, now),
         }
         paths, problems = not_from_facts(variables, dict(zip(texts, (given["json"], given["junit"], given["page"]))))
         problems += write_reports({name: (path, texts[name]()) for name, path in paths.items()})

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,13 +13,12 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils.audit.diff import unified
 from ..module_utils.audit.record import UNREACHABLE, Record
-from ..module_utils.budget.arithmetic import BudgetError
 from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN, Item, not_compared
-from ..module_utils.desired import agent_ceiling, agent_policy, agent_toolchain, agent_warm, agent_wrappers
-from ..module_utils.desired.features import HostProblems, host_budget
+from ..module_utils.desired import agent_ceiling, agent_policy, agent_toolchain, agent_warm
+from ..module_utils.desired.features import HostProblems
 from ..module_utils.desired.policy import Policy
-from ..module_utils.observed.encode import encode
 from ..module_utils.observed.shapes import Observation
+from ..module_utils.report.rows import NOT_SEEN, host_view
 from ..module_utils.report.summary import summary_lines
 from ..module_utils.state.outcome import Outcome
 from ..module_utils.text import safe_text
@@ -97,11 +96,9 @@ class ActionModule(PolicyAction):
         except (NotCheckable, HostProblems) as error:
             why = str(error).replace("\n", "; ")
             record = _broken(host, UNKNOWN, observed, roles, why)
-        return {
-            "status": record["status"],
-            "broken": "why" in record,
-            "record": records.keep(record, _view(policy, observed)),
-        }
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        view = host_view(policy, observed, now) if observed else NOT_SEEN
+        return {"status": record["status"], "broken": "why" in record, "record": records.keep(record, view)}
 
     def _looked_closer(
         self, policy: Policy, compared: Compared, roles: Iterable[str], variables: dict[str, Any]
@@ -142,28 +139,3 @@ def _worst(items: Iterable[Item]) -> str:
 def _broken(host: str, status: str, observed: Observation | None, roles: Iterable[str], why: str) -> Record:
     items = not_compared(roles, observed.manifest if observed else None, why)
     return {"host": host, "status": status, "why": why, "items": [item.view() for item in items]}
-
-
-def _view(policy: Policy, observed: Observation | None) -> dict[str, Any]:
-    """Values for the report page in addition to the items."""
-    if observed is None:
-        return {}
-    view = {
-        "looked_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "memory": observed.memory,
-        "cpus": observed.cpus,
-        "ceiling": {"users": encode(observed.ceiling.users)},
-        "running": agent_policy.running_agents(policy.of(agent_policy.Variables), observed),
-        "counted_by": policy.of(agent_policy.Variables).count_agents,
-        "pressure": observed.pressure,
-        "disks": encode(observed.disks),
-        "seeds": encode(observed.warm),
-        "waits": observed.deep.waits if observed.deep else None,
-        "toolchains": encode(observed.toolchains),
-    }
-    try:
-        view["budget"] = budget = host_budget(policy, observed)
-        view["parallelism"] = asdict(agent_wrappers.parallelism(policy, budget, observed.cpus))
-    except BudgetError:
-        pass
-    return view

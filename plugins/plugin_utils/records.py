@@ -12,20 +12,16 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 from ansible import constants
 
 from ..module_utils.audit.record import Record
 from ..module_utils.compare.items import UNKNOWN
+from ..module_utils.report.rows import NOT_SEEN, Audited, HostView
 
 
-class Kept(TypedDict):
-    record: Record
-    view: dict[str, Any]  # further values for the report page, from typed records
-
-
-def keep(record: Record, view: dict[str, Any]) -> str:
+def keep(record: Record, view: HostView) -> str:
     """Write a host's record; returns its path."""
     name = hashlib.sha256(record["host"].encode("utf-8", "surrogateescape")).hexdigest()
     path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"nova-agent-{name}.json")
@@ -34,17 +30,17 @@ def keep(record: Record, view: dict[str, Any]) -> str:
     return path
 
 
-def kept_records(variables: Mapping[str, Any], register: str) -> dict[str, Kept]:
+def kept_records(variables: Mapping[str, Any], register: str) -> dict[str, Audited]:
     """The record of every host that the play began with, in its order.
 
     ``variables`` are an action's task_vars, ``register`` the variable that holds each host's result of policy_compare.
     """
-    found: dict[str, Kept] = {}
+    found: dict[str, Audited] = {}
     for host in variables["ansible_play_hosts_all"]:
         try:
             with open(variables["hostvars"][host][register]["record"], encoding="utf-8") as file:
                 found[host] = json.load(file)
         except (KeyError, TypeError, OSError, ValueError):
             why = "the comparison of this host did not end"
-            found[host] = {"record": {"host": host, "status": UNKNOWN, "why": why, "items": []}, "view": {}}
+            found[host] = {"record": {"host": host, "status": UNKNOWN, "why": why, "items": []}, "view": NOT_SEEN}
     return found

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from ..module_utils.audit.record import UNREACHABLE
 from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN
 from ..module_utils.report.bar import PARTS
-from ..module_utils.report.rows import AuditedHost, fleet_rows, fleet_totals
+from ..module_utils.report.rows import Audited, fleet_rows, fleet_totals
 from ..module_utils.sizes import readable_size
 from ..module_utils.text import counted, safe_lines
 from ..module_utils.version import COLLECTION, VERSION
@@ -29,7 +29,7 @@ STATUSES = {OK: "ok", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE:
 FOLDER = Path(__file__).parents[2] / "playbooks/templates/report"
 
 
-def report_page(hosts: Sequence[AuditedHost], written_at: str) -> str:
+def report_page(hosts: Sequence[Audited], written_at: str) -> str:
     """``written_at`` is UTC, as in 2026-01-02T03:04:05Z."""
     style, script = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     environment = jinja2.Environment(

@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
+from ..audit.record import ItemView, Record
 from ..audit.report import HOST_STATUSES
-from ..budget.arithmetic import Budget
+from ..budget.arithmetic import Budget, BudgetError
 from ..compare.items import DRIFTED, NOTE, UNKNOWN
-from ..observed.shapes import Waits
+from ..desired import agent_policy, agent_wrappers
+from ..desired.features import host_budget
+from ..desired.policy import Policy
+from ..observed.shapes import Observation, Waits
 from .bar import Bar, bar
 
 MOST_FINDINGS = 20  # of one host; the others are only counted
 
 
-@dataclass(frozen=True)
-class Finding:
-    """An item of the audit that is not ok."""
-
-    kind: str
-    name: str
-    status: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Disk:
+class Disk(TypedDict):
     """A file system of a host."""
 
     path: str
@@ -39,8 +32,7 @@ class Disk:
     free_percent: int  #: Of bytes or inodes: the smaller one.
 
 
-@dataclass(frozen=True)
-class Seeds:
+class Seeds(TypedDict):
     """The seeds of role agent_warm on a host."""
 
     count: int
@@ -48,42 +40,52 @@ class Seeds:
     taken: int | None  #: Commands of the last day that copied one.
 
 
-@dataclass(frozen=True)
-class AuditedHost:
-    """What the page needs of one host. None and "" if not known."""
+class HostView(TypedDict):
+    """What the page shows of a host beside its items. None and "" if not known."""
 
-    name: str
-    status: str  #: One of HOST_STATUSES.
-    why: str = ""  #: Why the host could not be compared.
-    items: int = 0  #: Number of compared items.
-    findings: tuple[Finding, ...] = ()
-    looked_at: str = ""  #: UTC, as in 2026-01-02T03:04:05Z.
-    memory: int | None = None
-    cpus: int | None = None
-    budget: Budget | None = None
-    slots: int | None = None
-    jobs: int | None = None
-    used: int | None = None  #: Memory that all sessions use now.
-    ceiling: int | None = None  #: The most that sessions may use; None: no ceiling.
-    running: int | None = None  #: Agents that run, counted by ``counted_by``.
-    counted_by: str = "accounts"
-    pressure: Mapping[str, int] = field(default_factory=dict)  #: By resource: hundredths of a percent of the time.
-    waits: Waits | None = None  #: How long agents wait for slots and memory.
-    disks: tuple[Disk, ...] = ()  #: The fullest first.
-    seeds: Seeds | None = None
-    channels: str | None = None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
-    damaged: bool = False  #: Whether a toolchain is damaged.
+    looked_at: str  #: UTC, as in 2026-01-02T03:04:05Z.
+    memory: int | None
+    cpus: int | None
+    budget: Budget | None
+    slots: int | None
+    jobs: int | None
+    used: int | None  #: Memory that all sessions use now.
+    ceiling: int | None  #: The most that sessions may use; None: no ceiling.
+    running: int | None  #: Agents that run, counted by ``counted_by``.
+    counted_by: str
+    pressure: dict[str, int]  #: By resource: hundredths of a percent of the time.
+    waits: Waits | None  #: How long agents wait for slots and memory.
+    disks: list[Disk]  #: The fullest first.
+    seeds: Seeds | None
+    channels: str | None  #: Installed toolchains, as in "1.92.0, nightly-2026-05-19".
+    damaged: bool  #: Whether a toolchain is damaged.
+
+
+class Audited(TypedDict):
+    """A host of an audit."""
+
+    record: Record
+    view: HostView
+
+
+NOT_SEEN = HostView(
+    looked_at="", memory=None, cpus=None, budget=None, slots=None, jobs=None, used=None, ceiling=None, running=None,
+    counted_by="", pressure={}, waits=None, disks=[], seeds=None, channels=None, damaged=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
-    host: AuditedHost
+    record: Record
+    view: HostView
+    why: str  #: Why the host could not be compared.
+    items: int  #: Number of compared items.
     name_rank: int  #: Position among all names, with host2 before host10.
     toolchain_rank: int | None  #: Position among all toolchains, by version.
     severity: int  #: By status, then by the number of drifted items.
     drifted: int
     unknown: int
-    findings: tuple[Finding, ...]  #: The first MOST_FINDINGS, the worst first.
+    findings: tuple[ItemView, ...]  #: The first MOST_FINDINGS, the worst first.
     more: int  #: Number of the other findings.
     bar: Bar | None
 
@@ -99,64 +101,56 @@ class Totals:
     slots: int
 
 
-def audited_host(record: Mapping[str, Any], observed: Mapping[str, Any]) -> AuditedHost:
-    """Convert the record of an audit, and what was observed on the host."""
-    items, trees = record["items"], observed.get("toolchains")
-    builds = observed.get("parallelism") or {}
-    users = observed.get("ceiling", {}).get("users") or {}
-    return AuditedHost(
-        name=record["host"],
-        status=record["status"],
-        why=record.get("why", ""),
-        items=len(items),
-        findings=tuple(
-            Finding(item["kind"], item["item"], item["status"], item["why"])
-            for item in items
-            if item["status"] in (DRIFTED, UNKNOWN, NOTE)
-        ),
-        looked_at=observed.get("looked_at", ""),
-        memory=observed.get("memory", {}).get("total"),
-        cpus=observed.get("cpus"),
-        budget=observed.get("budget"),
-        slots=builds.get("slots"),
-        jobs=builds.get("jobs"),
-        used=users.get("in_use"),
-        ceiling=users.get("memory_max"),
-        running=observed.get("running"),
-        counted_by=observed.get("counted_by", "accounts"),
-        pressure=observed.get("pressure") or {},
-        waits=observed.get("waits"),
-        disks=tuple(sorted(map(_disk, (observed.get("disks") or {}).items()), key=lambda disk: disk.free_percent)),
-        seeds=_seeds(observed.get("seeds"), observed.get("waits")),
-        channels=None
-        if trees is None
-        else ", ".join(toolchain["channel"] for tree in trees.values() for toolchain in tree["toolchains"]),
-        damaged=any(tree["problems"] or not tree["present"] for tree in (trees or {}).values()),
-    )
+def host_view(policy: Policy, observed: Observation, looked_at: str) -> HostView:
+    try:
+        budget: Budget | None = host_budget(policy, observed)
+    except BudgetError:
+        budget = None
+    builds = agent_wrappers.parallelism(policy, budget, observed.cpus) if budget else None
+    shared, users = policy.of(agent_policy.Variables), observed.ceiling.users
+    waits = observed.deep.waits if observed.deep else None
+    disks: list[Disk] = [
+        {"path": path, "free": space.free, "free_percent": space.free_share // 100}
+        for path, space in sorted(observed.disks.items(), key=lambda item: item[1].free_share)
+    ]
+    trees, seeds = observed.toolchains.values(), observed.warm
+    return {
+        "looked_at": looked_at,
+        "memory": observed.memory["total"],
+        "cpus": observed.cpus,
+        "budget": budget,
+        "slots": builds.slots if builds else None,
+        "jobs": builds.jobs if builds else None,
+        "used": users.in_use if users else None,
+        "ceiling": users.memory_max if users else None,
+        "running": agent_policy.running_agents(shared, observed),
+        "counted_by": shared.count_agents,
+        "pressure": observed.pressure,
+        "waits": waits,
+        "disks": disks,
+        "seeds": {
+            "count": len(seeds),
+            "bytes": sum(seed.bytes for seed in seeds),
+            "taken": waits["seeded"] if waits else None,
+        }
+        if seeds
+        else None,
+        "channels": ", ".join(toolchain.channel for tree in trees for toolchain in tree.toolchains),
+        "damaged": any(tree.problems or not tree.present for tree in trees),
+    }
 
 
-def _disk(found: tuple[str, Mapping[str, int]]) -> Disk:
-    path, space = found
-    return Disk(path, space["free"], space["free_share"] // 100)
-
-
-def _seeds(found: Sequence[Mapping[str, Any]] | None, waits: Waits | None) -> Seeds | None:
-    if not found:
-        return None
-    return Seeds(len(found), sum(seed["bytes"] for seed in found), waits["seeded"] if waits else None)
-
-
-def fleet_rows(hosts: Sequence[AuditedHost]) -> list[Row]:
+def fleet_rows(hosts: Sequence[Audited]) -> list[Row]:
     """One row per host, the worst first, then by name."""
-    names = ranks(host.name for host in hosts)
-    channels = ranks(host.channels for host in hosts if host.channels is not None)
-    rows = [_row(host, names, channels) for host in hosts]
+    names = ranks(host["record"]["host"] for host in hosts)
+    channels = ranks(channels for host in hosts if (channels := host["view"]["channels"]) is not None)
+    rows = [_row(host["record"], host["view"], names, channels) for host in hosts]
     return sorted(rows, key=lambda row: (-row.severity, row.name_rank))
 
 
-def fleet_totals(hosts: Sequence[AuditedHost]) -> Totals:
-    statuses = [host.status for host in hosts]
-    budgets = [host.budget for host in hosts if host.budget]
+def fleet_totals(hosts: Sequence[Audited]) -> Totals:
+    statuses = [host["record"]["status"] for host in hosts]
+    budgets = [budget for host in hosts if (budget := host["view"]["budget"])]
     return Totals(
         hosts=len(hosts),
         statuses={status: statuses.count(status) for status in HOST_STATUSES},
@@ -164,7 +158,7 @@ def fleet_totals(hosts: Sequence[AuditedHost]) -> Totals:
         memory=sum(budget["total"] for budget in budgets),
         max_agents=sum(budget["max_agents"] for budget in budgets),
         recommended_agents=sum(budget["recommended_agents"] for budget in budgets),
-        slots=sum(host.slots or 0 for host in hosts),
+        slots=sum(host["view"]["slots"] or 0 for host in hosts),
     )
 
 
@@ -180,19 +174,23 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(len(part) if place % 2 else 0, part) for place, part in enumerate(numbers)], name
 
 
-def _row(host: AuditedHost, names: Mapping[str, int], channels: Mapping[str, int]) -> Row:
-    counts = {status: sum(finding.status == status for finding in host.findings) for status in (DRIFTED, UNKNOWN)}
+def _row(record: Record, view: HostView, names: Mapping[str, int], channels: Mapping[str, int]) -> Row:
+    why, items = record.get("why", ""), record["items"]
+    drifted, unknown = (sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN))
     # If the comparison ended early, `why` covers all items that are unknown.
-    order = (DRIFTED, NOTE) if host.why else (DRIFTED, UNKNOWN, NOTE)
-    findings = tuple(finding for status in order for finding in host.findings if finding.status == status)
+    order = (DRIFTED, NOTE) if why else (DRIFTED, UNKNOWN, NOTE)
+    findings = tuple(item for status in order for item in items if item["status"] == status)
     return Row(
-        host=host,
-        name_rank=names[host.name],
-        toolchain_rank=None if host.channels is None else channels[host.channels],
-        severity=HOST_STATUSES.index(host.status) * 1_000_000 + counts[DRIFTED],
-        drifted=counts[DRIFTED],
-        unknown=counts[UNKNOWN],
+        record=record,
+        view=view,
+        why=why,
+        items=len(items),
+        name_rank=names[record["host"]],
+        toolchain_rank=None if view["channels"] is None else channels[view["channels"]],
+        severity=HOST_STATUSES.index(record["status"]) * 1_000_000 + drifted,
+        drifted=drifted,
+        unknown=unknown,
         findings=findings[:MOST_FINDINGS],
         more=max(0, len(findings) - MOST_FINDINGS),
-        bar=bar(host.budget, host.used) if host.budget else None,
+        bar=bar(view["budget"], view["used"]) if view["budget"] else None,
     )

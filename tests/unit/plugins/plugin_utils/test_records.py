@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible import constants
+from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import NOT_SEEN
 from ansible_collections.nova.agent_host.plugins.plugin_utils.records import keep, kept_records
 
 
@@ -44,7 +45,7 @@ def test_host_without_a_record_is_unknown_in_its_place(left):
     path = keep(record("b"), {})
     found = kept_records(variables(a=left, b={"seen": {"record": path}}), "seen")
     assert [(host, one["record"]["status"]) for host, one in found.items()] == [("a", "unknown"), ("b", "ok")]
-    assert found["a"]["record"]["why"] and found["a"]["view"] == {}
+    assert found["a"]["record"]["why"] and found["a"]["view"] == NOT_SEEN
 
 
 def test_damaged_record_counts_as_missing(temporary):

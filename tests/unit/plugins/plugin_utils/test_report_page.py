@@ -10,14 +10,13 @@ import html.parser
 import re
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import audited_host
 from ansible_collections.nova.agent_host.plugins.plugin_utils.report_page import FOLDER, report_page
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import (
     HOSTILE,
+    audited,
+    ended,
     fixture_fleet,
     item,
-    observation,
-    record,
 )
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
@@ -105,10 +104,7 @@ def test_hostile_names_are_shown_as_text(text, page):
 def test_foreign_messages_are_escaped():
     hostile = "</title><script>alert(1)</script>\u202e"
     finding = item("drifted", hostile, hostile, hostile)
-    seen = observation()
-    seen["toolchains"]["/opt/nova-agent/toolchain"]["toolchains"] = [{"channel": hostile}]
-    away = {"host": "away", "status": "unreachable", "why": hostile, "items": []}
-    hosts = [audited_host(record("h", finding, status="drifted"), seen), audited_host(away, {})]
+    hosts = [audited("h", finding, status="drifted", channels=hostile), ended("away", "unreachable", hostile)]
     text = report_page(hosts, WRITTEN_AT)
     assert len(Page(text).all("script")) == 1 and "\u202e" not in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 5
@@ -144,7 +140,7 @@ def test_numbers_are_formatted(page):
 
 def test_waiting_times_are_formatted():
     waits = {"slot": {"p50": 0, "p95": 1500}, "memory": {"p50": 120, "p95": 40_000}}
-    shown = Page(report_page([audited_host(record("h"), {**observation(), "waits": waits})], WRITTEN_AT))
+    shown = Page(report_page([audited("h", waits=waits)], WRITTEN_AT))
     (slots,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Slots"]
     assert " ".join(slots.text.split()).endswith(
         "a command waits 0.0 s for a slot (p95 1.5 s), 0.1 s for memory (p95 40.0 s)"
@@ -152,19 +148,18 @@ def test_waiting_times_are_formatted():
 
 
 def test_seeds_are_shown_with_size_and_number_of_copies():
-    waits = {"slot": {"p50": 0, "p95": 0}, "memory": {"p50": 0, "p95": 0}, "seeded": 7}
-    seen = {**observation(), "seeds": [{"bytes": 3 << 30}, {"bytes": 1 << 30}], "waits": waits}
-    shown = Page(report_page([audited_host(record("h"), seen)], WRITTEN_AT))
+    seeds = {"count": 2, "bytes": 4 << 30, "taken": 7}
+    shown = Page(report_page([audited("h", seeds=seeds)], WRITTEN_AT))
     (cell,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Toolchain"]
     assert "2 seeds of built dependencies, 4 GiB, copied by 7 commands" in cell.text
 
 
-def test_fullest_disk_is_first():
-    disks = {
-        "/": {"size": 100 << 30, "free": 60 << 30, "free_share": 6012},
-        "/home": {"size": 4 << 40, "free": 1 << 40, "free_share": 899},
-    }
-    shown = Page(report_page([audited_host(record("h"), {**observation(), "disks": disks})], WRITTEN_AT))
+def test_disks_are_shown_with_their_free_space():
+    disks = [
+        {"path": "/home", "free": 1 << 40, "free_percent": 8},
+        {"path": "/", "free": 60 << 30, "free_percent": 60},
+    ]
+    shown = Page(report_page([audited("h", disks=disks)], WRITTEN_AT))
     (cell,) = [cell for cell in shown.all("td") if cell.attributes["data-label"] == "Disk free"]
     assert cell.attributes["data-sort"] == "8"
     assert re.fullmatch(r"8 %\s*1,024 GiB in /home\s*60 GiB in /", cell.text.strip())

@@ -4,53 +4,81 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import (
+    FileSystem,
+    InstalledToolchain,
+    ToolchainTree,
+)
 from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import (
     MOST_FINDINGS,
-    Finding,
+    NOT_SEEN,
     Totals,
-    audited_host,
     fleet_rows,
     fleet_totals,
+    host_view,
     ranks,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, changed, policy
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import (
+    audited,
+    ended,
     fixture_fleet,
     item,
-    observation,
-    record,
+    view,
 )
 
 CHANGED = item("drifted", "file", "/a", "other content")
 UNTRIED = item("unknown", "limits", "agent1", "no login could be tried")
 SWAP = item("note", "fence", "swap", "swap is on")
-AWAY = ({"host": "away", "status": "unreachable", "why": "no route", "items": []}, {"unreachable": True, "msg": "no"})
+AWAY = ended("away", "unreachable", "no route")
 
 
-def rows_of(fleet):
-    return fleet_rows([audited_host(record, observed) for record, observed in fleet])
-
-
-def row(record, observed):
-    (only,) = rows_of([(record, observed)])
+def row(host):
+    (only,) = fleet_rows([host])
     return only
 
 
-def totals_of(fleet):
-    return fleet_totals([audited_host(record, observed) for record, observed in fleet])
+def seen(observed=RIGHT, **variables):
+    return host_view(policy(**variables), observed, "2026-01-02T03:04:05Z")
 
 
-def findings(*items):
-    return tuple(Finding(one["kind"], one["item"], one["status"], one["why"]) for one in items)
+def test_view_has_the_numbers_of_the_host_and_of_its_policy():
+    found = seen(agent_wrappers_slots=3, agent_wrappers_jobs=5)
+    assert (found["memory"], found["cpus"], found["budget"]["max_agents"]) == (1536 * GIB, 192, 326)
+    assert (found["slots"], found["jobs"], found["damaged"], found["seeds"]) == (3, 5, False, None)
+
+
+def test_view_of_a_host_too_small_for_an_agent_has_no_budget():
+    found = seen(changed(RIGHT, "memory", total=GIB))
+    assert (found["memory"], found["budget"], found["slots"]) == (GIB, None, None)
+
+
+def test_view_has_the_fullest_disk_first_and_the_sum_of_the_seeds():
+    disks = {"/": FileSystem(100, 60, 6012), "/home": FileSystem(4000, 360, 899)}
+    found = seen(replace(RIGHT, disks=disks, warm=[Seed("a", bytes=1), Seed("b", bytes=2)]))
+    assert [(disk["path"], disk["free_percent"]) for disk in found["disks"]] == [("/home", 8), ("/", 60)]
+    assert found["seeds"] == {"count": 2, "bytes": 3, "taken": None}
+
+
+def test_view_has_all_toolchains_and_their_damage():
+    channels = [InstalledToolchain("", channel) for channel in ("1.92.0", "nightly-2026-05-19")]
+    tree = ToolchainTree(True, "", channels, [], [])
+    assert seen(replace(RIGHT, toolchains={"/t": tree}))["channels"] == "1.92.0, nightly-2026-05-19"
+    for bad in (replace(tree, problems=["bin/rustc: is missing"]), replace(tree, present=False)):
+        assert seen(replace(RIGHT, toolchains={"/t": bad}))["damaged"]
 
 
 def test_totals_are_sums_of_known_values():
     fleet = [
-        (record("a"), observation(1536 * GIB, 192)),
-        (record("b", CHANGED, status="drifted"), observation(768 * GIB, 96)),
+        audited("a", **view(1536 * GIB, 192)),
+        audited("b", CHANGED, status="drifted", **view(768 * GIB, 96)),
         AWAY,
     ]
-    assert totals_of(fleet) == Totals(
+    assert fleet_totals(fleet) == Totals(
         hosts=3,
         statuses={"ok": 1, "drifted": 1, "unknown": 0, "unreachable": 1},
         counted=2,
@@ -61,13 +89,6 @@ def test_totals_are_sums_of_known_values():
     )
 
 
-def test_slots_come_from_the_policy_not_from_the_budget():
-    seen = {**observation(1536 * GIB, 192), "parallelism": {"slots": 3, "jobs": 5}}
-    fleet = [(record("a"), seen), (record("b"), observation(1536 * GIB, 192))]
-    assert [(row.host.slots, row.host.jobs) for row in rows_of(fleet)] == [(3, 5), (300, 32)]
-    assert totals_of(fleet).slots == 3 + 300
-
-
 def test_no_hosts_is_not_an_error():
     assert fleet_rows([]) == []
     assert fleet_totals([]).hosts == 0
@@ -75,14 +96,15 @@ def test_no_hosts_is_not_an_error():
 
 def test_worst_hosts_come_first_then_by_name():
     fleet = [
-        (record("host10"), observation()),
-        (record("host2"), observation()),
-        (record("one", CHANGED, status="drifted"), observation()),
-        (record("three", CHANGED, CHANGED, CHANGED, status="drifted"), observation()),
-        (record("untried", UNTRIED, status="unknown"), observation()),
+        audited("host10"),
+        audited("host2"),
+        audited("one", CHANGED, status="drifted"),
+        audited("three", CHANGED, CHANGED, CHANGED, status="drifted"),
+        audited("untried", UNTRIED, status="unknown"),
         AWAY,
     ]
-    assert [row.host.name for row in rows_of(fleet)] == ["away", "untried", "three", "one", "host2", "host10"]
+    names = [row.record["host"] for row in fleet_rows(fleet)]
+    assert names == ["away", "untried", "three", "one", "host2", "host10"]
 
 
 def test_names_are_sorted_by_their_numbers():
@@ -92,52 +114,35 @@ def test_names_are_sorted_by_their_numbers():
 
 
 def test_unreachable_host_is_a_row_without_values():
-    away = row(*AWAY)
-    assert (away.host.status, away.host.why, away.host.looked_at) == ("unreachable", "no route", "")
-    host = away.host
-    assert {host.memory, host.cpus, host.slots, host.channels, away.bar, away.toolchain_rank} == {None}
-
-
-def test_host_too_small_for_an_agent_has_memory_and_no_budget():
-    small = row(
-        {"host": "small", "status": "unknown", "why": "no agent fits", "items": []}, {"memory": {"total": 3 * GIB}}
-    )
-    assert (small.host.memory, small.host.budget, small.host.why) == (3 * GIB, None, "no agent fits")
+    away = row(AWAY)
+    assert (away.record["status"], away.why, away.view) == ("unreachable", "no route", NOT_SEEN)
+    assert {away.bar, away.toolchain_rank} == {None}
 
 
 def test_findings_are_sorted_by_severity_and_counted():
-    audited = record("h", SWAP, UNTRIED, *[CHANGED] * 25, status="drifted")
-    told = row(audited, observation())
-    assert (told.host.items, told.drifted, told.unknown) == (55 + 27, 25, 1)
-    assert told.findings == findings(CHANGED) * MOST_FINDINGS and told.more == 27 - MOST_FINDINGS
-    ordered = row(record("h", SWAP, UNTRIED, CHANGED), observation()).findings
-    assert ordered == findings(CHANGED, UNTRIED, SWAP)
+    told = row(audited("h", SWAP, UNTRIED, *[CHANGED] * 25, status="drifted"))
+    assert (told.items, told.drifted, told.unknown) == (55 + 27, 25, 1)
+    assert told.findings == (CHANGED,) * MOST_FINDINGS and told.more == 27 - MOST_FINDINGS
+    assert row(audited("h", SWAP, UNTRIED, CHANGED)).findings == (CHANGED, UNTRIED, SWAP)
 
 
 def test_incomplete_comparison_is_reported_once():
     left = [item("unknown", "file", f"/{number}", "not compared: no root") for number in range(50)]
-    ended = row({"host": "h", "status": "unknown", "why": "no root", "items": [*left, CHANGED]}, observation())
-    assert ended.findings == findings(CHANGED) and ended.more == 0
+    told = row(ended("h", "unknown", "no root", *left, CHANGED, seen=view()))
+    assert told.findings == (CHANGED,) and told.more == 0
 
 
-def test_toolchains_are_sorted_and_damage_is_marked():
-    fleet = [(record(name), observation()) for name in "abcd"]
-    trees = [seen["toolchains"]["/opt/nova-agent/toolchain"] for _audited, seen in fleet]
-    trees[0].update(toolchains=[{"channel": "1.92.0"}, {"channel": "nightly-2026-05-19"}])
-    trees[1].update(toolchains=[{"channel": "1.9.0"}], problems=["bin/rustc: is missing"])
-    trees[2].update(toolchains=[], present=False)
-    fleet[3][1]["toolchains"] = {}
-    shown = {row.host.name: (row.host.channels, row.host.damaged, row.toolchain_rank) for row in rows_of(fleet)}
-    assert shown == {
-        "a": ("1.92.0, nightly-2026-05-19", False, 2),
-        "b": ("1.9.0", True, 1),
-        "c": ("", True, 0),
-        "d": ("", False, 0),
+def test_toolchains_are_sorted():
+    fleet = [audited(channels, channels=channels) for channels in ("1.92.0, nightly-2026-05-19", "1.9.0", "")]
+    assert {row.record["host"]: row.toolchain_rank for row in fleet_rows(fleet)} == {
+        "1.92.0, nightly-2026-05-19": 2,
+        "1.9.0": 1,
+        "": 0,
     }
 
 
 def test_unknown_memory_of_sessions_is_shown():
-    assert row(record("h"), observation(taken=None)).bar.used is None
+    assert row(audited("h", used=None)).bar.used is None
 
 
 def test_the_fixture_fleet_has_every_kind_of_host():
