@@ -67,8 +67,9 @@ sub look_for_life {
   my $now = now();
   my $was_stopped = $now - $next_look > $every;    # this process was stopped too, for example by Ctrl-Z
   $next_look = $now + $every;
-  delete @queued{grep { !-d "/proc/$_" } keys %queued};
   return end_what_is_left() if $ended_for;
+  forget_ended();
+  give_slot_back();
   my ($cpu, $seen) = use_of(descendants());
   # cargo itself polls twice a second, so less than a thousandth of a CPU counts as idle.
   if ($progress || $was_stopped || !$seen || $seen ne $seen_before || 10 * ($cpu - $cpu_before) > ($now - $window) / 1000) {

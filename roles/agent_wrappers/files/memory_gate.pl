@@ -165,7 +165,7 @@ sub explain_end {
   } elsif ($signal == 11 && !length $output) {
     report("x $label\tended by signal 11 without a message");
   }
-  syswrite $to_supervisor, "-\n" unless $needs_no_permit;
+  syswrite $to_supervisor, "- $$\n" unless $needs_no_permit;
   if ($signal) {
     $SIG{$_} = 'DEFAULT' for 'HUP', 'INT', 'QUIT', 'TERM', 'PIPE';
     # prctl(PR_SET_DUMPABLE): a core file of this process could replace that of the command.

@@ -622,6 +622,15 @@ def test_copy_without_a_host_uses_cargo_on_path_and_has_no_pool(host: Host) -> N
     assert "no cargo on PATH" in host.cargo("build", script=copy, PATH=f"{copy.parent}:/usr/bin:/bin").err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user id")
+def test_system_calls_are_those_of_this_machine(shared_host: Host) -> None:
+    """Fedora's paths of perl do not name the machine. A wrong number was setreuid(2)."""
+    run = "BEGIN { @INC = '/usr/lib64/perl5' } do shift"
+    words = [shared_host.libexec / "cargo-command", "", 0, "", "0 0 ", "cargo build", "id", "-ru"]
+    out, err = shared_host.start("perl", "-e", run, *words).communicate(timeout=GUARD)
+    assert (out, err) == ("0\n", "")
+
+
 def test_two_scripts_alone_apply_the_cap_and_name_the_missing_files(host: Host) -> None:
     copy = copied(host, "run_limited.sh", "cargo_agent.sh")
     path = f"{program(host.root / 'laptop' / 'cargo', STAND_IN).parent}:/usr/bin:/bin"

@@ -344,6 +344,27 @@ def test_killed_command_returns_its_slot(two_slots: Bench) -> None:
     assert waiter.communicate(timeout=GUARD) == ("", "")
 
 
+def test_killed_gate_of_a_command_that_goes_on_returns_its_slot(tmp_path: Path) -> None:
+    """A `watch` or a test runner kills the processes of one round."""
+    with bench(pool(tmp_path, 64, slots=1, idle_seconds=3)) as made:
+        made.start(f'echo "$PPID" >"$TEST_ROOT/gate"; {HOLD}', do=f"({COMPILE}); {HOLD}")
+        os.kill(int(eventually(lambda: "".join(made.lines("gate")))), signal.SIGKILL)
+        eventually(lambda: made.host.value(SLOTS) == 1)
+        assert made.processes[0].poll() is None
+
+
+def test_slot_of_a_gate_that_was_killed_in_the_queue_is_returned(two_slots: Bench) -> None:
+    two_slots.hold("first")
+    two_slots.hold("second")
+    two_slots.start(do=f'{COMPILE.split(" ||")[0]} & echo "$!" >"$TEST_ROOT/gate"; wait; {HOLD}', name="watches")
+    eventually(lambda: two_slots.waiting(SLOTS) == 1)
+    os.kill(int(two_slots.lines("gate")[0]), signal.SIGKILL)
+    two_slots.processes[0].kill()
+    eventually(lambda: two_slots.waiting(SLOTS) == 0)
+    assert two_slots.start().communicate(timeout=GUARD) == ("", "")
+    assert two_slots.processes[2].poll() is None
+
+
 def test_changed_number_of_slots_applies_to_waiting_commands(two_slots: Bench) -> None:
     two_slots.hold("first")
     two_slots.hold("second")
