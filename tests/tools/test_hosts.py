@@ -192,7 +192,10 @@ def test_ssh_to_a_silent_host_ends() -> None:
     hosts("up", run)
     for group in Path("/sys/fs/cgroup").glob(f"**/nova-agent-test-hosts/{run}/host1/cgroup.freeze"):
         group.write_text("1")
-    done = subprocess.run([HOSTS, "ssh", run, "host1", "true"], capture_output=True, text=True, check=False)
+    patience = environment(TEST_HOSTS_PATIENCE="2")
+    done = subprocess.run(
+        [HOSTS, "ssh", run, "host1", "true"], capture_output=True, text=True, check=False, env=patience
+    )
     assert done.returncode == 255
     assert "timed out" in done.stderr
     hosts("down", run)

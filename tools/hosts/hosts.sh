@@ -15,7 +15,7 @@ for python in "${PYTHON:-}" python3 /usr/bin/python3; do
     exit 1
   }
   # sudo removes the environment, so pass the variables of the command line.
-  for name in HOME XDG_CACHE_HOME SUITE MIRROR TEST_HOSTS_OWNER TEST_HOSTS_RANGE http_proxy https_proxy; do
+  for name in HOME XDG_CACHE_HOME SUITE MIRROR TEST_HOSTS_OWNER TEST_HOSTS_RANGE TEST_HOSTS_PATIENCE http_proxy https_proxy; do
     [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
   done
   exec sudo -n env "${environment[@]}" "$python" -m testhosts "$@"

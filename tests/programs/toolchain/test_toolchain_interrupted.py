@@ -20,7 +20,7 @@ from mirror_server import Server
 from trees import Tree
 
 REQUESTS = 5  # rustup-init, a manifest, three components
-SAMPLES = 12  # changes to the file system at which a run is killed; NOVA_KILL_ALL=1: all
+SAMPLES = 6  # changes to the file system at which a run is killed; NOVA_KILL_ALL=1: all
 
 
 def kill(tree: Tree, run: subprocess.Popen[str]) -> None:

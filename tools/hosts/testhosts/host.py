@@ -24,7 +24,7 @@ SSH_OPTIONS = [
     "-oIdentitiesOnly=yes",
     "-oLogLevel=ERROR",
     # If the host does not answer, the command ends.
-    "-oConnectTimeout=15",
+    f"-oConnectTimeout={os.environ.get('TEST_HOSTS_PATIENCE', '15')}",
     "-oServerAliveInterval=15",
     "-oServerAliveCountMax=4",
 ]
