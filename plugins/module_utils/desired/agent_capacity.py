@@ -263,4 +263,5 @@ def _notes(
     if short:
         text = f"a container can't set them; set them on the machine that runs it: {', '.join(short)}"
         yield Note("kernel", "settings", text)
-    yield from sshd.notes(capacity.sshd, demand.agents, sshd_lines, bool(ours.sshd and not ours.controllers))
+    if ours.sshd:
+        yield from sshd.notes(capacity.sshd, demand.agents, sshd_lines, ours.controllers)

@@ -15,6 +15,8 @@ from .units import SSHD_FILE
 CHANNELS = 64  # sessions over one connection of ssh that one agent needs
 NEWCOMERS = 100  # connections of other users while all agents log in
 DEFAULT_STARTUPS, DEFAULT_CHANNELS = "10:30:100", 10
+CONNECTIONS = 2  # of one agent at the same time
+DEFAULT_CONNECTIONS = 64  # of a socket of systemd with Accept=yes
 PENALTIES_SINCE = (9, 8)
 
 # Reads the new file before the host's own configuration, in the same order as sshd. It creates what sshd needs to
@@ -55,6 +57,11 @@ def _of_others(sshd: Sshd, keyword: str) -> str:
     return next((given.value for given in sshd.settings.get(keyword, []) if given.path != SSHD_FILE), "")
 
 
+def _value(sshd: Sshd, keyword: str) -> str:
+    """The value that is in force; empty if no file sets it."""
+    return next((given.value for given in sshd.settings.get(keyword, [])), "")
+
+
 def _startups(value: str) -> tuple[int, int, int]:
     """MaxStartups as START:RATE:FULL, or one number."""
     parts = value.split(":")
@@ -81,7 +88,7 @@ def conditions(sshd: Sshd) -> Iterator[Condition]:
             yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
 
 
-def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], no_controllers: bool) -> Iterator[Note]:
+def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], controllers: tuple[str, ...]) -> Iterator[Note]:
     """What the collection can't correct. ``wanted`` is the result of ``lines``."""
     if wanted and sshd.version and not sshd.drop_ins:
         shown = ", ".join(f"{keyword} {value}" for keyword, value in wanted.items())
@@ -90,7 +97,16 @@ def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], no_controllers: bo
             f"`Include {posixpath.dirname(SSHD_FILE)}/*.conf`"
         )
         yield Note("sshd", "sshd_config", text)
-    if no_controllers and _version(sshd.version) >= PENALTIES_SINCE:
+    if _value(sshd, "accept").lower() in ("1", "yes", "y", "true", "t", "on"):
+        full = _count(_value(sshd, "maxconnections"), DEFAULT_CONNECTIONS)
+        most = min(full, _count(_value(sshd, "maxconnectionspersource"), 0) or full)  # 0: no limit
+        if most < CONNECTIONS * agents:
+            text = (
+                f"starts one sshd for each connection (Accept=yes) and refuses more than {most}, too few for {agents} agents: "
+                "`systemctl disable --now ssh.socket && systemctl enable --now ssh.service`"
+            )
+            yield Note("sshd", "ssh.socket", text)
+    if not controllers and _version(sshd.version) >= PENALTIES_SINCE:
         text = (
             "sshd blocks an address for some time after failed logins, and agents that log in from one machine share "
             "its address: list it in agent_capacity_controllers"

@@ -29,7 +29,7 @@ def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
         open_files=_open_files(kernel.get("fs.nr_open"), root),
         hard_limits={} if _may_raise(root) else _hard_limits(),
         most_tasks=_most_tasks(kernel, root),
-        user_tasks=_given("TasksMax", drop_ins([f"{folder}/user-.slice.d" for folder in FOLDERS], root), root),
+        user_tasks=_given("TasksMax", drop_ins(_folders("user-.slice.d"), root), root),
         own_tasks=_own_tasks(agents, root),
         sessions=_given(
             "SessionsMax", [LOGIND, *drop_ins([f"{folder}/logind.conf.d" for folder in LOGIND_FOLDERS], root)], root
@@ -64,6 +64,12 @@ def _most_tasks(kernel: dict[str, Setting], root: str) -> int | None:
     return min([*known, *([int(pids)] if pids.isdecimal() else [])], default=None)
 
 
+def _folders(*names: str) -> list[str]:
+    """The folders of drop-ins of a slice. Those of all slices come last."""
+    own = [f"{folder}/{name}" for folder in FOLDERS for name in names]
+    return [*own, *(f"{folder}/slice.d" for folder in FOLDERS)]
+
+
 def _own_tasks(agents: Iterable[str], root: str) -> dict[str, Given]:
     """By account: TasksMax in a drop-in of its own slice that is read after those of all accounts."""
     own = {os.path.basename(path) for folder in FOLDERS for path in find(f"{folder}/user-*.slice.d", root)}
@@ -71,7 +77,7 @@ def _own_tasks(agents: Iterable[str], root: str) -> dict[str, Given]:
     for uid, name in user_ids(agents).items() if own else ():
         drops = f"user-{uid}.slice.d"
         if drops in own:
-            paths = drop_ins([f"{folder}/{one}" for folder in FOLDERS for one in (drops, "user-.slice.d")], root)
+            paths = drop_ins(_folders(drops, "user-.slice.d"), root)
             given = _given("TasksMax", paths, root)
             if given and f"/{drops}/" in given[-1].path:
                 found[name] = given[-1]

@@ -11,7 +11,7 @@ from ..desired.units import CONTROL, DROP_IN, FOLDERS
 from .files import below, exists, find, read_text
 
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
-OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service")
+OF_USERS = ("-.slice", "user.slice", "user-.slice", "slice", "user@.service", "service")  #: The folder slice.d is for all slices.
 
 _KILL = re.compile(r"^\s*ManagedOOM(?:Swap|MemoryPressure)\s*=\s*kill\s*$", re.MULTILINE)
 _LIMIT = re.compile(r"^\s*(?:Memory(?:Max|High|SwapMax|Min)|TasksMax)\s*=", re.MULTILINE)
@@ -41,9 +41,10 @@ def observe_overrides(root: str = "/") -> dict[str, list[str]]:
             if re.fullmatch(r"user(-.*)?\.slice|user@.*\.service", unit):
                 found.setdefault(unit, []).append(path)
     for folder in FOLDERS:
-        for path in _files(folder, "user.slice.d/*.conf", root):
-            if os.path.basename(path) > DROP_IN and _LIMIT.search(read_text(path, root)):
-                found.setdefault("user.slice", []).append(path)
+        for drops in ("user.slice.d", "slice.d"):
+            for path in _files(folder, f"{drops}/*.conf", root):
+                if os.path.basename(path) > DROP_IN and _LIMIT.search(read_text(path, root)):
+                    found.setdefault("user.slice", []).append(path)
     return found
 
 

@@ -10,16 +10,19 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ..desired.units import SSHD_FILE
+from ..desired.units import FOLDERS, SSHD_FILE
 from ..observed.shapes import Given, Sshd
 from .files import exists, find, read_text
+from .kernel import drop_ins
 
 CONFIG = "/etc/ssh/sshd_config"
 DPKG_STATUS = "/var/lib/dpkg/status"
 KEYWORDS = ("maxstartups", "maxsessions", "persourcemaxstartups", "persourcepenaltyexemptlist")
 DEEPEST = 8  # levels of included files
+SOCKET = "ssh.socket"
 
 _KEYWORD = re.compile(r"(\w+)(?:\s*=\s*|\s+)(.*)")
+_SOCKET_KEYWORD = re.compile(r"^\s*(Accept|MaxConnections|MaxConnectionsPerSource)\s*=\s*(\S+)\s*$", re.MULTILINE)
 _VERSION = re.compile(r"^Package: openssh-server\n(?:.+\n)*?Version: (?:\d+:)?(\d+(?:\.\d+)*)", re.MULTILINE)
 
 
@@ -38,13 +41,25 @@ def observe_sshd(root: str = "/") -> Sshd:
     if not exists(CONFIG, root):
         return Sshd()
     found: dict[str, list[Given]] = {}
-    drop_ins = False
+    reads = False
     for line in _lines(root, CONFIG):
         if line.keyword in KEYWORDS:
             found.setdefault(line.keyword, []).append(Given(line.path, line.value))
         elif line.keyword == "include":
-            drop_ins = drop_ins or any(PurePosixPath(SSHD_FILE).match(_absolute(one)) for one in line.value.split())
-    return Sshd(_version(root), drop_ins, found)
+            reads = reads or any(PurePosixPath(SSHD_FILE).match(_absolute(one)) for one in line.value.split())
+    return Sshd(_version(root), reads, {**found, **_socket(root)})
+
+
+def _socket(root: str) -> dict[str, list[Given]]:
+    """The keywords of an enabled ssh.socket, the last value first, because it is in force."""
+    if not any(find(f"{folder}/*.wants/{SOCKET}", root) for folder in FOLDERS):
+        return {}
+    main = [path for folder in FOLDERS for path in find(f"{folder}/{SOCKET}", root)][:1]
+    found: dict[str, list[Given]] = {}
+    for path in [*main, *drop_ins([f"{folder}/{SOCKET}.d" for folder in FOLDERS], root)]:
+        for keyword, value in _SOCKET_KEYWORD.findall(read_text(path, root)):
+            found.setdefault(keyword.lower(), []).insert(0, Given(path, value))
+    return found
 
 
 def _version(root: str) -> str:

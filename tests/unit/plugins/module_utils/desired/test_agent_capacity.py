@@ -150,6 +150,24 @@ def test_controllers_are_exempt_if_sshd_supports_it():
 
 
 @pytest.mark.parametrize(
+    ("socket", "refused"),
+    [
+        ({}, ""),
+        ({"accept": "no"}, ""),
+        ({"accept": "yes"}, "64"),
+        ({"accept": "True", "maxconnections": "300"}, "300"),
+        ({"accept": "yes", "maxconnections": "1000"}, ""),
+        ({"accept": "yes", "maxconnections": "1000", "maxconnectionspersource": "5"}, "5"),
+    ],
+)
+def test_socket_that_refuses_connections_is_named(socket, refused):
+    seen = observed(sshd=Sshd("9.2", True, {key: [Given("/x", value)] for key, value in socket.items()}))
+    notes = [note.text for note in wanted(agent_capacity, seen).notes if note.name == "ssh.socket"]
+    assert [f"more than {refused}," in text for text in notes] == [True] * bool(refused)
+    assert not [note for note in wanted(agent_capacity, seen, agent_capacity_sshd=False).notes if note.kind == "sshd"]
+
+
+@pytest.mark.parametrize(
     ("tasks", "count", "wanted_tasks"),
     [
         (DEFAULTS, "accounts", None),

@@ -112,6 +112,16 @@ def test_what_sshd_includes(tmp_path, write, text, reads, sessions):
     assert [given.value for given in found.settings.get("maxsessions", [])] == sessions
 
 
+def test_last_values_of_an_enabled_socket_of_sshd_are_in_force(tmp_path, write):
+    write("/etc/ssh/sshd_config", "UsePAM yes\n")
+    write("/usr/lib/systemd/system/ssh.socket", "[Socket]\nListenStream=22\nAccept=yes\nMaxConnections=100\n")
+    write("/etc/systemd/system/ssh.socket.d/50-x.conf", "[Socket]\nMaxConnections = 200\n#MaxConnectionsPerSource=3\n")
+    assert observe_sshd(str(tmp_path)).settings == {}  # it is not enabled
+    write("/etc/systemd/system/sockets.target.wants/ssh.socket", "")
+    found = observe_sshd(str(tmp_path)).settings
+    assert {keyword: given[0].value for keyword, given in found.items()} == {"accept": "yes", "maxconnections": "200"}
+
+
 def test_oomd_is_reported_if_it_runs_and_kills_sessions(tmp_path, write):
     write("/usr/lib/systemd/system/user@.service.d/10-oomd.conf", "[Service]\nManagedOOMMemoryPressure=kill\n")
     assert observe_oomd(str(tmp_path)) == []
@@ -132,7 +142,10 @@ def test_later_drop_ins_with_limits_are_found(tmp_path, write):
     write("/etc/systemd/system/user.slice.d/10-local.conf", "[Slice]\nMemoryMax=2G\n")
     write("/etc/systemd/system/user.slice.d/90-nova-agent.conf", "[Slice]\nMemoryMax=3G\n")
     write("/etc/systemd/system/user.slice.d/99-other.conf", "[Slice]\n# MemoryMax=1G\nCPUWeight=50\n")
-    assert observe_overrides(str(tmp_path)) == {"user.slice": [later]}
+    of_all = "/etc/systemd/system/slice.d/99-local.conf"
+    write(of_all, "[Slice]\nTasksMax=77\n")
+    assert observe_overrides(str(tmp_path)) == {"user.slice": [later, of_all]}
+    assert capacity.observe_capacity(str(tmp_path)).user_tasks == [Given(of_all, "77")]
 
 
 def test_file_with_two_names_is_found_once(tmp_path, write):
