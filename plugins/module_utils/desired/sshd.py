@@ -102,8 +102,8 @@ def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], controllers: tuple
         most = min(full, _count(_value(sshd, "maxconnectionspersource"), 0) or full)  # 0: no limit
         if most < CONNECTIONS * agents:
             text = (
-                f"starts one sshd for each connection (Accept=yes) and refuses more than {most}, too few for {agents} agents: "
-                "`systemctl disable --now ssh.socket && systemctl enable --now ssh.service`"
+                f"starts one sshd for each connection (Accept=yes) and refuses more than {most}, too few for {agents} "
+                "agents: `systemctl disable --now ssh.socket && systemctl enable --now ssh.service`"
             )
             yield Note("sshd", "ssh.socket", text)
     if not controllers and _version(sshd.version) >= PENALTIES_SINCE:

@@ -11,7 +11,8 @@ from ..desired.units import CONTROL, DROP_IN, FOLDERS
 from .files import below, exists, find, read_text
 
 OOMD = "sys/fs/cgroup/system.slice/systemd-oomd.service"
-OF_USERS = ("-.slice", "user.slice", "user-.slice", "slice", "user@.service", "service")  #: The folder slice.d is for all slices.
+# slice.d and service.d are for all slices and services.
+OF_USERS = ("-.slice", "user.slice", "user-.slice", "user@.service", "slice", "service")
 
 _KILL = re.compile(r"^\s*ManagedOOM(?:Swap|MemoryPressure)\s*=\s*kill\s*$", re.MULTILINE)
 _LIMIT = re.compile(r"^\s*(?:Memory(?:Max|High|SwapMax|Min)|TasksMax)\s*=", re.MULTILINE)

@@ -98,6 +98,11 @@ def test_removed_working_directory_ends_the_command(shared_host: Host) -> None:
 
 
 def test_options_of_perl_do_not_change_the_gate(shared_host: Host) -> None:
-    for env in ({"PERL5OPT": "-Mno_such_module"}, {"PERL5OPT": "-Mstrict"}, {"PERL_UNICODE": "SDA"}):
+    for env in (
+        {"PERL5OPT": "-Mno_such_module"},
+        {"PERL5OPT": "-Mstrict"},
+        {"PERL_UNICODE": "SDA"},
+        {"PERLIO": ":utf8"},
+    ):
         result = shared_host.cargo("build", **env)
         assert (result.status, result.err) == (0, "") and not env.keys() & result.env.keys()
