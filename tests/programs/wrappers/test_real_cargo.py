@@ -81,6 +81,17 @@ def test_program_of_cargo_run_holds_no_permit(real: Host) -> None:
     assert running.returncode == 7
 
 
+def test_env_table_of_cargo_disables_the_gate(real: Host) -> None:
+    place = crate(real)
+    program(place / ".cargo" / "config.toml", 'env.NOVA_CARGO_GATE = {value = "", force = true}\n')
+    take = f"semop {real.set}, pack 's!*', {FREE}, -{real.value(FREE)}, 010000; syswrite STDOUT, qq(x\\n); sleep 1000"
+    with real.start("perl", "-e", take) as holder:
+        assert holder.stdout and holder.stdout.readline() == "x\n"
+        result = real.cargo("build", cwd=place)
+        holder.kill()
+    assert result.status == 0, result.err
+
+
 def test_command_that_waits_for_the_lock_of_cargo_holds_no_slot(real: Host) -> None:
     place = crate(real)
     assert real.cargo("build", cwd=place).status == 0
