@@ -47,7 +47,7 @@ class Hit(TypedDict):
 class Ledger(TypedDict):
     measured_at: float  #: Seconds since the epoch.
     waits: Waits
-    hits: list[Hit]  #: The largest share first.
+    hits: list[Hit]  #: Those of most accounts first, then the largest share.
 
 
 @dataclass(frozen=True)
@@ -140,24 +140,25 @@ def _hits(records: Sequence[Record]) -> list[Hit]:
     for record in records:
         if record.hit:
             groups.setdefault((record.hit, record.command), []).append(record)
-    found: list[Hit] = []
+    found: list[tuple[int, Hit]] = []
     for (process, command), hits in groups.items():
         same = [record for record in records if record.command == command]
         accounts = {record.account for record in same}
         shares = [_share(account, hits, same) for account in accounts]
         cap = max(record.cap for record in hits)
-        found.append(
-            {
-                "process": process,
-                "command": command,
-                "cap": cap,
-                "hit": len(hits),
-                "of": len(same),
-                "share": round(1000 * sum(shares) / len(shares)),
-                "enough": min((record.cap for record in same if record.passed and record.cap > cap), default=None),
-            }
-        )
-    return sorted(found, key=lambda hit: (-hit["share"], hit["process"], hit["command"]))[:MOST_HITS]
+        hit: Hit = {
+            "process": process,
+            "command": command,
+            "cap": cap,
+            "hit": len(hits),
+            "of": len(same),
+            "share": round(1000 * sum(shares) / len(shares)),
+            "enough": min((record.cap for record in same if record.passed and record.cap > cap), default=None),
+        }
+        found.append((len({record.account for record in hits}), hit))
+    # An account can invent commands that always die, but not the accounts of others.
+    found.sort(key=lambda one: (-one[0], -one[1]["share"], one[1]["process"], one[1]["command"]))
+    return [hit for _accounts, hit in found[:MOST_HITS]]
 
 
 def _share(account: str, hits: Sequence[Record], same: Sequence[Record]) -> float:

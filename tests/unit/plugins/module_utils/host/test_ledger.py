@@ -61,6 +61,14 @@ def test_account_with_many_records_has_the_same_weight():
     assert hit["share"] == waits["hit_share"] == 32  # one of 31 accounts
 
 
+def test_commands_of_several_accounts_come_before_those_of_one():
+    dies = entry(HIT="link nova", ENDED="exit 101")
+    honest = [record for number in range(10) for record in records(f"agent{number}", dies, *[ENTRY] * 30)]
+    invented = [entry(COMMAND=f"cargo build -p x{number}", HIT="link x") for number in range(50)]
+    hits = summary([*honest, *records("liar", *invented)])["hits"]
+    assert (hits[0]["process"], hits[0]["share"], len(hits)) == ("link nova", 32, 20)
+
+
 def test_deaths_at_the_cap_are_counted_with_a_sufficient_cap():
     build = {"COMMAND": "cargo build -p nova-lsp"}
     dies = entry(**build, HIT="link nova-lsp", ENDED="exit 101")
