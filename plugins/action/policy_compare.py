@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -39,7 +39,7 @@ class ActionModule(PolicyAction):
         compared = self.compare(policy, self.look(policy, variables), roles, variables)
         return {"roles": roles, **self._compared(policy, compared, roles)}
 
-    def _compared(self, policy: Policy, compared: Compared, roles: Iterable[str]) -> dict[str, Any]:
+    def _compared(self, policy: Policy, compared: Compared, roles: Sequence[str]) -> dict[str, Any]:
         """The result for site and the roles."""
         result, host = compared.result, compared.host
         plan = agent_policy.plan_of(policy, host.observed)
@@ -57,8 +57,8 @@ class ActionModule(PolicyAction):
             "packages": [item.name for item in result.of("package")],
             "toolchain": agent_toolchain.module_options(policy) if result.of("toolchain") else {},
             "audit_logs": bool(result.of("audit log")),
-            "seeds": agent_warm.unwanted(policy, host.observed.manifest),
-            "ceiling_blocked": agent_ceiling.blocked(policy, host),
+            "seeds": agent_warm.unwanted(policy, host.observed.manifest) if agent_warm.ROLE in roles else [],
+            "ceiling_blocked": agent_ceiling.ROLE in roles and agent_ceiling.blocked(policy, host),
             "ceiling_offered": agent_ceiling.offered(policy, host),
             "summary": summary_lines(policy, host),
         }

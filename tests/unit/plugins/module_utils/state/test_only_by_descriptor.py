@@ -51,7 +51,7 @@ FILE_MODULES = {
 }  # fmt: skip
 ALLOWED_TASKS = {
     "agent_toolchain/tasks/packages.yml": "apt's proxy in root's /run",
-    "agent_warm/tasks/seeds.yml": "removes seeds from root's folder",
+    "agent_policy/tasks/apply.yml": "removes seeds from root's folder",
 }
 
 
