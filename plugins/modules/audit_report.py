@@ -40,16 +40,4 @@ EXAMPLES = r"""
   run_once: true
 """
 
-RETURN = r"""
-msg:
-  description: The lines of the table; with O(page), its last line and the path of the page.
-  returned: success
-  type: list
-  elements: str
-problems:
-  description: Reasons why a report could not be written, one line each. The task does not fail, so that the play can
-    set the result of each host.
-  returned: success
-  type: list
-  elements: str
-"""
+RETURN = r"""#"""

@@ -90,31 +90,7 @@ EXAMPLES = r"""
       - role: example
 """
 
-RETURN = r"""
-changed_paths:
-  description: Paths that were written or removed, or in check mode would be.
-  returned: always
-  type: list
-  elements: str
-  sample: [/opt/example/bin/hello.sh, /usr/local/bin/hello]
-changed_units:
-  description: What was done with units.
-  returned: always
-  type: list
-  elements: str
-  sample: [daemon-reload, start nova-agent-sweep.timer]
-kept:
-  description: Paths that are no longer wanted but stay, because they were edited or are not empty.
-  returned: always
-  type: list
-  elements: str
-pending:
-  description: In check mode, owners of files that do not exist yet, and that a run would have to create first.
-  returned: always
-  type: list
-  elements: str
-  sample: ["group nova-agents does not exist (/var/lib/nova-agent/audit)"]
-"""
+RETURN = r"""#"""
 
 import shlex
 from dataclasses import asdict

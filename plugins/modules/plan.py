@@ -39,15 +39,4 @@ EXAMPLES = r"""
     agents: 1000
 """
 
-RETURN = r"""
-msg:
-  description: The answers, as lines.
-  returned: success
-  type: list
-  elements: str
-problems:
-  description: For each host that can't be planned, its name and the reason.
-  returned: success
-  type: list
-  elements: str
-"""
+RETURN = r"""#"""

@@ -40,24 +40,4 @@ EXAMPLES = r"""
     roles: [agent_policy, agent_limits]
 """
 
-RETURN = r"""
-contacted:
-  description: Whether the host was contacted a second time.
-  returned: success
-  type: bool
-changed_paths:
-  description: The first ten paths that were written or removed, or would be in check mode, and the number of others.
-  returned: if the host was contacted a second time
-  type: list
-  elements: str
-changed_units:
-  description: Changes of systemd units.
-  returned: if the host was contacted a second time
-  type: list
-  elements: str
-kept:
-  description: Paths that are no longer wanted but stay, because they were edited or have other content.
-  returned: if the host was contacted a second time
-  type: list
-  elements: str
-"""
+RETURN = r"""#"""

@@ -57,69 +57,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differs:
-  description: Whether anything drifted or could not be checked.
+  description: Whether anything drifted or could not be checked. The playbooks use the other values.
   returned: success, without O(audit)
   type: bool
-remaining:
-  description: The roles whose files and units are to be brought to the desired state after the accounts.
-  returned: success, without O(audit)
-  type: list
-  elements: str
-accounts:
-  description: Changes of accounts that are needed - C(pending), C(group), C(users), C(members), C(leavers).
-  returned: success, without O(audit)
-  type: dict
-packages:
-  description: Packages that are missing.
-  returned: success, without O(audit)
-  type: list
-  elements: str
-roles:
-  description: The roles that were selected; with O(retire), those of the manifest.
-  returned: success, without O(audit)
-  type: list
-  elements: str
-toolchain:
-  description: Options of M(nova.agent_host.rustup_toolchain) if the toolchain differs, else empty.
-  returned: success, without O(audit)
-  type: dict
-audit_logs:
-  description: Whether an AI audit log differs.
-  returned: success, without O(audit)
-  type: bool
-seeds:
-  description: Folders of seeds that are no longer wanted; with O(retire), all of them.
-  returned: success, without O(audit)
-  type: list
-  elements: str
-accounts_of_seeds:
-  description: With O(retire), the folders of the accounts that built seeds.
-  returned: success, with O(retire)
-  type: list
-  elements: str
-ceiling_blocked:
-  description: Whether more memory is in use than the ceiling allows.
-  returned: success, without O(audit)
-  type: bool
-ceiling_offered:
-  description: Whether the host could have a ceiling but has none.
-  returned: success, without O(audit)
-  type: bool
-summary:
-  description: The number of agents that fit on the host, and notes.
-  returned: success, without O(audit)
-  type: list
-  elements: str
 status:
   description: V(ok), V(drifted), V(unknown) or V(unreachable).
-  returned: with O(audit)
-  type: str
-broken:
-  description: Whether the host could not be compared completely.
-  returned: with O(audit)
-  type: bool
-record:
-  description: A file on the controller with the items. It is removed when the run ends.
   returned: with O(audit)
   type: str
 """

@@ -28,10 +28,4 @@ EXAMPLES = r"""
   run_once: true
 """
 
-RETURN = r"""
-msg:
-  description: A line for all hosts with the same summary, and how the run ended.
-  returned: success
-  type: list
-  elements: str
-"""
+RETURN = r"""#"""
