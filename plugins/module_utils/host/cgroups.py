@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from collections.abc import Iterable
 
 from ..observed.shapes import Ceiling, Usage
 from .files import exists, find, list_folder, read_text
-from .members import group_members
+from .members import group_members, user_ids
 
 ADMINISTRATORS = ("sudo", "admin", "wheel")  # groups whose members may become root
 CGROUPS = "sys/fs/cgroup"
@@ -69,10 +68,4 @@ def _limit(path: str) -> int | None:
 def _administrators(names: set[str], agents: frozenset[str]) -> dict[str, int]:
     for group in ADMINISTRATORS:
         names.update(group_members(group) or [])
-    found = {}
-    for name in sorted(names - agents):
-        try:
-            found[name] = pwd.getpwnam(name).pw_uid
-        except KeyError:
-            continue
-    return found
+    return {name: uid for uid, name in user_ids(sorted(names - agents)).items()}

@@ -1,6 +1,7 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Read files of the system below a given root. A file that exists and can't be read is an error, never empty."""
+"""Read files of the system below a given root, and write a file of root as a whole. A file that exists and can't be
+read is an error, never empty."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import fnmatch
 import glob
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 CHUNK = 1 << 20  # characters; the kernel refuses to read more of /proc/sys at a time
@@ -54,6 +56,24 @@ def find(pattern: str, root: str = "/") -> list[str]:
         else:
             found = [f"{folder}/{part}" for folder in found]
     return sorted(path for path in found if exists(path, root))
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file with mode 0644 in a folder of root, completely or not at all. Raises OSError with ``path``."""
+    new = f"{path}.new"
+    try:
+        with open(
+            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644), "wb"
+        ) as file:
+            os.fchmod(file.fileno(), 0o644)  # independent of the umask
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(new)
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _names(folder: str) -> list[str]:

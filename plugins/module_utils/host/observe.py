@@ -22,7 +22,7 @@ from ..state.record import observe_record
 from ..state.survey import Survey
 from ..text import safe_text
 from ..toolchain.state import observe_toolchain
-from ..warm.seeds import Seed, folders, read_seeds
+from ..warm.seeds import folders, read_seeds
 from .capacity import observe_capacity
 from .cgroups import observe_ceiling
 from .disks import observe_disks
@@ -81,7 +81,7 @@ def look(asked: Question) -> Observation:
         disks=observe_disks(),
         programs=count_programs(accounts.members, asked.programs),
         capacity=observe_capacity(agents=agents),
-        warm=observe_seeds(manifest, asked.deep),
+        warm=[seed for folder in folders(manifest) for seed in read_seeds(f"{folder}/seeds", asked.deep)],
         deep=observe_deep(agents) if asked.deep else None,
     )
 
@@ -96,11 +96,6 @@ def observe_deep(agents: Sequence[str]) -> Deep:
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:
     """The state of every path of the manifest, and of ``more``."""
     return Survey([*(path for path, _record in manifest.records()), *more], manifest.knows_content).found
-
-
-def observe_seeds(manifest: Manifest, deep: bool) -> list[Seed]:
-    """The seeds of role agent_warm. With ``deep``, each of their files is checked."""
-    return [seed for folder in folders(manifest) for seed in read_seeds(f"{folder}/seeds", deep)]
 
 
 def observe_audit_logs(logs: Sequence[tuple[str, str]]) -> list[AuditLogFinding]:
@@ -133,23 +128,24 @@ def observe_accounts(group: str, users: Iterable[str], records: str) -> Accounts
     """The agents' group and accounts, and the login user. ``records`` is the folder with the record of what earlier
     applies created."""
     record = _read_record(os.path.join(records, ACCOUNTS_RECORD))
-    accounts = {name: _user(name) for name in users}
+    found, accounts = _group(group), {name: _user(name) for name in users}
     # Some directory services list the groups of an account, but not the members of a group.
     more = [name for name, account in accounts.items() if group in account.groups]
     return Accounts(
-        group_id=_group_id(group),
+        group_id=found.gr_gid if found else None,
         group_is_local=is_local_group(group),
         members=list(dict.fromkeys([*(group_members(group) or []), *more])),
         users=accounts,
         login_user=login_user(),
         record=record,
-        memberships={name: _added_members(name) for name in record.members},
+        # An account can't leave its primary group.
+        memberships={name: list(one.gr_mem) if (one := _group(name)) else [] for name in record.members},
     )
 
 
-def _group_id(group: str) -> int | None:
+def _group(name: str) -> grp.struct_group | None:
     try:
-        return grp.getgrnam(group).gr_gid
+        return grp.getgrnam(name)
     except KeyError:
         return None
 
@@ -157,14 +153,6 @@ def _group_id(group: str) -> int | None:
 def is_local_group(group: str, file: str = "/etc/group") -> bool:
     with open(file, encoding="utf-8", errors="replace") as lines:
         return any(line.startswith(f"{group}:") for line in lines)
-
-
-def _added_members(group: str) -> list[str]:
-    """The accounts that can be removed from a group. An account can't leave its primary group."""
-    try:
-        return list(grp.getgrnam(group).gr_mem)
-    except KeyError:
-        return []
 
 
 def _read_record(path: str) -> AccountsRecord:

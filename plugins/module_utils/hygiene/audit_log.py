@@ -21,7 +21,7 @@ from ..host.child import Rights, acting_as, each
 from ..state.look import opened_own_folder
 from ..state.paths import StateError
 from ..text import LONGEST_PATH, MOST, safe_text
-from .folders import open_folder
+from .folders import opened_path
 from .policy import AuditLog
 from .targets import account_name
 
@@ -77,10 +77,10 @@ def _ensure(log: AuditLog, repair: bool) -> list[Finding]:
     except KeyError:
         return [Finding(path, "ownerless", f"this host has no account {owner}: create it, or set another owner")]
     try:
-        folder = open_folder(posixpath.dirname(path))
-        ours = _is_root_alone(posixpath.dirname(path), folder)
-        with acting_as(Rights.of(os.geteuid() if ours else account.pw_uid)):
-            return _Log(path, folder, account, ours, repair).ensure()
+        with opened_path(posixpath.dirname(path)) as folder:
+            ours = _is_root_alone(posixpath.dirname(path), folder)
+            with acting_as(Rights.of(os.geteuid() if ours else account.pw_uid)):
+                return _Log(path, folder, account, ours, repair).ensure()
     except ValueError as error:
         return [Finding(path, "refused", str(error))]
     except OSError as error:

@@ -19,7 +19,7 @@ from ..host.mounts import read_mounts
 from ..host.space import Space, space_at
 from ..text import LONGEST_PATH, MOST, safe_text
 from .clean import empty_folder, hold_locks, release, remove_target
-from .folders import MissingError, SkipError, mounted_below, open_below, open_folder
+from .folders import MissingError, SkipError, mounted_below, open_below, opened_path
 from .measure import Measure, measure
 from .places import Look, Place
 from .swept import Folder, Swept
@@ -60,8 +60,7 @@ class Survey:
         swept = Swept(path)
         try:
             with ExitStack() as stack:
-                workspace = open_folder(path)
-                stack.callback(os.close, workspace)
+                workspace = stack.enter_context(opened_path(path))
                 if os.fstat(workspace).st_dev not in self.devices:
                     return
                 try:
@@ -118,8 +117,7 @@ def clean_again(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
     swept.outcome, swept.size = "skipped", None
     try:
         with ExitStack() as stack:
-            workspace = open_folder(folder.workspace)
-            stack.callback(os.close, workspace)
+            workspace = stack.enter_context(opened_path(folder.workspace))
             if os.fstat(workspace).st_uid != folder.uid:
                 raise SkipError("its workspace belongs to another account now")
             stack.enter_context(acting_as(Rights.of(folder.uid)))

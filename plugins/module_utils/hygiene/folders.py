@@ -44,6 +44,16 @@ def open_folder(path: str) -> int:
     return folder
 
 
+@contextmanager
+def opened_path(path: str) -> Iterator[int]:
+    """``open_folder``, closed at the end."""
+    folder = open_folder(path)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
 def _reason(folder: int, name: str, path: str, error: OSError) -> SkipError:
     try:
         leads_to = os.readlink(name, dir_fd=folder)

@@ -22,7 +22,7 @@ from ..host.child import answer, each
 from ..host.members import group_members
 from ..host.mounts import read_mounts
 from ..host.space import Space, space_at
-from .folders import WILDCARD, MissingError, SkipError, mount_of, open_folder
+from .folders import WILDCARD, MissingError, SkipError, mount_of, opened_path
 from .policy import Workspaces
 
 EXPAND_SECONDS = 60.0  # for root's folders in a pattern
@@ -101,19 +101,15 @@ def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[
         yield path, parts
         return
     try:
-        folder = open_folder(path)
+        with opened_path(path) as folder:
+            found = os.fstat(folder)
+            wild = WILDCARD.search(parts[0])
+            if found.st_uid != 0 or (wild and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+                raise SkipError("other accounts choose its names")
+            names = sorted(matching(folder, parts[0], itertools.count())) if wild else [parts[0]]
     except SkipError:
         yield path, parts
         return
-    try:
-        found = os.fstat(folder)
-        wild = WILDCARD.search(parts[0])
-        if found.st_uid != 0 or (wild and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-            yield path, parts
-            return
-        names = sorted(matching(folder, parts[0], itertools.count())) if wild else [parts[0]]
-    finally:
-        os.close(folder)
     for name in names:
         yield from _below_root(posixpath.join(path, name), parts[1:])
 
@@ -135,32 +131,22 @@ def _look_at(place: Place) -> dict[str, Any]:
     problems: list[tuple[str, str]] = []
     read = iter(range(MOST_NAMES))
     uid = 0
-    with suppress(SkipError):
-        base = open_folder(place.path)
+    with suppress(SkipError), opened_path(place.path) as base:
         uid = os.fstat(base).st_uid
-        os.close(base)
     for path in itertools.islice(_expand(place.path, place.rest, read), MOST_WORKSPACES + 1):
         try:
-            folder = open_folder(path)
-        except MissingError as error:
-            if place.named:
-                problems.append((path, str(error)))
-            continue
+            with opened_path(path) as folder:
+                device = os.fstat(folder).st_dev
+                if device not in disks:
+                    disks[device] = mount_of(folder), space_at(folder)
         except SkipError as error:
-            problems.append((path, str(error)))
-            continue
-        device = os.fstat(folder).st_dev
-        if device not in disks:
-            disks[device] = mount_of(folder), space_at(folder)
-        os.close(folder)
-        workspaces.append(path)
+            if place.named or not isinstance(error, MissingError):
+                problems.append((path, str(error)))
+        else:
+            workspaces.append(path)
     if len(workspaces) > MOST_WORKSPACES or next(read, None) is None:
-        problems.append(
-            (
-                place.path,
-                f"it has more than {MOST_WORKSPACES:,} workspaces or {MOST_NAMES:,} names: the rest is left out",
-            )
-        )
+        why = f"it has more than {MOST_WORKSPACES:,} workspaces or {MOST_NAMES:,} names: the rest is left out"
+        problems.append((place.path, why))
     return {"uid": uid, "workspaces": sorted(workspaces[:MOST_WORKSPACES]), "disks": disks, "problems": problems}
 
 
@@ -172,12 +158,9 @@ def _expand(path: str, parts: tuple[str, ...], read: Iterator[int]) -> Iterator[
     names = [parts[0]]
     if WILDCARD.search(parts[0]):
         try:
-            folder = open_folder(path)
+            with opened_path(path) as folder:
+                names = sorted(matching(folder, parts[0], read))
         except SkipError:
             return
-        try:
-            names = sorted(matching(folder, parts[0], read))
-        finally:
-            os.close(folder)
     for name in names:
         yield from _expand(posixpath.join(path, name), parts[1:], read)

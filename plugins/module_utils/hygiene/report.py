@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -73,12 +72,3 @@ def made(
             for disk, space in disks
         ],
     }
-
-
-def save(path: str, report: Mapping[str, Any]) -> None:
-    """Write the report completely or not at all."""
-    beside = f"{path}.new"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "w") as file:
-        json.dump(report, file)
-        os.fchmod(file.fileno(), 0o644)
-    os.replace(beside, path)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from ..host.files import write_whole
 from ..text import LONGEST_PATH, outgoing, safe_text
 from . import report
 from .policy import HygieneError, load_policy, target_max
@@ -58,7 +59,8 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     if turn is not None:
         disks = [(disk, sweep.spaces[device]) for device, disk in sweep.disks.items()]
         swept_folders = {**sweep.kept, **{one.path: one for one in folders if one.size is not None}}
-        report.save(policy.report, report.made(before, swept_folders.values(), disks, not options.free_space))
+        made = report.made(before, swept_folders.values(), disks, not options.free_space)
+        write_whole(policy.report, json.dumps(made).encode())
         os.close(turn)
     return int(any(swept.outcome == "failed" for swept in folders))
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..host.files import write_whole
 from ..observed.decode import decode, decode_fields
 from ..version import COLLECTION, VERSION
 from .paths import ABSENT, KINDS, PathState
@@ -101,7 +101,8 @@ class Manifest:
     @classmethod
     def decode(cls, data: object, where: str) -> Manifest:
         """Raises DecodeError. The answer of a host is not trusted."""
-        return cls(decode(_Answer, data, where).roles)
+        roles = decode(_Answer, data, where).roles
+        return cls({name: role for name, role in roles.items() if not role.empty})
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -132,20 +133,7 @@ class Manifest:
         if not os.path.isdir(folder):
             os.makedirs(folder)
             os.chmod(folder, 0o755)  # independent of the umask: agent-status reads it
-        temporary = f"{path}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            with open(os.open(temporary, flags, 0o644), "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o644)
-                json.dump(data, file, indent=1, sort_keys=True)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise OSError(error.errno, error.strerror, path) from error  # with the path that users know
+        write_whole(path, f"{json.dumps(data, indent=1, sort_keys=True)}\n".encode())
 
     def role(self, name: str) -> RoleRecord:
         """The record of a role, which callers may change."""

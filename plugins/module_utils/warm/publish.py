@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+from ..host.files import write_whole
 from ..sizes import readable_size
 from ..state.look import is_roots
 from ..state.paths import sha256_file
@@ -26,7 +27,7 @@ from .account import Account
 from .policy import Project, WarmError, WarmPolicy, folder_of_profile, seed_name
 from .registry import collect_crates, downloaded, publish_crates
 from .seeds import LARGEST_LOCK, collect, damage_of, dependencies, read_seeds, remove
-from .tree import clear, write, write_manifest
+from .tree import clear, write_manifest
 
 TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by cargo.
@@ -94,7 +95,7 @@ def admit(policy: WarmPolicy, project: Project, state: str) -> None:
             lock = account.read("src/Cargo.lock", LARGEST_LOCK)
     name = seed_name(project, policy.channel, lock)
     whole = os.path.exists(f"{policy.seeds}/{name}/info") and not damage_of(policy.seeds, name)
-    write(_file(policy, project, "lock"), lock)
+    write_whole(_file(policy, project, "lock"), lock)
     decide(policy, project, Decision(name, not whole, len({crate.name for crate in dependencies(lock)})))
 
 
@@ -120,7 +121,7 @@ def decided(policy: WarmPolicy, project: Project) -> Decision:
 
 
 def decide(policy: WarmPolicy, project: Project, decision: Decision) -> None:
-    write(_file(policy, project, "json"), json.dumps(asdict(decision)).encode())
+    write_whole(_file(policy, project, "json"), json.dumps(asdict(decision)).encode())
 
 
 def _lock(policy: WarmPolicy, project: Project) -> bytes:
@@ -165,10 +166,10 @@ def _publish(policy: WarmPolicy, project: Project, state: str, decision: Decisio
             raise WarmError(f"project {project.name}: no dependency was built; see the lines before this one")
         texts = {"CACHEDIR.TAG": TAG.encode(), "Cargo.lock": _lock(policy, project)}
         for name, text in {**texts, **({"registry": b""} if decision.crates else {})}.items():
-            write(f"{new}/{name}", text)
+            write_whole(f"{new}/{name}", text)
             files[name] = sha256_file(f"{new}/{name}")
         write_manifest(f"{new}/manifest", files)
-        write(f"{new}/info", f"{len(units)} {decision.locked} {size} {int(time.time())}\n".encode())
+        write_whole(f"{new}/info", f"{len(units)} {decision.locked} {size} {int(time.time())}\n".encode())
         put_seed(policy, new, decision.seed, size)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)

@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from ..host.files import write_whole
 from .account import Account
 from .policy import WarmPolicy
 from .seeds import locked, read_seeds
-from .tree import damages, read_manifest, write, write_manifest
+from .tree import damages, read_manifest, write_manifest
 
 Copy = Callable[[str, str, int], tuple[str, int]]
 KEPT = 14 * 24 * 3600
@@ -96,7 +97,7 @@ def _remove_unused(home: str, needed: set[str]) -> None:
         write_manifest(f"{home}.manifest", listed)
     gone = {_crate(unit) for unit in old}
     kept = {crate: seconds for crate, seconds in seen.items() if crate not in gone}
-    write(f"{home}.json", json.dumps(kept, sort_keys=True).encode())
+    write_whole(f"{home}.json", json.dumps(kept, sort_keys=True).encode())
 
 
 def _unit(path: str) -> str:

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 
+from ..host.files import write_whole
 from ..state.paths import sha256_file
 
 LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\]+)")
@@ -18,7 +19,7 @@ BLOCK = 1 << 20
 
 def write_manifest(path: str, listed: Mapping[str, str]) -> None:
     """Write ``listed``: the sha256 of each path."""
-    write(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())).encode())
+    write_whole(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())).encode())
 
 
 def read_manifest(path: str) -> dict[str, str]:
@@ -55,13 +56,3 @@ def clear(folder: str) -> None:
     for name in os.listdir(folder):
         if name.startswith((".new-", ".old-")):
             shutil.rmtree(f"{folder}/{name}")
-
-
-def write(path: str, data: bytes) -> None:
-    """Write a file completely or not at all."""
-    beside = f"{path}.new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(beside, flags, 0o644), "wb") as file:
-        os.fchmod(file.fileno(), 0o644)  # independent of the umask
-        file.write(data)
-    os.replace(beside, path)

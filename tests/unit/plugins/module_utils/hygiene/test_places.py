@@ -63,7 +63,7 @@ def test_endless_names_use_only_the_time_of_their_place(tree, monkeypatch):
 
 def test_silent_place_is_reported_and_the_others_are_searched(tree, monkeypatch):
     (tree / "z" / "nova").mkdir(parents=True)
-    real = places.open_folder
+    real = places.opened_path
 
     def hanging(path):
         if path.endswith("/b/nova"):
@@ -72,6 +72,6 @@ def test_silent_place_is_reported_and_the_others_are_searched(tree, monkeypatch)
             time.sleep(3600)
         return real(path)
 
-    monkeypatch.setattr(places, "open_folder", hanging)
+    monkeypatch.setattr(places, "opened_path", hanging)
     monkeypatch.setattr(places, "LOOK_SECONDS", 0.3)
     assert found(tree, "?/nova") == [["a/nova", "z/nova"], ["b/nova"]]

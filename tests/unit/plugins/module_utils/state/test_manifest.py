@@ -83,11 +83,10 @@ def test_mode_of_the_manifest_does_not_depend_on_the_umask(tmp_path):
 def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, monkeypatch):
     before = manifest.read_text()
 
-    def full(_data, file, **_options):
-        file.write("half")
+    def full(_file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device") as failed:
         Manifest(HELD).save(str(manifest))
     assert failed.value.filename == str(manifest)
