@@ -30,7 +30,7 @@ def test_all_addresses_begin_with_the_address_of_the_repository():
 
 
 def test_documentation_of_internal_plugins_says_internal():
-    paragraph = (ROOT / "README.md").read_text().partition("Versions keep compatibility")[2].partition("\n\n")[0]
+    paragraph = (ROOT / "README.md").read_text().partition("New versions stay compatible")[2].partition("\n\n")[0]
     for folder in ("modules", "filter"):
         for path in (ROOT / "plugins" / folder).glob("[a-z]*.py"):
             internal = re.search(r'^short_description: "Internal: ', path.read_text(), re.MULTILINE)

@@ -95,7 +95,7 @@ def test_compliant_hosts_are_one_line_one_trip_and_no_change(fleet):
     count = sum(len(fleet.items(host, "ok")) for host in fleet.addresses)
     (reported,) = played.of("audit_report")
     notes = sum(len(fleet.items(host, "note")) for host in fleet.addresses)
-    assert reported["msg"][-1] == f"audit: 2 hosts, {count + notes} items: all as they should be"
+    assert reported["msg"][-1] == f"audit: 2 hosts, {count + notes} items: all compliant"
     assert "drifted" not in played.told and "not checkable" not in played.told
     kinds = {item["kind"] for item in fleet.items("host1", "ok").values()}
     assert kinds >= {"file", "directory", "link", "toolchain", "unit", "group", "account", "member", "limits", "login", "package", "audit log"}  # fmt: skip

@@ -51,7 +51,7 @@ def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
     told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().told)
     assert agents.startswith(f"{told[1]} of 4 GiB") and [most, slots.split()[0]] == [told[2], told[3]]
     assert (
-        f"report: 1 host, {count_items(lab, tmp_path)} items: all as they should be; {tmp_path}/page.html\n"
+        f"report: 1 host, {count_items(lab, tmp_path)} items: all compliant; {tmp_path}/page.html\n"
         in played.told
     )
 

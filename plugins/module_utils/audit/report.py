@@ -15,7 +15,7 @@ HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
 ITEM_STATUSES = (OK, DRIFTED, UNKNOWN, NOTE)
 SHOWN = 20  # items of one host in the table
 WIDTH = 300  # characters of one reason in the table
-_WORDS = {OK: "as it should be", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
+_WORDS = {OK: "compliant", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
 
 
 def fleet_report(records: Sequence[Record], finished: str) -> FleetReport:
@@ -41,7 +41,7 @@ def verdict(record: Record) -> str:
     items = record["items"]
     counts = {status: sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN)}
     parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
-    return f"{', '.join(parts) if parts else 'all as it should be'} (of {counted(len(items), 'item')})"
+    return f"{', '.join(parts) if parts else 'all compliant'} (of {counted(len(items), 'item')})"
 
 
 def table(report: FleetReport) -> str:
@@ -51,7 +51,7 @@ def table(report: FleetReport) -> str:
     parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
     total, items = sum(counts.values()), sum(report["totals"]["items"].values())
     summary = f"audit: {counted(total, 'host')}, {counted(items, 'item')}: "
-    return "\n".join([*lines, summary + ("all as they should be" if counts[OK] == total else ", ".join(parts))])
+    return "\n".join([*lines, summary + ("all compliant" if counts[OK] == total else ", ".join(parts))])
 
 
 def _host_lines(record: Record) -> list[str]:

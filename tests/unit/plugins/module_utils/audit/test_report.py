@@ -49,8 +49,8 @@ def report(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_compliant_fleet_is_one_line():
-    assert table(report(RIGHT)) == "audit: 1 host, 2 items: all as they should be"
-    assert table(report(RIGHT, RIGHT)) == "audit: 2 hosts, 4 items: all as they should be"
+    assert table(report(RIGHT)) == "audit: 1 host, 2 items: all compliant"
+    assert table(report(RIGHT, RIGHT)) == "audit: 2 hosts, 4 items: all compliant"
 
 
 def test_table_lists_the_findings_of_each_host():
@@ -61,16 +61,16 @@ def test_table_lists_the_findings_of_each_host():
         "  note: own rustup agent1: has a Rust of its own",
         "away: not reached: no route",
         "no root: not checkable: root is needed",
-        "audit: 4 hosts, 7 items: 1 as it should be, 1 drifted, 1 not checkable, 1 not reached",
+        "audit: 4 hosts, 7 items: 1 compliant, 1 drifted, 1 not checkable, 1 not reached",
     ]
 
 
 def test_note_of_a_compliant_host_is_shown():
     noted = {"host": "noted", "status": "ok", "items": [note("r", "fence", "swap", "swap is on")]}
     assert table(report(noted)).splitlines() == [
-        "noted: all as it should be (of 1 item)",
+        "noted: all compliant (of 1 item)",
         "  note: fence swap: swap is on",
-        "audit: 1 host, 1 item: all as they should be",
+        "audit: 1 host, 1 item: all compliant",
     ]
 
 
