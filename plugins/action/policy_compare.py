@@ -111,7 +111,8 @@ class ActionModule(PolicyAction):
         return self.compare(policy, observed, roles, variables)
 
     def _with_diffs(self, compared: Compared, variables: dict[str, Any]) -> list[Item]:
-        """The items, with the diffs of an apply in check mode. A host that refuses has none."""
+        """The items, with the diffs of an apply in check mode, and why it would leave out a file. A host that refuses
+        has none."""
         items = list(compared.result.items)
         if not any(item.status == DRIFTED and item.kind in ("file", "link", "directory") for item in items):
             return items
@@ -119,14 +120,16 @@ class ActionModule(PolicyAction):
         self._task.check_mode = self._task.diff = True
         try:
             arguments = {"roles": module_roles(compared.wanted)}
-            pieces = self.ask(Outcome, "nova.agent_host.host_state", arguments, variables).diff
+            told = self.ask(Outcome, "nova.agent_host.host_state", arguments, variables)
         except NotCheckable:
             return items
         finally:
             self._task.check_mode, self._task.diff = check, diff
-        texts = {piece["after_header"]: unified(piece) for piece in pieces}
+        texts = {piece["after_header"]: unified(piece) for piece in told.diff}
         return [
-            replace(item, diff=texts[item.name]) if item.status == DRIFTED and item.name in texts else item
+            replace(item, diff=texts.get(item.name, ""), why=told.left_out.get(item.name, item.why))
+            if item.status == DRIFTED
+            else item
             for item in items
         ]
 

@@ -98,13 +98,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.desired.shapes import Entry, Unit, Wanted
+from ..module_utils.desired.shapes import NOT_JUDGED, Entry, Unit, Wanted
 from ..module_utils.host.systemd import Systemd
 from ..module_utils.state.apply import ApplyError, apply
 from ..module_utils.state.change import reason
 from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ..module_utils.state.outcome import Outcome
-from ..module_utils.state.paths import StateError
+from ..module_utils.state.paths import NotJudged, StateError
 from ..module_utils.state.units import Conditions
 from ..module_utils.text import outgoing, safe_text
 
@@ -130,7 +130,9 @@ def main() -> None:
     def validate(command: str, path: str) -> None:
         status, out, err = module.run_command([path if word == "%s" else word for word in shlex.split(command)])
         if status:
-            text = safe_text("; ".join((err or out).split("\n")).strip("; "), 1000)
+            text = safe_text("; ".join((err or out).replace("\r\n", "\n").split("\n")).strip("; "), 1000)
+            if status == NOT_JUDGED:
+                raise NotJudged(text)
             raise StateError(f"{text} (status {status} of {shlex.split(command)[0]})")
 
     manifest = module.params["manifest"]
@@ -168,6 +170,8 @@ def _answer(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
         del answer["diff"]
     for warning in answer.pop("warnings"):
         module.warn(safe_text(warning))
+    for path, why in outcome.left_out.items():
+        module.warn(f"{safe_text(path)} is not written: {safe_text(why, 1000)}")
     for path in outcome.kept:
         module.warn(f"{safe_text(path)} is no longer wanted, but was edited or has other content: left in place")
     shown: dict[str, Any] = outgoing(answer)

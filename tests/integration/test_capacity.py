@@ -124,6 +124,25 @@ def test_file_refused_by_sshd_is_not_written(lab, tmp_path):
     assert sshd(lab) == before
 
 
+def test_configuration_of_sshd_that_was_wrong_before_is_named_and_blocks_nothing_else(applied, tmp_path):
+    lab, config = applied, "/etc/ssh/sshd_config"
+    lab.run("host1", f"cp {config} /run/right; echo NoSuchOption yes >>{config}")
+    try:
+        lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
+        assert lab.run("host1", f"ls {SSHD} /var/lib/nova-agent/manifest.json 2>/dev/null || true") == ""
+        played = lab.roles("agent_capacity", "agent_limits", **VARIABLES).succeeded()
+        assert f"{SSHD} is not written" in played.told and f"{config}: line " in played.told
+        assert lab.run("host1", f"ls {SSHD} /etc/security/limits.d/90-nova-agent.conf 2>/dev/null || true").split() == [
+            "/etc/security/limits.d/90-nova-agent.conf"
+        ]
+        found = items(lab, tmp_path)[SSHD]
+        assert found["status"] == "drifted" and config in found["why"] and "NoSuchOption" in found["why"]
+    finally:
+        lab.run("host1", f"mv /run/right {config}")
+    lab.play(PLAY, **VARIABLES).succeeded()
+    assert sshd(lab)["maxstartups"] == "400:30:700"
+
+
 def test_container_reports_the_settings_that_its_machine_needs(applied, tmp_path):
     if applied.run("host1", "test -w /proc/sys/kernel/threads-max && echo yes || true").strip():
         pytest.skip("this machine lets its containers change the kernel's settings")

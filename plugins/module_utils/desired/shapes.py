@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 from ..state.paths import ABSENT, KINDS, MODE, PathState, StateError, sha256
 
 Value = Union[str, int, bool, None]
+NOT_JUDGED = 75  # status of a validating command: something else on the host is wrong, so the file is left out
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Entry:
     mode: str = ""  #: Four octal digits; links have none.
     owner: str = "root"
     group: str = "root"
-    validate: str = ""  #: A command with %s that fails for a wrong file.
+    validate: str = ""  #: A command with %s that fails for a wrong file, or ends with NOT_JUDGED.
     diff: bool = True  #: False: the content is not shown in diffs.
     foreign: bool = False  #: In a folder that others may write: done last, with the rights of the folder's owner.
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ..observed.shapes import Sshd
-from .shapes import Condition, Note
+from .shapes import NOT_JUDGED, Condition, Note
 from .units import SSHD_FILE
 
 CHANNELS = 64  # sessions over one connection of ssh that one agent needs
@@ -25,11 +25,15 @@ TRY = (
     # Not the installed file: it may be broken, and the new one repairs it.
     'sh -c \'mkdir -p -m 0755 /run/sshd && keys=$(mktemp -d) && trap "rm -r $keys" EXIT && '
     # A new image has no host keys yet, and sshd checks no configuration without one.
-    'ssh-keygen -q -t ed25519 -N "" -f $keys/key && { cat "$1"; echo; '
+    'ssh-keygen -q -t ed25519 -N "" -f $keys/key || exit 1; try() { { cat "$1"; echo; '
     "for one in /etc/ssh/sshd_config.d/*.conf; do "
     f'[ "$one" = {SSHD_FILE} ] || [ ! -e "$one" ] || echo "Include $one"; done; '
     'grep -vi "^[[:space:]]*Include[[:space:]].*sshd_config[.]d/" /etc/ssh/sshd_config; } | '
-    "/usr/sbin/sshd -t -h $keys/key -f /dev/stdin' sh %s"
+    "/usr/sbin/sshd -t -h $keys/key -f /dev/stdin 2>&1; }; "
+    'why=$(try "$1") && exit; try /dev/null >/dev/null && echo "$why" && exit 1; '
+    # Wrong without the new file, too. This names the file and the line.
+    "echo sshd refuses the configuration that the host has, so correct it and apply again; "
+    f"/usr/sbin/sshd -t -h $keys/key 2>&1; exit {NOT_JUDGED}' sh %s"
 )
 
 

@@ -28,7 +28,7 @@ from .look import read
 from .manifest import Manifest
 from .originals import Originals
 from .outcome import Outcome
-from .paths import ABSENT, StateError
+from .paths import ABSENT, NotJudged, StateError
 from .plan import Plan
 from .repair import repair_record, wrong_record
 from .units import Conditions, UnitPlan, plan_units
@@ -132,8 +132,10 @@ class _Run:
         return self.outcome
 
     def _validate_contents(self) -> None:
-        """Validate new content with the command of each file, before anything is changed. Raises StateError."""
-        for step in self.steps:
+        """Validate new content with the command of each file, before anything is changed. Raises StateError.
+
+        A file that the host can't check is left out, because a fault of others must not block the rest."""
+        for step in list(self.steps):
             entry = self.plan.entry(step)
             if entry and entry.validate and step.changes:
                 try:
@@ -141,6 +143,9 @@ class _Run:
                         candidate.write(entry.text.encode())
                         candidate.flush()
                         self.validate(entry.validate, candidate.name)
+                except NotJudged as error:
+                    self.steps.remove(step)
+                    self.outcome.left_out[step.path] = str(error)
                 except StateError as error:
                     raise StateError(f"{step.path} is not written, because its check failed: {error}") from None
                 except OSError as error:
@@ -237,19 +242,23 @@ class _Run:
     def _load(self, units: UnitPlan) -> list[str]:
         """Reload systemd, and bring units to the desired state. Return failures: an agent can prevent the start of a
         service, but must not block the rest of the policy."""
-        systemd, problems = self.systemd, []
-        acts: list[Callable[[], list[str]]] = [
-            *([systemd.reload] if units.reload else []),
-            lambda: systemd.start(units.start),
-            lambda: systemd.try_restart(units.restart),
-            lambda: systemd.try_reread(units.reread),
-            lambda: set_settings(self.conditions.settings),
+        systemd, warnings = self.systemd, self.outcome.warnings
+        problems: list[str] = []
+        others = {unit.name for role in self.wanted for unit in role.units if unit.reload}
+        acts: list[tuple[Callable[[], list[str]], list[str]]] = [
+            *([(systemd.reload, problems)] if units.reload else []),
+            (lambda: systemd.start(units.start), problems),
+            (lambda: systemd.try_restart(units.restart), problems),
+            (lambda: systemd.try_reread([name for name in units.reread if name not in others]), problems),
+            # A service of others keeps its old configuration if that on disk is wrong.
+            (lambda: systemd.try_reread([name for name in units.reread if name in others]), warnings),
+            (lambda: set_settings(self.conditions.settings), problems),
         ]
-        for act in acts:
+        for act, failures in acts:
             try:
                 self.outcome.changed_units += act()
             except (StateError, UnitError) as error:
-                problems.append(str(error))
+                failures.append(str(error))
         return problems
 
     def _save_original(self, step: Step) -> None:

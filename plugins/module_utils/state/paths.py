@@ -24,6 +24,10 @@ class StateError(ValueError):
     """An entry or a path that can't be used. The message names the path and what to do."""
 
 
+class NotJudged(StateError):
+    """The host can't check a file, because something else is wrong there. The message has the reason."""
+
+
 @dataclass(frozen=True)
 class PathState:
     """The state of a path, observed or desired. Empty strings mean "not set".

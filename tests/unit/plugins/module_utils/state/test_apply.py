@@ -22,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state import apply
 from ansible_collections.nova.agent_host.plugins.module_utils.state import change as state_change
 from ansible_collections.nova.agent_host.plugins.module_utils.state import lock, manifest, units
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import group_name, observe, owner_name
-from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState, StateError
+from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import NotJudged, PathState, StateError
 from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
 
 ME = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
@@ -512,6 +512,18 @@ def test_secret_content_is_not_in_the_diff(host):
     outcome = host.apply(host.file("a", "s3cret\n", diff=False))
     assert "s3cret" not in json.dumps(outcome.diff)
     assert "(other content, not shown)" in json.dumps(outcome.diff)
+
+
+def test_file_that_the_host_cannot_check_is_left_out_and_the_others_are_written(host, monkeypatch):
+    def validate(command, path):
+        raise NotJudged("line 9 is wrong")
+
+    monkeypatch.setattr(host, "validate", validate)
+    done = host.apply(host.file("ours.conf", validate="try %s"), host.file("other"))
+    assert (done.left_out, done.changed_paths) == ({host.path("ours.conf"): "line 9 is wrong"}, [host.path("other")])
+    assert list(host.tree()) == ["other"] and list(host.roles()["wrappers"]["paths"]) == [host.path("other")]
+    again = host.apply(host.file("ours.conf", validate="try %s"), host.file("other"))
+    assert again.left_out == done.left_out and not again.changed
 
 
 def test_many_removed_paths_are_one_list_with_a_line_for_each(host):
