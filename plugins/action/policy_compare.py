@@ -60,7 +60,7 @@ class ActionModule(PolicyAction):
             "seeds": agent_warm.unwanted(policy, host.observed.manifest) if agent_warm.ROLE in roles else [],
             "ceiling_blocked": agent_ceiling.ROLE in roles and agent_ceiling.blocked(policy, host),
             "ceiling_offered": agent_ceiling.offered(policy, host),
-            "summary": summary_lines(policy, host),
+            "summary": summary_lines(policy, host, compared.wanted),
         }
 
     def _recorded(self, variables: dict[str, Any]) -> dict[str, Any]:

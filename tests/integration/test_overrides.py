@@ -48,6 +48,8 @@ def test_overridden_limits_and_times_are_drift_with_the_overriding_file(lab, aud
         "systemctl daemon-reload",
     )
     try:
+        stays = f"{TIMER.rpartition('/')[2]} is changed by {TIMER}.d/override.conf: remove that with"
+        assert stays in lab.site().succeeded().told
         assert audit() == (
             2,
             {

@@ -59,10 +59,8 @@ def _finding(
         )
     elif unit.active and found.active != "active":
         why["active"] = f"is {found.active}, not active"
-    # A drop-in for all units of a kind belongs to the host's own configuration.
-    kind = f"{unit.name.rpartition('.')[2]}.d"
-    aimed = [path for path in others if posixpath.basename(posixpath.dirname(path)) != kind]
-    if unit.own and aimed:
+    aimed = changed_by(unit, others)
+    if aimed:
         why["drop-in"] = f"is changed by {', '.join(aimed)}: remove that, and set the role's variables instead"
     if pending:
         why["restart"] = "its files changed, and it was not restarted yet"
@@ -71,6 +69,14 @@ def _finding(
         cause = f": remove that from {', '.join(others)}" if others else ""
         why["limits"] = f"is started with {wrong}{cause}"
     return UnitFinding(role, unit.name, why)
+
+
+def changed_by(unit: Unit, others: Iterable[str]) -> list[str]:
+    """Drop-ins of ``others`` for a unit of the collection. No apply removes them.
+
+    A drop-in for all units of a kind belongs to the host's own configuration."""
+    kind = f"{unit.name.rpartition('.')[2]}.d"
+    return [path for path in sorted(others) if unit.own and posixpath.basename(posixpath.dirname(path)) != kind]
 
 
 def limits_that_differ(wanted: Limits, found: Limits) -> str:

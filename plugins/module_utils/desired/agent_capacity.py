@@ -178,7 +178,8 @@ def _kernel_conditions(kernel: Mapping[str, Setting], raised: list[Raised]) -> I
         why = f"is {setting.now}, but {one.value} is needed{fixed}"
         # A higher value does not change, unless an earlier apply set it.
         found = setting.now if setting.now == setting.ours else min(setting.now, one.value)
-        yield Condition("kernel", one.name, one.value, found, why, "value", setting=not setting.later)
+        later = bool(setting.later)
+        yield Condition("kernel", one.name, one.value, found, why, "value", setting=not later, by_hand=later)
 
 
 def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) -> Iterator[Condition]:
@@ -228,7 +229,7 @@ def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterato
     for user, given in sorted(own.items()):
         if _in_tasks(given.value, most) < _least_tasks(demand, most):
             why = f"is {given.value} in {given.path}, which is read after the files for all accounts: remove it there"
-            yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value")
+            yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value", by_hand=True)
 
 
 def _number(value: str, default: int) -> int:
@@ -248,7 +249,7 @@ def _overridden(path: str, key: str, given: list[Given]) -> Iterator[Condition]:
     if path in {one.path for one in given} and given[-1].path != path:
         last = given[-1]
         why = f"is {last.value} in {last.path}, which is read after {path}: remove it there"
-        yield Condition("systemd", key, True, False, why, "value")
+        yield Condition("systemd", key, True, False, why, "value", by_hand=True)
 
 
 def _notes(

@@ -117,6 +117,7 @@ class Condition:
     reload: bool = False  #: systemctl daemon-reload corrects it.
     restart: str = ""  #: A restart of this unit, if it runs, corrects it.
     setting: bool = False  #: It is a kernel setting: writing ``expected`` corrects it.
+    by_hand: bool = False  #: Only an operator can correct it.
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def conditions(sshd: Sshd) -> Iterator[Condition]:
         if SSHD_FILE in paths[1:] and paths[0] != SSHD_FILE:
             ours = given[paths.index(SSHD_FILE)]
             why = f"is {given[0].value} in {given[0].path}, which sshd reads before {SSHD_FILE}: remove it there"
-            yield Condition("sshd", keyword, ours.value, given[0].value, why, "value")
+            yield Condition("sshd", keyword, ours.value, given[0].value, why, "value", by_hand=True)
 
 
 def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], controllers: tuple[str, ...]) -> Iterator[Note]:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ..compare.items import drifted
 from ..desired import agent_limits, agent_policy, agent_wrappers
 from ..desired.policy import Host, Policy
+from ..desired.shapes import Wanted
 from ..sizes import readable_size
 from ..text import counted, safe_text
 
@@ -18,8 +20,8 @@ CEILING_OFFER = (
 )
 
 
-def summary_lines(policy: Policy, host: Host) -> list[str]:
-    """The first line has the number of agents that fit; the others are notes."""
+def summary_lines(policy: Policy, host: Host, wanted: Iterable[Wanted] = ()) -> list[str]:
+    """The first line has the number of agents that fit; the others are notes, also about drift that stays."""
     budget = host.budget
     builds = agent_wrappers.parallelism(policy, budget, host.observed.cpus)
     holds = (
@@ -31,6 +33,7 @@ def summary_lines(policy: Policy, host: Host) -> list[str]:
         *agent_policy.fence_notes(host.observed),
         *agent_policy.crowd_notes(policy.of(agent_policy.Variables), host.observed, budget["recommended_agents"]),
         *_login_notes(policy, host),
+        *(f"{one.name} {one.why}" for one in drifted(wanted) if one.by_hand),
     ]
     return [holds, *(f"note: {safe_text(note, 500)}" for note in notes)]
 

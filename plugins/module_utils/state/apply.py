@@ -31,7 +31,7 @@ from .outcome import Outcome
 from .paths import ABSENT, NotJudged, StateError
 from .plan import Plan
 from .repair import repair_record, wrong_record
-from .units import Conditions, UnitPlan, plan_units
+from .units import Conditions, UnitPlan, by_others, plan_units
 
 FEW = 20  # more new folders, links and library files, or more removed paths, are one list in diff mode
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.
@@ -127,6 +127,8 @@ class _Run:
             repair_record(self.manifest_path)
             self.outcome.changed = self.outcome.changed or bool(wrong)
         self.outcome.changed_paths += wrong
+        ours = {path for path, _record in self.manifest.records()}
+        self.outcome.warnings += by_others((unit for role in self.wanted for unit in role.units), ours)
         if astray and not self.check_mode:
             raise ApplyError(f"{astray}; everything else was done", self.outcome)
         return self.outcome

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..compare.units import changed_by
 from ..desired.shapes import Unit
 from ..desired.units import SCHEDULER_DROP_IN, is_of_systemd, is_unit_file, unit_of
 from ..host.units import observe_units
@@ -70,3 +72,16 @@ def plan_units(
         restart=sorted({*restart, *conditions.restarts, *left} - {""}),
         reread=sorted(reread),
     )
+
+
+def by_others(units: Iterable[Unit], ours: Collection[str]) -> list[str]:
+    """What to do about units of the collection that drop-ins of others change. ``ours`` are the collection's paths."""
+    own = {unit.name: unit for unit in units if unit.own}
+    found = observe_units(sorted(own)) if own else {}
+    changed = {name: changed_by(own[name], set(state.drop_ins) - set(ours)) for name, state in found.items()}
+    return [
+        f"{name} is changed by {', '.join(paths)}: remove that with `rm {shlex.join(paths)} && systemctl daemon-reload`"
+        ", and set the role's variables instead"
+        for name, paths in changed.items()
+        if paths
+    ]

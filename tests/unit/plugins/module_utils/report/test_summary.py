@@ -7,8 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_capacity
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import PolicyProblems
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Session
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.units import SSHD_FILE
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Given, Session, Sshd
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import fleet_lines, summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
@@ -53,6 +55,14 @@ def test_slots_and_jobs_come_from_the_policy():
 def test_settings_that_disable_a_limit_are_reported(observed, part):
     (_holds, note) = lines(observed)
     assert note.startswith("note: ") and part in note
+
+
+def test_drift_that_no_apply_corrects_is_reported():
+    given = [Given("/etc/ssh/sshd_config.d/05-own.conf", "5"), Given(SSHD_FILE, "400:30:700")]
+    observed = changed(RIGHT, "capacity", sshd=Sshd("9.6", True, {"maxstartups": given}))
+    ours = policy()
+    (_holds, note) = summary_lines(ours, host(observed), [agent_capacity.wanted(ours, host(observed))])
+    assert note.startswith("note: maxstartups is 5 in /etc/ssh/sshd_config.d/05-own.conf") and SSHD_FILE in note
 
 
 def test_sessions_with_other_limits_are_reported_after_the_apply():
