@@ -2,12 +2,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
 # Reads the configuration files of cargo and rustup. cargo_agent.sh sources this file if a command needs it.
 
-# find_configuration: sets `found` to cargo's configuration files, the nearest first, each before the files that it includes.
+# find_configuration: sets `found` to cargo's configuration files, those of --config and then the nearest first, each before the
+# files that it includes.
 find_configuration() {
   local file known
   local -a files read_folders=()
   find_configuration_files
   files=("${found[@]}" "${CARGO_HOME:-${HOME-}/.cargo}"/config{,.toml}) found=()
+  for file in "${given_files[@]}"; do add_configuration "$file"; done
   for file in "${files[@]}"; do
     [[ $file == */config?(.toml) && -f $file ]] || continue
     # cargo reads one file in each folder, and each folder once.
@@ -48,6 +50,13 @@ read_setting() {
     if [[ $line =~ ^\[([^]]*)\] ]]; then table=${BASH_REMATCH[1]//[[:space:]\"\']/}
     elif [[ ($line =~ $key && $table${BASH_REMATCH[1]:+$2} == "$2") || (! $table && $line =~ $inline) ]]; then
       value=${BASH_REMATCH[2]}
+      # A text of several lines. cargo splits it at blanks; a channel is no such text.
+      if [[ $3 != channel && ($value == \"\"\"* || $value == \'\'\'*) ]]; then
+        quote=${value:0:3} value=${value:3}
+        while [[ $value != *"$quote"* ]] && read -r line; do value+=" ${line%$'\r'}"; done
+        value=${quote:0:1}${value%%"$quote"*}${quote:0:1}
+        return
+      fi
       # Without comments. An array can have several lines.
       while
         [[ ! $value =~ ^(([^\"\'#]|\"[^\"]*\"|\'[^\']*\')*)# ]] || value=${BASH_REMATCH[1]}

@@ -5,7 +5,7 @@
 # setting_of_configuration TABLE KEY: sets `value` from cargo's configuration, and `file`. False if the key is not set.
 setting_of_configuration() {
   local file home=${CARGO_HOME:-${HOME-}/.cargo}
-  [[ ! $partial && ($configured || -f $home/config || -f $home/config.toml) ]] || return 1
+  [[ ! $partial && ($configured || ${given_files[*]-} || -f $home/config || -f $home/config.toml) ]] || return 1
   load cargo_config.sh
   find_configuration
   for file in "${found[@]}"; do ! read_setting "$file" "$1" "$2" || return 0; done

@@ -28,7 +28,17 @@ keep_option() {
     -V | --version) [[ " $COMPILES $QUIET " == *" $command "* ]] || options[--help]=1 ;; # of cargo, or of a command of others
     --target) options[--target]+=" $2"; [[ $2 == @(*-linux-*|host-tuple) ]] || options[other target]=1 ;;
     --config)
-      [[ ! $command ]] || options[late --config]=1
+      if [[ -f $2 && -r $2 ]]; then
+        load cargo_config.sh
+        value=$2
+        [[ $value == /* ]] || value=$PWD/$value
+        given_files=("$value" "${given_files[@]}")
+        if read_setting "${given_files[0]}" build target; then
+          read_words "$value"
+          options[configured target]=${expansion[*]-} options[other target]=1
+        fi
+        return
+      fi
       [[ $2 != *runner* ]] || options[runner]=1
       [[ $2 != *build.target* ]] || options[other target]=1
       if [[ $2 =~ ^[[:space:]]*build\.target[[:space:]]*=(.*)$ ]]; then # and not build.target-dir
@@ -43,7 +53,7 @@ keep_option() {
 # such as llvm-cov runs nextest), `at` and `action_at` (the indexes of both). In cargo, the value of an option can't start with -.
 read_command() {
   local word value count=$#
-  options=() command='' action='' at=0 action_at=0
+  options=() given_files=() command='' action='' at=0 action_at=0
   while (($#)); do
     word=$1 value=''
     shift

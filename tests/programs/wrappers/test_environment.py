@@ -489,6 +489,7 @@ def test_tests_and_programs_run_through_the_gate(host: Host, words: str, name: s
     [
         ("[target.x86_64-unknown-linux-gnu]\nrunner = 'x y'\n", ["x", "y"]),
         ("[target.x86_64-unknown-linux-gnu]\nrunner = ['x', 'y z']\n", ["x", "y z"]),
+        ('[target.x86_64-unknown-linux-gnu]\nrunner = """\nx\n  y"""\n', ["x", "y"]),
         ("[target.x86_64-unknown-linux-gnu]\nrunner = [\n  'x',\n  'y',\n]\n", ["x", "y"]),
         ("[target.'cfg(unix)']\nrunner='x'\n", ["x"]),
         ("target.'cfg(unix)'.runner='x'\n", ["x"]),
@@ -520,6 +521,10 @@ def test_runner_of_the_repository_runs_behind_the_gate(host: Host, text: str, ow
         ("--config build.target='x' --target i686-unknown-linux-gnu", "", None, ["I686_UNKNOWN_LINUX_GNU"]),
         ("--config build.target-dir='x'", "", "aarch64-unknown-linux-gnu", ["AARCH64_UNKNOWN_LINUX_GNU"]),
         ("", "include = 'more.toml'\n", None, ["RISCV64GC_UNKNOWN_LINUX_GNU"]),
+        ("--config .cargo/more.toml", "[build]\ntarget = 'x'\n", "i686-unknown-linux-gnu", ["RISCV64GC_UNKNOWN_LINUX_GNU"]),
+        ("--config=.cargo/more.toml --config build.target='i686-unknown-linux-gnu'", "", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("", "[build]\ntarget = '''i686-unknown-linux-gnu'''\n", None, ["I686_UNKNOWN_LINUX_GNU"]),
+        ("", '[build]\ntarget = """\ni686-unknown-linux-gnu"""\n', None, ["I686_UNKNOWN_LINUX_GNU"]),
         ("--target aarch64-unknown-linux-gnu", "[build]\ntarget = 'i686-unknown-linux-gnu'\n", "x", ["AARCH64_UNKNOWN_LINUX_GNU"]),
         ("--target ./targets/my-linux-gnu.json", "", None, ["MY_LINUX_GNU"]),
         ("--target wasm32-wasip1", "[target.wasm32-wasip1]\nrunner = 'wasmtime'\n", None, ["X86_64_UNKNOWN_LINUX_GNU", "X86_64_UNKNOWN_LINUX_MUSL"]),
@@ -551,6 +556,12 @@ def test_command_runs_without_stderr_or_a_working_directory(host: Host) -> None:
     assert host.shell(gone, STANDIN_STATUS="101").status == 101  # of cargo
 
 
+def test_runner_in_a_file_of_the_command_line_runs_behind_the_gate(host: Host) -> None:
+    (host.checkout / "ci").mkdir()
+    (host.checkout / "ci" / "own.toml").write_text("[target.'cfg(unix)']\nrunner = 'ci/x -v'\n")
+    assert runner(host, "test -p x --config ci/own.toml") == ("runner", [f"{host.checkout}/ci/x", "-v"])
+
+
 @pytest.mark.parametrize("words", ["--config target.x.runner='x' test -p y"])
 def test_runner_of_the_command_line_is_not_changed(host: Host, words: str) -> None:
     assert runner(host, words) == ("", [])
@@ -566,6 +577,8 @@ def test_jobs_of_a_folder_configuration_apply(tmp_path: Path) -> None:
     (host.checkout / ".cargo").mkdir()
     (host.checkout / ".cargo" / "config.toml").write_text("[build]\njobs = 3\n")
     assert "CARGO_BUILD_JOBS" not in host.cargo("build").env
+    (host.checkout / ".cargo" / "config.toml").rename(host.checkout / "ci.toml")
+    assert "CARGO_BUILD_JOBS" not in host.cargo("build", "--config", "ci.toml").env
     assert host.cargo("build", NOVA_CARGO_JOBS="5").env["CARGO_BUILD_JOBS"] == "5"
 
 

@@ -231,7 +231,7 @@ def test_aliases_of_the_repository_are_resolved(host: Host, line: str, rule: str
     [
         '[\n  "test", "te\\u0073t",\n]',
         '["test",\n',
-        '"""test\n--workspace"""',
+        '"""te\\u0073t\n--workspace"""',
         '"te\\u0073t"',
         "{}",
     ],
@@ -279,12 +279,24 @@ def test_included_configuration_files_are_read(host: Host, text: str, rule: str 
     assert rule is None or f"refused by the {rule} rule" in result.err
 
 
+def test_alias_in_a_file_of_the_command_line_is_resolved(host: Host) -> None:
+    configured(host, '[alias]\ntt = "test -p x"\n')
+    (host.checkout / "ci.toml").write_text('include = "shared.toml"\n')
+    (host.checkout / "shared.toml").write_text('[alias]\ntt = "test --workspace"\n')
+    for words in (["--config", "ci.toml", "tt"], ["tt", "--config=ci.toml"]):
+        assert "refused by the scope rule" in host.cargo(*words).err
+    assert host.cargo("tt").ran
+
+
 @pytest.mark.parametrize(
     ("value", "rule"),
     [
         ('[\n  "test",\n  "--workspace",\n]', "scope"),
         ('["test",\n  "--workspace"]', "scope"),
         ('[\n  # a comment\n  "test",\n  "-p", "x",\n]', None),
+        ("'''test --workspace'''", "scope"),
+        ('"""\ntest\n  --workspace\n"""', "scope"),
+        ('"""test -p x"""', None),
     ],
 )
 def test_alias_over_several_lines_is_resolved(host: Host, value: str, rule: str | None) -> None:
