@@ -50,10 +50,7 @@ def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
     assert memory.endswith(" GiB") and toolchain == lab.variables["agent_policy_rust_channel"]
     told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().told)
     assert agents.startswith(f"{told[1]} of 4 GiB") and [most, slots.split()[0]] == [told[2], told[3]]
-    assert (
-        f"report: 1 host, {count_items(lab, tmp_path)} items: all compliant; {tmp_path}/page.html\n"
-        in played.told
-    )
+    assert f"report: 1 host, {count_items(lab, tmp_path)} items: all compliant; {tmp_path}/page.html\n" in played.told
 
     lab.run("host1", f"chmod 0600 {GUIDE}")
     dead = {
