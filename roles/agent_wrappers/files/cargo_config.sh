@@ -86,7 +86,7 @@ read_words() {
 
 # find_alias NAME: sets `expansion` to the alias NAME from CARGO_ALIAS_NAME or cargo's configuration, or to nothing.
 find_alias() {
-  local LC_ALL=C file value variable found
+  local LC_ALL=C file value variable found given_files=() # cargo reads no alias from --config
   local -a nearer=()
   expansion=()
   [[ $1 =~ ^[A-Za-z0-9_-]+$ ]] || return 0
