@@ -106,7 +106,8 @@ def _proxy(url: str) -> str:
 def reason(error: BaseException) -> str:
     """The reason of a failed download, as a short text."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
+        why = str(error.reason).partition("\n")[0]  # urllib's own about redirects has three lines
+        return f"the server answers {error.code} {why}"
     if isinstance(error, urllib.error.URLError):
         return reason(error.reason) if isinstance(error.reason, BaseException) else str(error.reason)
     if isinstance(error, http.client.IncompleteRead):
