@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     """``requests`` are the requested paths. ``trouble`` starts at request ``at`` (counted from 0):
 
     ``stall`` sends half of the file and then nothing, ``close`` half and ends, ``refuse`` answers 503, ``corrupt``
-    sends all of it with one byte changed.
+    sends all of it with one byte changed, ``endless`` sends zeros until the client ends the connection.
     """
 
     daemon_threads = True
@@ -54,6 +54,10 @@ class Handler(SimpleHTTPRequestHandler):
             return None
         content = Path(self.translate_path(self.path)).read_bytes()
         self.send_response(200)
+        if server.trouble == "endless":
+            self.end_headers()
+            while True:
+                self.wfile.write(bytes(1 << 16))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         half = len(content) // 2

@@ -18,6 +18,7 @@ from ..state.paths import sha256_file
 
 TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
+LARGEST = 2 << 30  # bytes; a server may send a file without end, and files of Rust have less than a quarter of it
 Progress = Callable[[int, Optional[int]], None]  # (downloaded bytes, size of the file if the server sends it)
 
 
@@ -80,8 +81,11 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
         with open(part, "ab" if have else "wb") as file:
             fetched = 0
             for block in iter(lambda: answer.read(BLOCK), b""):
-                file.write(block)
                 fetched += len(block)
+                if have + fetched > LARGEST:
+                    os.unlink(part)
+                    raise FetchError(f"{url}: it has more than {LARGEST:,} bytes: check the URL")
+                file.write(block)
                 if progress:
                     progress(have + fetched, total)
     if total is not None and have + fetched < total:

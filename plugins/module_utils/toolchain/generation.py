@@ -26,7 +26,7 @@ from ..state.look import is_roots
 from ..state.paths import sha256, sha256_file
 from .compare import Plan, toolchain_path
 from .environment import network_environment
-from .fetch import FetchError, download, fetch
+from .fetch import LARGEST, FetchError, download, fetch
 from .forbid import run_nothing_below
 from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
@@ -261,8 +261,7 @@ class Generation:
                 done = subprocess.run(  # pylint: disable=ansible-bad-function # run_command has no timeout
                     command, env=dict(environment), cwd=cwd or self.scratch, stdin=subprocess.DEVNULL, stdout=output,
                     stderr=errors, timeout=seconds, check=False, pass_fds=() if unprivileged else (self.lock,),
-                    # rustup would run the new rustc as root, to show its version. It accepts that this fails.
-                    preexec_fn=_drop_rights if unprivileged else partial(run_nothing_below, self.home),
+                    preexec_fn=_drop_rights if unprivileged else partial(_limit_rustup, self.home),
                 )  # fmt: skip
             except OSError as error:
                 hint = " (is its file system noexec?)" if isinstance(error, PermissionError) else ""
@@ -298,6 +297,13 @@ def _text(file: BinaryIO) -> str:
     """The end of the file."""
     file.seek(-min(file.seek(0, os.SEEK_END), MOST_OUTPUT), os.SEEK_END)
     return file.read(MOST_OUTPUT).decode(errors="replace")
+
+
+def _limit_rustup(home: str) -> None:
+    """In the child. rustup verifies the size of a download only by its checksum, at the end. It would run the new rustc
+    as root, to show its version, and accepts that this fails."""
+    lower_limits({resource.RLIMIT_FSIZE: LARGEST})
+    run_nothing_below(home)
 
 
 def _drop_rights() -> None:

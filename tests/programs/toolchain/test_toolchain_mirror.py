@@ -18,6 +18,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build impor
     mirror_rustup,
     mirror_upstream,
 )
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as fetch_module
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from mirror_server import Server
@@ -134,6 +135,17 @@ def test_every_checksum_is_verified(mirroring: Mirroring, server: Server, number
     with pytest.raises(FetchError, match=f": its sha256 is [0-9a-f]{{64}}, but .*{named_by} says .{{64}}"):
         mirroring.build()
     assert mirroring.channels == []
+    assert list(mirroring.root.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_file_without_end_is_refused(
+    mirroring: Mirroring, server: Server, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "LARGEST", 4 << 20)
+    server.trouble, server.at = "endless", number
+    with pytest.raises(FetchError, match=r"it has more than [0-9,]+ bytes"):
+        mirroring.build()
     assert list(mirroring.root.rglob("*.part")) == []
 
 
