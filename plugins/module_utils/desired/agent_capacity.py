@@ -174,12 +174,16 @@ def _raised(kernel: Mapping[str, Setting], needed: Mapping[str, int]) -> list[Ra
 def _kernel_conditions(kernel: Mapping[str, Setting], raised: list[Raised]) -> Iterator[Condition]:
     for one in raised:
         setting = kernel[one.name]
-        fixed = f": {setting.later} sets it after {SYSCTL_FILE}; remove it there" if setting.later else ""
-        why = f"is {setting.now}, but {one.value} is needed{fixed}"
+        if setting.later:
+            why = (
+                f"is {setting.now}, but {setting.later} sets less than {one.value} after {SYSCTL_FILE}: remove it there"
+            )
+            yield Condition("kernel", one.name, True, False, why, "value", by_hand=True)
+            continue
         # A higher value does not change, unless an earlier apply set it.
         found = setting.now if setting.now == setting.ours else min(setting.now, one.value)
-        later = bool(setting.later)
-        yield Condition("kernel", one.name, one.value, found, why, "value", setting=not later, by_hand=later)
+        why = f"is {setting.now}, but {one.value} is needed"
+        yield Condition("kernel", one.name, one.value, found, why, "value", setting=True)
 
 
 def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) -> Iterator[Condition]:

@@ -18,7 +18,7 @@ def observe_kernel(root: str = "/") -> dict[str, Setting]:
     own = read_text(FILE, root)
     ours, before = assignments(own), noted(own)
     earlier: dict[str, int] = {}
-    later: dict[str, str] = {}
+    later: dict[str, tuple[int, str]] = {}
     for path in drop_ins(FOLDERS, root):
         if path == FILE:
             continue
@@ -26,9 +26,10 @@ def observe_kernel(root: str = "/") -> dict[str, Setting]:
         if os.path.basename(path) < os.path.basename(FILE):
             earlier.update(values)
         else:
-            later.update(dict.fromkeys(values, path))
+            later.update({name: (value, path) for name, value in values.items()})
+    lowered = {name: path for name, (value, path) in later.items() if value < ours.get(name, LARGEST[name])}
     return {
-        name: Setting(now, writable, ours.get(name), before.get(name), earlier.get(name), later.get(name, ""))
+        name: Setting(now, writable, ours.get(name), before.get(name), earlier.get(name), lowered.get(name, ""))
         for name, now, writable in _in_force(root)
     }
 

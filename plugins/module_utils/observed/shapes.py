@@ -100,7 +100,7 @@ class Setting:
     ours: Optional[int] = None  #: The value in the collection's file.
     before: Optional[int] = None  #: The value before the first apply, from the collection's file.
     earlier: Optional[int] = None  #: The value in another file, which is read before the collection's file.
-    later: str = ""  #: Another file that sets it after the collection's file.
+    later: str = ""  #: Another file that sets a lower value after the collection's file.
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,11 @@ def test_next_look_wants_the_same_state(setting, raised):
     assert values(observed(kernel__keys__maxkeys=setting)).get("kernel.keys.maxkeys") == raised
 
 
-def test_value_not_in_force_is_set_and_a_later_foreign_file_is_named():
+@pytest.mark.parametrize("now", [150, 1000])
+def test_value_not_in_force_is_set_and_a_later_foreign_file_is_named(now):
     lowered = observed(kernel__keys__maxkeys=Setting(150, True, ours=1000, before=200))
     assert settings_of(drifted([wanted(agent_capacity, lowered)]))["kernel.keys.maxkeys"] == 1000
-    later = observed(kernel__keys__maxkeys=Setting(150, True, 1000, 200, later="/etc/sysctl.d/99-x.conf"))
+    later = observed(kernel__keys__maxkeys=Setting(now, True, 1000, 200, later="/etc/sysctl.d/99-x.conf"))
     wrong = drifted([wanted(agent_capacity, later)])
     assert "kernel.keys.maxkeys" not in settings_of(wrong)
     assert any("/etc/sysctl.d/99-x.conf" in one.why for one in wrong)

@@ -33,6 +33,8 @@ def test_setting_is_read_with_the_files_that_set_it(tmp_path, write):
     assert observe_kernel(str(tmp_path)) == {
         "kernel.keys.maxkeys": Setting(1000, True, 1000, 200, 400, "/usr/lib/sysctl.d/99-b.conf")
     }
+    write("/usr/lib/sysctl.d/99-c.conf", "kernel.keys.maxkeys = 1000\n")
+    assert observe_kernel(str(tmp_path))["kernel.keys.maxkeys"].later == ""
 
 
 @pytest.mark.parametrize("value", ["9999999999999999999", "18446744073709551615", "4194305"])
