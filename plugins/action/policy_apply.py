@@ -9,9 +9,9 @@ from typing import Any
 from ..module_utils.compare.items import drifted, settings_of
 from ..module_utils.desired import agent_policy
 from ..module_utils.desired.features import retired_of
+from ..module_utils.observed.answers import Outcome
 from ..module_utils.observed.encode import encode
 from ..module_utils.observed.shapes import Observation
-from ..module_utils.state.outcome import Outcome
 from ..module_utils.text import and_more
 from ..plugin_utils.policy_action import INFO, PolicyAction
 from ..plugin_utils.rendering import module_roles

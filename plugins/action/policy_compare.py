@@ -17,10 +17,10 @@ from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN, Item, not_compare
 from ..module_utils.desired import agent_ceiling, agent_policy, agent_toolchain, agent_warm
 from ..module_utils.desired.features import HostProblems
 from ..module_utils.desired.policy import Policy
+from ..module_utils.observed.answers import Outcome
 from ..module_utils.observed.shapes import Observation
 from ..module_utils.report.rows import NOT_SEEN, host_view
 from ..module_utils.report.summary import summary_lines
-from ..module_utils.state.outcome import Outcome
 from ..module_utils.text import safe_text
 from ..module_utils.warm.seeds import folders
 from ..plugin_utils import records

@@ -17,15 +17,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..module_utils.audit.record import UNREACHABLE
-from ..module_utils.compare.items import DRIFTED, OK, UNKNOWN
+from ..module_utils.audit.report import HOST_STATUSES, WORDS
+from ..module_utils.compare.items import OK
 from ..module_utils.report.bar import PARTS
 from ..module_utils.report.rows import Audited, fleet_rows, fleet_totals
 from ..module_utils.sizes import readable_size
 from ..module_utils.text import counted, safe_lines
 from ..module_utils.version import COLLECTION, VERSION
 
-STATUSES = {OK: "ok", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached"}
+STATUSES = {status: "ok" if status == OK else WORDS[status] for status in HOST_STATUSES}
 FOLDER = Path(__file__).parents[2] / "playbooks/templates/report"
 
 

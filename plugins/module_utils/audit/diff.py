@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 
-from ..state.diff import Piece
+from ..observed.answers import Piece
 
 SHOWN = 200  # lines of one item
 

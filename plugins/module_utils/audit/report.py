@@ -15,7 +15,7 @@ HOST_STATUSES = (OK, DRIFTED, UNKNOWN, UNREACHABLE)
 ITEM_STATUSES = (OK, DRIFTED, UNKNOWN, NOTE)
 SHOWN = 20  # items of one host in the table
 WIDTH = 300  # characters of one reason in the table
-_WORDS = {OK: "compliant", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
+WORDS = {OK: "compliant", DRIFTED: "drifted", UNKNOWN: "not checkable", UNREACHABLE: "not reached", NOTE: "note"}
 
 
 def fleet_report(records: Sequence[Record], finished: str) -> FleetReport:
@@ -37,10 +37,10 @@ def fleet_report(records: Sequence[Record], finished: str) -> FleetReport:
 def verdict(record: Record) -> str:
     """One line about one host."""
     if "why" in record:
-        return f"{_WORDS[record['status']]}: {_line(record['why'])}"
+        return f"{WORDS[record['status']]}: {_line(record['why'])}"
     items = record["items"]
     counts = {status: sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN)}
-    parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    parts = [f"{count} {WORDS[status]}" for status, count in counts.items() if count]
     return f"{', '.join(parts) if parts else 'all compliant'} (of {counted(len(items), 'item')})"
 
 
@@ -48,16 +48,20 @@ def table(report: FleetReport) -> str:
     """Drift and notes by host, and one summary line."""
     lines = [line for record in report["hosts"] for line in _host_lines(record)]
     counts = report["totals"]["hosts"]
-    parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    parts = [f"{count} {WORDS[status]}" for status, count in counts.items() if count]
     total, items = sum(counts.values()), sum(report["totals"]["items"].values())
     summary = f"audit: {counted(total, 'host')}, {counted(items, 'item')}: "
     return "\n".join([*lines, summary + ("all compliant" if counts[OK] == total else ", ".join(parts))])
 
 
-def _host_lines(record: Record) -> list[str]:
-    # If the comparison is not complete, the line of the host has the reason for all items.
+def findings(record: Record) -> list[ItemView]:
+    """The items that are not ok, the worst first. Without those that are unknown because the comparison ended early."""
     kinds = (DRIFTED, NOTE) if "why" in record else (DRIFTED, UNKNOWN, NOTE)
-    shown = [item for kind in kinds for item in record["items"] if item["status"] == kind]
+    return [item for kind in kinds for item in record["items"] if item["status"] == kind]
+
+
+def _host_lines(record: Record) -> list[str]:
+    shown = findings(record)
     if record["status"] == OK and not shown:
         return []
     more = [f"  and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
@@ -65,7 +69,7 @@ def _host_lines(record: Record) -> list[str]:
 
 
 def _item_line(item: ItemView) -> str:
-    return f"  {_WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
+    return f"  {WORDS[item['status']]}: {item['kind']} {_line(item['item'])}: {_line(item['why'])}"
 
 
 def _line(text: str) -> str:

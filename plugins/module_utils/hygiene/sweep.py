@@ -112,24 +112,26 @@ class Sweep:
         disk, start = self.disks[device], self.spaces[device]
         at_work, agents = {uid for _pid, uid in owners()}, set(group_members(self.policy.group) or [])
         now = time.time()
+        named = {user for one in self.policy.workspaces for user in one.users}
         folders = [
-            one
+            (one, one.folder)
             for one in self.kept.values()
             if one.folder and self._disk_of.get(one.folder.device) == device and one.on_disk and one.outcome != "over"
         ]
         candidates = [
             Candidate(
-                number, one.folder.uid, one.used, one.on_disk, one.entries,
-                is_gone(one.used, now, known=self._is_known(one, agents), at_work=one.folder.uid in at_work),
+                number, folder.uid, one.used, one.on_disk, one.entries,
+                is_gone(one.used, now, known=one.owner in named or one.owner in agents, at_work=folder.uid in at_work),
             )
-            for number, one in enumerate(folders)
-            if one.folder
+            for number, (one, folder) in enumerate(folders)
         ]  # fmt: skip
         freed_bytes = freed_entries = 0
         for candidate, turn in removal_order(candidates, start):
             if replace(disk, space=self.spaces[device]).is_served():
                 return
-            for swept, space in self._clean(folders[candidate.key]):
+            begun, folder = folders[candidate.key]
+            work = partial(clean_again, begun, folder, self.dry_run)
+            for swept, space in self._in_child(folder.uid, begun.path, work):
                 if swept.outcome in ("cleaned", "over"):
                     swept.reason = TURNS[turn]
                     # Some file systems show freed space only later.
@@ -140,10 +142,6 @@ class Sweep:
                 if self.dry_run or swept.outcome == "cleaned":
                     self.kept[swept.path] = swept
                 yield swept
-
-    def _is_known(self, swept: Swept, agents: Collection[str]) -> bool:
-        named = {user for one in self.policy.workspaces for user in one.users}
-        return swept.owner in named or swept.owner in agents
 
     def _survey(self, limit: int | None, devices: Collection[int] | None) -> Iterator[Swept]:
         """All target folders, or those on ``devices``. With a ``limit`` they are measured, and cleaned if they are that
@@ -161,11 +159,6 @@ class Sweep:
                 if swept.size is not None:
                     self.kept[swept.path] = swept
                 yield swept
-
-    def _clean(self, swept: Swept) -> Iterator[tuple[Swept, Space | None]]:
-        folder = swept.folder
-        if folder:
-            yield from self._in_child(folder.uid, swept.path, partial(clean_again, swept, folder, self.dry_run))
 
     def _in_child(
         self, uid: int, path: str, work: Callable[[], Iterator[State]]

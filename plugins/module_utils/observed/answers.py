@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of the modules rustup_toolchain and ai_audit_log. The answer of host_state is an Outcome."""
+"""Answers of the modules host_state, rustup_toolchain and ai_audit_log."""
 
 from __future__ import annotations
 
@@ -38,3 +38,26 @@ class AuditLogs:
     findings: list[AuditLogFinding]
     diff: Optional[Change] = None
     warnings: list[str] = field(default_factory=list)
+
+
+class Piece(TypedDict):
+    """What diff mode shows of one path, or of several."""
+
+    before_header: str
+    after_header: str
+    before: str
+    after: str
+
+
+@dataclass
+class Outcome:
+    """Of host_state: the changes, or in check mode the planned ones."""
+
+    changed: bool = False
+    changed_paths: list[str] = field(default_factory=list)
+    changed_units: list[str] = field(default_factory=list)  #: What was done with units and kernel settings.
+    kept: list[str] = field(default_factory=list)  #: Paths that stay, because they were edited or are not empty.
+    left_out: dict[str, str] = field(default_factory=dict)  #: Files that the host could not check, with the reason.
+    pending: list[str] = field(default_factory=list)  #: Accounts that a run would have to create first.
+    warnings: list[str] = field(default_factory=list)
+    diff: list[Piece] = field(default_factory=list)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from ..audit.record import ItemView, Record
-from ..audit.report import HOST_STATUSES
+from ..audit.report import HOST_STATUSES, findings
 from ..budget.arithmetic import Budget, BudgetError
-from ..compare.items import DRIFTED, NOTE, UNKNOWN
+from ..compare.items import DRIFTED, UNKNOWN
 from ..desired import agent_policy, agent_wrappers
 from ..desired.features import host_budget
 from ..desired.policy import Policy
@@ -175,22 +175,19 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def _row(record: Record, view: HostView, names: Mapping[str, int], channels: Mapping[str, int]) -> Row:
-    why, items = record.get("why", ""), record["items"]
+    items, shown = record["items"], findings(record)
     drifted, unknown = (sum(item["status"] == status for item in items) for status in (DRIFTED, UNKNOWN))
-    # If the comparison ended early, `why` covers all items that are unknown.
-    order = (DRIFTED, NOTE) if why else (DRIFTED, UNKNOWN, NOTE)
-    findings = tuple(item for status in order for item in items if item["status"] == status)
     return Row(
         record=record,
         view=view,
-        why=why,
+        why=record.get("why", ""),
         items=len(items),
         name_rank=names[record["host"]],
         toolchain_rank=None if view["channels"] is None else channels[view["channels"]],
         severity=HOST_STATUSES.index(record["status"]) * 1_000_000 + drifted,
         drifted=drifted,
         unknown=unknown,
-        findings=findings[:MOST_FINDINGS],
-        more=max(0, len(findings) - MOST_FINDINGS),
+        findings=tuple(shown[:MOST_FINDINGS]),
+        more=max(0, len(shown) - MOST_FINDINGS),
         bar=bar(view["budget"], view["used"]) if view["budget"] else None,
     )

@@ -20,6 +20,7 @@ from ..compare.paths import KEEP, PUT, TAKE, Step, record_step
 from ..desired.shapes import Wanted
 from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
+from ..observed.answers import Outcome
 from . import change as state_change
 from .diff import new_paths, piece, removed_paths
 from .foreign_steps import ForeignSteps
@@ -27,7 +28,6 @@ from .lock import locked
 from .look import read
 from .manifest import Manifest
 from .originals import Originals
-from .outcome import Outcome
 from .paths import ABSENT, NotJudged, StateError
 from .plan import Plan
 from .repair import repair_record, wrong_record

@@ -5,21 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
 
+from ..observed.answers import Piece
 from .look import read
 from .paths import ABSENT, TOO_LARGE, PathState
 
 SHOWN_IF_NEW = 40  # lines; of a longer new file only the number of lines is shown
 NEW, REMOVED = "new paths", "removed paths"
 LARGEST = 1 << 20  # bytes of a file that is compared line by line
-
-
-class Piece(TypedDict):
-    before_header: str
-    after_header: str
-    before: str
-    after: str
 
 
 def piece(path: str, found: PathState, after: PathState, content: bytes | None, shown: bool) -> list[Piece]:

@@ -25,7 +25,6 @@ SILENCE = 5.0  # seconds for one path
 TOTAL = 60.0  # seconds for all paths; the next apply does the rest
 LARGEST_ORIGINAL = 1 << 20  # bytes of a file that can be stored and restored
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OUTCOMES = ("right", "changed", "left")
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def _result(path: str, given: Mapping[str, Any]) -> Result:
     if "failed" in given:
         return Result(path, "left", _named(path, given["failed"]))
     outcome, why = given["done"]
-    return Result(path, OUTCOMES[OUTCOMES.index(outcome)], _named(path, why) if why else "")
+    return Result(path, outcome, _named(path, why) if why else "")
 
 
 def _named(path: str, why: Any) -> str:

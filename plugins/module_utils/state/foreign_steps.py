@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..compare.paths import FORGET, KEEP, PUT, REFUSE, TAKE, Step, record_step
+from ..observed.answers import Outcome
 from . import foreign
 from .diff import piece
 from .manifest import Manifest, Record
 from .originals import Originals
-from .outcome import Outcome
 from .paths import ABSENT, PathState, StateError
 
 FOLDER = PathState("directory", mode="0755")

@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 from ..host.files import write_whole
 from ..sizes import readable_size
@@ -105,13 +104,12 @@ def admit_crates(policy: WarmPolicy, project: Project, state: str) -> None:
     if decision.build:
         with publication_lock(policy), Account(state) as account:
             paths = downloaded(account)
-            copy = partial(_copy_crate, account)
+
+            def copy(path: str, place: str, room: int) -> tuple[str, int]:
+                return account.copy(f"cargo/{path}", place, room)
+
             size = publish_crates(policy, project.name, paths, copy) if paths else 0
         decide(policy, project, replace(decision, crates=size))
-
-
-def _copy_crate(account: Account, path: str, place: str, room: int) -> tuple[str, int]:
-    return account.copy(f"cargo/{path}", place, room)
 
 
 def decided(policy: WarmPolicy, project: Project) -> Decision:
@@ -122,11 +120,6 @@ def decided(policy: WarmPolicy, project: Project) -> Decision:
 
 def decide(policy: WarmPolicy, project: Project, decision: Decision) -> None:
     write_whole(_file(policy, project, "json"), json.dumps(asdict(decision)).encode())
-
-
-def _lock(policy: WarmPolicy, project: Project) -> bytes:
-    with open(_file(policy, project, "lock"), "rb") as file:
-        return file.read()
 
 
 def _file(policy: WarmPolicy, project: Project, suffix: str) -> str:
@@ -164,7 +157,8 @@ def _publish(policy: WarmPolicy, project: Project, state: str, decision: Decisio
                     size += count
         if not units:
             raise WarmError(f"project {project.name}: no dependency was built; see the lines before this one")
-        texts = {"CACHEDIR.TAG": TAG.encode(), "Cargo.lock": _lock(policy, project)}
+        with open(_file(policy, project, "lock"), "rb") as lock:
+            texts = {"CACHEDIR.TAG": TAG.encode(), "Cargo.lock": lock.read()}
         for name, text in {**texts, **({"registry": b""} if decision.crates else {})}.items():
             write_whole(f"{new}/{name}", text)
             files[name] = sha256_file(f"{new}/{name}")

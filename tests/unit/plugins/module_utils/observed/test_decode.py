@@ -20,12 +20,12 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import wanted_of as desired_state_of
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Template
 from ansible_collections.nova.agent_host.plugins.module_utils.observed import decode as border
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.answers import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.decode import DecodeError, decode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.encode import encode
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Observation, Session
 from ansible_collections.nova.agent_host.plugins.module_utils.report.summary import summary_lines
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest
-from ansible_collections.nova.agent_host.plugins.module_utils.state.outcome import Outcome
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import PathState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.record import wanted_record
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import policy
