@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from ..module_utils.compare.items import drifted, settings_of
+from ..module_utils.compare.items import conditions_of
 from ..module_utils.desired import agent_policy
 from ..module_utils.desired.features import retired_of
 from ..module_utils.observed.answers import Outcome
@@ -32,12 +33,7 @@ class ActionModule(PolicyAction):
         compared = self.compare(policy, observed, roles, variables)
         if not compared.result.files_differ:
             return {"contacted": False}
-        arguments = {
-            "roles": module_roles(compared.wanted),
-            "reload": compared.result.reload,
-            "restarts": list(compared.result.restarts),
-            "settings": dict(compared.result.settings),
-        }
+        arguments = {"roles": module_roles(compared.wanted), **asdict(compared.result.conditions)}
         return self._ask(arguments, variables)
 
     def _remove(self, variables: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +42,7 @@ class ActionModule(PolicyAction):
         observed = self.ask(Observation, INFO, {}, variables)
         names = [name for name in reversed(list(observed.manifest.roles)) if given is None or name in given]
         wanted = retired_of(observed, names)
-        arguments = {"roles": module_roles(wanted), "settings": settings_of(drifted(wanted))}
+        arguments = {"roles": module_roles(wanted), **asdict(conditions_of(wanted))}
         return self._ask(arguments, variables) if names else {}
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:

@@ -98,14 +98,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.desired.shapes import NOT_JUDGED, Entry, Unit, Wanted
+from ..module_utils.desired.shapes import NOT_JUDGED, Conditions, Entry, Unit, Wanted
 from ..module_utils.host.systemd import Systemd
 from ..module_utils.observed.answers import Outcome
 from ..module_utils.state.apply import ApplyError, apply
 from ..module_utils.state.change import reason
 from ..module_utils.state.manifest import DEFAULT_PATH, ManifestError
 from ..module_utils.state.paths import NotJudged, StateError
-from ..module_utils.state.units import Conditions
 from ..module_utils.text import outgoing, safe_text
 
 ROLE = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..audit.record import ItemView
-from ..desired.shapes import Condition, Wanted
+from ..desired.shapes import Condition, Conditions, Wanted
 from ..observed.shapes import Limits, UnitState
 from ..state.manifest import Manifest
 from ..state.paths import PathState, differences, in_words
@@ -53,9 +53,7 @@ class Comparison:
     steps: Mapping[str, Sequence[Step]]
     units: Sequence[UnitFinding]
     record_differs: bool  #: Owner or mode of the manifest's own files.
-    reload: bool  #: systemctl daemon-reload is needed for a condition.
-    restarts: tuple[str, ...]  #: Units that conditions need to be restarted.
-    settings: Mapping[str, int]  #: Kernel settings that conditions need, by name.
+    conditions: Conditions
 
     @property
     def differs(self) -> bool:
@@ -67,7 +65,7 @@ class Comparison:
         """Whether paths or units differ: a call of host_state corrects them."""
         steps = any(step.action for steps in self.steps.values() for step in steps)
         units = any(unit.differs for unit in self.units)
-        return steps or units or self.record_differs or self.reload or bool(self.restarts or self.settings)
+        return steps or units or self.record_differs or self.conditions != Conditions()
 
     def of(self, kind: str) -> list[Item]:
         """The items of one kind that drifted."""
@@ -106,15 +104,12 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
                 role.role, role.units, seen.units, seen.manifest.roles.get(role.role), ours, seen.limits
             )
     items += [_unit_item(finding) for finding in _merged(findings)]
-    wrong = drifted(wanted)
     return Comparison(
         tuple(items),
         steps,
         findings,
         any(item.status == DRIFTED for item in items if item.name in seen.record),
-        any(condition.reload for condition in wrong),
-        tuple(dict.fromkeys(condition.restart for condition in wrong if condition.restart)),
-        settings_of(wrong),
+        conditions_of(wanted),
     )
 
 
@@ -123,9 +118,14 @@ def drifted(wanted: Iterable[Wanted]) -> list[Condition]:
     return [one for role in wanted for one in role.conditions if one.found is not None and one.found != one.expected]
 
 
-def settings_of(conditions: Iterable[Condition]) -> dict[str, int]:
-    """The kernel settings that correct conditions, by name."""
-    return {one.name: int(one.expected or 0) for one in conditions if one.setting}
+def conditions_of(wanted: Iterable[Wanted]) -> Conditions:
+    """What corrects the conditions that drifted."""
+    wrong = drifted(wanted)
+    return Conditions(
+        any(one.reload for one in wrong),
+        tuple(dict.fromkeys(one.restart for one in wrong if one.restart)),
+        {one.name: int(one.expected or 0) for one in wrong if one.setting},
+    )
 
 
 def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> tuple[Item, ...]:

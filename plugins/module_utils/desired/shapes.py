@@ -121,6 +121,15 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What an apply has to correct beside files and units."""
+
+    reload: bool = False  #: systemctl daemon-reload.
+    restarts: tuple[str, ...] = ()  #: Units, if they run.
+    settings: Mapping[str, int] = field(default_factory=dict)  #: Of the kernel, by name.
+
+
+@dataclass(frozen=True)
 class Note:
     """Useful information about the host that is not part of the policy."""
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Callable
 
 from ..compare.paths import KEEP, PUT, TAKE, Step, record_step
-from ..desired.shapes import Wanted
+from ..desired.shapes import Conditions, Wanted
 from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
 from ..observed.answers import Outcome
@@ -31,7 +31,7 @@ from .originals import Originals
 from .paths import ABSENT, NotJudged, StateError
 from .plan import Plan
 from .repair import repair_record, wrong_record
-from .units import Conditions, UnitPlan, by_others, plan_units
+from .units import UnitPlan, by_others, plan_units
 
 FEW = 20  # more new folders, links and library files, or more removed paths, are one list in diff mode
 Validate = Callable[[str, str], None]  #: (command with %s, path): raises StateError if the command refuses the file.

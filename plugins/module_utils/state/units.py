@@ -9,18 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..compare.units import changed_by
-from ..desired.shapes import Unit
+from ..desired.shapes import Conditions, Unit
 from ..desired.units import SCHEDULER_DROP_IN, is_of_systemd, is_unit_file, unit_of
 from ..host.units import observe_units
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Differences other than files that an apply has to correct."""
-
-    reload: bool = False
-    restarts: tuple[str, ...] = ()
-    settings: Mapping[str, int] = field(default_factory=dict)  #: Of the kernel.
 
 
 @dataclass(frozen=True)

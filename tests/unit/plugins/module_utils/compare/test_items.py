@@ -123,11 +123,15 @@ def test_state_corrected_by_systemd_is_one_item_only_if_different():
     reload = Condition("ceiling", "user.slice", True, False, "no maximum", reload=True)
     restart = Condition("ceiling", "cron.service", False, True, "runs above", restart="cron.service")
     result = compare([role(reload, restart, restart)], seen())
-    assert (result.reload, result.restarts, result.files_differ) == (True, ("cron.service",), True)
+    assert (result.conditions.reload, result.conditions.restarts, result.files_differ) == (
+        True,
+        ("cron.service",),
+        True,
+    )
     right = compare([role(replace(reload, found=True), replace(restart, found=False))], seen())
-    assert (right.reload, right.restarts, right.files_differ) == (False, (), False)
+    assert (right.conditions.reload, right.conditions.restarts, right.files_differ) == (False, (), False)
     not_known = compare([role(replace(reload, found=None))], seen())
-    assert (not_known.reload, not_known.differs) == (False, True)
+    assert (not_known.conditions.reload, not_known.differs) == (False, True)
 
 
 def test_note_is_not_a_difference():

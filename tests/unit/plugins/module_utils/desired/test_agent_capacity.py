@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import drifted, settings_of
+from ansible_collections.nova.agent_host.plugins.module_utils.compare.items import conditions_of, drifted
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_capacity, agent_limits
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import (
     HostProblems,
@@ -86,26 +86,25 @@ def test_next_look_wants_the_same_state(setting, raised):
 @pytest.mark.parametrize("now", [150, 1000])
 def test_value_not_in_force_is_set_and_a_later_foreign_file_is_named(now):
     lowered = observed(kernel__keys__maxkeys=Setting(150, True, ours=1000, before=200))
-    assert settings_of(drifted([wanted(agent_capacity, lowered)]))["kernel.keys.maxkeys"] == 1000
+    assert conditions_of([wanted(agent_capacity, lowered)]).settings["kernel.keys.maxkeys"] == 1000
     later = observed(kernel__keys__maxkeys=Setting(now, True, 1000, 200, later="/etc/sysctl.d/99-x.conf"))
-    wrong = drifted([wanted(agent_capacity, later)])
-    assert "kernel.keys.maxkeys" not in settings_of(wrong)
-    assert any("/etc/sysctl.d/99-x.conf" in one.why for one in wrong)
+    assert "kernel.keys.maxkeys" not in conditions_of([wanted(agent_capacity, later)]).settings
+    assert any("/etc/sysctl.d/99-x.conf" in one.why for one in drifted([wanted(agent_capacity, later)]))
 
 
 def test_own_earlier_value_is_lowered_with_the_number_of_agents():
     more = observed(kernel__keys__maxkeys=Setting(4800, True, ours=4800, before=200))
-    assert settings_of(drifted([wanted(agent_capacity, more)]))["kernel.keys.maxkeys"] == 1000
+    assert conditions_of([wanted(agent_capacity, more)]).settings["kernel.keys.maxkeys"] == 1000
 
 
 def test_raised_value_is_restored_if_the_part_or_the_role_is_removed():
     seen = observed(kernel__keys__maxkeys=Setting(1000, True, ours=1000, before=200))
-    assert settings_of(drifted([wanted(agent_capacity, seen, agent_capacity_kernel=False)])) == {
+    assert conditions_of([wanted(agent_capacity, seen, agent_capacity_kernel=False)]).settings == {
         "kernel.keys.maxkeys": 200
     }
-    assert settings_of(drifted(retired_of(seen, ["agent_limits", "agent_capacity"]))) == {"kernel.keys.maxkeys": 200}
+    assert conditions_of(retired_of(seen, ["agent_limits", "agent_capacity"])).settings == {"kernel.keys.maxkeys": 200}
     changed = observed(kernel__keys__maxkeys=Setting(1500, True, ours=1000, before=200))
-    assert settings_of(drifted(retired_of(changed, ["agent_capacity"]))) == {}
+    assert conditions_of(retired_of(changed, ["agent_capacity"])).settings == {}
 
 
 def test_container_has_a_note_and_no_file():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.compare import paths as compare_paths
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import units as desired_units
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Entry, Unit, Wanted
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Conditions, Entry, Unit, Wanted
 from ansible_collections.nova.agent_host.plugins.module_utils.host.observe import observe_files
 from ansible_collections.nova.agent_host.plugins.module_utils.host.systemd import UnitError
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
@@ -23,7 +23,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state import chang
 from ansible_collections.nova.agent_host.plugins.module_utils.state import lock, manifest, units
 from ansible_collections.nova.agent_host.plugins.module_utils.state.look import group_name, observe, owner_name
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import NotJudged, PathState, StateError
-from ansible_collections.nova.agent_host.plugins.module_utils.state.units import Conditions
 
 ME = {"owner": owner_name(os.geteuid()), "group": group_name(os.getegid())}
 
