@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from ..audit.record import ItemView
 from ..desired.shapes import Condition, Conditions, Wanted
 from ..observed.shapes import Limits, UnitState
-from ..state.manifest import Manifest
+from ..state.manifest import Manifest, RoleRecord
 from ..state.paths import PathState, differences, in_words
 from .paths import FORGET, KEEP, PUT, REFUSE, TAKE, Look, Step, compare_roles
-from .units import UnitFinding, compare_units
+from .units import UnitFinding, compare_unit
 
 OK, DRIFTED, UNKNOWN, NOTE = STATUSES = ("ok", "drifted", "unknown", "note")
 
@@ -100,9 +100,13 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
         items += [_condition_item(role.role, condition) for condition in role.conditions]
         items += [Item(role.role, note.kind, note.name, NOTE, note.text) for note in role.notes]
         if seen.units is not None:
-            findings += compare_units(
-                role.role, role.units, seen.units, seen.manifest.roles.get(role.role), ours, seen.limits
-            )
+            record = seen.manifest.roles.get(role.role, RoleRecord())
+            findings += [
+                compare_unit(
+                    role.role, unit, seen.units.get(unit.name), unit.name in record.restarts, ours, seen.limits
+                )
+                for unit in role.units
+            ]
     items += [_unit_item(finding) for finding in _merged(findings)]
     return Comparison(
         tuple(items),

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..desired.shapes import Unit
 from ..observed.shapes import NOT_KNOWN, Limits, UnitState
-from ..state.manifest import RoleRecord
 
 
 @dataclass(frozen=True)
@@ -27,22 +26,11 @@ class UnitFinding:
         return bool(self.why) or not self.known
 
 
-def compare_units(
-    role: str,
-    units: Iterable[Unit],
-    found: Mapping[str, UnitState],
-    record: RoleRecord | None,
-    ours: Collection[str],
-    limits: Limits,
-) -> list[UnitFinding]:
-    """``ours`` are the paths of this collection, ``limits`` those of agents."""
-    pending = set(record.restarts) if record else set()
-    return [_finding(role, unit, found.get(unit.name), unit.name in pending, ours, limits) for unit in units]
-
-
-def _finding(
+def compare_unit(
     role: str, unit: Unit, found: UnitState | None, pending: bool, ours: Collection[str], limits: Limits
 ) -> UnitFinding:
+    """``pending``: it was not restarted since its files changed. ``ours`` are the paths of this collection, ``limits``
+    those of agents."""
     if found is None or found == NOT_KNOWN:
         return UnitFinding(role, unit.name, known=False)
     others = [path for path in found.drop_ins if path not in ours]

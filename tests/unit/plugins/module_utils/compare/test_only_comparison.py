@@ -38,7 +38,7 @@ FUNCTIONS = {
     "limits_that_differ",
     "compare_paths",
     "compare_roles",
-    "compare_units",
+    "compare_unit",
     "compare",
 }
 
