@@ -53,7 +53,7 @@ def test_a_host_from_nothing_to_retired(lab):
     assert lab.retire("--check").succeeded().changed
     assert (lab.snapshot("host1"), lab.units("host1")) == (before[0], units)
     said = lab.retire().succeeded()
-    assert "agent1: created by this collection, left with home" in said.told
+    assert "agent1: accounts that this collection created" in said.told
     lab.remove_accounts("host1", "agent1")
     assert lab.units("host1") == []
     assert sorted(set(lab.snapshot("host1").splitlines()) ^ set(clean.splitlines())) == []

@@ -127,9 +127,9 @@ def load_policy(path: str) -> HygienePolicy:
             free_goal=check_mark("free_goal", given["free_goal"]),
         )
     except OSError as error:
-        hint = "; run it as root" if os.geteuid() != 0 else "; have an operator apply role agent_hygiene"
+        hint = "; run it as root" if os.geteuid() != 0 else "; ask an operator to apply role agent_hygiene"
         raise HygieneError(f"{path}: {error.strerror}{hint}") from error
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, (HygieneError, SizeError)):
             raise HygieneError(f"{path}: {error}") from error
-        raise HygieneError(f"{path} is damaged ({error}); have an operator apply role agent_hygiene") from error
+        raise HygieneError(f"{path} is damaged ({error}); ask an operator to apply role agent_hygiene") from error

@@ -154,6 +154,6 @@ def load_policy(path: str) -> WarmPolicy:
             given = json.load(file)
         return WarmPolicy(**{**given, "projects": check_projects("projects", given["projects"])})
     except OSError as error:
-        raise WarmError(f"{path}: {error.strerror}; have an operator apply role agent_warm") from error
+        raise WarmError(f"{path}: {error.strerror}; ask an operator to apply role agent_warm") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise WarmError(f"{path} is damaged ({error}); have an operator apply role agent_warm") from error
+        raise WarmError(f"{path} is damaged ({error}); ask an operator to apply role agent_warm") from error

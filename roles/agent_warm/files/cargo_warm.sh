@@ -126,7 +126,7 @@ find_crates() {
   fi
   crates=''
   rm -f -- "$marker"
-  note "this host's crates lack something of Cargo.lock: cargo uses those of your CARGO_HOME, and builds the dependencies again"
+  note "the published crates of this host are not enough for Cargo.lock: cargo uses your CARGO_HOME, and builds the dependencies again"
 }
 
 # use_seed: copies a seed into a new target folder, and sets CARGO_HOME to the seed's crates.
@@ -166,7 +166,7 @@ fill_target() {
     if [[ -e $target/$profile ]]; then
       [[ ! -f $target/.nova-crates ]] || crates=$name # another call filled it
     elif ! (cd "$found" && shuf -n 8 manifest | sha256sum --status -c -); then
-      note "seed ${found##*/} is damaged and is not used: have an operator run agent-warm verify"
+      note "seed ${found##*/} is damaged and is not used: ask an operator to run agent-warm verify"
     elif cp -R --preserve=timestamps --reflink=auto -- "$found/$profile" "$target/.nova-seed" 2>/dev/null &&
       cp -- "$found/CACHEDIR.TAG" "$target/" &&
       { [[ ! -e $found/registry || $crates == "$name" ]] || mark "$name"; } &&
@@ -178,7 +178,7 @@ fill_target() {
       note "$units of $locked dependencies from seed ${found##*/}, $((rest / 10)).$((rest % 10)) s"
     else
       rm -rf -- "$target/.nova-seed"
-      note "seed ${found##*/} could not be copied to ${target@Q}, which df may explain: everything is built here"
+      note "seed ${found##*/} could not be copied to ${target@Q} (df shows the free space): cargo builds the dependencies"
     fi
     exec {target_lock}<&-
   fi

@@ -10,7 +10,7 @@ sub tell_of_slot {
   my $others = semctl($set, $SLOTS, 14, 0) - 1;    # GETNCNT
   my $behind = $others > 0 ? "with $others other commands" : 'first in the queue';
   my $seconds = time - $queued_at;
-  tell_once("waiting for $seconds s for one of $all slots, $behind. agent-status shows who holds them");
+  tell_once("waiting for $seconds s for one of $all slots, $behind. agent-status shows which commands hold them");
 }
 
 # tell_once TEXT: at most one line in a minute for all processes of this command.
@@ -21,7 +21,7 @@ sub tell_once {
 }
 
 sub tell_of_dead {
-  note("Rust has no standard library for $_ on this host: have an operator add it to agent_toolchain_targets") for keys %missing;
+  note("Rust has no standard library for $_ on this host: ask an operator to add it to agent_toolchain_targets") for keys %missing;
   my $folder = $ENV{TMPDIR} || '/tmp';
   note("programs may not run in $folder (noexec), which cargo install and doc tests need: set TMPDIR to another folder")
     if $what =~ /^cargo (?:install|test|miri)\b/ && is_noexec($folder);
@@ -78,14 +78,14 @@ sub look_for_life {
     return end_command('idle', "used no CPU time for $idle s", 'IDLE');
   }
   $orphan_for = is_orphan() ? $orphan_for + $every / 1000 : 0;
-  end_command('orphan', "is still running $orphan s after the process that started it has ended", 'ORPHAN') if $orphan && $orphan_for >= $orphan;
+  end_command('orphan', "is still running $orphan s after the agent, shell or session that started it has ended", 'ORPHAN') if $orphan && $orphan_for >= $orphan;
 }
 
 # end_command HOW WHY NAME: sends SIGTERM to all processes of the command. The next check kills the remaining ones.
 sub end_command {
   my ($how, $why, $name) = @_;
   $ended_for = $how;
-  note("this command $why while it holds memory, so it is ended. NOVA_CARGO_${name}_MINUTES=0 turns that off");
+  note("this command $why while it holds memory, so it is ended. NOVA_CARGO_${name}_MINUTES=0 turns this check off");
   @condemned = map { [$_, begin_of($_)] } descendants();
   kill 'TERM', $_->[0] for @condemned;
 }
@@ -141,7 +141,7 @@ sub use_of {
   return ($cpu, "@_ $bytes");
 }
 
-# is_orphan: true if one of the ancestors has ended, such as an agent, or the sshd of a session.
+# is_orphan: true if one of the ancestors, such as an agent or the sshd of a session, has ended.
 sub is_orphan {
   return 1 if getppid != $starter;
   my @above = my $pid = $starter;

@@ -79,12 +79,12 @@ run_as_command() {
   what+=${options[--package]:+ -p ${options[--package]}}
   what=${what:0:100}
   if [[ ! $POOL || ! -r $POOL ]] || ! read -r pool <"$POOL"; then
-    note "this host has no memory pool${POOL:+ in ${POOL@Q}}: builds do not wait for one another, only the cap holds"
+    note "this host has no memory pool${POOL:+ in ${POOL@Q}}: builds do not wait for one another, only the cap applies"
   fi
   if [[ ${NOVA_CARGO_SLOTS-} ]]; then
     limited number NOVA_CARGO_SLOTS "$NOVA_CARGO_SLOTS"
     if ((SLOTS == 0 || NOVA_CARGO_SLOTS <= SLOTS)); then fewer=$NOVA_CARGO_SLOTS
-    else note "NOVA_CARGO_SLOTS is $NOVA_CARGO_SLOTS, but this host has $SLOTS slots: $SLOTS holds"; fi
+    else note "NOVA_CARGO_SLOTS is $NOVA_CARGO_SLOTS, but this host has $SLOTS slots: $SLOTS applies"; fi
   fi
   for name in IDLE ORPHAN; do
     variable=NOVA_CARGO_${name}_MINUTES seconds=${name}_SECONDS

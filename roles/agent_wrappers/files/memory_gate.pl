@@ -109,7 +109,7 @@ sub report_wait {
     my $user = getpwuid((stat _)[4]) // (stat _)[4];
     $text .= ", behind process $head of $user";
   }
-  report("w $text; " . size(value($FREE)) . ' of ' . size(value($TOTAL)) . ' are free. agent-status shows who holds the rest');
+  report("w $text; " . size(value($FREE)) . ' of ' . size(value($TOTAL)) . ' are free. agent-status shows which processes hold the rest');
 }
 
 sub size {

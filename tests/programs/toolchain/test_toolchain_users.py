@@ -306,7 +306,9 @@ def test_build_uses_one_generation(host: Host) -> None:
 def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
     host.tree.path.unlink()
     said = host.tool("cargo", "build")
-    assert said.stderr == (f"cargo: {host.prefix}/toolchain has no Rust; have an operator apply role agent_toolchain\n")
+    assert said.stderr == (
+        f"cargo: {host.prefix}/toolchain has no Rust; ask an operator to apply role agent_toolchain\n"
+    )
     assert said.returncode == 127
 
 

@@ -15,7 +15,7 @@ from .host import CHANNEL, GUARD, ROLE, STAND_IN, TRIPLE, Host, program, render
 
 GIB = 1 << 30
 AS = "Max address space"
-IGNORING = "cargo_agent: ignoring RUSTUP_TOOLCHAIN in favor of rust-toolchain.toml\n"
+IGNORING = "cargo_agent: RUSTUP_TOOLCHAIN is ignored: rust-toolchain.toml or the host's pin applies; NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN=1 keeps it\n"
 
 
 def nproc(host: Host, count: object) -> str:

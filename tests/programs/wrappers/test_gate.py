@@ -331,7 +331,7 @@ def test_fewer_slots_can_be_requested(two_slots: Bench) -> None:
 
 def test_more_slots_than_on_the_host_are_reduced_with_one_message(two_slots: Bench) -> None:
     assert two_slots.start(NOVA_CARGO_SLOTS="50").communicate(timeout=GUARD)[1] == (
-        "cargo_agent: NOVA_CARGO_SLOTS is 50, but this host has 2 slots: 2 holds\n"
+        "cargo_agent: NOVA_CARGO_SLOTS is 50, but this host has 2 slots: 2 applies\n"
     )
 
 
@@ -427,7 +427,10 @@ def test_waiting_message_names_request_position_and_holder_of_the_turn(one: Benc
     line = told(one, "3 0 99\n")
     assert line.startswith("w waiting for ")
     assert " s for 4G of memory for rustc serde, place 3 in the host's queue, behind process " in line
-    assert line.endswith(" of root; 0M of 4G are free. agent-status shows who holds the rest\n") or "0G of 4G" in line
+    assert (
+        line.endswith(" of root; 0M of 4G are free. agent-status shows which processes hold the rest\n")
+        or "0G of 4G" in line
+    )
     assert "after other processes of your own account" in told(one, "- 0 99\n")
 
 

@@ -65,8 +65,12 @@ def test_missing_pin_is_refused_with_this_exact_text(host: Host) -> None:
 @pytest.mark.parametrize(
     ("line", "env", "message"),
     [
-        ("build", {"RUSTUP_TOOLCHAIN": "nightly"}, "ignoring RUSTUP_TOOLCHAIN in favor of rust-toolchain.toml"),
-        ("build", {"NOVA_CARGO_SLOTS": "9"}, "NOVA_CARGO_SLOTS is 9, but this host has 2 slots: 2 holds"),
+        (
+            "build",
+            {"RUSTUP_TOOLCHAIN": "nightly"},
+            "RUSTUP_TOOLCHAIN is ignored: rust-toolchain.toml or the host's pin applies; NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN=1 keeps it",
+        ),
+        ("build", {"NOVA_CARGO_SLOTS": "9"}, "NOVA_CARGO_SLOTS is 9, but this host has 2 slots: 2 applies"),
         ("build", {"NOVA_CARGO_LIMIT_AS": "off"}, "NOVA_CARGO_LIMIT_AS: no limit on address space"),
         ("test -p nova-lsp --test stdio_server", {}, "nova-lsp has stdio_server in its harness tests: --test tests"),
     ],
@@ -79,7 +83,7 @@ def test_notes_have_this_exact_text(quiet: Host, line: str, env: dict[str, str],
 @pytest.mark.parametrize(
     ("rustc", "message"),
     [
-        ("echo 'error: the `wasm32-wasip1` target may not be installed' >&2; exit 1", "Rust has no standard library for wasm32-wasip1 on this host: have an operator add it to agent_toolchain_targets"),
+        ("echo 'error: the `wasm32-wasip1` target may not be installed' >&2; exit 1", "Rust has no standard library for wasm32-wasip1 on this host: ask an operator to add it to agent_toolchain_targets"),
         ("echo 'memory allocation of 65536 bytes failed' >&2; exit 1", 'rustc serde said "memory allocation of 65536 bytes failed" under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ...'),
         ("kill -SEGV $$", "rustc serde ended by signal 11 without a message under the address space cap of 4G (NOVA_CARGO_LIMIT_AS): try NOVA_CARGO_LIMIT_AS=8G bash {} ..."),
     ],
@@ -112,6 +116,6 @@ def test_missing_toolchain_has_this_exact_text(host: Host) -> None:
     empty = program(host.root / "bin" / "nproc", "#!/bin/sh\necho 2\n").parent
     (host.prefix / "toolchain" / "env").unlink()
     assert host.cargo("metadata", PATH=f"{empty}:/usr/bin:/bin").err == (
-        f"cargo_agent: there is no cargo on PATH, nor a toolchain in {host.prefix}/toolchain; have an operator apply role "
+        f"cargo_agent: there is no cargo on PATH, nor a toolchain in {host.prefix}/toolchain; ask an operator to apply role "
         "agent_toolchain\n"
     )

@@ -118,7 +118,7 @@ def test_damaged_file_is_named(tmp_path):
     (tmp_path / "hygiene.json").write_text("{}")
     with pytest.raises(HygieneError) as error:
         load_policy(path)
-    assert str(error.value) == f"{path} is damaged ('target_max'); have an operator apply role agent_hygiene"
+    assert str(error.value) == f"{path} is damaged ('target_max'); ask an operator to apply role agent_hygiene"
     (tmp_path / "hygiene.json").unlink()
     with pytest.raises(HygieneError, match=f"^{path}: No such file or directory; "):
         load_policy(path)
