@@ -174,7 +174,7 @@ check_sanitizer() {
   [[ $cap != unlimited && $action == @(run|build|check|fmt|cmin|tmin|coverage) ]] || return 0
   [[ ${options[--sanitizer]-none} == none ]] ||
     fail "fuzz with --sanitizer ${options[--sanitizer]@Q} is refused: a sanitizer reserves 20 TiB of address space or more and" \
-      "can't start under a cap. Leave the option out, or have an operator run it in a session without a hard limit," \
+      "can't start under a cap. Leave the option out, or ask an operator to run it in a session without a hard limit," \
       'with NOVA_CARGO_LIMIT_AS=unlimited'
   [[ ! ${options[--sanitizer]+set} ]] || return 0
   words=("${words[@]:0:action_at+1}" --sanitizer none "${words[@]:action_at+1}")

@@ -33,7 +33,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Host:
         ("build --all-targets", {}, "refused by the all-targets rule: it compiles every target at once. Instead: cargo_agent.sh build -p NAME --lib"),
         ("clippy --fix", {}, "refused by the all-targets rule: clippy without a target means --all-targets. Instead: cargo_agent.sh clippy --fix --lib"),
         ("check --all-features --tests", {}, "refused by the all-targets rule: --all-features with --tests is unbounded. Instead: cargo_agent.sh check -p NAME --tests"),
-        ("fuzz run -s address parser", {}, "fuzz with --sanitizer 'address' is refused: a sanitizer reserves 20 TiB of address space or more and can't start under a cap. Leave the option out, or have an operator run it in a session without a hard limit, with NOVA_CARGO_LIMIT_AS=unlimited"),
+        ("fuzz run -s address parser", {}, "fuzz with --sanitizer 'address' is refused: a sanitizer reserves 20 TiB of address space or more and can't start under a cap. Leave the option out, or ask an operator to run it in a session without a hard limit, with NOVA_CARGO_LIMIT_AS=unlimited"),
         ("build", {"NOVA_CARGO_LIMIT_AS": "32G"}, "NOVA_CARGO_LIMIT_AS is 32G, above this host's policy; ask for at most 16G"),
         ("build", {"NOVA_CARGO_LIMIT_AS": "8"}, "NOVA_CARGO_LIMIT_AS is '8', a number without a unit: 8 bytes or 8 MiB (8M)? Write a whole number with K, M, G or T, as in 4G or 4096M, or 0 for no limit"),
         ("build", {"NOVA_CARGO_NPROC": "many"}, "NOVA_CARGO_NPROC is 'many'; write a whole number from 1 to 9999"),
