@@ -111,7 +111,7 @@ def test_agent_status_shows_the_ceiling_and_advice(seen, height):
     assert f"in use by all sessions, of at most {height} MiB" in said
     assert "pressure at least one process waited for memory" in said
     assert "processes since the boot, because memory was short" in said
-    assert "to do find what was killed" in said
+    assert "journalctl -k" in said
 
 
 def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
