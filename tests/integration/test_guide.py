@@ -72,7 +72,7 @@ def test_numbers_of_the_guide_follow_the_host_and_the_variables(lab, policy):
     }
     lab.site(**policy, **changed).succeeded()
     text = lab.run("host1", f"cat {GUIDE}")
-    assert "| address space | 2G |" in text and "| at most | 6G |" in text and "| slots | 1 |" in text
+    assert "| address space | 2G |" in text and "| highest address space | 6G |" in text and "| slots | 1 |" in text
     assert "Slots                     1 cargo command at once" in text
     assert "### Why 2G?" in text and "the operator of this host set 2G" in text
     assert "`cargo` without the wrapper is refused" in text and "run_limited.sh --as 6G" in text
