@@ -139,9 +139,7 @@ class Capacity:
     sessions: list[Given] = field(default_factory=list)  #: SessionsMax of logind; the last one is in force.
     sshd: Sshd = field(default_factory=Sshd)
     own_tasks: dict[str, Given] = field(default_factory=dict)  #: By account: TasksMax in a file of its own slice.
-    hard_limits: dict[str, int] = field(
-        default_factory=dict
-    )  #: Like open_files, of other limits that root can't raise.
+    hard_limits: dict[str, int] = field(default_factory=dict)  #: Other limits of root, if root can't raise them.
 
 
 @dataclass(frozen=True)
