@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.mirror import build as rustup_mirror
+from ..module_utils.mirror.build import Built, Mirror
 from ..module_utils.mirror.channel import ChannelError
 from ..module_utils.toolchain.fetch import FetchError
 from ..module_utils.toolchain.request import TRIPLES, UPSTREAM, Request, RequestError, check_source, source_url
@@ -47,16 +47,12 @@ class ActionModule(ActionBase):
             os.umask(was)
         return {"changed": bool(built.fetched), "path": options["path"], **asdict(built)}
 
-    def _build(self, options: dict[str, Any]) -> rustup_mirror.Built:
-        check_mode = self._task.check_mode
-        root, architectures = options["path"], options["architectures"]
+    def _build(self, options: dict[str, Any]) -> Built:
         request = Request.from_options(options)
         dist_server = source_url(options["dist_server"], "dist_server")
         check_source(request, dist_server)
-        built = rustup_mirror.mirror_upstream(root, request, architectures, dist_server, self._say, check_mode)
-        update_root = source_url(options["update_root"], "update_root")
-        rustup_mirror.mirror_rustup(root, request, architectures, update_root, self._say, built, check_mode)
-        return built
+        mirror = Mirror(options["path"], options["architectures"], self._say, self._task.check_mode)
+        return mirror.build(request, dist_server, source_url(options["update_root"], "update_root"))
 
     def _say(self, line: str) -> None:
         self._display.display(f"  {line}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import fixture_mirror
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import mirror_rustup, mirror_upstream
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import Mirror
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import ChannelError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as rustup_fetch
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import UPSTREAM, Request, manifest_path
@@ -41,9 +41,7 @@ def request(channel: str) -> Request:
 
 
 def from_upstream(root: Path, channel: str, server: str) -> None:
-    machine = platform.machine()
-    built = mirror_upstream(str(root), request(channel), [machine], server, say)
-    mirror_rustup(str(root), request(channel), [machine], f"{server}/rustup", say, built)
+    Mirror(str(root), [platform.machine()], say).build(request(channel), server, f"{server}/rustup")
 
 
 def sysroots() -> list[Path]:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Callable, Union
 
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror import channel as mirror_channel
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import write_manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.mirror.channel import Artifact, ChannelError
-from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import sha256_file
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import sha256_file, write_manifest
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import (
     TRIPLES,
     UPSTREAM,

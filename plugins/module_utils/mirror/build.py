@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from ..state.paths import sha256, sha256_file
-from ..toolchain.fetch import FetchError, download, fetch
-from ..toolchain.request import TRIPLES, Request, Toolchain, manifest_path
+from ..toolchain.fetch import download, fetch, verify, write_manifest
+from ..toolchain.request import TRIPLES, Request, manifest_path
 from . import channel as mirror_channel
 from .channel import Artifact
 
@@ -35,112 +35,79 @@ class Built:
     size: int = 0
 
 
-def mirror_upstream(
-    root: str, request: Request, architectures: Sequence[str], dist_server: str, say: Say, check_mode: bool = False
-) -> Built:
-    """Mirror the toolchains of ``request`` into ``root``. Files with the right checksum are not downloaded again.
+@dataclass(frozen=True)
+class Mirror:
+    """A mirror in the folder ``root`` that is being built. ``say`` prints the progress."""
 
-    Raises ChannelError, FetchError, OSError.
-    """
-    built = Built()
-    for toolchain in request.toolchains:
-        path = manifest_path(toolchain.channel)
-        content = _manifest(dist_server, path, toolchain)
-        manifest = mirror_channel.parse(content.decode(errors="replace"), f"{dist_server}/{path}")
-        wanted = [
-            artifact
-            for architecture in architectures
-            for artifact in mirror_channel.artifacts(manifest, toolchain, TRIPLES[architecture])
-        ]
-        unique = list(dict.fromkeys(wanted))
-        for number, artifact in enumerate(unique, 1):
-            label = f"{toolchain.channel} {number}/{len(unique)} {os.path.basename(artifact.path)}"
-            _place(root, artifact, f"{dist_server}/{artifact.path}", path, say, label, built, check_mode)
-        if not check_mode and not _same(os.path.join(root, path), content):
-            built.fetched += write_manifest(root, path, content)
-        built.toolchains.append(toolchain.channel)
-        built.channel_checksums[toolchain.channel] = sha256(content)
-    return built
+    root: str
+    architectures: Sequence[str]
+    say: Say
+    check_mode: bool = False
+    built: Built = field(default_factory=Built)
 
+    def build(self, request: Request, dist_server: str, update_root: str) -> Built:
+        """Mirror the toolchains of ``request`` and rustup-init. Files with the right checksum are not downloaded again.
 
-def mirror_rustup(
-    root: str,
-    request: Request,
-    architectures: Sequence[str],
-    update_root: str,
-    say: Say,
-    built: Built,
-    check_mode: bool = False,
-) -> None:
-    """Download rustup-init from ``update_root`` into the mirror, and verify its pinned checksum.
+        Raises ChannelError, FetchError, RequestError, OSError.
+        """
+        for toolchain in request.toolchains:
+            path = manifest_path(toolchain.channel)
+            url = f"{dist_server}/{path}"
+            content = fetch(url)
+            wanted, named_by = toolchain.sha256, f"channel_checksums.{toolchain.channel}"
+            if not wanted:
+                wanted = (fetch(f"{url}.sha256").decode(errors="replace").split() or ["nothing"])[0]
+                named_by = f"{url}.sha256"
+            verify(url, content, wanted, named_by)
+            manifest = mirror_channel.parse(content.decode(errors="replace"), url)
+            found = [mirror_channel.artifacts(manifest, toolchain, TRIPLES[name]) for name in self.architectures]
+            artifacts = list(dict.fromkeys(artifact for part in found for artifact in part))
+            for number, artifact in enumerate(artifacts, 1):
+                label = f"{toolchain.channel} {number}/{len(artifacts)} {os.path.basename(artifact.path)}"
+                self._place(artifact, f"{dist_server}/{artifact.path}", path, label)
+            # Written last, when all of its files are complete.
+            if not self.check_mode and not self._has(Artifact(path, wanted)):
+                self.built.fetched += write_manifest(self.root, path, content)
+            self.built.toolchains.append(toolchain.channel)
+            self.built.channel_checksums[toolchain.channel] = sha256(content)
+        for architecture in self.architectures:
+            self._place_rustup(request, architecture, update_root)
+        return self.built
 
-    Raises FetchError, RequestError, OSError.
-    """
-    for architecture in architectures:
+    def _place_rustup(self, request: Request, architecture: str, update_root: str) -> None:
         below = f"archive/{request.rustup_version}/{TRIPLES[architecture]}/rustup-init"
         artifact = Artifact(f"rustup/{below}", request.checksum(architecture))
         label = f"rustup-init {request.rustup_version} {architecture}"
-        _place(
-            root, artifact, f"{update_root}/{below}", f"rustup_checksums.{architecture}", say, label, built, check_mode
-        )
-        if not check_mode:
-            path = os.path.join(root, artifact.path)
+        self._place(artifact, f"{update_root}/{below}", f"rustup_checksums.{architecture}", label)
+        if not self.check_mode:
+            path = os.path.join(self.root, artifact.path)
             os.chmod(path, 0o755)
             with open(f"{path}.sha256", "w", encoding="utf-8") as file:
                 file.write(f"{artifact.sha256} *./rustup-init\n")
 
+    def _has(self, artifact: Artifact) -> bool:
+        path = os.path.join(self.root, artifact.path)
+        return os.path.isfile(path) and sha256_file(path) == artifact.sha256
 
-def write_manifest(root: str, path: str, content: bytes) -> list[str]:
-    """Write a manifest and its checksum. It is written last, when all of its files are complete."""
-    target = os.path.join(root, path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(f"{target}.part", "wb") as file:
-        file.write(content)
-    with open(f"{target}.sha256", "w", encoding="utf-8") as file:
-        file.write(f"{sha256_file(f'{target}.part')}  {os.path.basename(path)}\n")
-    os.replace(f"{target}.part", target)
-    return [f"{path}.sha256", path]
+    def _place(self, artifact: Artifact, url: str, named_by: str, label: str) -> None:
+        path, built = os.path.join(self.root, artifact.path), self.built
+        if self._has(artifact):
+            built.kept.append(artifact.path)
+            built.size += os.path.getsize(path)
+            return
+        built.fetched.append(artifact.path)
+        if self.check_mode:
+            return
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shown = 0
 
+        def progress(so_far: int, total: int | None) -> None:
+            nonlocal shown
+            percent = 100 * so_far // total if total else 0
+            if percent >= shown + STEP:
+                shown = percent - percent % STEP
+                self.say(f"{label}: {so_far / 1e6:.1f} MB, {percent} %")
 
-def _manifest(server: str, path: str, toolchain: Toolchain) -> bytes:
-    """A manifest, verified with the checksum of the policy, or without one with the server's checksum."""
-    url = f"{server}/{path}"
-    content = fetch(url)
-    wanted, named_by = toolchain.sha256, f"channel_checksums.{toolchain.channel}"
-    if not wanted:
-        wanted = (fetch(f"{url}.sha256").decode(errors="replace").split() or ["nothing"])[0]
-        named_by = f"{url}.sha256"
-    found = sha256(content)
-    if wanted != found:
-        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {wanted}")
-    return content
-
-
-def _same(path: str, content: bytes) -> bool:
-    return os.path.isfile(path) and sha256_file(path) == sha256(content)
-
-
-def _place(
-    root: str, artifact: Artifact, url: str, named_by: str, say: Say, label: str, built: Built, check_mode: bool
-) -> None:
-    path = os.path.join(root, artifact.path)
-    if os.path.isfile(path) and sha256_file(path) == artifact.sha256:
-        built.kept.append(artifact.path)
+        download(url, path, artifact.sha256, named_by, progress)
+        os.chmod(path, 0o644)
         built.size += os.path.getsize(path)
-        return
-    built.fetched.append(artifact.path)
-    if check_mode:
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    shown = 0
-
-    def progress(so_far: int, total: int | None) -> None:
-        nonlocal shown
-        percent = 100 * so_far // total if total else 0
-        if percent >= shown + STEP:
-            shown = percent - percent % STEP
-            say(f"{label}: {so_far / 1e6:.1f} MB, {percent} %")
-
-    download(url, path, artifact.sha256, named_by, progress)
-    os.chmod(path, 0o644)
-    built.size += os.path.getsize(path)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Download files and verify their sha256. Proxies come from the environment."""
+"""Download files of Rust and verify their sha256. Proxies come from the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ansible.module_utils.urls import open_url
 
-from ..state.paths import sha256_file
+from ..state.paths import sha256, sha256_file
 
 TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
@@ -41,8 +41,27 @@ def fetch(url: str, limit: int = 64 << 20) -> bytes:
     return content
 
 
-def download(url: str, path: str, sha256: str, named_by: str, progress: Progress | None = None) -> int:
-    """Download ``url`` to ``path``, and return the number of bytes. ``named_by`` is the source of ``sha256``.
+def verify(url: str, content: bytes, checksum: str, named_by: str) -> None:
+    """Raise FetchError if ``content`` of ``url`` does not have the ``checksum`` that ``named_by`` says."""
+    found = sha256(content)
+    if found != checksum:
+        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {checksum}")
+
+
+def write_manifest(root: str, path: str, content: bytes) -> list[str]:
+    """Write a channel's manifest and its checksum below ``root``. Return the paths of both."""
+    target = os.path.join(root, path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(f"{target}.part", "wb") as file:
+        file.write(content)
+    with open(f"{target}.sha256", "w", encoding="utf-8") as file:
+        file.write(f"{sha256(content)}  {os.path.basename(path)}\n")
+    os.replace(f"{target}.part", target)
+    return [f"{path}.sha256", path]
+
+
+def download(url: str, path: str, checksum: str, named_by: str, progress: Progress | None = None) -> int:
+    """Download ``url`` to ``path``, and return the number of bytes. ``named_by`` is the source of the ``checksum``.
 
     The file is written as ``path.part``, so that an interrupted download can continue, and renamed if its checksum is
     right. With a wrong checksum it is removed. Raises FetchError.
@@ -54,9 +73,9 @@ def download(url: str, path: str, sha256: str, named_by: str, progress: Progress
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     found = sha256_file(part)
-    if found != sha256:
+    if found != checksum:
         os.unlink(part)
-        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {sha256}: the file was not used")
+        raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {checksum}: the file was not used")
     os.replace(part, path)
     return fetched
 

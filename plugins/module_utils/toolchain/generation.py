@@ -23,10 +23,10 @@ from typing import Any, BinaryIO
 
 from ..host.child import Rights, acting_as, lower_limits
 from ..state.look import is_roots
-from ..state.paths import sha256, sha256_file
+from ..state.paths import sha256_file
 from .compare import Plan, toolchain_path
 from .environment import network_environment
-from .fetch import LARGEST, FetchError, download, fetch
+from .fetch import LARGEST, FetchError, download, fetch, verify, write_manifest
 from .forbid import run_nothing_below
 from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
@@ -174,20 +174,10 @@ class Generation:
         url = f"{self.source.dist_server}/{path}"
         with _named(f"the manifest of {toolchain.channel}", "dist_server"):
             content = fetch(url)
-        found = sha256(content)
-        if found != toolchain.sha256:
-            raise InstallError(
-                f"{url}: its sha256 is {found}, but channel_checksums.{toolchain.channel} says {toolchain.sha256}: "
-                "nothing was installed from it"
-            )
+            verify(url, content, toolchain.sha256, f"channel_checksums.{toolchain.channel}")
         server = os.path.join(self.scratch, f"channel-{toolchain.channel}")
-        place = os.path.join(server, path)
-        os.makedirs(os.path.dirname(place))
-        content = content.replace(f'"{UPSTREAM}/'.encode(), f'"{_unaltered(self.source.dist_server)}/'.encode())
-        with open(place, "wb") as file:
-            file.write(content)
-        with open(f"{place}.sha256", "w", encoding="ascii") as file:
-            file.write(f"{sha256(content)}  {os.path.basename(path)}\n")
+        unaltered = f'"{_unaltered(self.source.dist_server)}/'.encode()
+        write_manifest(server, path, content.replace(f'"{UPSTREAM}/'.encode(), unaltered))
         return f"file://{server}"
 
     def check(self, toolchain: Toolchain) -> str:

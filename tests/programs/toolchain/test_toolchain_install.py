@@ -120,7 +120,7 @@ def test_manifest_with_another_checksum_installs_nothing(tree: Tree, server: Ser
     """As an attacker in the network can send one, with a matching checksum file."""
     sums = dict(tree.sums)
     tree.sums["1.92.0"] = sums["1.93.0"]
-    with pytest.raises(InstallError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
+    with pytest.raises(FetchError, match=f"sha256 is {sums['1.92.0']}, but .* says {sums['1.93.0']}"):
         tree.apply()
     assert list(tree.path.parent.iterdir()) == []
     assert [path for path in server.requests if path.endswith((".zst", ".gz"))] == []

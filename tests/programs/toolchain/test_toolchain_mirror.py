@@ -13,11 +13,7 @@ from typing import Any
 import demo_mirror
 import fixture_mirror
 import pytest
-from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import (
-    Built,
-    mirror_rustup,
-    mirror_upstream,
-)
+from ansible_collections.nova.agent_host.plugins.module_utils.mirror.build import Built, Mirror
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import fetch as fetch_module
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.fetch import FetchError
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
@@ -47,10 +43,8 @@ class Mirroring:
                 **more,
             }
         )
-        url, root = self.server.url, str(self.root)
-        built = mirror_upstream(root, request, [MACHINE], url, self.said.append, check_mode)
-        mirror_rustup(root, request, [MACHINE], f"{url}/rustup", self.said.append, built, check_mode=check_mode)
-        return built
+        url = self.server.url
+        return Mirror(str(self.root), [MACHINE], self.said.append, check_mode).build(request, url, f"{url}/rustup")
 
     @property
     def channels(self) -> list[str]:
