@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..host.space import Space
 from .space import Disk
 from .swept import Folder, Swept
 
@@ -45,7 +44,7 @@ def folders_of(report: Mapping[str, Any]) -> dict[str, Swept]:
 
 
 def made(
-    before: Mapping[str, Any], swept: Iterable[Swept], disks: Iterable[tuple[Disk, Space]], measured_all: bool
+    before: Mapping[str, Any], swept: Iterable[Swept], disks: Iterable[Disk], measured_all: bool
 ) -> dict[str, Any]:
     """The next report. Without ``measured_all``, folders of ``before`` that were not measured stay."""
     now = time.time()
@@ -68,7 +67,7 @@ def made(
         "folders": list(folders.values()),
         "last": last if cleaned else before.get("last"),
         "disks": [
-            {"path": disk.path, "free_min": disk.least.share(space), "free_goal": disk.goal.share(space)}
-            for disk, space in disks
+            {"path": disk.path, "free_min": disk.least.share(disk.now), "free_goal": disk.goal.share(disk.now)}
+            for disk in disks
         ],
     }

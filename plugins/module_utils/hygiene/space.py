@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..host.space import Space
@@ -60,29 +60,39 @@ def marks_problem(least: Mark | None, goal: Mark | None, names: tuple[str, str])
     return ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Disk:
     """A file system and its marks."""
 
     path: str  # of its mount
-    space: Space
+    start: Space
     least: Mark  # the sweep starts if less is free
     goal: Mark  # the sweep ends if so much is free
+    now: Space = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now = self.start
 
     def problem(self) -> str:
         """Why the marks can't be reached; empty if they can."""
-        mark = max((self.least, self.goal), key=lambda one: one.share(self.space))
+        mark = max((self.least, self.goal), key=lambda one: one.share(self.start))
         return (
-            f"{mark} must be free, but the file system has {readable_size(self.space.size)}"
-            if mark.share(self.space) >= 1
+            f"{mark} must be free, but the file system has {readable_size(self.start.size)}"
+            if mark.share(self.start) >= 1
             else ""
         )
 
     def is_short(self) -> bool:
-        return not self.problem() and self.space.free_share() < self.least.share(self.space)
+        return self._is_below_least(self.now)
+
+    def was_short(self) -> bool:
+        return self._is_below_least(self.start)
 
     def is_served(self) -> bool:
-        return self.space.free_share() >= max(self.least.share(self.space), self.goal.share(self.space))
+        return self.now.free_share() >= max(self.least.share(self.now), self.goal.share(self.now))
+
+    def _is_below_least(self, space: Space) -> bool:
+        return not self.problem() and space.free_share() < self.least.share(space)
 
 
 class Candidate(NamedTuple):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable
 
@@ -37,13 +37,12 @@ class Sweep:
     policy: HygienePolicy
     dry_run: bool = False
     known: Mapping[str, Swept] = field(default_factory=dict)
-    disks: dict[int, Disk] = field(default_factory=dict)  # by device, at the start
-    spaces: dict[int, Space] = field(default_factory=dict)  # by device, now
+    disks: dict[str, Disk] = field(default_factory=dict)  # by mount point
     kept: dict[str, Swept] = field(default_factory=dict)  # by path
     looks: list[Look] = field(default_factory=list)
     failures: list[Swept] = field(default_factory=list)  # patterns that could not be looked at
     seen: set[tuple[int, int]] = field(default_factory=set)
-    _disk_of: dict[int, int] = field(default_factory=dict)  # the key in `disks` of a folder's device
+    _disk_of: dict[int, Disk] = field(default_factory=dict)  # by device; each subvolume of btrfs has its own
     _spent: dict[int, float] = field(default_factory=dict)  # seconds, by uid
 
     def __post_init__(self) -> None:
@@ -55,14 +54,9 @@ class Sweep:
         self.looks += look_at(self._left_behind())
         for found in self.looks:
             for device, (path, space) in found.disks.items():
-                if not self.policy.free_min or not self.policy.free_goal:
-                    continue
-                # Each subvolume of btrfs has a device number of its own.
-                first = next((known for known, disk in self.disks.items() if disk.path == path), device)
-                self._disk_of[device] = first
-                if first not in self.disks:
-                    self.disks[first] = Disk(path, space, self.policy.free_min, self.policy.free_goal)
-                    self.spaces[first] = space
+                if self.policy.free_min and self.policy.free_goal:
+                    new = Disk(path, space, self.policy.free_min, self.policy.free_goal)
+                    self._disk_of[device] = self.disks.setdefault(path, new)
 
     def _left_behind(self) -> list[Place]:
         """Workspaces of the last sweep in homes of accounts that are no longer agents."""
@@ -79,44 +73,31 @@ class Sweep:
             if any(fnmatch.fnmatchcase(path, f"*{tail}") and path.count("/") > tail.count("/") for tail in tails)
         ]
 
-    def by_size(self, limit: int) -> Iterator[Swept]:
-        """Clean the folders of ``limit`` bytes or more. Yields one result for each folder, as soon as it is known. A
-        folder that several patterns match is swept once."""
-        yield from self._survey(limit, None)
-
-    def short(self) -> list[int]:
-        """The devices of file systems with too little free space."""
-        return [device for device, disk in self.disks.items() if disk.is_short()]
-
     def by_free_space(self, surveyed: bool) -> Iterator[Swept]:
-        """Clean folders on each file system with too little free space until it has enough. ``surveyed``: by_size was
+        """Clean folders on each file system with too little free space until it has enough. ``surveyed``: survey was
         called before."""
-        short = [device for device in self.short() if replace(self.disks[device], space=self.spaces[device]).is_short()]
+        short = [disk for disk in self.disks.values() if disk.is_short()]
         if short and not surveyed:
-            for swept in self._survey(None, short):
+            for swept in self.survey(None, short):
                 if swept.outcome != "kept":
                     yield swept
-        for device in short:
-            if device == short[0] or self._is_still_short(device):
-                yield from self._free(device)
+        for disk in short:
+            # Again, because of the survey, and because file systems can share their space, as those of ZFS do.
+            for found in look_at([Place(disk.path, (), (), False)]):
+                for _path, space in found.disks.values():
+                    disk.now = space
+            if disk.is_short():
+                yield from self._free(disk)
 
-    def _is_still_short(self, device: int) -> bool:
-        """File systems can share their space, as those of ZFS do."""
-        disk = self.disks[device]
-        for found in look_at([Place(disk.path, (), (), False)]):
-            for _path, space in found.disks.values():
-                self.spaces[device] = space
-        return replace(disk, space=self.spaces[device]).is_short()
-
-    def _free(self, device: int) -> Iterator[Swept]:
-        disk, start = self.disks[device], self.spaces[device]
+    def _free(self, disk: Disk) -> Iterator[Swept]:
+        start = disk.now
         at_work, agents = {uid for _pid, uid in owners()}, set(group_members(self.policy.group) or [])
         now = time.time()
         named = {user for one in self.policy.workspaces for user in one.users}
         folders = [
             (one, one.folder)
             for one in self.kept.values()
-            if one.folder and self._disk_of.get(one.folder.device) == device and one.on_disk and one.outcome != "over"
+            if one.folder and self._disk_of.get(one.folder.device) is disk and one.on_disk and one.outcome != "over"
         ]
         candidates = [
             Candidate(
@@ -127,7 +108,7 @@ class Sweep:
         ]  # fmt: skip
         freed_bytes = freed_entries = 0
         for candidate, turn in removal_order(candidates, start):
-            if replace(disk, space=self.spaces[device]).is_served():
+            if disk.is_served():
                 return
             begun, folder = folders[candidate.key]
             work = partial(clean_again, begun, folder, self.dry_run)
@@ -138,18 +119,19 @@ class Sweep:
                     freed_bytes += candidate.size
                     freed_entries += candidate.entries
                 expected = start.with_freed(freed_bytes, freed_entries)
-                self.spaces[device] = Space(*map(max, space or start, expected))
+                disk.now = Space(*map(max, space or start, expected))
                 if self.dry_run or swept.outcome == "cleaned":
                     self.kept[swept.path] = swept
                 yield swept
 
-    def _survey(self, limit: int | None, devices: Collection[int] | None) -> Iterator[Swept]:
-        """All target folders, or those on ``devices``. With a ``limit`` they are measured, and cleaned if they are that
-        large."""
+    def survey(self, limit: int | None, disks: Collection[Disk] | None = None) -> Iterator[Swept]:
+        """All target folders, or those on ``disks``. With a ``limit`` in bytes they are measured, and cleaned if they
+        are that large. Yields one result for each folder, as soon as it is known. A folder that several patterns match
+        is swept once."""
         yield from self.failures
         for found in self.looks:
             yield from (Swept(path, reason=why) for path, why in found.problems)
-            here = [device for device in found.disks if devices is None or self._disk_of.get(device) in devices]
+            here = [device for device in found.disks if disks is None or self._disk_of.get(device) in disks]
             if not found.workspaces or not here:
                 continue
             survey = Survey(limit, here, self.known, self.seen, self.dry_run)

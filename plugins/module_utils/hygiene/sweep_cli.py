@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from ..host.files import write_whole
@@ -57,9 +57,8 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
         for line in _disk_lines(sweep):
             print(line)
     if turn is not None:
-        disks = [(disk, sweep.spaces[device]) for device, disk in sweep.disks.items()]
         swept_folders = {**sweep.kept, **{one.path: one for one in folders if one.size is not None}}
-        made = report.made(before, swept_folders.values(), disks, not options.free_space)
+        made = report.made(before, swept_folders.values(), sweep.disks.values(), not options.free_space)
         write_whole(policy.report, json.dumps(made).encode())
         os.close(turn)
     return int(any(swept.outcome == "failed" for swept in folders))
@@ -68,7 +67,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
 def _results(sweep: Sweep, limit: int, only_free_space: bool) -> Iterator[tuple[Swept, int]]:
     """Each folder, with its limit."""
     if not only_free_space:
-        yield from ((swept, limit) for swept in sweep.by_size(limit))
+        yield from ((swept, limit) for swept in sweep.survey(limit))
     yield from ((swept, 0) for swept in sweep.by_free_space(surveyed=not only_free_space))
 
 
@@ -84,10 +83,10 @@ def _document(sweep: Sweep, folders: Sequence[Swept], limit: int) -> dict[str, A
                 "path": disk.path,
                 "free_min": str(disk.least),
                 "free_goal": str(disk.goal),
-                "before": disk.space._asdict(),
-                "now": sweep.spaces[device]._asdict(),
+                "before": disk.start._asdict(),
+                "now": disk.now._asdict(),
             }
-            for device, disk in sweep.disks.items()
+            for disk in sweep.disks.values()
         ],
     }
     for folder in document["folders"]:
@@ -96,18 +95,17 @@ def _document(sweep: Sweep, folders: Sequence[Swept], limit: int) -> dict[str, A
 
 
 def _disk_lines(sweep: Sweep) -> Iterator[str]:
-    for device, disk in sweep.disks.items():
+    for disk in sweep.disks.values():
         path = safe_text(disk.path, LONGEST_PATH)
         if disk.problem():
             yield f"{path}: not swept for free space: {disk.problem()}"
-        elif disk.is_short():
-            now = replace(disk, space=sweep.spaces[device])
+        elif disk.was_short():
             end = (
                 ""
-                if now.is_served()
+                if disk.is_served()
                 else f", and not {disk.goal}: the remaining files are in use, or in no target folder"
             )
-            yield f"{path}: {disk.space.described()}, less than {disk.least}; now {now.space.described()}{end}"
+            yield f"{path}: {disk.start.described()}, less than {disk.least}; now {disk.now.described()}{end}"
 
 
 def _take_turn(policy_file: str, wait: bool) -> int:

@@ -98,7 +98,7 @@ class Lab:
         return replace(policy, **changed)
 
     def sweep(self, *users: str, limit: int = 1024, dry_run: bool = False) -> list[Swept]:
-        return list(Sweep(self.policy(*users), dry_run).by_size(limit))
+        return list(Sweep(self.policy(*users), dry_run).survey(limit))
 
 
 def give(folder: Path, owner: str) -> None:

@@ -82,6 +82,14 @@ def test_least_recently_used_folders_are_removed_until_enough_is_free(lab: Lab) 
     assert swept(lab, "50%", "80%") == [("middle", "cleaned"), ("young", "cleaned")]
 
 
+def test_folders_that_were_too_large_count_as_freed(lab: Lab) -> None:
+    filled(lab, old=OWNER, new=OTHER)
+    lab.crate("large", 30 * MIB, THIRD)
+    sweep = Sweep(lab.policy(free_min=Mark(percent=25), free_goal=Mark(percent=40)))
+    assert [one.outcome for one in sweep.survey(20 * MIB)] == ["cleaned", "kept", "kept"]
+    assert list(sweep.by_free_space(surveyed=True)) == []
+
+
 def test_build_marks_a_folder_as_recently_used(lab: Lab) -> None:
     filled(lab, old=OWNER, new=OWNER, last=OTHER, more=THIRD)
     (lab.home / "old" / "target" / "debug" / "deps").mkdir()
@@ -109,7 +117,7 @@ def test_folders_of_removed_agents_are_removed_first(lab: Lab, at_work: set[int]
 def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
     filled(lab, nova=OWNER, other=OWNER)
     first = Sweep(lab.policy())
-    list(first.by_size(1 << 40))
+    list(first.survey(1 << 40))
     at_work.difference_update({AGENT})
     # The home belongs to no member of the group, as after userdel.
     pattern = (Workspaces("~/nova"),)

@@ -333,4 +333,4 @@ def test_hostile_names_are_printed_on_one_line(lab: Lab, name: str) -> None:
 def test_folder_selected_twice_is_swept_once(lab: Lab) -> None:
     lab.crate()
     policy = lab.policy()
-    assert len(list(Sweep(replace(policy, workspaces=policy.workspaces * 2), dry_run=True).by_size(1024))) == 1
+    assert len(list(Sweep(replace(policy, workspaces=policy.workspaces * 2), dry_run=True).survey(1024))) == 1
