@@ -11,12 +11,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
-WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}")  # not an option, and no special characters of a shell
-FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){2,}")
-URL = re.compile(r"(https|ssh|file)://([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.:/~+%-]+")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-FLAGS = re.compile(r"[ -~]{0,1000}")
+WORD = r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,99}"  # not an option, and no special characters of a shell
+FOLDER = r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){2,}"
+URL = r"(https|ssh|file)://([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.:/~+%-]+"
+# By key of a project: a pattern, and what it allows.
+TEXTS = {
+    "name": (r"[a-z][a-z0-9]{0,19}", "a letter, and up to 19 lower-case letters and digits, such as nova"),
+    "source": (
+        f"{FOLDER}|{URL}",
+        "an absolute path, or a URL of https, ssh or file without a password, such as /srv/nova",
+    ),
+    "sha256": (r"([0-9a-f]{64})?", "the sha256 of a bundle, 64 digits and letters from a to f"),
+    "rustflags": (r"[ -~]{0,1000}", "printable text of at most 1,000 characters"),
+}
+OTHER_TEXT = (f"({WORD})?", "a name, such as main or 1.92.0")
 LISTS = ("packages", "profiles", "features")
 EXAMPLE = "{name: nova, source: /srv/nova}"
 
@@ -100,10 +108,13 @@ def _project(name: str, item: Any) -> Project:
     }
     for key, value in given.items():
         if key in LISTS:
-            if not isinstance(value, tuple) or not all(isinstance(one, str) and WORD.fullmatch(one) for one in value):
-                raise WarmError(f"{name} has the {key} {item[key]!r}; allowed is a list of names, such as [nova-core]")
-        elif not isinstance(value, str) or not _fits(key, value):
-            raise WarmError(f"{name} has the {key} {value!r}; allowed is {_allowed(key)}")
+            allowed = "a list of names, such as [nova-core]"
+            fits = isinstance(value, tuple) and all(isinstance(one, str) and re.fullmatch(WORD, one) for one in value)
+        else:
+            pattern, allowed = TEXTS.get(key, OTHER_TEXT)
+            fits = isinstance(value, str) and bool(re.fullmatch(pattern, value))
+        if not fits:
+            raise WarmError(f"{name} has the {key} {item[key]!r}; allowed is {allowed}")
     project = Project(**given)
     if not project.profiles:
         raise WarmError(f"{name} has a project {project.name!r} with no profiles; leave them out for [dev]")
@@ -120,27 +131,6 @@ def _project(name: str, item: Any) -> Project:
         need = "no revision, which is only for git" if project.is_folder else "a revision, such as a commit's number"
         raise WarmError(f"{name} has the source {project.source!r}, and needs {need}")
     return project
-
-
-def _fits(key: str, value: str) -> bool:
-    if key == "name":
-        return bool(NAME.fullmatch(value))
-    if key == "source":
-        return bool((FOLDER.fullmatch(value) and ".." not in value.split("/")) or URL.fullmatch(value))
-    if key == "sha256":
-        return not value or bool(SHA256.fullmatch(value))
-    if key == "rustflags":
-        return bool(FLAGS.fullmatch(value))
-    return not value or bool(WORD.fullmatch(value))
-
-
-def _allowed(key: str) -> str:
-    return {
-        "name": "a letter, and up to 19 lower-case letters and digits, such as nova",
-        "source": "an absolute path, or a URL of https, ssh or file without a password, such as /srv/nova",
-        "sha256": "the sha256 of a bundle, 64 digits and letters from a to f",
-        "rustflags": "printable text of at most 1,000 characters",
-    }.get(key, "a name, such as main or 1.92.0")
 
 
 def dump_policy(policy: WarmPolicy) -> str:
