@@ -15,8 +15,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple, Optional
 
 from ..host.child import answer, each
 from ..host.members import group_members
@@ -32,69 +31,60 @@ MOST_NAMES = 100_000  # entries that are read of a place
 MOST_WORKSPACES = 1000  # of a place
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The first folder on a pattern's path in which accounts other than root choose the names, and the remaining parts
     of the pattern."""
 
     path: str
-    rest: tuple[str, ...]
-    users: tuple[str, ...]
+    rest: Sequence[str]
+    users: Sequence[str]
     named: bool  # without wildcards, so that it is reported if it is missing
-    uid: int | None = None  # nothing is done there if another account owns it
+    uid: Optional[int] = None  # nothing is done there if another account owns it
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """The content of a place."""
 
     place: Place
-    uid: int = 0
-    workspaces: tuple[str, ...] = ()
-    disks: dict[int, tuple[str, Space]] = field(default_factory=dict)  # by device: where it is mounted
-    problems: tuple[tuple[str, str], ...] = ()  # path, and why it is left out
+    uid: int
+    workspaces: Sequence[str]
+    disks: Sequence[tuple[int, str, Space]]  # device, and where it is mounted
+    problems: Sequence[tuple[str, str]]  # path, and why it is left out
 
 
 def look(workspaces: Workspaces, group: str) -> list[Look]:
     """The places of a pattern. Raises ChildError if root's own folders can't be read."""
     found = answer(lambda: list(_places(workspaces, group)), seconds=EXPAND_SECONDS)
-    return look_at([Place(path, tuple(rest), tuple(users), named) for path, rest, users, named in found])
+    return look_at([Place(*one) for one in found])
 
 
 def look_at(places: Sequence[Place]) -> list[Look]:
     """Look at each place separately. If one does not answer, this is its problem."""
 
-    def failed(place: Place, why: str) -> dict[str, Any]:
-        return {"problems": [[place.path, f"the look at it {why}"]]}
+    def failed(place: Place, why: str) -> Look:
+        return Look(place, 0, (), (), [(place.path, f"the look at it {why}")])
 
-    found = each(places, _look_at, failed, silence=LOOK_SECONDS, total=ALL_SECONDS)
-    return [_decoded(place, one) for place, one in zip(places, found)]
-
-
-def _decoded(place: Place, found: dict[str, Any]) -> Look:
-    return Look(
-        place,
-        found.get("uid", 0),
-        tuple(found.get("workspaces", ())),
-        {int(device): (path, Space(*space)) for device, (path, space) in found.get("disks", {}).items()},
-        tuple((path, why) for path, why in found["problems"]),
-    )
+    looks = []
+    for found in each(places, _look_at, failed, silence=LOOK_SECONDS, total=ALL_SECONDS):
+        place, uid, workspaces, disks, problems = found  # lists, because the child answers JSON
+        spaces = [(device, path, Space(*space)) for device, path, space in disks]
+        looks.append(Look(Place(*place), uid, workspaces, spaces, problems))
+    return looks
 
 
-def _places(workspaces: Workspaces, group: str) -> Iterator[tuple[Any, ...]]:
-    """The arguments of each Place."""
-    parts = tuple(part for part in workspaces.path.split("/") if part)
+def _places(workspaces: Workspaces, group: str) -> Iterator[Place]:
+    parts = [part for part in workspaces.path.split("/") if part]
     if parts[0] == "~":
         for user in workspaces.users or sorted(group_members(group) or []):
             with suppress(KeyError):  # an account that other hosts have
-                yield pwd.getpwnam(user).pw_dir, parts[1:], workspaces.users, False
+                yield Place(pwd.getpwnam(user).pw_dir, parts[1:], workspaces.users, False)
         return
     named = not WILDCARD.search(workspaces.path)
     for path, rest in _below_root("/", parts):
-        yield path, rest, workspaces.users, named
+        yield Place(path, rest, workspaces.users, named)
 
 
-def _below_root(path: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _below_root(path: str, parts: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Expand the parts in folders in which only root chooses the names."""
     # A file system that an account mounted may not answer, so only the look at its own place waits for it.
     if not parts or any(one.by_account and one.point == path for one in read_mounts()):
@@ -124,10 +114,10 @@ def matching(folder: int, pattern: str, read: Iterator[int]) -> Iterator[str]:
                 yield entry.name
 
 
-def _look_at(place: Place) -> dict[str, Any]:
+def _look_at(place: Place) -> Look:
     """In a child."""
     workspaces: list[str] = []
-    disks: dict[int, tuple[str, Space]] = {}
+    disks: dict[int, tuple[int, str, Space]] = {}
     problems: list[tuple[str, str]] = []
     read = iter(range(MOST_NAMES))
     uid = 0
@@ -138,7 +128,7 @@ def _look_at(place: Place) -> dict[str, Any]:
             with opened_path(path) as folder:
                 device = os.fstat(folder).st_dev
                 if device not in disks:
-                    disks[device] = mount_of(folder), space_at(folder)
+                    disks[device] = device, mount_of(folder), space_at(folder)
         except SkipError as error:
             if place.named or not isinstance(error, MissingError):
                 problems.append((path, str(error)))
@@ -147,10 +137,10 @@ def _look_at(place: Place) -> dict[str, Any]:
     if len(workspaces) > MOST_WORKSPACES or next(read, None) is None:
         why = f"it has more than {MOST_WORKSPACES:,} workspaces or {MOST_NAMES:,} names: the rest is left out"
         problems.append((place.path, why))
-    return {"uid": uid, "workspaces": sorted(workspaces[:MOST_WORKSPACES]), "disks": disks, "problems": problems}
+    return Look(place, uid, sorted(workspaces[:MOST_WORKSPACES]), list(disks.values()), problems)
 
 
-def _expand(path: str, parts: tuple[str, ...], read: Iterator[int]) -> Iterator[str]:
+def _expand(path: str, parts: Sequence[str], read: Iterator[int]) -> Iterator[str]:
     """The paths that match ``parts`` below ``path``. A path without wildcards is returned even if it does not exist."""
     if not parts:
         yield path

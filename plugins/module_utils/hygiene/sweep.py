@@ -53,7 +53,7 @@ class Sweep:
                 self.failures.append(Swept(workspaces.path, reason=f"the search in root's folders {error}"))
         self.looks += look_at(self._left_behind())
         for found in self.looks:
-            for device, (path, space) in found.disks.items():
+            for device, path, space in found.disks:
                 if self.policy.free_min and self.policy.free_goal:
                     new = Disk(path, space, self.policy.free_min, self.policy.free_goal)
                     self._disk_of[device] = self.disks.setdefault(path, new)
@@ -84,7 +84,7 @@ class Sweep:
         for disk in short:
             # Again, because of the survey, and because file systems can share their space, as those of ZFS do.
             for found in look_at([Place(disk.path, (), (), False)]):
-                for _path, space in found.disks.values():
+                for _device, _path, space in found.disks:
                     disk.now = space
             if disk.is_short():
                 yield from self._free(disk)
@@ -131,7 +131,8 @@ class Sweep:
         yield from self.failures
         for found in self.looks:
             yield from (Swept(path, reason=why) for path, why in found.problems)
-            here = [device for device in found.disks if disks is None or self._disk_of.get(device) in disks]
+            devices = [device for device, _path, _space in found.disks]
+            here = [device for device in devices if disks is None or self._disk_of.get(device) in disks]
             if not found.workspaces or not here:
                 continue
             survey = Survey(limit, here, self.known, self.seen, self.dry_run)
