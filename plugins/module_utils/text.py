@@ -46,9 +46,9 @@ def and_more(lines: Sequence[str], most: int = MOST) -> list[str]:
     return list(lines) if len(lines) <= most else [*lines[:most], f"and {len(lines) - most:,} more"]
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "s") -> str:
     """``1 agent``, ``1,000 agents``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def is_empty(value: object) -> bool:

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from .facts import Facts, Policy, gather
 from .metrics import metrics
@@ -81,7 +82,7 @@ def _seconds(text: str) -> float:
 
 def _show(facts: Facts, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(facts, indent=1, sort_keys=True))
+        print(json.dumps(facts, indent=1, sort_keys=True, default=asdict))
     else:
         print("\n".join(render(facts, _colours())))
     sys.stdout.flush()
@@ -122,7 +123,7 @@ def _watch(policy: Policy, root: str, options: argparse.Namespace) -> None:
         while True:
             facts = gather(policy, root, facts)
             if options.json:
-                print(json.dumps(facts, sort_keys=True), flush=True)
+                print(json.dumps(facts, sort_keys=True, default=asdict), flush=True)
             elif on_screen:
                 _redraw(render(facts, _colours()))
             else:

@@ -8,7 +8,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Optional, TypedDict, TypeVar
 
 from ..host.cgroups import observe_ceiling
@@ -22,7 +21,7 @@ from ..host.space import space_at
 from ..state.manifest import DEFAULT_PATH, Manifest, ManifestError
 from ..text import safe_text
 from ..toolchain.state import observe_toolchain
-from ..warm.seeds import folders, read_seeds
+from ..warm.seeds import Seed, folders, read_seeds
 from .drift import Drift, observe_drift
 from .memory import Memory, Trouble, memory_of_sessions, observe_trouble
 from .pool import Pool, Slots, observe_pool
@@ -109,17 +108,6 @@ class Disk(TypedDict):
     last: Optional[dict[str, float]]  #: The last sweep that freed something: {"at", "freed", "folders"}.
 
 
-class SeedView(TypedDict):
-    """A seed of role agent_warm."""
-
-    name: str
-    dependencies: int
-    locked: int  #: Number of crates in Cargo.lock.
-    bytes: int
-    created: int
-    problem: str
-
-
 class Facts(TypedDict):
     """The keys of ``agent-status --json``. A value that could not be read is null, and ``notes`` has the reason."""
 
@@ -137,7 +125,7 @@ class Facts(TypedDict):
     toolchain: Toolchain | None
     drift: Drift | None
     disk: Disk | None
-    seeds: list[SeedView]
+    seeds: list[Seed]  #: Of role agent_warm.
     notes: list[str]
 
 
@@ -240,10 +228,9 @@ def _toolchain(policy: Policy, manifest: Manifest | None, root: str) -> Toolchai
     return {"path": tree, "channel": policy["channel"], "installed": channels, "problems": problems}
 
 
-def _seeds(manifest: Manifest | None, root: str) -> list[SeedView]:
+def _seeds(manifest: Manifest | None, root: str) -> list[Seed]:
     places = folders(manifest) if manifest else []
-    found = [seed for place in places for seed in read_seeds(below(root, f"{place}/seeds"))]
-    return [SeedView(**asdict(seed)) for seed in found]  # type: ignore[typeddict-item]
+    return [seed for place in places for seed in read_seeds(below(root, f"{place}/seeds"))]
 
 
 def _disk(path: str, notes: list[str]) -> Disk | None:

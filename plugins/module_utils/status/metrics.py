@@ -9,7 +9,7 @@ from typing import Optional, Union
 
 from ..host.ledger import Ledger
 from .facts import Facts, FileSystem
-from .pool import Pool, Slots
+from .pool import Slots
 
 Number = Union[int, float, None]
 Samples = Iterable[tuple[Mapping[str, str], Number]]
@@ -92,7 +92,7 @@ def _one(value: Number) -> Samples:
     return [({}, value)]
 
 
-def _of(part: Pool | Slots, value: Number) -> Samples:
+def _of(part: Slots, value: Number) -> Samples:
     """None without the pool."""
     return _one(None if part["total"] is None else value)
 

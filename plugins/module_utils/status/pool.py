@@ -43,20 +43,18 @@ class Caller(TypedDict):
     memory: int  #: Bytes that it holds or waits for; 0 for a slot.
 
 
-class Pool(TypedDict):
-    path: str
-    total: int | None  #: Bytes; None without a pool.
+class Slots(TypedDict):
+    total: int | None  #: None without a pool.
     held: int
     holders: list[Caller]  #: The largest permit first.
     waiting: list[Caller]  #: The longest wait first.
+
+
+class Pool(Slots):
+    """The same in bytes."""
+
+    path: str
     problem: str | None
-
-
-class Slots(TypedDict):
-    total: int | None
-    held: int
-    holders: list[Caller]
-    waiting: list[Caller]
 
 
 class Commands(NamedTuple):

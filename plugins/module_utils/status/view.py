@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from ..sizes import readable_size
+from ..text import counted
 from .advice import advice, percent, seconds
 from .facts import Facts
 from .pool import Caller
@@ -112,14 +113,14 @@ def _memory(view: _View, facts: Facts) -> None:
 
 def _agents(view: _View, facts: Facts) -> None:
     agents, budget = facts["agents"], facts["budget"]
-    text = f"{len(agents['logged_in'])} of {_count(agents['accounts'], 'account')} logged in"
+    text = f"{len(agents['logged_in'])} of {counted(agents['accounts'], 'account')} logged in"
     if agents["counted_by"] != "accounts":
         text += f", {agents['running']} {agents['counted_by']} run"
     view.say("agents", f"{text}; {budget['recommended_agents']} recommended, {budget['max_agents']} at most")
     view.bar(agents["running"], budget["recommended_agents"])
     texts = [
-        f"{agent['user']:12} {readable_size(agent['memory']):>11} in {_count(agent['processes'], 'process', 'es')}, "
-        f"{_count(agent['sessions'], 'session')}"
+        f"{agent['user']:12} {readable_size(agent['memory']):>11} in {counted(agent['processes'], 'process', 'es')}, "
+        f"{counted(agent['sessions'], 'session')}"
         for agent in agents["logged_in"]
     ]
     view.rows(texts, "agents")
@@ -139,7 +140,7 @@ def _pool(view: _View, facts: Facts) -> None:
     view.say(
         "pool",
         f"{readable_size(pool['held'])} of {readable_size(pool['total'])} held by builds and tests, "
-        f"{_count(len(pool['waiting']), 'process', 'es')} waiting",
+        f"{counted(len(pool['waiting']), 'process', 'es')} waiting",
     )
     view.bar(pool["held"], pool["total"])
     view.rows([_caller(caller, now) for caller in pool["holders"]], "held")
@@ -150,7 +151,7 @@ def _slots(view: _View, facts: Facts) -> None:
     slots, now = facts["slots"], facts["time"]
     if slots["total"] is None:
         return
-    view.say("slots", f"{slots['held']} of {slots['total']} held, {_count(len(slots['waiting']), 'command')} waiting")
+    view.say("slots", f"{slots['held']} of {slots['total']} held, {counted(len(slots['waiting']), 'command')} waiting")
     view.bar(slots["held"], slots["total"])
     view.rows([f"->  {_caller(caller, now)}" for caller in slots["waiting"]], "waiting")
 
@@ -162,7 +163,7 @@ def _ledger(view: _View, facts: Facts) -> None:
     slot, memory, ran = waits["slot"], waits["memory"], waits["ran"]
     view.say(
         "waits",
-        f"{_count(waits['commands'], 'command')} of {_count(waits['accounts'], 'account')} in the last day: half "
+        f"{counted(waits['commands'], 'command')} of {counted(waits['accounts'], 'account')} in the last day: half "
         f"waited up to {seconds(slot['p50'])} for a slot and {seconds(memory['p50'])} for memory, and ran up to "
         f"{seconds(ran['p50'])}; 95 % waited up to {seconds(slot['p95'])} and {seconds(memory['p95'])}, and ran up to "
         f"{seconds(ran['p95'])}",
@@ -185,24 +186,24 @@ def _upkeep(view: _View, facts: Facts) -> None:
     if toolchain is None:
         view.say("toolchain", "not installed by role agent_toolchain")
     else:
-        state = "as installed" if not toolchain["problems"] else _count(len(toolchain["problems"]), "problem")
+        state = "as installed" if not toolchain["problems"] else counted(len(toolchain["problems"]), "problem")
         view.say("toolchain", f"Rust {', '.join(toolchain['installed']) or 'none'}: {state}")
         view.rows(toolchain["problems"], "problems")
     if drift is None:
         view.say("drift", "unknown")
     else:
         hidden = f"; {len(drift['unreadable'])} can be read by root only" if drift["unreadable"] else ""
-        changed = _count(len(drift["changed"]), "path")
+        changed = counted(len(drift["changed"]), "path")
         view.say("drift", f"{changed} of {drift['recorded']} changed since the last apply{hidden}")
         view.rows([f"{change['path']}: {change['what']}" for change in drift["changed"]], "changed")
     if facts["seeds"]:
         ledger = facts["ledger"]
         taken = f"; taken {ledger['waits']['seeded']} times in the last day" if ledger else ""
-        size = readable_size(sum(seed["bytes"] for seed in facts["seeds"]))
-        view.say("seeds", f"{_count(len(facts['seeds']), 'seed')} of built dependencies, {size}{taken}")
+        size = readable_size(sum(seed.bytes for seed in facts["seeds"]))
+        view.say("seeds", f"{counted(len(facts['seeds']), 'seed')} of built dependencies, {size}{taken}")
         rows = [
-            f"{readable_size(seed['bytes']):>11} {seed['name']}, {seed['dependencies']} of {seed['locked']} crates, "
-            f"{seed['problem'] or _elapsed(facts['time'] - seed['created']) + ' old'}"
+            f"{readable_size(seed.bytes):>11} {seed.name}, {seed.dependencies} of {seed.locked} crates, "
+            f"{seed.problem or _elapsed(facts['time'] - seed.created) + ' old'}"
             for seed in facts["seeds"]
         ]
         view.rows(rows, "seeds")
@@ -223,15 +224,11 @@ def _upkeep(view: _View, facts: Facts) -> None:
         freed = (
             f"; {readable_size(int(last['freed']))} freed {_elapsed(facts['time'] - last['at'])} ago" if last else ""
         )
-        view.say("disk", f"{readable_size(total)} in {_count(len(disk['folders']), 'target folder')}{age}{freed}")
+        view.say("disk", f"{readable_size(total)} in {counted(len(disk['folders']), 'target folder')}{age}{freed}")
         rows = [
             f"{readable_size(folder['bytes']):>11} {folder['path']} ({folder['owner']})" for folder in disk["folders"]
         ]
         view.rows(rows, "folders")
-
-
-def _count(number: int, what: str, plural: str = "s") -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
 
 
 def _clock(moment: float, now: float, whole: bool = False) -> str:

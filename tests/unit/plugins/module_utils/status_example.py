@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
+
 NOW = 1_790_000_000.0
 GIB = 1 << 30
 
@@ -76,16 +78,7 @@ def facts(**changed: Any) -> dict[str, Any]:
             "problems": [],
         },
         "drift": {"recorded": 61, "changed": [], "unreadable": []},
-        "seeds": [
-            {
-                "name": "nova-0123456789ab",
-                "dependencies": 212,
-                "locked": 230,
-                "bytes": 3 << 30,
-                "created": NOW - 7200,
-                "problem": "",
-            }
-        ],
+        "seeds": [Seed("nova-0123456789ab", 212, 230, 3 << 30, NOW - 7200)],
         "disk": {
             "measured_at": NOW - 7200,
             "file_systems": [

@@ -75,7 +75,7 @@ def test_view_shows_pressure_kills_agents_budget_slots_toolchain_drift_and_disk(
     assert re.search(r" 50% agent1 4 GiB since \d\d:\d\d:\d\d \(2 min\) 4711: rustc serde$", said("pool"))
     assert said("slots").startswith("150 of 300 held, 0 commands waiting [####")
     assert said("waits") == (
-        "2900 commands of 290 accounts in the last day: half waited up to 0.0 s for a slot and 0.1 s for memory, and ran up "
+        "2,900 commands of 290 accounts in the last day: half waited up to 0.0 s for a slot and 0.1 s for memory, and ran up "
         "to 9.0 s; 95 % waited up to 1.5 s and 12 s, and ran up to 600 s"
     )
     assert said("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
