@@ -18,7 +18,7 @@ from ..host.child import Rights, acting_as
 from ..host.mounts import read_mounts
 from ..host.space import Space, space_at
 from ..text import LONGEST_PATH, MOST, safe_text
-from .clean import empty_folder, hold_locks, release, remove_target
+from .clean import builds_wait, empty_folder, remove_target
 from .folders import MissingError, SkipError, mounted_below, open_below, opened_path
 from .measure import Measure, measure
 from .places import Look, Place
@@ -169,8 +169,7 @@ class _Opened:
         return cls(workspace, parent, target, names[-1])
 
     def clean(self, swept: Swept, measured: Measure, dry_run: bool) -> None:
-        held = hold_locks(self.target, measured.locks)
-        try:
+        with builds_wait(self.target, measured.locks):
             process = running_in(self.target)
             if process:
                 raise SkipError(f"a program in it runs as process {process}")
@@ -187,8 +186,6 @@ class _Opened:
             swept.freed = self._freed(measured)
             if swept.outcome == "cleaned":
                 swept.on_disk = swept.entries = 0
-        finally:
-            release(held)
 
     def _freed(self, measured: Measure) -> int:
         """The freed bytes, without a second walk."""

@@ -7,37 +7,31 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from ..text import LONGEST_PATH, safe_text
 from .folders import SkipError, inside
 from .measure import DEEPEST
 
 
-def hold_locks(target: int, locks: Iterable[tuple[str, ...]]) -> list[int]:
-    """Take cargo's locks, so that a new build waits until the folder is removed. Returns their descriptors.
-
-    Raises SkipError if a build has one of them.
-    """
-    held: list[int] = []
-    for names in locks:
-        try:
-            lock = _open_lock(target, names)
-        except OSError:
-            continue  # removed or replaced meanwhile
-        held.append(lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            release(held)
-            raise SkipError(f"a build is running: {safe_text('/'.join(names), LONGEST_PATH)} is locked") from error
-    return held
-
-
-def release(held: Iterable[int]) -> None:
-    for lock in held:
-        os.close(lock)
+@contextmanager
+def builds_wait(target: int, locks: Iterable[tuple[str, ...]]) -> Iterator[None]:
+    """Take cargo's locks, so that a new build waits until the folder is removed. Raises SkipError if a build has one of
+    them."""
+    with ExitStack() as held:
+        for names in locks:
+            try:
+                lock = _open_lock(target, names)
+            except OSError:
+                continue  # removed or replaced meanwhile
+            held.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                locked = safe_text("/".join(names), LONGEST_PATH)
+                raise SkipError(f"a build is running: {locked} is locked") from error
+        yield
 
 
 def _open_lock(target: int, names: tuple[str, ...]) -> int:

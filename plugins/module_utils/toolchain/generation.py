@@ -102,9 +102,6 @@ class Generation:
     def _name(self, toolchain: Toolchain) -> str:
         return f"{toolchain.channel}-{self.triple}"
 
-    def _sysroot(self, toolchain: Toolchain) -> str:
-        return os.path.join(self.root, toolchain_path(toolchain.channel, self.triple))
-
     def _install_rustup(self, request: Request, old: Inspection) -> None:
         installer = os.path.join(self.scratch, "rustup-init")
         wanted = request.checksum(self.architecture)
@@ -182,7 +179,7 @@ class Generation:
 
     def check(self, toolchain: Toolchain) -> str:
         """Run the installed programs as nobody, and return rustc's version line. Raises InstallError."""
-        sysroot = self._sysroot(toolchain)
+        sysroot = os.path.join(self.root, toolchain_path(toolchain.channel, self.triple))
         rustc = os.path.join(sysroot, "bin/rustc")
         os.chmod(self.root, 0o711)  # the account nobody must reach rustc; set_modes comes later
         place = tempfile.mkdtemp(prefix="check-", dir=self.scratch)

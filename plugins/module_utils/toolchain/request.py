@@ -96,7 +96,7 @@ class Request:
 
     toolchains: tuple[Toolchain, ...]
     rustup_version: str
-    rustup_checksums: tuple[tuple[str, str], ...]
+    rustup_checksums: Mapping[str, str]  #: By architecture.
     purge: bool = False
 
     @classmethod
@@ -139,11 +139,11 @@ class Request:
     def checksum(self, architecture: str) -> str:
         """The sha256 of rustup-init for ``architecture``. Raises RequestError."""
         try:
-            return dict(self.rustup_checksums)[architecture]
+            return self.rustup_checksums[architecture]
         except KeyError:
             raise RequestError(
                 f"rustup_checksums has no sha256 of rustup-init {self.rustup_version} for {architecture}, only for "
-                f"{', '.join(sorted(dict(self.rustup_checksums)))}: add it"
+                f"{', '.join(sorted(self.rustup_checksums))}: add it"
             ) from None
 
 
@@ -222,7 +222,7 @@ def _channel_checksums(value: Any, name: str) -> dict[str, str]:
     return dict(value)
 
 
-def _checksums(value: Any, name: str) -> tuple[tuple[str, str], ...]:
+def _checksums(value: Any, name: str) -> dict[str, str]:
     if not isinstance(value, Mapping) or not value:
         raise RequestError(
             f"{name} is {value!r}; allowed is a dictionary of architecture ({', '.join(sorted(TRIPLES))}) "
@@ -232,4 +232,4 @@ def _checksums(value: Any, name: str) -> tuple[tuple[str, str], ...]:
         if machine not in TRIPLES:
             raise RequestError(f"{name} names {machine!r}; allowed are {', '.join(sorted(TRIPLES))}")
         _text(checksum, SHA256, f"{name}.{machine}", "4acc9acc… with 64 hexadecimal digits")
-    return tuple(sorted(value.items()))
+    return dict(value)

@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
@@ -118,11 +118,7 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
 
 def fingerprint(root: str) -> dict[str, str]:
     """One line for each path below ``root`` and for ``root`` (``.``): kind, owner, mode, size and time or target."""
-    return dict(_lines(root))
-
-
-def _lines(root: str) -> Iterator[tuple[str, str]]:
-    yield ".", _line(root)
+    lines = {".": _line(root)}
     pending = [""]
     while pending:
         below = pending.pop()
@@ -131,9 +127,10 @@ def _lines(root: str) -> Iterator[tuple[str, str]]:
                 path = os.path.join(below, entry.name)
                 if path == RECEIPT or entry.name == PYTHON_CACHE:
                     continue
-                yield path, _line(entry.path)
+                lines[path] = _line(entry.path)
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(path)
+    return lines
 
 
 def _line(path: str) -> str:
