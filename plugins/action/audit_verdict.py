@@ -14,13 +14,10 @@ from ..plugin_utils.controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):
-    spec: ClassVar[dict[str, dict[str, Any]]] = {
-        "status": {"type": "str", "required": True},
-        "record": {"type": "path", "required": True},
-    }
+    spec: ClassVar[dict[str, dict[str, Any]]] = {"record": {"type": "path", "required": True}}
 
     def work(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         with open(given["record"], encoding="utf-8") as file:
             record = json.load(file)["record"]
-        how = {UNREACHABLE: {"unreachable": True}, OK: {}}.get(given["status"], {"failed": True})
+        how = {UNREACHABLE: {"unreachable": True}, OK: {}}.get(record["status"], {"failed": True})
         return {"msg": verdict(record), **how}

@@ -12,10 +12,6 @@ version_added: 0.1.0
 description:
   - Works on the controller. Part of the playbook C(nova.agent_host.audit), whose exit status comes from it.
 options:
-  status:
-    description: The value with the same name in the result of M(nova.agent_host.policy_compare).
-    type: str
-    required: true
   record:
     description: The value with the same name in the result of M(nova.agent_host.policy_compare).
     type: path
@@ -33,7 +29,6 @@ EXAMPLES = r"""
 
 - name: Fail if the host differs
   nova.agent_host.audit_verdict:
-    status: "{{ audited.status }}"
     record: "{{ audited.record }}"
 """
 
