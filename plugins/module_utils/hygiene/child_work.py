@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
@@ -19,7 +19,7 @@ from ..host.mounts import read_mounts
 from ..host.space import Space, space_at
 from ..text import LONGEST_PATH, MOST, safe_text
 from .clean import builds_wait, empty_folder, remove_target
-from .folders import MissingError, SkipError, mounted_below, open_below, opened_path
+from .folders import MissingError, SkipError, inside, mounted_below, opened_path
 from .measure import Measure, measure
 from .places import Look, Place
 from .swept import Folder, Swept
@@ -59,8 +59,7 @@ class Survey:
         """Each folder, and whether this is its last state."""
         swept = Swept(path)
         try:
-            with ExitStack() as stack:
-                workspace = stack.enter_context(opened_path(path))
+            with opened_path(path) as workspace:
                 if os.fstat(workspace).st_dev not in self.devices:
                     return
                 try:
@@ -72,9 +71,9 @@ class Survey:
                 if place.uid not in (None, uid):
                     return
                 swept.owner = owner
-                stack.enter_context(acting_as(Rights.of(uid)))
-                for target in find_targets(workspace):
-                    yield from self._target(workspace, path, target, uid, owner)
+                with acting_as(Rights.of(uid)):
+                    for target in find_targets(workspace):
+                        yield from self._target(workspace, path, target, uid, owner)
             return
         except (MissingError, FileNotFoundError):
             return
@@ -85,8 +84,7 @@ class Survey:
     def _target(self, workspace: int, path: str, target: Target, uid: int, owner: str) -> Iterator[tuple[Swept, bool]]:
         swept = Swept(posixpath.join(path, *target.names), owner=owner)
         try:
-            with ExitStack() as stack:
-                opened = _Opened.enter(stack, workspace, target.names, target.tagged, uid)
+            with _opened(workspace, target.names, target.tagged, uid) as opened:
                 itself = os.fstat(opened.target)
                 if (itself.st_dev, itself.st_ino) in self.seen:
                     return
@@ -94,7 +92,8 @@ class Survey:
                 swept.folder = Folder(path, target.names, target.tagged, itself.st_dev, itself.st_ino, uid)
                 swept.used = last_used(opened.target)
                 known = self.known.get(swept.path)
-                if self.limit is None and known and known.folder == swept.folder:
+                # Without on_disk it was emptied, and a build can have filled it again.
+                if self.limit is None and known and known.on_disk and known.folder == swept.folder:
                     swept.size, swept.on_disk, swept.entries = known.size, known.on_disk, known.entries
                     swept.outcome = "kept"
                 else:
@@ -116,19 +115,18 @@ def clean_again(swept: Swept, folder: Folder, dry_run: bool) -> Iterator[State]:
     space = None
     swept.outcome, swept.size = "skipped", None
     try:
-        with ExitStack() as stack:
-            workspace = stack.enter_context(opened_path(folder.workspace))
+        with opened_path(folder.workspace) as workspace:
             if os.fstat(workspace).st_uid != folder.uid:
                 raise SkipError("its workspace belongs to another account now")
-            stack.enter_context(acting_as(Rights.of(folder.uid)))
-            opened = _Opened.enter(stack, workspace, folder.names, folder.tagged, folder.uid)
-            itself = os.fstat(opened.target)
-            if (itself.st_dev, itself.st_ino) != (folder.device, folder.inode):
-                raise SkipError("it is another folder now")
-            measured = _measure(swept, opened)
-            yield asdict(swept), False, None
-            opened.clean(swept, measured, dry_run)
-            space = space_at(workspace)
+            rights = Rights.of(folder.uid)
+            with acting_as(rights), _opened(workspace, folder.names, folder.tagged, folder.uid) as opened:
+                itself = os.fstat(opened.target)
+                if (itself.st_dev, itself.st_ino) != (folder.device, folder.inode):
+                    raise SkipError("it is another folder now")
+                measured = _measure(swept, opened)
+                yield asdict(swept), False, None
+                opened.clean(swept, measured, dry_run)
+                space = space_at(workspace)
     except (MissingError, FileNotFoundError):
         swept.reason = "it does not exist any more"
     except (SkipError, OSError) as error:
@@ -157,16 +155,6 @@ class _Opened:
     parent: int
     target: int
     name: str  # in its parent; empty if it is the workspace itself
-
-    @classmethod
-    def enter(cls, stack: ExitStack, workspace: int, names: tuple[str, ...], tagged: bool, uid: int) -> _Opened:
-        if not names:
-            return cls(workspace, workspace, workspace, "")
-        parent = open_below(workspace, names[:-1])
-        stack.callback(os.close, parent)
-        target = open_target(parent, names[-1], tagged, uid)
-        stack.callback(os.close, target)
-        return cls(workspace, parent, target, names[-1])
 
     def clean(self, swept: Swept, measured: Measure, dry_run: bool) -> None:
         with builds_wait(self.target, measured.locks):
@@ -199,6 +187,19 @@ class _Opened:
                 return measured.size  # the next build has created a new folder
         left = set(os.listdir(self.target))
         return sum(size for name, size in measured.parts.items() if name not in left)
+
+
+@contextmanager
+def _opened(workspace: int, names: tuple[str, ...], tagged: bool, uid: int) -> Iterator[_Opened]:
+    if not names:
+        yield _Opened(workspace, workspace, workspace, "")
+        return
+    with inside(workspace, *names[:-1]) as parent:
+        target = open_target(parent, names[-1], tagged, uid)
+        try:
+            yield _Opened(workspace, parent, target, names[-1])
+        finally:
+            os.close(target)
 
 
 def _refuse_mounts(target: int) -> None:

@@ -24,7 +24,7 @@ from .child_work import State, Survey, clean_again
 from .places import Look, Place, look, look_at
 from .policy import HygienePolicy
 from .space import TURNS, Candidate, Disk, is_gone, removal_order
-from .swept import Swept
+from .swept import Folder, Swept
 from .targets import account_name
 
 OWNER_SECONDS = 600.0
@@ -86,19 +86,22 @@ class Sweep:
             for found in look_at([Place(disk.path, (), (), False)]):
                 for _device, _path, space in found.disks:
                     disk.now = space
+            for one, _folder in self._kept_on(disk):
+                if one.outcome == "over":  # a dry run frees nothing
+                    disk.now = disk.now.with_freed(one.on_disk, one.entries)
             if disk.is_short():
                 yield from self._free(disk)
+
+    def _kept_on(self, disk: Disk) -> list[tuple[Swept, Folder]]:
+        found = ((one, one.folder) for one in self.kept.values() if one.folder)
+        return [(one, folder) for one, folder in found if self._disk_of.get(folder.device) is disk]
 
     def _free(self, disk: Disk) -> Iterator[Swept]:
         start = disk.now
         at_work, agents = {uid for _pid, uid in owners()}, set(group_members(self.policy.group) or [])
         now = time.time()
         named = {user for one in self.policy.workspaces for user in one.users}
-        folders = [
-            (one, one.folder)
-            for one in self.kept.values()
-            if one.folder and self._disk_of.get(one.folder.device) is disk and one.on_disk and one.outcome != "over"
-        ]
+        folders = [(one, folder) for one, folder in self._kept_on(disk) if one.on_disk and one.outcome != "over"]
         candidates = [
             Candidate(
                 number, folder.uid, one.used, one.on_disk, one.entries,

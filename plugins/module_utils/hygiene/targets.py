@@ -170,17 +170,13 @@ def open_target(parent: int, name: str, tagged: bool, uid: int) -> int:
         if not stat.S_ISREG(manifest.st_mode):
             raise SkipError("the Cargo.toml beside it is not a regular file")
         owners.add(manifest.st_uid)
-    try:
-        target = os.open(name, FOLDER, dir_fd=parent)
-    except NotADirectoryError as error:
-        raise SkipError("it is not a folder") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise SkipError("it is not a folder")
     if len(owners) > 1:
-        os.close(target)
         raise SkipError("it, its workspace and Cargo.toml belong to different accounts")
     if tagged and found.st_mode & stat.S_IWOTH:
-        os.close(target)
         raise SkipError("all accounts may write in it, also cargo's tag: chmod o-w")
-    return target
+    return os.open(name, FOLDER, dir_fd=parent)
 
 
 def last_used(target: int) -> float:

@@ -82,12 +82,28 @@ def test_least_recently_used_folders_are_removed_until_enough_is_free(lab: Lab) 
     assert swept(lab, "50%", "80%") == [("middle", "cleaned"), ("young", "cleaned")]
 
 
-def test_folders_that_were_too_large_count_as_freed(lab: Lab) -> None:
+@pytest.mark.parametrize(("dry_run", "outcome"), [(True, "over"), (False, "cleaned")])
+def test_folders_that_were_too_large_count_as_freed(lab: Lab, dry_run: bool, outcome: str) -> None:
     filled(lab, old=OWNER, new=OTHER)
     lab.crate("large", 30 * MIB, THIRD)
-    sweep = Sweep(lab.policy(free_min=Mark(percent=25), free_goal=Mark(percent=40)))
-    assert [one.outcome for one in sweep.survey(20 * MIB)] == ["cleaned", "kept", "kept"]
+    sweep = Sweep(lab.policy(free_min=Mark(percent=25), free_goal=Mark(percent=40)), dry_run)
+    assert [one.outcome for one in sweep.survey(20 * MIB)] == [outcome, "kept", "kept"]
     assert list(sweep.by_free_space(surveyed=True)) == []
+
+
+def test_emptied_folder_is_measured_again_after_the_next_build(lab: Lab) -> None:
+    """The folder stays, so its old size is known."""
+    folder = lab.tagged("nova/cache", 12 * MIB)
+    give(lab.home / "nova", OWNER)
+    first = Sweep(lab.policy())
+    assert [one.outcome for one in first.survey(MIB)] == ["cleaned"]
+    (folder / "debug").mkdir()
+    (folder / "debug" / ".cargo-lock").touch()
+    (folder / "debug" / "big").write_bytes(b"x" * 50 * MIB)
+    give(folder, OWNER)
+    marks = {"free_min": Mark(percent=50), "free_goal": Mark(percent=60)}
+    again = Sweep(lab.policy(**marks), known=first.kept)
+    assert [one.outcome for one in again.by_free_space(surveyed=False)] == ["cleaned"]
 
 
 def test_build_marks_a_folder_as_recently_used(lab: Lab) -> None:
