@@ -60,16 +60,15 @@ def write_manifest(root: str, path: str, content: bytes) -> list[str]:
     return [f"{path}.sha256", path]
 
 
-def download(url: str, path: str, checksum: str, named_by: str, progress: Progress | None = None) -> int:
-    """Download ``url`` to ``path``, and return the number of bytes. ``named_by`` is the source of the ``checksum``.
+def download(url: str, path: str, checksum: str, named_by: str, progress: Progress | None = None) -> None:
+    """Download ``url`` to ``path``. ``named_by`` is the source of the ``checksum``.
 
     The file is written as ``path.part``, so that an interrupted download can continue, and renamed if its checksum is
     right. With a wrong checksum it is removed. Raises FetchError.
     """
     part = f"{path}.part"
-    fetched = 0
     try:
-        fetched = _append(url, part, progress)
+        _append(url, part, progress)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{url}: {reason(error)}{_proxy(url)}") from error
     found = sha256_file(part)
@@ -77,10 +76,9 @@ def download(url: str, path: str, checksum: str, named_by: str, progress: Progre
         os.unlink(part)
         raise FetchError(f"{url}: its sha256 is {found}, but {named_by} says {checksum}: the file was not used")
     os.replace(part, path)
-    return fetched
 
 
-def _append(url: str, part: str, progress: Progress | None) -> int:
+def _append(url: str, part: str, progress: Progress | None) -> None:
     have = 0
     with suppress(FileNotFoundError):
         have = os.stat(part).st_size
@@ -90,7 +88,7 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         if have and error.code == 416:  # the part is already complete; its checksum decides
-            return 0
+            return
         raise
     with answer:
         if getattr(answer, "status", None) != 206:  # the server (or file://) sends the whole file
@@ -98,18 +96,16 @@ def _append(url: str, part: str, progress: Progress | None) -> int:
         length = _length(answer)
         total = None if length is None else have + length
         with open(part, "ab" if have else "wb") as file:
-            fetched = 0
             for block in iter(lambda: answer.read(BLOCK), b""):
-                fetched += len(block)
-                if have + fetched > LARGEST:
+                have += len(block)
+                if have > LARGEST:
                     os.unlink(part)
                     raise FetchError(f"{url}: it has more than {LARGEST:,} bytes: check the URL")
                 file.write(block)
                 if progress:
-                    progress(have + fetched, total)
-    if total is not None and have + fetched < total:
-        raise http.client.IncompleteRead(b"", total - have - fetched)
-    return fetched
+                    progress(have, total)
+    if total is not None and have < total:
+        raise http.client.IncompleteRead(b"", total - have)
 
 
 def _length(answer: Any) -> int | None:

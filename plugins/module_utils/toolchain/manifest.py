@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import PurePosixPath
 
 from ..compare.paths import IMPLIED
 from ..state.change import put, remove
@@ -70,9 +71,4 @@ def release(role: str, tree: str, path: str) -> None:
 
 def _above(tree: str) -> list[str]:
     """The folders above ``tree`` without ``/``, the nearest first."""
-    folders = []
-    folder = os.path.dirname(tree)
-    while folder != "/":
-        folders.append(folder)
-        folder = os.path.dirname(folder)
-    return folders
+    return [str(folder) for folder in PurePosixPath(tree).parents][:-1]

@@ -226,9 +226,9 @@ def _look_beside(found: Inspection, folder: str, own_lock: bool) -> None:
     if not others:
         return
     found.busy = not own_lock and is_locked(os.path.join(folder, LOCK))
-    running = programs_below(folder)
+    used = used_generations(folder)
     for path in others:
-        if any(program.startswith(f"{os.path.realpath(path)}/") for program in running):
+        if os.path.basename(path) in used:
             found.in_use.append(path)
         elif not found.busy:  # the new generation of a running installation is not a leftover
             found.leftovers.append(path)
@@ -239,7 +239,7 @@ def generations_in_use(tree: str) -> list[str]:
     folder = generations_folder(tree)
     if not os.path.isdir(folder):
         return []
-    used = {program[len(os.path.realpath(folder)) + 1 :].split("/", 1)[0] for program in programs_below(folder)}
+    used = used_generations(folder)
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name in used]
 
 
@@ -258,7 +258,8 @@ def is_locked(path: str) -> bool:
     return False
 
 
-def programs_below(folder: str) -> set[str]:
-    """The running programs below ``folder``. A running cargo needs its generation, because it starts rustc from it."""
+def used_generations(folder: str) -> set[str]:
+    """The names in ``folder`` below which programs run. A running cargo needs its generation, because it starts rustc
+    from it."""
     real = f"{os.path.realpath(folder)}/"
-    return {path for _pid, path in programs() if path.startswith(real)}
+    return {path[len(real) :].partition("/")[0] for _pid, path in programs() if path.startswith(real)}

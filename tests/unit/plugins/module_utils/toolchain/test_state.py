@@ -19,7 +19,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.state im
     difference,
     fingerprint,
     observe_toolchain,
-    programs_below,
+    used_generations,
 )
 
 NOTHING = ToolchainTree(present=False, request="", toolchains=[], problems=[], in_use=[])
@@ -105,7 +105,7 @@ def test_old_generations_in_use_are_found(tree: Path, tmp_path: Path):
     program.chmod(0o755)
     with subprocess.Popen([program, "600"]) as running:
         try:
-            assert programs_below(str(tree.parent / ".toolchain")) == {str(program)}
+            assert used_generations(str(tree.parent / ".toolchain")) == {old.name}
             seen = observe_toolchain(str(tree))
         finally:
             running.kill()
