@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..text import LONGEST_PATH, safe_text
@@ -21,14 +20,14 @@ them. A file is not loose if it is a harness: a [[test]] entry of Cargo.toml nam
 name (tests/parser_tests.rs and tests/parser/)."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Return 0, 1 if there are loose files, or 2 if the workspace can't be read."""
     parser = argparse.ArgumentParser(prog="check-test-layout", description=DESCRIPTION)
     parser.add_argument(
         "folder", nargs="?", default=".", help="a folder of a Cargo workspace (default: the current one)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         packages, loose = check(options.folder)
     except WorkspaceError as error:

@@ -12,6 +12,7 @@ import glob
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 try:
@@ -59,14 +60,10 @@ def packages(folder: str) -> list[Package]:
 
 
 def _find_root(folder: str) -> str:
-    place = folder
-    while not os.path.isfile(os.path.join(place, MANIFEST)):
-        place, before = os.path.dirname(place), place
-        if place == before:
-            raise WorkspaceError(
-                f"{folder}: no {MANIFEST} here or in a folder above; name a folder of a Cargo workspace"
-            )
-    return place
+    for place in (PurePath(folder), *PurePath(folder).parents):
+        if os.path.isfile(place / MANIFEST):
+            return str(place)
+    raise WorkspaceError(f"{folder}: no {MANIFEST} here or in a folder above; name a folder of a Cargo workspace")
 
 
 def _read(folder: str) -> dict[str, Any]:

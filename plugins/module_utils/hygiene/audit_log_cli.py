@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..text import outgoing
@@ -20,12 +19,12 @@ DESCRIPTION = """Create the configured AI audit logs, and change them and their 
 owner. Each correction is printed as a warning."""
 
 
-def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
+def main(policy_file: str) -> int:
     """Return 0; 1 if a log could not be corrected; 2 if nothing was tried."""
     parser = argparse.ArgumentParser(prog="agent-audit-log", description=DESCRIPTION)
     parser.add_argument("-n", "--dry-run", action="store_true", help="report problems, and change nothing")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         policy = load_policy(policy_file)
     except HygieneError as error:

@@ -28,7 +28,7 @@ has too little free space, the least recently used ones. Folders in which a buil
 folder's owner are used. TARGET_MAX_GB in the environment overrides the host's policy."""
 
 
-def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
+def main(policy_file: str) -> int:
     """Return 0; 1 if a folder could not be cleaned; 2 if nothing was tried."""
     parser = argparse.ArgumentParser(prog="agent-sweep", description=DESCRIPTION)
     parser.add_argument("-n", "--dry-run", action="store_true", help="only measure and report what would be cleaned")
@@ -36,7 +36,7 @@ def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--free-space", action="store_true", help="check only free space, and wait for a sweep that is running"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         policy = load_policy(policy_file)
         limit = target_max(os.environ, policy)

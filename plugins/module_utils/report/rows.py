@@ -45,7 +45,6 @@ class HostView(TypedDict):
 
     looked_at: str  #: UTC, as in 2026-01-02T03:04:05Z.
     memory: int | None
-    cpus: int | None
     budget: Budget | None
     slots: int | None
     jobs: int | None
@@ -69,7 +68,7 @@ class Audited(TypedDict):
 
 
 NOT_SEEN = HostView(
-    looked_at="", memory=None, cpus=None, budget=None, slots=None, jobs=None, used=None, ceiling=None, running=None,
+    looked_at="", memory=None, budget=None, slots=None, jobs=None, used=None, ceiling=None, running=None,
     counted_by="", pressure={}, waits=None, disks=[], seeds=None, channels=None, damaged=False,
 )  # fmt: skip
 
@@ -117,7 +116,6 @@ def host_view(policy: Policy, observed: Observation, looked_at: str) -> HostView
     return {
         "looked_at": looked_at,
         "memory": observed.memory["total"],
-        "cpus": observed.cpus,
         "budget": budget,
         "slots": builds.slots if builds else None,
         "jobs": builds.jobs if builds else None,

@@ -75,12 +75,11 @@ def observe_pool(path: str, root: str = "/") -> Commands:
     except OSError as error:
         pool["problem"] = f"{path}: {error.strerror}; start nova-agent-pool.service"
         return Commands(pool, slots)
-    free, total, free_slots, all_slots = (
-        _value(int(match[1]), place) if match else None for place in (_FREE, _TOTAL, _FREE_SLOTS, _SLOTS)
-    )
-    if match is None or free is None or total is None or free_slots is None or all_slots is None:
+    values = [_value(int(match[1]), place) for place in (_FREE, _TOTAL, _FREE_SLOTS, _SLOTS)] if match else []
+    if match is None or min(values) < 0:
         pool["problem"] = f"the pool of {path} does not exist: restart nova-agent-pool.service"
         return Commands(pool, slots)
+    free, total, free_slots, all_slots = values
     unit = int(match[2])
     pool["total"], pool["held"] = total * unit, (total - free) * unit
     slots["total"], slots["held"] = all_slots, all_slots - free_slots
@@ -98,10 +97,9 @@ def observe_pool(path: str, root: str = "/") -> Commands:
     return Commands(pool, slots)
 
 
-def _value(number: int, place: int) -> int | None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    value = int(libc.semctl(number, place, _GETVAL))
-    return value if value >= 0 else None
+def _value(number: int, place: int) -> int:
+    """-1 if the semaphore does not exist."""
+    return int(ctypes.CDLL(None).semctl(number, place, _GETVAL))
 
 
 def _callers(root: str) -> Iterator[tuple[bool, Caller]]:

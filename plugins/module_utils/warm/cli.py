@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 
 from ..sizes import readable_size
 from .build import build, download, empty, fetch
@@ -24,12 +23,12 @@ project and its crates to standard output, for other hosts"""
 STEPS = ("check", "fetch", "admit", "download", "crates", "build", "publish", "clean")
 
 
-def main(policy_file: str, arguments: Sequence[str] | None = None) -> int:
+def main(policy_file: str) -> int:
     """Return 0, or 1 if a seed is damaged or a step fails."""
     parser = argparse.ArgumentParser(prog="agent-warm", description=DESCRIPTION)
     parser.add_argument("step", choices=("list", "verify", "pack", *STEPS), help=STEP)
     parser.add_argument("project", nargs="?", default="", help="for pack or a step")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         policy = load_policy(policy_file)
         if options.step in STEPS:

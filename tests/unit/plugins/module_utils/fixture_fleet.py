@@ -34,7 +34,6 @@ def view(memory: int = 768 * GIB, cpus: int = 96, used: int | None = 0) -> HostV
     seen: dict[str, Any] = {
         "looked_at": "2026-01-02T03:04:05Z",
         "memory": memory,
-        "cpus": cpus,
         "budget": budget,
         "slots": budget["slots"],
         "jobs": budget["jobs"],
@@ -91,6 +90,6 @@ def _host(name: str, place: int) -> Audited:
         damage = item("drifted", "toolchain", "/opt/nova-agent/toolchain", "bin/rustc: is missing")
         return audited(name, damage, status="drifted", **seen)
     if place % 60 == 20:
-        small: HostView = {**NOT_SEEN, "memory": 3 * GIB + 400 * MIB, "cpus": 2, "channels": ""}
+        small: HostView = {**NOT_SEEN, "memory": 3 * GIB + 400 * MIB, "channels": ""}
         return ended(name, "unknown", "no agent fits into 3 GiB of usable memory", seen=small)
     return audited(name, **seen)

@@ -48,7 +48,7 @@ def seen(observed=RIGHT, **variables):
 
 def test_view_has_the_numbers_of_the_host_and_of_its_policy():
     found = seen(agent_wrappers_slots=3, agent_wrappers_jobs=5)
-    assert (found["memory"], found["cpus"], found["budget"]["max_agents"]) == (1536 * GIB, 192, 326)
+    assert (found["memory"], found["budget"]["max_agents"]) == (1536 * GIB, 326)
     assert (found["slots"], found["jobs"], found["damaged"], found["seeds"]) == (3, 5, False, None)
 
 
