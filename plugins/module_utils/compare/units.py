@@ -55,9 +55,10 @@ def changed_by(unit: Unit, others: Iterable[str]) -> list[str]:
 def limits_that_differ(wanted: Limits, found: Limits) -> str:
     """The limits that differ, as text: "as unlimited, not 68719476736". Empty if none differs."""
     wrong = [item for item, pair in wanted.items() if found.get(item) != list(pair)]
-    return ", ".join(f"{item} {_pair(found.get(item))}, not {_pair(wanted[item])}" for item in wrong)
+    return ", ".join(f"{item} {pair_text(found.get(item))}, not {pair_text(wanted[item])}" for item in wrong)
 
 
-def _pair(limits: list[int | None] | None) -> str:
-    soft, hard = ("unlimited" if value is None else str(value) for value in limits or (None, None))
+def pair_text(limits: list[int | None] | None, unlimited: str = "unlimited") -> str:
+    """A soft and a hard limit as systemd and prlimit write them: one number if they are equal."""
+    soft, hard = (unlimited if value is None else str(value) for value in limits or (None, None))
     return soft if soft == hard else f"{soft}:{hard}"

@@ -25,8 +25,8 @@ ADMINISTRATORS_SHARE = 4  # a quarter of the ceiling may be kept for administrat
 
 @dataclass(frozen=True)
 class Variables:
-    enabled: bool = variable(read.boolean)
-    kill: str = variable(read.text)
+    enabled: bool = variable()
+    kill: str = variable()
     administrator_memory: int = variable(read.size)
     tasks_max: str = variable(read.share_or_number)
     schedulers: tuple[str, ...] = variable(read.services)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from . import agent_policy, agent_toolchain, agent_wrappers
-from . import variables as read
 from .policy import Host, Policy, no_problems
 from .shapes import Entry, Library, Template, Wanted
 from .unit_files import timer_entries, timer_units
@@ -22,7 +21,7 @@ METRICS_UNIT = "nova-agent-metrics"
 
 @dataclass(frozen=True)
 class Variables:
-    metrics: bool = variable(read.boolean)
+    metrics: bool = variable()
 
 
 problems = host_problems = no_problems

@@ -42,10 +42,10 @@ GATES = ("rustdoc", "miri", "runner", "program")  #: Further names of memory-gat
 class Variables:
     slots: int | str = variable(read.auto_or_number(9999, "auto"))
     jobs: int | str = variable(read.auto_or_number(9999, "auto", "cargo"))
-    guard: str = variable(read.text)
+    guard: str = variable()
     idle_minutes: int = variable(read.from_zero)
     orphan_minutes: int = variable(read.from_zero)
-    ledger: bool = variable(read.boolean)
+    ledger: bool = variable()
     checkouts: tuple[str, ...] = variable(read.folders)
     nova_memory_total: int | None = variable(read.optional_size)
 
