@@ -15,7 +15,7 @@ from ..observed.shapes import Observation
 from . import agent_policy
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Condition, Entry, Library, Source, Template, Unit, Wanted
+from .shapes import Condition, Entry, Library, Template, Unit, Wanted
 from .unit_files import timer_entries, timer_units
 from .units import try_calendar
 from .variables import variable
@@ -52,7 +52,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
     entries = [
         *(
-            Entry(f"{prefix}/bin/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode="0755")
+            Entry(f"{prefix}/bin/{name}", content=Template(f"{ROLE}/files/{name}"), mode="0755")
             for name in PROGRAMS
         ),
         # Root's alone: its lock is the sweep's turn.

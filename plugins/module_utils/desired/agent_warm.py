@@ -13,7 +13,7 @@ from ..warm.seeds import folders
 from . import agent_policy
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Condition, Entry, Library, Note, Source, Template, Wanted
+from .shapes import Condition, Entry, Library, Note, Template, Wanted
 from .unit_files import timer_entries, timer_units
 from .units import try_calendar
 from .variables import variable
@@ -50,7 +50,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         ROLE,
         entries=(
             *(
-                Entry(f"{prefix}/{folder}/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode=mode)
+                Entry(f"{prefix}/{folder}/{name}", content=Template(f"{ROLE}/files/{name}"), mode=mode)
                 for name, (folder, mode) in FILES.items()
             ),
             Entry(f"{prefix}/etc/warm.json", content=warm.dump_policy(data), mode="0644"),

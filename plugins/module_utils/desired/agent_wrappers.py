@@ -13,7 +13,7 @@ from ..budget.table import budget_table
 from . import agent_ceiling, agent_hygiene, agent_policy, agent_toolchain
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Entry, Source, Template, Unit, Wanted
+from .shapes import Entry, Template, Unit, Wanted
 from .unit_files import timer_entries, timer_units
 from .units import FOLDER
 from .variables import variable
@@ -122,7 +122,7 @@ def _programs(policy: Policy, host: Host) -> Iterator[Entry]:
             yield Entry(f"{prefix}/{path}", content=content, mode=mode, validate="bash -n %s")
     for name, validate in FILES.items():
         mode = "0644" if name.endswith((".sh", ".pl")) else "0755"
-        part = Source(f"roles/{ROLE}/files/{name.replace('/', '-')}")
+        part = Template(f"{ROLE}/files/{name.replace('/', '-')}")
         yield Entry(f"{prefix}/libexec/{name}", content=part, mode=mode, validate=validate)
     for name in GATES:
         yield Entry(f"{prefix}/libexec/{name}", "link", target="memory-gate")
@@ -151,16 +151,16 @@ def _guide(policy: Policy, host: Host) -> dict[str, object]:
 def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
     """The numbers of the host, and the units that create the memory pool at boot and check it each minute."""
     context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
-    numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
-    unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
+    numbers = Template(f"{ROLE}/templates/policy.env.j2", context)
+    unit = Template(f"{ROLE}/templates/nova-agent-pool.service.j2", context)
     yield Entry(f"{prefix}/etc/policy.env", content=numbers, mode="0644", validate="bash -n %s")
     yield Entry("/run/nova-agent", "directory", mode="0755")
     yield Entry(f"{FOLDER}/{POOL_UNIT}", content=unit, mode="0644")
     yield Entry(f"{FOLDER}/multi-user.target.wants/{POOL_UNIT}", "link", target=f"{FOLDER}/{POOL_UNIT}")
     yield from timer_entries(
         POOL_CHECK,
-        Template(context=context, file=f"{ROLE}/templates/pool-check.service.j2"),
-        Template(context=context, file=f"{ROLE}/templates/pool-check.timer.j2"),
+        Template(f"{ROLE}/templates/pool-check.service.j2", context),
+        Template(f"{ROLE}/templates/pool-check.timer.j2", context),
     )
 
 
