@@ -223,7 +223,7 @@ def _in_tasks(value: str, most: int) -> int:
     if value == "infinity":
         return most
     share = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9]+)?%", value)
-    return most * int(share[1]) // 100 if share else _number(value, 0)
+    return most * int(share[1]) // 100 if share else sshd.count(value, 0)
 
 
 def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterator[Condition]:
@@ -234,14 +234,10 @@ def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterato
             yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value", by_hand=True)
 
 
-def _number(value: str, default: int) -> int:
-    return int(value) if value.isdecimal() else default
-
-
 def _sessions(demand: Demand, given: list[Given]) -> int | None:
     """SessionsMax of logind; None if the host's value is high enough."""
     theirs = [one for one in given if one.path != LOGIND_FILE]
-    has = _number(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
+    has = sshd.count(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
     least = SESSIONS * demand.agents
     return least if has < least else None
 

@@ -51,10 +51,7 @@ host_problems = no_problems
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
     entries = [
-        *(
-            Entry(f"{prefix}/bin/{name}", content=Template(f"{ROLE}/files/{name}"), mode="0755")
-            for name in PROGRAMS
-        ),
+        *(Entry(f"{prefix}/bin/{name}", content=Template(f"{ROLE}/files/{name}"), mode="0755") for name in PROGRAMS),
         # Root's alone: its lock is the sweep's turn.
         Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
     ]

@@ -19,7 +19,7 @@ NOT_JUDGED = 75  # status of a validating command: something else on the host is
 class Template:
     """A file that the controller renders with ``context`` if it is a template, and otherwise copies.
 
-    ``name`` is a variable, such as agent_limits_template, with which users may set another file; or a path below roles/,
+    ``name`` is a variable, such as agent_limits_template, so that users may set another file; or a path below roles/,
     such as agent_hygiene/files/agent-sweep.
     """
 
