@@ -12,7 +12,7 @@ import platform
 import pwd
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..observed.decode import decode
 from ..observed.shapes import Account, Accounts, AccountsRecord, AuditLogFinding, Deep, Fences, Observation, Platform
@@ -52,7 +52,7 @@ class Question:
     paths: Sequence[str] = ()  #: Paths beside those of the manifest.
     units: Sequence[str] = ()  #: Units beside those of the manifest.
     deep: bool = False  #: Also read the facts that need extra processes.
-    manifest: str = field(default=DEFAULT_PATH)
+    manifest: str = DEFAULT_PATH
 
 
 def look(asked: Question) -> Observation:

@@ -22,7 +22,7 @@ from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
 from ..observed.answers import Outcome
 from . import change as state_change
-from .diff import new_paths, piece, removed_paths
+from .diff import listed, piece
 from .foreign_steps import ForeignSteps
 from .lock import locked
 from .look import read
@@ -165,7 +165,7 @@ class _Run:
         }
         removed = {path: step.found for path, step in changing.items() if step.after == ABSENT}
         new, removed = (states if len(states) > FEW else {} for states in (new, removed))
-        self.outcome.diff += new_paths(new) + removed_paths(removed)
+        self.outcome.diff += listed("new paths", {}, new) + listed("removed paths", removed, {})
         for path, step in changing.items():
             if path not in new and path not in removed:
                 self.outcome.diff += piece(path, step.found, step.after, self._content(step), self.plan.is_shown(step))
