@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable
@@ -55,9 +55,7 @@ def apply(
     systemd: Systemd,
 ) -> Outcome:
     """Apply ``wanted``. Raises StateError and ManifestError if nothing was changed, and ApplyError after a change."""
-    with ExitStack() as stack:
-        if not check_mode:
-            stack.enter_context(locked())
+    with nullcontext() if check_mode else locked():
         new_run = partial(_Run, wanted, manifest_path, check_mode, validate, conditions, systemd)
         run, closed = new_run(), Outcome()
         while not check_mode and run.close_folders(closed):
