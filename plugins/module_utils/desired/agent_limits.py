@@ -132,7 +132,7 @@ def _too_high(policy: Policy, item: str, most: int) -> str:
 
 def open_files(ours: Variables, observed: Observation) -> tuple[int, int]:
     """The limit of open files. auto: OPEN_FILES, or less if the host allows less."""
-    most = observed.capacity.open_files or OPEN_FILES[1]
+    most = OPEN_FILES[1] if observed.capacity.open_files is None else observed.capacity.open_files
     return ours.nofile or (min(OPEN_FILES[0], most), min(OPEN_FILES[1], most))
 
 
