@@ -59,7 +59,8 @@ class ActionModule(ControllerAction):
             texts.append(fleet_table(parse_count(asked["agents"], "agents"), policy))
         if "group" in asked:
             hosts = inventory_hosts(variables["groups"], variables["hostvars"], str(asked["group"]))
-            table, problems = inventory_table(hosts, self._shapes([host.instance_type for host in hosts], variables))
+            types = [str(host["instance_type"]) for host in hosts.values()]
+            table, problems = inventory_table(hosts, self._shapes(types, variables))
             texts.append(table)
         return texts, problems
 

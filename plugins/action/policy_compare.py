@@ -92,10 +92,10 @@ class ActionModule(PolicyAction):
             items = self._with_diffs(compared, variables)
             record: Record = {"host": host, "status": _worst(items), "items": [one.view() for one in items]}
         except AnsibleConnectionFailure as error:
-            record = _broken(host, UNREACHABLE, observed, roles, safe_text(error))
+            record = _broken(host, UNREACHABLE, observed, safe_text(error))
         except (NotCheckable, HostProblems) as error:
             why = str(error).replace("\n", "; ")
-            record = _broken(host, UNKNOWN, observed, roles, why)
+            record = _broken(host, UNKNOWN, observed, why)
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         view = host_view(policy, observed, now) if observed else NOT_SEEN
         return {"status": record["status"], "broken": "why" in record, "record": records.keep(record, view)}
@@ -139,6 +139,6 @@ def _worst(items: Iterable[Item]) -> str:
     return next((status for status in (DRIFTED, UNKNOWN) if status in statuses), OK)
 
 
-def _broken(host: str, status: str, observed: Observation | None, roles: Iterable[str], why: str) -> Record:
-    items = not_compared(roles, observed.manifest if observed else None, why)
+def _broken(host: str, status: str, observed: Observation | None, why: str) -> Record:
+    items = not_compared(observed.manifest if observed else None, why)
     return {"host": host, "status": status, "why": why, "items": [item.view() for item in items]}

@@ -82,11 +82,8 @@ _SOURCES: dict[str, str] = {}
 
 def rendered(path: str, context: dict[str, object]) -> str:
     """The text of a file of the collection below roles/, rendered if it is a template."""
-    return _TEMPLATES[path].render(context) if path in _TEMPLATES else source(f"roles/{path}")
-
-
-def source(path: str) -> str:
-    """The text of a file below the collection's root."""
+    if path in _TEMPLATES:
+        return _TEMPLATES[path].render(context)
     if path not in _SOURCES:
-        _SOURCES[path] = (ROOT / path).read_text(encoding="utf-8")
+        _SOURCES[path] = (ROOT / "roles" / path).read_text(encoding="utf-8")
     return _SOURCES[path]

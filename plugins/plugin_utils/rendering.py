@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..module_utils.desired.shapes import Entry, Source, Template, Wanted
+from ..module_utils.desired.shapes import Entry, Template, Wanted
 from . import collection
 from .library import library_files
 
@@ -17,7 +17,7 @@ Own = Callable[[str, str, Mapping[str, object]], str]
 
 
 def render(wanted: Iterable[Wanted], values: Mapping[str, Any], own: Own) -> list[Wanted]:
-    """``wanted`` with a text in the place of every Template, Source and Library. ``values`` are all variables."""
+    """``wanted`` with a text in the place of every Template and Library. ``values`` are all variables."""
     return [_render(role, values, own) for role in wanted]
 
 
@@ -32,14 +32,14 @@ def _render(role: Wanted, values: Mapping[str, Any], own: Own) -> Wanted:
 
 def _content(entry: Entry, values: Mapping[str, Any], own: Own) -> str | None:
     content = entry.content
-    if isinstance(content, Source):
-        return collection.source(content.path)
     if not isinstance(content, Template):
         return content
-    name, context = content.variable, {**values, **content.context}
-    if name and values[name] != collection.DEFAULTS[name]:
+    name, context = content.name, {**values, **content.context}
+    if "/" in name:
+        return collection.rendered(name, context)
+    if values[name] != collection.DEFAULTS[name]:
         return own(name, values[name], context)
-    return collection.rendered(content.file or collection.template_of(name), context)
+    return collection.rendered(collection.template_of(name), context)
 
 
 def module_roles(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:

@@ -60,30 +60,17 @@ SHAPES = {
 }
 
 
-@dataclass(frozen=True)
-class PlannedHost:
-    """A host of an inventory. ``policy`` has its variables."""
-
-    name: str
-    instance_type: str
-    policy: Mapping[str, object]
-
-
 def answered_shapes(answers: Iterable[Any]) -> dict[str, Shape]:
     """Read ``instance_types`` in the result of amazon.aws.ec2_instance_type_info. Raises PlanError."""
-    return {shape.name: shape for shape in map(_answered_shape, answers)}
-
-
-def _answered_shape(answer: Any) -> Shape:
-    try:
-        return Shape(
-            name=str(answer["instance_type"]),
-            cpus=int(answer["v_cpu_info"]["default_v_cpus"]),
-            nominal=int(answer["memory_info"]["size_in_mi_b"]) * MIB,
-            source="EC2",
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise PlanError(f"EC2's description of an instance type is incomplete: {error}") from error
+    shapes = {}
+    for answer in answers:
+        try:
+            name, cpus = str(answer["instance_type"]), int(answer["v_cpu_info"]["default_v_cpus"])
+            memory = int(answer["memory_info"]["size_in_mi_b"]) * MIB
+            shapes[name] = Shape(name, cpus, memory, source="EC2")
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlanError(f"EC2's description of an instance type is incomplete: {error}") from error
+    return shapes
 
 
 def find_shape(instance_type: str, shapes: Mapping[str, Shape]) -> Shape:
@@ -119,8 +106,8 @@ def fleet_table(agents: int, policy: BudgetPolicy) -> str:
 
 def inventory_hosts(
     groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, object]], group: str
-) -> list[PlannedHost]:
-    """The hosts of ``group``, which need the variable instance_type. Raises PlanError."""
+) -> dict[str, Mapping[str, object]]:
+    """The hosts of ``group`` with their variables, which must have instance_type. Raises PlanError."""
     if not groups.get(group):
         used = sorted(name for name, hosts in groups.items() if hosts and name not in ("all", "ungrouped"))
         raise PlanError(
@@ -135,34 +122,33 @@ def inventory_hosts(
             " instance_type: r7i.48xlarge (the plugin amazon.aws.aws_ec2 sets it), or use -e memory= for hosts outside"
             " EC2"
         )
-    return [PlannedHost(name, str(variables["instance_type"]), variables) for name, variables in hosts.items()]
+    return hosts
 
 
 def _has_ceiling(policy: Mapping[str, object]) -> bool:
     return str(policy.get("agent_ceiling_enabled", False)).lower() in ("true", "yes", "on", "1", "y", "t")
 
 
-def inventory_table(hosts: Sequence[PlannedHost], shapes: Mapping[str, Shape]) -> tuple[str, list[str]]:
+def inventory_table(hosts: Mapping[str, Mapping[str, object]], shapes: Mapping[str, Shape]) -> tuple[str, list[str]]:
     """A table of the hosts with sums, and one line with the reason for each host that can't be planned."""
     rows: list[tuple[object, ...]] = [("Host", "Instance type", "MemTotal", "Per agent", "Ceiling", "Agents")]
     problems = []
     memory, agents = 0, 0
-    for host in hosts:
-        shape = shapes.get(host.instance_type)
+    for name, policy in hosts.items():
+        instance_type = str(policy["instance_type"])
+        shape = shapes.get(instance_type)
         memory += shape.size.total if shape else 0
         total = readable_size(shape.size.total) if shape else None
         try:
-            budget = compute_budget(
-                BudgetPolicy.from_variables(host.policy), find_shape(host.instance_type, shapes).size
-            )
+            budget = compute_budget(BudgetPolicy.from_variables(policy), find_shape(instance_type, shapes).size)
         except ValueError as error:  # BudgetError, SizeError or PlanError
-            problems.append(f"{safe_text(host.name)}: {error}")
-            rows.append((host.name, host.instance_type, total, None, None, None))
+            problems.append(f"{safe_text(name)}: {error}")
+            rows.append((name, instance_type, total, None, None, None))
             continue
         agents += budget["recommended_agents"]
         per_agent, recommended = readable_size(budget["per_agent"]), f"{budget['recommended_agents']:,}"
-        ceiling = readable_size(budget["available"]) if _has_ceiling(host.policy) else "none"
-        rows.append((host.name, host.instance_type, total, per_agent, ceiling, recommended))
+        ceiling = readable_size(budget["available"]) if _has_ceiling(policy) else "none"
+        rows.append((name, instance_type, total, per_agent, ceiling, recommended))
     return columns(
         [*rows, (counted(len(hosts), "host"), "", readable_size(memory), "", "", f"{agents:,}")], left=2
     ), problems

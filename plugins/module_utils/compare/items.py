@@ -8,15 +8,15 @@ Pure: ``compare`` is called on the controller with the observed state, and on th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..audit.record import ItemView
 from ..desired.shapes import Condition, Conditions, Wanted
-from ..observed.shapes import Limits, UnitState
+from ..observed.shapes import NOT_KNOWN, Limits, UnitState
 from ..state.manifest import Manifest, RoleRecord
 from ..state.paths import PathState, differences, in_words
 from .paths import FORGET, KEEP, PUT, REFUSE, TAKE, Look, Step, compare_roles
-from .units import UnitFinding, compare_unit
+from .units import compare_unit
 
 OK, DRIFTED, UNKNOWN, NOTE = STATUSES = ("ok", "drifted", "unknown", "note")
 
@@ -47,25 +47,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The items of one host, and the steps of an apply. ``steps`` are by role, in order of the roles."""
+    """The items of one host, and what an apply corrects. ``steps`` are by role, in order of the roles."""
 
     items: tuple[Item, ...]
     steps: Mapping[str, Sequence[Step]]
-    units: Sequence[UnitFinding]
-    record_differs: bool  #: Owner or mode of the manifest's own files.
+    files_differ: bool  #: Paths, units, or settings of systemd and the kernel: a call of host_state corrects them.
     conditions: Conditions
 
     @property
     def differs(self) -> bool:
         """Whether something drifted or could not be checked."""
         return any(item.status in (DRIFTED, UNKNOWN) for item in self.items)
-
-    @property
-    def files_differ(self) -> bool:
-        """Whether paths or units differ: a call of host_state corrects them."""
-        steps = any(step.action for steps in self.steps.values() for step in steps)
-        units = any(unit.differs for unit in self.units)
-        return steps or units or self.record_differs or self.conditions != Conditions()
 
     def of(self, kind: str) -> list[Item]:
         """The items of one kind that drifted."""
@@ -74,24 +66,21 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Seen:
-    """The state of a host for the comparison. ``units`` is None if systemd was not asked."""
+    """The state of a host for the comparison."""
 
     manifest: Manifest
     look: Look
-    units: Mapping[str, UnitState] | None
+    units: Mapping[str, UnitState]
     record: Mapping[str, tuple[PathState, PathState]]  #: The manifest's own files: desired and found state.
     limits: Limits  #: The limits of agents, for units with ``limited``.
 
 
 def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
-    """Compare the desired state of roles with a host. A path that several roles need is one item."""
-    items: list[Item] = [_record_item(path, *both) for path, both in sorted(seen.record.items())]
-    known = set(seen.record)
+    """Compare the desired state of roles with a host. A path or a unit that several roles need is one item."""
+    record = [_record_item(path, *both) for path, both in sorted(seen.record.items())]
+    items, known = list(record), set(seen.record)
     foreign = {entry.path for role in wanted for entry in role.entries if entry.foreign}
     steps = compare_roles({role.role: role.states for role in wanted}, seen.manifest, seen.look, foreign)
-    findings: list[UnitFinding] = []
-    ours = {path for path, _record in seen.manifest.records()}
-    ours |= {entry.path for role in wanted for entry in role.entries}
     for role in wanted:
         for step in steps[role.role]:
             if step.path not in known:
@@ -99,22 +88,13 @@ def compare(wanted: Sequence[Wanted], seen: Seen) -> Comparison:
                 items.append(_path_item(step))
         items += [_condition_item(role.role, condition) for condition in role.conditions]
         items += [Item(role.role, note.kind, note.name, NOTE, note.text) for note in role.notes]
-        if seen.units is not None:
-            record = seen.manifest.roles.get(role.role, RoleRecord())
-            findings += [
-                compare_unit(
-                    role.role, unit, seen.units.get(unit.name), unit.name in record.restarts, ours, seen.limits
-                )
-                for unit in role.units
-            ]
-    items += [_unit_item(finding) for finding in _merged(findings)]
-    return Comparison(
-        tuple(items),
-        steps,
-        findings,
-        any(item.status == DRIFTED for item in items if item.name in seen.record),
-        conditions_of(wanted),
+    units, conditions = _unit_items(wanted, seen), conditions_of(wanted)
+    files_differ = (
+        any(step.action for role in steps.values() for step in role)
+        or any(item.status != OK for item in [*record, *units])
+        or conditions != Conditions()
     )
+    return Comparison((*items, *units), steps, files_differ, conditions)
 
 
 def drifted(wanted: Iterable[Wanted]) -> list[Condition]:
@@ -132,7 +112,7 @@ def conditions_of(wanted: Iterable[Wanted]) -> Conditions:
     )
 
 
-def not_compared(wanted: Iterable[str], manifest: Manifest | None, why: str) -> tuple[Item, ...]:
+def not_compared(manifest: Manifest | None, why: str) -> tuple[Item, ...]:
     """The items of a host that could not be compared: the paths and trees in its manifest."""
     found: dict[str, Item] = {}
     for name, role in (manifest.roles if manifest else {}).items():
@@ -173,17 +153,24 @@ def _condition_item(role: str, condition: Condition) -> Item:
     return Item(role, condition.kind, condition.name, DRIFTED, condition.why, tuple(condition.differs.split()))
 
 
-def _merged(findings: Iterable[UnitFinding]) -> list[UnitFinding]:
-    """One finding per unit: two roles may both have a drop-in for it."""
-    merged: dict[str, UnitFinding] = {}
-    for finding in findings:
-        first = merged.setdefault(finding.name, finding)
-        merged[finding.name] = replace(first, why={**first.why, **finding.why}, known=first.known and finding.known)
-    return [merged[name] for name in sorted(merged)]
-
-
-def _unit_item(finding: UnitFinding) -> Item:
-    if not finding.known:
-        return Item(finding.role, "unit", finding.name, UNKNOWN, "systemd gives no answer")
-    why = ", ".join(finding.why.values())
-    return Item(finding.role, "unit", finding.name, DRIFTED if why else OK, why, tuple(finding.why))
+def _unit_items(wanted: Sequence[Wanted], seen: Seen) -> list[Item]:
+    """One item per unit: two roles may both have a drop-in for it."""
+    ours = {path for path, _record in seen.manifest.records()}
+    ours |= {entry.path for role in wanted for entry in role.entries}
+    roles: dict[str, str] = {}
+    reasons: dict[str, dict[str, str]] = {}
+    for role in wanted:
+        restarts = seen.manifest.roles.get(role.role, RoleRecord()).restarts
+        for unit in role.units:
+            found = seen.units.get(unit.name, NOT_KNOWN)
+            why = compare_unit(unit, found, unit.name in restarts, ours, seen.limits)
+            roles.setdefault(unit.name, role.role)
+            reasons.setdefault(unit.name, {}).update(why)
+    items = []
+    for name, why in sorted(reasons.items()):
+        if seen.units.get(name, NOT_KNOWN) == NOT_KNOWN:
+            items.append(Item(roles[name], "unit", name, UNKNOWN, "systemd gives no answer"))
+        else:
+            status = DRIFTED if why else OK
+            items.append(Item(roles[name], "unit", name, status, ", ".join(why.values()), tuple(why)))
+    return items

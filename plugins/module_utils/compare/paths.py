@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..state.manifest import Manifest, Record, RoleRecord
 from ..state.paths import ABSENT, TOO_LARGE, PathState, differences, in_words
@@ -37,7 +37,7 @@ class Step:
     before: PathState  #: The state before the first apply.
     implied: bool = False
     why: str = ""
-    differs: tuple[str, ...] = field(default=())
+    differs: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -48,12 +48,15 @@ class Step:
 def compare_roles(
     wanted: Mapping[str, Mapping[str, PathState]], manifest: Manifest, look: Look, foreign: Collection[str] = ()
 ) -> dict[str, list[Step]]:
-    """The steps of several roles, in their order: each is compared as if the steps before it were done."""
+    """The steps of several roles, in their order: each is compared as if the steps before it were done.
+
+    Parent folders of ``foreign`` paths belong to others and are not compared.
+    """
     after = Manifest({name: replace(role, paths=dict(role.paths)) for name, role in manifest.roles.items()})
     shared = Shared(manifest, wanted)
     steps: dict[str, list[Step]] = {}
     for role, states in wanted.items():
-        steps[role] = compare_paths(role, states, after, look, foreign, shared)
+        steps[role] = _steps(role, states, after, look, foreign, shared)
         for step in steps[role]:
             record_step(after, step)
     return steps
@@ -89,26 +92,22 @@ def record_step(manifest: Manifest, step: Step) -> None:
         paths.pop(step.path, None)
 
 
-def compare_paths(
+def _steps(
     role: str,
     wanted: Mapping[str, PathState],
     manifest: Manifest,
     look: Look,
-    foreign: Collection[str] = (),
-    shared: Shared | None = None,
+    foreign: Collection[str],
+    shared: Shared,
 ) -> list[Step]:
-    """A step for every path that ``role`` wants, with missing parent folders, and for every path of its record.
-
-    Parent folders of ``foreign`` paths belong to others and are not compared.
-    """
-    shared = shared or Shared(manifest, {role: wanted})
+    """A step for every path that ``role`` wants, with missing parent folders, and for every path of its record."""
     recorded = manifest.roles.get(role, RoleRecord()).paths
     replaced: list[str] = []  # folders that replace a link or a file: the paths below them will not exist then
 
     def look_below(path: str) -> PathState:
         return ABSENT if path.startswith(tuple(replaced)) else look(path)
 
-    full = expand(wanted, shared.implied, lambda folder: look(folder).kind in PASSABLE, foreign)
+    full = _expand(wanted, shared.implied, lambda folder: look(folder).kind in PASSABLE, foreign)
     steps = []
     for path, (state, implied) in full.items():
         step = _wanted(role, path, state, implied, look_below(path), manifest, shared)
@@ -126,11 +125,11 @@ def compare_paths(
     return steps
 
 
-def expand(
+def _expand(
     wanted: Mapping[str, PathState],
     implied: Collection[str],
     exists: Callable[[str], bool],
-    foreign: Collection[str] = (),
+    foreign: Collection[str],
 ) -> dict[str, tuple[PathState, bool]]:
     """``wanted``, and the parent folders that are missing or that an earlier apply created. Each with whether it is a
     parent folder. A folder comes before its content."""

@@ -5,34 +5,19 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 
 from ..desired.shapes import Unit
 from ..observed.shapes import NOT_KNOWN, Limits, UnitState
 
 
-@dataclass(frozen=True)
-class UnitFinding:
-    """One unit of one role. ``why`` has the problems, by load, enabled, active, drop-in, restart or limits."""
+def compare_unit(unit: Unit, found: UnitState, pending: bool, ours: Collection[str], limits: Limits) -> dict[str, str]:
+    """The differences, by load, enabled, active, drop-in, restart or limits; none if the state is not known.
 
-    role: str
-    name: str
-    why: Mapping[str, str] = field(default_factory=dict)
-    known: bool = True
-
-    @property
-    def differs(self) -> bool:
-        return bool(self.why) or not self.known
-
-
-def compare_unit(
-    role: str, unit: Unit, found: UnitState | None, pending: bool, ours: Collection[str], limits: Limits
-) -> UnitFinding:
-    """``pending``: it was not restarted since its files changed. ``ours`` are the paths of this collection, ``limits``
+    ``pending``: it was not restarted since its files changed. ``ours`` are the paths of this collection, ``limits``
     those of agents."""
-    if found is None or found == NOT_KNOWN:
-        return UnitFinding(role, unit.name, known=False)
+    if found == NOT_KNOWN:
+        return {}
     others = [path for path in found.drop_ins if path not in ours]
     why = {}
     if unit.own and found.load != "loaded":
@@ -56,7 +41,7 @@ def compare_unit(
     if wrong:
         cause = f": remove that from {', '.join(others)}" if others else ""
         why["limits"] = f"is started with {wrong}{cause}"
-    return UnitFinding(role, unit.name, why)
+    return why
 
 
 def changed_by(unit: Unit, others: Iterable[str]) -> list[str]:
@@ -70,9 +55,10 @@ def changed_by(unit: Unit, others: Iterable[str]) -> list[str]:
 def limits_that_differ(wanted: Limits, found: Limits) -> str:
     """The limits that differ, as text: "as unlimited, not 68719476736". Empty if none differs."""
     wrong = [item for item, pair in wanted.items() if found.get(item) != list(pair)]
-    return ", ".join(f"{item} {_pair(found.get(item))}, not {_pair(wanted[item])}" for item in wrong)
+    return ", ".join(f"{item} {pair_text(found.get(item))}, not {pair_text(wanted[item])}" for item in wrong)
 
 
-def _pair(limits: list[int | None] | None) -> str:
-    soft, hard = ("unlimited" if value is None else str(value) for value in limits or (None, None))
+def pair_text(limits: list[int | None] | None, unlimited: str = "unlimited") -> str:
+    """A soft and a hard limit as systemd and prlimit write them: one number if they are equal."""
+    soft, hard = (unlimited if value is None else str(value) for value in limits or (None, None))
     return soft if soft == hard else f"{soft}:{hard}"

@@ -21,7 +21,7 @@ from .shapes import Condition, Entry, Note, Template, Unit, Wanted
 from .sysctl import FILE as SYSCTL_FILE
 from .sysctl import LARGEST, Raised
 from .units import FOLDER, SSHD_FILE, unit_of
-from .variables import PolicyError, variable
+from .variables import variable
 
 ROLE = "agent_capacity"
 TASKS_FILE = f"{FOLDER}/user-.slice.d/90-nova-agent.conf"
@@ -44,25 +44,23 @@ TASKS_SHARE = 75  # the most that one account gets, in percent of the host's tas
 DEFAULT_TASKS, DEFAULT_SESSIONS = "33%", 8192
 
 
-def _addresses(name: str, value: Any) -> tuple[str, ...]:
-    for one in value:
-        try:
-            ipaddress.ip_network(str(one))
-        except ValueError:
-            raise PolicyError(
-                f"{name} has {one!r}; allowed is an address or a network such as 192.0.2.7 or 192.0.2.0/24"
-            ) from None
-    return tuple(map(str, value))
+def _is_network(value: Any) -> bool:
+    try:
+        return bool(ipaddress.ip_network(str(value)))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
 class Variables:
     agents: int | None = variable(read.optional_count)
-    kernel: bool = variable(read.boolean)
-    sshd: bool = variable(read.boolean)
-    controllers: tuple[str, ...] = variable(_addresses)
-    tasks: bool = variable(read.boolean)
-    logind: bool = variable(read.boolean)
+    kernel: bool = variable()
+    sshd: bool = variable()
+    controllers: tuple[str, ...] = variable(
+        read.list_fitting(_is_network, "an address or a network such as 192.0.2.7 or 192.0.2.0/24")
+    )
+    tasks: bool = variable()
+    logind: bool = variable()
 
 
 problems = host_problems = no_problems
@@ -84,8 +82,8 @@ def demand_of(policy: Policy, host: Host) -> Demand:
     known = len({*accounts.members, *policy.of(agent_policy.Variables).users})
     agents = policy.of(Variables).agents or max(host.budget["recommended_agents"], known)
     together = 1 if policy.of(agent_policy.Variables).count_agents == agent_policy.ACCOUNTS else agents
-    nofile = agent_limits.limits(policy.of(agent_limits.Variables), host.observed).get("nofile", [0, 0])
-    return Demand(agents, together, host.observed.cpus, nofile[1] or 0)
+    _soft, open_files = agent_limits.open_files(policy.of(agent_limits.Variables), host.observed)
+    return Demand(agents, together, host.observed.cpus, open_files)
 
 
 def settings(demand: Demand) -> dict[str, int]:
@@ -225,7 +223,7 @@ def _in_tasks(value: str, most: int) -> int:
     if value == "infinity":
         return most
     share = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9]+)?%", value)
-    return most * int(share[1]) // 100 if share else _number(value, 0)
+    return most * int(share[1]) // 100 if share else sshd.count(value, 0)
 
 
 def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterator[Condition]:
@@ -236,14 +234,10 @@ def _fewer_tasks(demand: Demand, own: Mapping[str, Given], most: int) -> Iterato
             yield Condition("systemd", f"TasksMax of {user}", True, False, why, "value", by_hand=True)
 
 
-def _number(value: str, default: int) -> int:
-    return int(value) if value.isdecimal() else default
-
-
 def _sessions(demand: Demand, given: list[Given]) -> int | None:
     """SessionsMax of logind; None if the host's value is high enough."""
     theirs = [one for one in given if one.path != LOGIND_FILE]
-    has = _number(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
+    has = sshd.count(theirs[-1].value, DEFAULT_SESSIONS) if theirs else DEFAULT_SESSIONS
     least = SESSIONS * demand.agents
     return least if has < least else None
 

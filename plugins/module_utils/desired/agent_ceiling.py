@@ -11,9 +11,9 @@ from ..observed.shapes import Ceiling
 from ..sizes import MIB, format_size, readable_size
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Condition, Entry, Template, Unit, Wanted
+from .shapes import Condition, Template, Unit, Wanted
 from .unit_files import drop_in
-from .units import DROP_IN, FOLDER, SCHEDULER_DROP_IN, how_to_remove
+from .units import DROP_IN, SCHEDULER_DROP_IN, how_to_remove
 from .variables import variable
 
 ROLE = "agent_ceiling"
@@ -25,8 +25,8 @@ ADMINISTRATORS_SHARE = 4  # a quarter of the ceiling may be kept for administrat
 
 @dataclass(frozen=True)
 class Variables:
-    enabled: bool = variable(read.boolean)
-    kill: str = variable(read.text)
+    enabled: bool = variable()
+    kill: str = variable()
     administrator_memory: int = variable(read.size)
     tasks_max: str = variable(read.share_or_number)
     schedulers: tuple[str, ...] = variable(read.services)
@@ -119,8 +119,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
         *(drop_in(f"{name}.service", "90-nova-agent-ceiling.conf", service) for name in ours.services),
     ]
     if ours.kill == "session":
-        session = Template("agent_ceiling_session_template")
-        entries.append(Entry(f"{FOLDER}/session-.scope.d/{DROP_IN}", content=session, mode="0644"))
+        entries.append(drop_in("session-.scope", DROP_IN, Template("agent_ceiling_session_template")))
     units = [
         Unit("user.slice"),
         *(Unit(name) for name in slices),

@@ -15,8 +15,8 @@ from ..observed.shapes import Observation
 from . import agent_policy
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Condition, Entry, Library, Source, Template, Unit, Wanted
-from .unit_files import timer_entries, timer_units
+from .shapes import Condition, Entry, Library, Template, Wanted
+from .unit_files import Timer
 from .units import try_calendar
 from .variables import variable
 
@@ -50,53 +50,60 @@ host_problems = no_problems
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
-    entries = [
-        *(
-            Entry(f"{prefix}/bin/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode="0755")
-            for name in PROGRAMS
-        ),
-        # Root's alone: its lock is the sweep's turn.
-        Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
-    ]
-    units: list[Unit] = []
-    if ours.workspaces:
-        sweep: dict[str, object] = {
-            "program": f"{prefix}/bin/agent-sweep",
-            "capabilities": "CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH",
-            "description": "Clean target folders that are too large",
-            "schedule": ours.schedule,
-            "jitter": ours.jitter,
-        }
-        entries += _timer("nova-agent-sweep", sweep, "agent_hygiene_schedule")
-        units += timer_units("nova-agent-sweep")
-        if ours.free_min:
-            free_space = {
-                **sweep,
-                "program": f"{prefix}/bin/agent-sweep --free-space",
-                "description": "Clean target folders on file systems that have too little free",
-                "schedule": ours.free_schedule,
-                "jitter": "0",
-            }
-            entries += _timer("nova-agent-free-space", free_space, "agent_hygiene_free_schedule")
-            units += timer_units("nova-agent-free-space")
-        entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
-    if ours.audit_logs:
-        audit_log: dict[str, object] = {
-            "program": f"{prefix}/bin/agent-audit-log",
-            "capabilities": "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE",
-            "description": "Keep AI audit logs at 0600",
-            "schedule": ours.audit_schedule,
-            "jitter": "0",
-        }
-        entries += _timer("nova-agent-audit-log", audit_log, "agent_hygiene_audit_schedule")
-        units += timer_units("nova-agent-audit-log")
+    timers = tuple(_timers(ours, prefix))
     return Wanted(
         ROLE,
-        entries=tuple(entries),
-        units=tuple(units),
+        entries=(
+            *(
+                Entry(f"{prefix}/bin/{name}", content=Template(f"{ROLE}/files/{name}"), mode="0755")
+                for name in PROGRAMS
+            ),
+            # Root's alone: its lock is the sweep's turn.
+            Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
+            # What the last sweep found, for agent-status and people.
+            *([Entry(REPORT, mode="0644")] if ours.workspaces else ()),
+            *(entry for timer in timers for entry in timer.entries),
+        ),
+        units=tuple(unit for timer in timers for unit in timer.units),
         conditions=tuple(_audit_logs(ours, host.observed)),
         libraries=tuple(Library(module, f"{prefix}/lib/agent_hygiene") for module in MODULES),
     )
+
+
+def _timers(ours: Variables, prefix: str) -> Iterator[Timer]:
+    sweep = {
+        "program": f"{prefix}/bin/agent-sweep",
+        "capabilities": "CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH",
+        "description": "Clean target folders that are too large",
+        "schedule": ours.schedule,
+        "jitter": ours.jitter,
+    }
+    free_space = {
+        **sweep,
+        "program": f"{prefix}/bin/agent-sweep --free-space",
+        "description": "Clean target folders on file systems that have too little free",
+        "schedule": ours.free_schedule,
+        "jitter": "0",
+    }
+    audit_log = {
+        "program": f"{prefix}/bin/agent-audit-log",
+        "capabilities": "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE",
+        "description": "Keep AI audit logs at 0600",
+        "schedule": ours.audit_schedule,
+        "jitter": "0",
+    }
+    for name, needed, context, schedule in (
+        ("nova-agent-sweep", ours.workspaces, sweep, "agent_hygiene_schedule"),
+        ("nova-agent-free-space", ours.workspaces and ours.free_min, free_space, "agent_hygiene_free_schedule"),
+        ("nova-agent-audit-log", ours.audit_logs, audit_log, "agent_hygiene_audit_schedule"),
+    ):
+        if needed:
+            yield Timer(
+                name,
+                Template("agent_hygiene_service_template", context),
+                Template("agent_hygiene_timer_template", context),
+                try_calendar(schedule, context["schedule"]),
+            )
 
 
 def _policy_file(policy: Policy) -> str:
@@ -111,15 +118,6 @@ def _policy_file(policy: Policy) -> str:
         "report": REPORT,
     }
     return json.dumps(data, indent=4, sort_keys=True) + "\n"
-
-
-def _timer(name: str, context: dict[str, object], variable_name: str) -> Iterator[Entry]:
-    return timer_entries(
-        name,
-        Template("agent_hygiene_service_template", context),
-        Template("agent_hygiene_timer_template", context),
-        try_calendar(variable_name, str(context["schedule"])),
-    )
 
 
 def _audit_logs(ours: Variables, observed: Observation) -> Iterator[Condition]:

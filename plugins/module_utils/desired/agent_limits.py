@@ -7,12 +7,12 @@ Each limit is stored once, in the kernel's unit. limits.conf has sizes in KiB an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..compare.units import limits_that_differ
+from ..compare.units import limits_that_differ, pair_text
+from ..host.pam import LIMITS
 from ..observed.shapes import Limits, Observation, Session
 from ..sizes import KIB, format_size
 from . import agent_policy
@@ -20,32 +20,20 @@ from . import variables as read
 from .policy import Host, Policy
 from .shapes import Condition, Entry, Note, Template, Unit, Wanted
 from .unit_files import drop_in
-from .variables import PolicyError, SoftHard, variable
+from .variables import PolicyError, variable
 
 ROLE = "agent_limits"
 FILE = "/etc/security/limits.d/90-nova-agent.conf"
-UNLIMITED = "unlimited"
 MINUTE = 60
 AUTO = "auto"
-OPEN_FILES = SoftHard(65_536, 1_048_576)  # the value of auto, if the host allows it
+OPEN_FILES = (65_536, 1_048_576)  # the value of auto, if the host allows it
 
 # Items of limits.conf that limit a process, with the kernel's units in one of limits.conf. systemd calls them Limit and
 # the item in capitals, prlimit the item itself.
 PROCESS_ITEMS = {
-    "as": KIB,
-    "core": KIB,
+    **dict.fromkeys(LIMITS, 1),
+    **dict.fromkeys(("as", "core", "data", "fsize", "memlock", "rss", "stack"), KIB),
     "cpu": MINUTE,
-    "data": KIB,
-    "fsize": KIB,
-    "locks": 1,
-    "memlock": KIB,
-    "msgqueue": 1,
-    "nofile": 1,
-    "nproc": 1,
-    "rss": KIB,
-    "rtprio": 1,
-    "sigpending": 1,
-    "stack": KIB,
 }
 UNIT_NAMES = {KIB: "KiB", MINUTE: "minutes", 1: ""}
 COUNTED = {"nofile": "open files", "nproc": "processes"}
@@ -58,9 +46,6 @@ OWN_VARIABLE = {
     "nproc": "agent_limits_nproc",
 }
 
-_VALUE = re.compile(r"0|[1-9][0-9]{0,14}|unlimited")
-_SIGNED = re.compile(r"-?(0|[1-9][0-9]?)")
-
 # Starts a shell as nobody with the new limits. If it fails, no agent could log in.
 TRY_SHELL = (
     '/bin/sh -c \'prlimit "$@" setpriv --reuid=65534 --regid=65534 --clear-groups '
@@ -70,52 +55,39 @@ TRY_SHELL = (
 )
 
 
-class Extra(NamedTuple):
-    """One limit of agent_limits_extra, in the units of limits.conf."""
-
-    item: str
-    soft: str
-    hard: str
+def _extra(name: str, value: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    return {item: _extra_limit(name, item, limit) for item, limit in sorted(value.items())}
 
 
-def _extra(name: str, value: Mapping[str, Any]) -> tuple[Extra, ...]:
-    return tuple(_extra_limit(name, item, limit) for item, limit in sorted(value.items()))
-
-
-def _extra_limit(name: str, item: str, limit: Any) -> Extra:
+def _extra_limit(name: str, item: str, limit: Any) -> tuple[str, str]:
     if item in OWN_VARIABLE:
         raise PolicyError(f"{name} has {item}, which has a variable of its own: set {OWN_VARIABLE[item]}")
-    if item not in PROCESS_ITEMS and item not in LOGIN_ITEMS:
-        known = sorted({*PROCESS_ITEMS, *LOGIN_ITEMS} - set(OWN_VARIABLE))
-        raise PolicyError(f"{name} has {item!r}, no item of limits.conf; allowed are {', '.join(known)}")
-    read.refuse_base_60(f"{name}: {item}", limit)
-    parts = str(limit).split(":")
-    pattern = _SIGNED if item in LOGIN_ITEMS else _VALUE
-    if len(parts) > 2 or not all(pattern.fullmatch(part) for part in parts):
-        allowed = "a number from -99 to 99" if pattern is _SIGNED else "a whole number, unlimited"
-        raise PolicyError(f"{name}: {item} is {limit!r}; allowed is {allowed}, or SOFT:HARD of these in quotes")
-    if pattern is _VALUE and _number(parts[0]) > _number(parts[-1]):
-        raise PolicyError(f"{name}: {item} is {limit!r}: the soft limit is above the hard limit")
-    return Extra(item, parts[0], parts[-1])
+    pairs = "or SOFT:HARD of these in quotes"
+    if item in PROCESS_ITEMS:
+        number = "0|[1-9][0-9]{0,14}|unlimited"
+        return read.soft_and_hard(f"{name}: {item}", limit, number, f"a whole number, unlimited, {pairs}")
+    if item in LOGIN_ITEMS:
+        number = "-?(0|[1-9][0-9]?)"
+        return read.soft_and_hard(f"{name}: {item}", limit, number, f"a number from -99 to 99, {pairs}", ordered=False)
+    known = sorted({*PROCESS_ITEMS, *LOGIN_ITEMS} - set(OWN_VARIABLE))
+    raise PolicyError(f"{name} has {item!r}, no item of limits.conf; allowed are {', '.join(known)}")
 
 
-def _number(value: str) -> float:
-    return float("inf") if value == UNLIMITED else int(value)
-
-
-def _open_files(name: str, value: Any) -> SoftHard | None:
-    return None if value == AUTO else read.soft_and_hard(name, value)
+def _counts(name: str, value: Any) -> tuple[int, int]:
+    allowed = "a whole number, or SOFT:HARD such as '65536:1048576'"
+    soft, hard = read.soft_and_hard(name, value, "[1-9][0-9]{0,9}", allowed)
+    return int(soft), int(hard)
 
 
 @dataclass(frozen=True)
 class Variables:
     login_address_space: int = variable(read.size)
-    nofile: SoftHard | None = variable(_open_files)  #: None: auto.
-    nproc: SoftHard = variable(read.soft_and_hard)
+    nofile: tuple[int, int] | None = variable(lambda name, value: None if value == AUTO else _counts(name, value))
+    nproc: tuple[int, int] | None = variable(read.optional(_counts))
     core: int = variable(read.from_zero)
-    extra: tuple[Extra, ...] = variable(_extra)
+    extra: dict[str, tuple[str, str]] = variable(_extra)  #: By item, in the units of limits.conf.
     services: tuple[str, ...] = variable(read.services)
-    restart_services: bool = variable(read.boolean)
+    restart_services: bool = variable()
 
 
 def problems(policy: Policy) -> list[str]:
@@ -150,7 +122,7 @@ def _too_high(policy: Policy, item: str, most: int) -> str:
     else:
         allowed = f"{number} {COUNTED.get(item, UNIT_NAMES[PROCESS_ITEMS[item]])}".rstrip()
         soft = str(given).partition(":")[0]
-        works = str(number) if item == "core" else f"{number if _number(soft) > number else soft}:{number}"
+        works = str(number) if item == "core" else f"{number if read.as_number(soft) > number else soft}:{number}"
     also = f", or to {AUTO}" if item == "nofile" else ""
     return (
         f"{name or f'agent_limits_extra: {item}'} is {given}, but root can set at most {allowed} on this host, so no "
@@ -158,59 +130,47 @@ def _too_high(policy: Policy, item: str, most: int) -> str:
     )
 
 
-def open_files(ours: Variables, observed: Observation) -> SoftHard:
+def open_files(ours: Variables, observed: Observation) -> tuple[int, int]:
     """The limit of open files. auto: OPEN_FILES, or less if the host allows less."""
-    if ours.nofile is not None:
-        return ours.nofile
-    most = observed.capacity.open_files
-    return OPEN_FILES if most is None else SoftHard(*(min(value or most, most) for value in OPEN_FILES))
+    most = OPEN_FILES[1] if observed.capacity.open_files is None else observed.capacity.open_files
+    return ours.nofile or (min(OPEN_FILES[0], most), min(OPEN_FILES[1], most))
 
 
 def limits(ours: Variables, observed: Observation) -> Limits:
     """The limits of a process, in the kernel's units."""
-    found: Limits = {"as": [ours.login_address_space] * 2, "core": [ours.core * KIB] * 2}
-    for item, pair in (("nofile", open_files(ours, observed)), ("nproc", ours.nproc)):
-        if pair.soft is not None:
-            found[item] = list(pair)
-    for extra in ours.extra:
-        if extra.item in PROCESS_ITEMS:
-            found[extra.item] = [_kernel(extra.item, value) for value in (extra.soft, extra.hard)]
+    found: Limits = {
+        "as": [ours.login_address_space] * 2,
+        "core": [ours.core * KIB] * 2,
+        "nofile": list(open_files(ours, observed)),
+        **({"nproc": list(ours.nproc)} if ours.nproc else {}),
+    }
+    for item, pair in ours.extra.items():
+        if item in PROCESS_ITEMS:
+            found[item] = [None if one == read.UNLIMITED else int(one) * PROCESS_ITEMS[item] for one in pair]
     return found
-
-
-def _kernel(item: str, value: str) -> int | None:
-    return None if value == UNLIMITED else int(value) * PROCESS_ITEMS[item]
 
 
 def pam_lines(ours: Variables, observed: Observation) -> list[str]:
     """Lines of limits.conf without the domain: "- as 67108864", "soft nofile 65536"."""
+    pairs = {
+        item: tuple(read.UNLIMITED if one is None else str(one // PROCESS_ITEMS[item]) for one in pair)
+        for item, pair in limits(ours, observed).items()
+    }
+    pairs |= {item: pair for item, pair in ours.extra.items() if item in LOGIN_ITEMS}
     lines = []
-    for item, (soft, hard) in limits(ours, observed).items():
-        unit = PROCESS_ITEMS[item]
-        lines += _lines(item, *(UNLIMITED if value is None else str(value // unit) for value in (soft, hard)))
-    for extra in ours.extra:
-        if extra.item in LOGIN_ITEMS:
-            lines += _lines(*extra)
+    for item, (soft, hard) in pairs.items():
+        lines += [f"- {item} {hard}"] if soft == hard else [f"soft {item} {soft}", f"hard {item} {hard}"]
     return lines
 
 
-def _lines(item: str, soft: str, hard: str) -> list[str]:
-    return [f"- {item} {hard}"] if soft == hard else [f"soft {item} {soft}", f"hard {item} {hard}"]
-
-
 def systemd_lines(ours: Variables, observed: Observation) -> list[str]:
-    return [f"Limit{item.upper()}={_pair(pair, 'infinity')}" for item, pair in limits(ours, observed).items()]
-
-
-def _pair(values: list[int | None], unlimited: str) -> str:
-    soft, hard = (unlimited if value is None else str(value) for value in values)
-    return soft if soft == hard else f"{soft}:{hard}"
+    return [f"Limit{item.upper()}={pair_text(pair, 'infinity')}" for item, pair in limits(ours, observed).items()]
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     ours, group = policy.of(Variables), policy.of(agent_policy.Variables).group
     observed = host.observed
-    options = [f"--{item}={_pair(pair, UNLIMITED)}" for item, pair in limits(ours, observed).items()]
+    options = [f"--{item}={pair_text(pair)}" for item, pair in limits(ours, observed).items()]
     service = Template("agent_limits_service_template", {"lines": systemd_lines(ours, observed)})
     units = [f"{name}.service" for name in ours.services]
     return Wanted(

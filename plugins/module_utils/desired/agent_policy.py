@@ -32,8 +32,8 @@ SHM_WORTH_REPORTING = 256 * MIB
 class Variables:
     group: str = variable(read.group)
     users: tuple[str, ...] = variable(read.accounts)
-    create_users: bool = variable(read.boolean)
-    allow_privileged_users: bool = variable(read.boolean)
+    create_users: bool = variable()
+    allow_privileged_users: bool = variable()
     prefix: str = variable(read.prefix)
     rust_channel: str = variable(read.channel)
     memory_per_agent: int = variable(read.size)
@@ -41,7 +41,7 @@ class Variables:
     system_reserve: int | None = variable(read.optional_size)
     headroom: int | None = variable(read.optional_size)
     recommended_agents: int | None = variable(read.optional_count)
-    count_agents: str = variable(read.text)
+    count_agents: str = variable()
     agent_programs: tuple[str, ...] = variable(
         read.list_matching(PROGRAM, "a program's name as `ps -o comm` shows it, such as claude")
     )

@@ -5,24 +5,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from . import agent_policy, agent_toolchain, agent_wrappers
-from . import variables as read
 from .policy import Host, Policy, no_problems
 from .shapes import Entry, Library, Template, Wanted
-from .unit_files import timer_entries, timer_units
+from .unit_files import Timer
 from .variables import variable
 
 ROLE = "agent_status"
 METRICS = "/var/lib/nova-agent/metrics.prom"
-METRICS_UNIT = "nova-agent-metrics"
 
 
 @dataclass(frozen=True)
 class Variables:
-    metrics: bool = variable(read.boolean)
+    metrics: bool = variable()
 
 
 problems = host_problems = no_problems
@@ -30,32 +27,26 @@ problems = host_problems = no_problems
 
 def wanted(policy: Policy, host: Host) -> Wanted:
     prefix, metrics = policy.of(agent_policy.Variables).prefix, policy.of(Variables).metrics
-    library, policy_file = f"{prefix}/lib/agent_status", f"{prefix}/etc/status.json"
-    program = Template("agent_status_template", {"library": library, "policy_file": policy_file})
-    return Wanted(
-        ROLE,
-        entries=(
-            Entry(
-                f"{prefix}/bin/agent-status", content=program, mode="0755", validate="/usr/bin/python3 -IBS -m ast %s"
-            ),
-            Entry(policy_file, content=_policy_file(policy, host), mode="0644"),
-            Entry("/usr/local/bin/agent-status", "link", target=f"{prefix}/bin/agent-status"),
-            *(_metrics(f"{prefix}/bin/agent-status") if metrics else ()),
-        ),
-        units=timer_units(METRICS_UNIT) if metrics else (),
-        libraries=(Library("status.command", library),),
-    )
-
-
-def _metrics(program: str) -> Iterator[Entry]:
-    """A timer that writes the metrics. The program manages the file with the metrics."""
+    program, library, policy_file = f"{prefix}/bin/agent-status", f"{prefix}/lib/{ROLE}", f"{prefix}/etc/status.json"
     context = {"program": program, "file": METRICS}
-    yield from timer_entries(
-        METRICS_UNIT,
+    timer = Timer(
+        "nova-agent-metrics",
         Template("agent_status_metrics_service_template", context),
         Template("agent_status_metrics_timer_template", context),
     )
-    yield Entry(METRICS, mode="0644")
+    template = Template("agent_status_template", {"library": library, "policy_file": policy_file})
+    return Wanted(
+        ROLE,
+        entries=(
+            Entry(program, content=template, mode="0755", validate="/usr/bin/python3 -IBS -m ast %s"),
+            Entry(policy_file, content=_policy_file(policy, host), mode="0644"),
+            Entry("/usr/local/bin/agent-status", "link", target=program),
+            # The program manages the content of this file.
+            *((*timer.entries, Entry(METRICS, mode="0644")) if metrics else ()),
+        ),
+        units=timer.units if metrics else (),
+        libraries=(Library("status.command", library),),
+    )
 
 
 def _policy_file(policy: Policy, host: Host) -> str:

@@ -50,14 +50,14 @@ def _environment(name: str, value: dict[str, Any]) -> dict[str, str]:
 @dataclass(frozen=True)
 class Variables:
     channel: str = variable(read.channel)
-    profile: str = variable(read.text)
-    components: tuple[str, ...] = variable(read.items)
-    targets: tuple[str, ...] = variable(read.items)
-    extra: tuple[dict[str, Any], ...] = variable(read.items)  # each as Toolchain.from_options takes it
-    purge: bool = variable(read.boolean)
-    rustup_version: str = variable(read.text)
-    rustup_checksums: dict[str, str] = variable(read.mapping)
-    channel_checksums: dict[str, str] = variable(read.mapping)
+    profile: str = variable()
+    components: tuple[str, ...] = variable()
+    targets: tuple[str, ...] = variable()
+    extra: tuple[dict[str, Any], ...] = variable()  # each as Toolchain.from_options takes it
+    purge: bool = variable()
+    rustup_version: str = variable()
+    rustup_checksums: dict[str, str] = variable()
+    channel_checksums: dict[str, str] = variable()
     dist_server: str = variable(read.mirror)
     update_root: str = variable(read.mirror)
     packages: tuple[str, ...] = variable(

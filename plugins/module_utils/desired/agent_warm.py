@@ -13,8 +13,8 @@ from ..warm.seeds import folders
 from . import agent_policy
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Condition, Entry, Library, Note, Source, Template, Wanted
-from .unit_files import timer_entries, timer_units
+from .shapes import Condition, Entry, Library, Note, Template, Wanted
+from .unit_files import Timer
 from .units import try_calendar
 from .variables import variable
 
@@ -44,20 +44,20 @@ def wanted(policy: Policy, host: Host) -> Wanted:
     ours, shared = policy.of(Variables), policy.of(agent_policy.Variables)
     if not ours.projects:
         return Wanted(ROLE)
-    prefix = shared.prefix
+    prefix, timers = shared.prefix, [_timer(policy, project) for project in ours.projects]
     data = warm.WarmPolicy(ours.projects, prefix, shared.rust_channel, ours.keep, ours.max_size)
     return Wanted(
         ROLE,
         entries=(
             *(
-                Entry(f"{prefix}/{folder}/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode=mode)
+                Entry(f"{prefix}/{folder}/{name}", content=Template(f"{ROLE}/files/{name}"), mode=mode)
                 for name, (folder, mode) in FILES.items()
             ),
             Entry(f"{prefix}/etc/warm.json", content=warm.dump_policy(data), mode="0644"),
             Entry(f"{prefix}/warm", "directory", mode="0755"),
-            *(entry for project in ours.projects for entry in _units(policy, project)),
+            *(entry for timer in timers for entry in timer.entries),
         ),
-        units=tuple(unit for project in ours.projects for unit in timer_units(_unit(project))),
+        units=tuple(unit for timer in timers for unit in timer.units),
         conditions=tuple(
             Condition(
                 "seed", seed.name, True, not seed.problem, f"{seed.problem}: start nova-agent-warm-{seed.project}"
@@ -73,8 +73,8 @@ def _unit(project: warm.Project) -> str:
     return f"nova-agent-warm-{project.name}"
 
 
-def _units(policy: Policy, project: warm.Project) -> Iterator[Entry]:
-    ours, shared, name = policy.of(Variables), policy.of(agent_policy.Variables), _unit(project)
+def _timer(policy: Policy, project: warm.Project) -> Timer:
+    ours, shared = policy.of(Variables), policy.of(agent_policy.Variables)
     context: dict[str, object] = {
         "description": f"Build the dependencies of {project.name} for all agents",
         "program": f"{shared.prefix}/bin/agent-warm",
@@ -85,8 +85,8 @@ def _units(policy: Policy, project: warm.Project) -> Iterator[Entry]:
         # So that its timer starts again, and with it the service, when the project changes.
         "changes": warm.dump_policy(warm.WarmPolicy((project,), "", shared.rust_channel, 0, 0)).replace("\n", " "),
     }
-    yield from timer_entries(
-        name,
+    return Timer(
+        _unit(project),
         Template("agent_warm_service_template", context),
         Template("agent_warm_timer_template", context),
         try_calendar("agent_warm_schedule", ours.schedule),

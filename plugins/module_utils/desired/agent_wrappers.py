@@ -13,15 +13,14 @@ from ..budget.table import budget_table
 from . import agent_ceiling, agent_hygiene, agent_policy, agent_toolchain
 from . import variables as read
 from .policy import Host, Policy, no_problems
-from .shapes import Entry, Source, Template, Unit, Wanted
-from .unit_files import timer_entries, timer_units
+from .shapes import Entry, Template, Unit, Wanted
+from .unit_files import Timer
 from .units import FOLDER
 from .variables import variable
 
 ROLE = "agent_wrappers"
 POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
 POOL_UNIT = "nova-agent-pool.service"
-POOL_CHECK = "nova-agent-pool-check"  #: A service and its timer.
 JOURNAL = "/run/systemd/journal/socket"  #: Where wrapped commands send their records.
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
 # The parts of the wrappers below libexec/, and the command that validates each.
@@ -42,10 +41,10 @@ GATES = ("rustdoc", "miri", "runner", "program")  #: Further names of memory-gat
 class Variables:
     slots: int | str = variable(read.auto_or_number(9999, "auto"))
     jobs: int | str = variable(read.auto_or_number(9999, "auto", "cargo"))
-    guard: str = variable(read.text)
+    guard: str = variable()
     idle_minutes: int = variable(read.from_zero)
     orphan_minutes: int = variable(read.from_zero)
-    ledger: bool = variable(read.boolean)
+    ledger: bool = variable()
     checkouts: tuple[str, ...] = variable(read.folders)
     nova_memory_total: int | None = variable(read.optional_size)
 
@@ -69,18 +68,25 @@ problems = host_problems = no_problems
 
 
 def wanted(policy: Policy, host: Host) -> Wanted:
-    ours, prefix = policy.of(Variables), policy.of(agent_policy.Variables).prefix
+    ours, prefix, context = policy.of(Variables), policy.of(agent_policy.Variables).prefix, _context(policy, host)
+    pool_check = Timer(
+        "nova-agent-pool-check",
+        Template(f"{ROLE}/templates/pool-check.service.j2", context),
+        Template(f"{ROLE}/templates/pool-check.timer.j2", context),
+    )
     changes = (f"{prefix}/etc/policy.env", f"{prefix}/libexec/memory-pool")
     return Wanted(
         ROLE,
         entries=(
-            *_programs(policy, host),
-            *_pool(policy, host),
-            *_checkouts(policy),
-            *(_environment(policy, host) if ours.nova_memory_total else ()),
+            *_programs(prefix, context, ours.guard),
+            Entry(f"{prefix}/GUIDE.md", content=_guide(policy, host, context), mode="0644"),
+            *_pool(prefix, context),
+            *pool_check.entries,
+            *_checkouts(prefix, ours.checkouts),
+            *([_environment(policy, host, context)] if ours.nova_memory_total else ()),
         ),
         # A restart would remove the pool while builds use it; another version may have other places in the set.
-        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=changes), *timer_units(POOL_CHECK)),
+        units=(Unit(POOL_UNIT, own=True, active=True, reload_on=changes), *pool_check.units),
     )
 
 
@@ -108,8 +114,7 @@ def _context(policy: Policy, host: Host) -> dict[str, object]:
     }
 
 
-def _programs(policy: Policy, host: Host) -> Iterator[Entry]:
-    context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
+def _programs(prefix: str, context: dict[str, object], guard: str) -> Iterator[Entry]:
     for path, source, mode in (
         ("bin/run_limited.sh", "run_limited_template", "0755"),
         ("bin/cargo_agent.sh", "cargo_agent_template", "0755"),
@@ -117,26 +122,24 @@ def _programs(policy: Policy, host: Host) -> Iterator[Entry]:
         ("libexec/cargo_config.sh", "cargo_config_file", "0644"),
         ("libexec/cargo-guard", "guard_template", "0755"),
     ):
-        if source != "guard_template" or policy.of(Variables).guard != "none":
+        if source != "guard_template" or guard != "none":
             content = Template(f"{ROLE}_{source}", context)
             yield Entry(f"{prefix}/{path}", content=content, mode=mode, validate="bash -n %s")
     for name, validate in FILES.items():
         mode = "0644" if name.endswith((".sh", ".pl")) else "0755"
-        part = Source(f"roles/{ROLE}/files/{name.replace('/', '-')}")
+        part = Template(f"{ROLE}/files/{name.replace('/', '-')}")
         yield Entry(f"{prefix}/libexec/{name}", content=part, mode=mode, validate=validate)
     for name in GATES:
         yield Entry(f"{prefix}/libexec/{name}", "link", target="memory-gate")
-    guide = Template("agent_wrappers_guide_template", {**context, **_guide(policy, host)})
-    yield Entry(f"{prefix}/GUIDE.md", content=guide, mode="0644")
     profile = Template("agent_wrappers_profile_template", context)
     yield Entry("/etc/profile.d/nova-agent.sh", content=profile, mode="0644", validate="sh -n %s")
 
 
-def _guide(policy: Policy, host: Host) -> dict[str, object]:
+def _guide(policy: Policy, host: Host, context: dict[str, object]) -> Template:
     shared, toolchain = policy.of(agent_policy.Variables), policy.of(agent_toolchain.Variables)
     builds = parallelism(policy, host.budget, host.observed.cpus)
     ceiling, hygiene = policy.of(agent_ceiling.Variables), policy.of(agent_hygiene.Variables)
-    return {
+    guide = {
         "table": budget_table({**host.budget, "slots": builds.slots, "jobs": builds.jobs}),
         "usual_cap": shared.memory_per_agent == 4 << 30,
         "login": policy.values["agent_limits_login_address_space"],
@@ -146,39 +149,29 @@ def _guide(policy: Policy, host: Host) -> dict[str, object]:
         "sweeps": bool(hygiene.workspaces),
         "audit_logs": bool(hygiene.audit_logs),
     }
+    return Template("agent_wrappers_guide_template", {**context, **guide})
 
 
-def _pool(policy: Policy, host: Host) -> Iterator[Entry]:
-    """The numbers of the host, and the units that create the memory pool at boot and check it each minute."""
-    context, prefix = _context(policy, host), policy.of(agent_policy.Variables).prefix
-    numbers = Template(context=context, file=f"{ROLE}/templates/policy.env.j2")
-    unit = Template(context=context, file=f"{ROLE}/templates/nova-agent-pool.service.j2")
+def _pool(prefix: str, context: dict[str, object]) -> Iterator[Entry]:
+    """The numbers of the host, and the unit that creates the memory pool at boot."""
+    numbers = Template(f"{ROLE}/templates/policy.env.j2", context)
+    unit = Template(f"{ROLE}/templates/nova-agent-pool.service.j2", context)
     yield Entry(f"{prefix}/etc/policy.env", content=numbers, mode="0644", validate="bash -n %s")
     yield Entry("/run/nova-agent", "directory", mode="0755")
     yield Entry(f"{FOLDER}/{POOL_UNIT}", content=unit, mode="0644")
     yield Entry(f"{FOLDER}/multi-user.target.wants/{POOL_UNIT}", "link", target=f"{FOLDER}/{POOL_UNIT}")
-    yield from timer_entries(
-        POOL_CHECK,
-        Template(context=context, file=f"{ROLE}/templates/pool-check.service.j2"),
-        Template(context=context, file=f"{ROLE}/templates/pool-check.timer.j2"),
-    )
 
 
-def _checkouts(policy: Policy) -> Iterator[Entry]:
+def _checkouts(prefix: str, checkouts: tuple[str, ...]) -> Iterator[Entry]:
     """Links to the wrappers in the folder ``scripts`` of each checkout, as the operational guide describes."""
-    programs = f"{policy.of(agent_policy.Variables).prefix}/bin"
-    for checkout in policy.of(Variables).checkouts:
+    for checkout in checkouts:
         for script in SCRIPTS:
-            yield Entry(
-                f"{checkout}/scripts/{script}", "link", target=f"{programs}/{script}", owner="", group="", foreign=True
-            )
+            path, target = f"{checkout}/scripts/{script}", f"{prefix}/bin/{script}"
+            yield Entry(path, "link", target=target, owner="", group="", foreign=True)
 
 
-def _environment(policy: Policy, host: Host) -> Iterator[Entry]:
-    shared, memory = policy.of(agent_policy.Variables), host.observed.memory
-    split = nova_memory_split(
-        memory["total"], memory["cgroup_limit"], shared.memory_per_agent, policy.of(Variables).nova_memory_total
-    )
-    path = f"{shared.prefix}/etc/agent.env"
-    content = Template("agent_wrappers_environment_template", {**_context(policy, host), "split": split})
-    yield Entry(path, content=content, mode="0644")
+def _environment(policy: Policy, host: Host, context: dict[str, object]) -> Entry:
+    memory, cap = host.observed.memory, policy.of(agent_policy.Variables).memory_per_agent
+    split = nova_memory_split(memory["total"], memory["cgroup_limit"], cap, policy.of(Variables).nova_memory_total)
+    content = Template("agent_wrappers_environment_template", {**context, "split": split})
+    return Entry(str(context["environment_file"]), content=content, mode="0644")

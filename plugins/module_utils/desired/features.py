@@ -85,7 +85,7 @@ def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unkno
     wrong = {name: problem for name, problem in checked if problem}
     records: dict[type, object] = {}
     for feature in FEATURES:
-        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, wrong)
+        records[feature.Variables] = read.read(feature.ROLE, feature.Variables, values, specs, wrong)
     problems += [problem for name, problem in wrong.items() if not read.comes_from(specs[name], wrong)]
     policy = Policy(values, records)
     problems = problems or [line for feature in FEATURES for line in feature.problems(policy)]

@@ -17,18 +17,14 @@ NOT_JUDGED = 75  # status of a validating command: something else on the host is
 
 @dataclass(frozen=True)
 class Template:
-    """A template that the controller renders with ``context``: the user's own, or a file of the collection."""
+    """A file that the controller renders with ``context`` if it is a template, and otherwise copies.
 
-    variable: str = ""  #: Such as agent_limits_template; users may set another file.
+    ``name`` is a variable, such as agent_limits_template, so that users may set another file; or a path below roles/,
+    such as agent_hygiene/files/agent-sweep.
+    """
+
+    name: str
     context: Mapping[str, object] = field(default_factory=dict)
-    file: str = ""  #: Below roles/, if there is no variable.
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of the collection that is copied unchanged, such as roles/agent_hygiene/files/agent-sweep."""
-
-    path: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Entry:
 
     path: str
     kind: str = "file"  #: file, directory, link or absent.
-    content: Optional[Union[str, Template, Source]] = None
+    content: Optional[Union[str, Template]] = None
     target: str = ""  #: Of a link.
     mode: str = ""  #: Four octal digits; links have none.
     owner: str = "root"
@@ -58,7 +54,7 @@ class Entry:
     def state(self) -> PathState:
         if self.kind == "absent":
             return ABSENT
-        if isinstance(self.content, (Template, Source)):
+        if isinstance(self.content, Template):
             raise TypeError(f"{self.path} is not rendered yet")
         content = self.content if self.kind == "file" else None
         return PathState(

@@ -46,9 +46,9 @@ def lines(agents: int, together: int, controllers: tuple[str, ...], sshd: Sshd) 
     found = {}
     if has_start < start or has_full < full:
         found["MaxStartups"] = f"{max(start, has_start)}:{rate}:{max(full, has_full)}"
-    if _count(_of_others(sshd, "maxsessions"), DEFAULT_CHANNELS) < channels:
+    if count(_of_others(sshd, "maxsessions"), DEFAULT_CHANNELS) < channels:
         found["MaxSessions"] = str(channels)
-    if _count(_of_others(sshd, "persourcemaxstartups"), full) < full:
+    if count(_of_others(sshd, "persourcemaxstartups"), full) < full:
         found["PerSourceMaxStartups"] = str(full)
     if controllers and _version(sshd.version) >= PENALTIES_SINCE:
         theirs = _of_others(sshd, "persourcepenaltyexemptlist")
@@ -74,7 +74,8 @@ def _startups(value: str) -> tuple[int, int, int]:
     return int(parts[0]), int(parts[1]) if len(parts) == 3 else 30, int(parts[-1])
 
 
-def _count(value: str, default: int) -> int:
+def count(value: str, default: int) -> int:
+    """The number in a configuration file, or ``default``."""
     return int(value) if value.isdecimal() else default
 
 
@@ -102,8 +103,8 @@ def notes(sshd: Sshd, agents: int, wanted: Mapping[str, str], controllers: tuple
         )
         yield Note("sshd", "sshd_config", text)
     if _value(sshd, "accept").lower() in ("1", "yes", "y", "true", "t", "on"):
-        full = _count(_value(sshd, "maxconnections"), DEFAULT_CONNECTIONS)
-        most = min(full, _count(_value(sshd, "maxconnectionspersource"), 0) or full)  # 0: no limit
+        full = count(_value(sshd, "maxconnections"), DEFAULT_CONNECTIONS)
+        most = min(full, count(_value(sshd, "maxconnectionspersource"), 0) or full)  # 0: no limit
         if most < CONNECTIONS * agents:
             text = (
                 f"starts one sshd for each connection (Accept=yes) and refuses more than {most}, too few for {agents} "

@@ -13,10 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
 
 FILE = "/etc/sysctl.d/90-nova-agent.conf"
-FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 _LARGEST_INT = (1 << 31) - 1
 #: The settings of the collection, each with the largest value that the kernel accepts.
 LARGEST = {
@@ -53,8 +51,3 @@ def assignments(text: str) -> dict[str, int]:
 def noted(text: str) -> Mapping[str, int]:
     """The values before the first apply, from the collection's own file."""
     return {name: int(value) for name, value in _NOTE.findall(text)}
-
-
-def path_of(name: str) -> Optional[str]:
-    """The kernel's file for a setting; None if the collection does not use this setting."""
-    return f"proc/sys/{name.replace('.', '/')}" if name in LARGEST else None

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from .shapes import Entry, Template, Unit
 from .units import FOLDER
@@ -14,13 +14,24 @@ def drop_in(unit: str, name: str, content: Template) -> Entry:
     return Entry(f"{FOLDER}/{unit}.d/{name}", content=content, mode="0644")
 
 
-def timer_entries(name: str, service: Template, timer: Template, validate: str = "") -> Iterator[Entry]:
+@dataclass(frozen=True)
+class Timer:
     """A service, and the enabled timer that starts it."""
-    yield Entry(f"{FOLDER}/{name}.service", content=service, mode="0644")
-    yield Entry(f"{FOLDER}/{name}.timer", content=timer, mode="0644", validate=validate)
-    yield Entry(f"{FOLDER}/timers.target.wants/{name}.timer", "link", target=f"{FOLDER}/{name}.timer")
 
+    name: str
+    service: Template
+    timer: Template
+    validate: str = ""  #: Of the timer's file.
 
-def timer_units(name: str) -> tuple[Unit, Unit]:
-    """The units of ``timer_entries``."""
-    return Unit(f"{name}.service", own=True), Unit(f"{name}.timer", own=True, active=True)
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        timer = f"{FOLDER}/{self.name}.timer"
+        return (
+            Entry(f"{FOLDER}/{self.name}.service", content=self.service, mode="0644"),
+            Entry(timer, content=self.timer, mode="0644", validate=self.validate),
+            Entry(f"{FOLDER}/timers.target.wants/{self.name}.timer", "link", target=timer),
+        )
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return Unit(f"{self.name}.service", own=True), Unit(f"{self.name}.timer", own=True, active=True)

@@ -7,14 +7,10 @@ from __future__ import annotations
 import posixpath
 import shlex
 
+#: Where systemd and sysctl read files. A file hides files of the same name in later folders.
+CONFIGURATION = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 FOLDER = "/etc/systemd/system"
-FOLDERS = (
-    FOLDER,
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-)
+FOLDERS = tuple(f"{folder}/systemd/system" for folder in CONFIGURATION)
 CONTROL = ("/etc/systemd/system.control", "/run/systemd/system.control")  #: What systemctl set-property writes.
 DROP_IN = "90-nova-agent.conf"
 SCHEDULER_DROP_IN = "90-nova-agent-scheduler.conf"  #: Puts cron and at into a slice of role agent_ceiling.

@@ -6,10 +6,11 @@ A feature declares its variables as a dataclass whose fields are named like the 
 
     @dataclass(frozen=True)
     class Variables:
-        nofile: SoftHard = variable(soft_and_hard)
+        core: int = variable(from_zero)
+        restart_services: bool = variable()
 
 A reader takes the variable's full name and its value, and returns the typed value or raises ValueError with one line
-that names the variable, its value and the allowed values.
+that names the variable, its value and the allowed values. Without a reader, the type in the argument specs is enough.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field, fields
-from typing import Any, NamedTuple, Optional, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
@@ -38,7 +39,9 @@ PRIVILEGED_GROUPS = (
     *("sudo", "systemd-journal", "users", "wheel"),
 )
 SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
+CALENDAR = re.compile(r"(?! )[A-Za-z0-9*.,:/~ +_-]{1,100}(?<! )")
 PROTECTED_SERVICES = ("ssh", "sshd", "dbus", "getty@", "serial-getty@", "user@")
+UNLIMITED = "unlimited"
 SHAPES: Mapping[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
 
 Reader = Callable[[str, Any], Any]
@@ -56,23 +59,18 @@ class Spec(TypedDict, total=False):
     description: Any
 
 
-class SoftHard(NamedTuple):
-    """A limit. None: the system's default."""
-
-    soft: Optional[int]
-    hard: Optional[int]
-
-
 class PolicyError(ValueError):
     """A problem of one variable, in one line."""
 
 
-def variable(reader: Reader) -> Any:
+def variable(reader: Reader | None = None) -> Any:
     """A field of a feature's variables."""
     return field(metadata={"reader": reader})  # pylint: disable=invalid-field-call  # called in a dataclass
 
 
-def read(prefix: str, shape: type[T], values: Mapping[str, Any], wrong: dict[str, str]) -> T | None:
+def read(
+    prefix: str, shape: type[T], values: Mapping[str, Any], specs: Mapping[str, Spec], wrong: dict[str, str]
+) -> T | None:
     """Return ``values`` (full name to value) as ``shape``. If a value is wrong, add its problem to ``wrong`` and return
     None. ``wrong`` also has the names of variables whose problem is already known.
     """
@@ -81,8 +79,9 @@ def read(prefix: str, shape: type[T], values: Mapping[str, Any], wrong: dict[str
         name = f"{prefix}_{item.name}"
         if name in wrong:
             continue
+        reader = item.metadata["reader"] or READERS[specs[name].get("type", "str")]
         try:
-            found[item.name] = item.metadata["reader"](name, values[name])
+            found[item.name] = reader(name, values[name])
         except ValueError as error:
             wrong[name] = str(error)
     return shape(**found) if len(found) == len(fields(shape)) else None  # type: ignore[arg-type]
@@ -136,17 +135,18 @@ def _allowed(spec: Spec) -> str:
     return f"allowed is {kinds.get(spec.get('type', 'str'), 'text' + example)}"
 
 
-def text(name: str, value: Any) -> str:
-    return str(value or "")
-
-
-def boolean(name: str, value: Any) -> bool:
-    return bool(DEFAULT_TYPE_VALIDATORS["bool"](value))
-
-
 def size(name: str, value: Any) -> int:
     """Bytes."""
     return parse_size(value, name)
+
+
+#: By type in the argument specs, for variables without a reader.
+READERS: Mapping[str, Reader] = {
+    "str": lambda _name, value: str(value or ""),
+    "bool": lambda _name, value: bool(DEFAULT_TYPE_VALIDATORS["bool"](value)),
+    "list": lambda _name, value: tuple(value),
+    "dict": lambda _name, value: dict(value),
+}
 
 
 def optional(reader: Reader) -> Reader:
@@ -154,27 +154,37 @@ def optional(reader: Reader) -> Reader:
     return lambda name, value: None if value in (None, "") else reader(name, value)
 
 
-def matching(pattern: str, allowed: str, convert: type = str) -> Reader:
-    """A reader for a text or number that ``pattern`` matches."""
+def fitting(fits: Callable[[Any], object], allowed: str, convert: Callable[[str], Any] = str) -> Reader:
+    """A reader for a text or number that ``fits``."""
 
     def reader(name: str, value: Any) -> Any:
-        if not re.fullmatch(pattern, str(value)):
+        if not fits(value):
             raise PolicyError(f"{name} is {value!r}; allowed is {allowed}")
-        return convert(value)
+        return convert(str(value))
 
     return reader
 
 
-def list_matching(pattern: str, allowed: str) -> Reader:
-    """A reader for a list of texts that ``pattern`` matches."""
+def list_fitting(fits: Callable[[Any], object], allowed: str) -> Reader:
+    """A reader for a list of texts that all ``fit``."""
 
     def reader(name: str, value: Any) -> tuple[str, ...]:
         for one in value:
-            if not re.fullmatch(pattern, str(one)):
+            if not fits(one):
                 raise PolicyError(f"{name} has {one!r}; allowed is {allowed}")
         return once(value)
 
     return reader
+
+
+def matching(pattern: str, allowed: str, convert: Callable[[str], Any] = str) -> Reader:
+    """A reader for a text or number that ``pattern`` matches."""
+    return fitting(lambda value: re.fullmatch(pattern, str(value)), allowed, convert)
+
+
+def list_matching(pattern: str, allowed: str) -> Reader:
+    """A reader for a list of texts that ``pattern`` matches."""
+    return list_fitting(lambda one: re.fullmatch(pattern, str(one)), allowed)
 
 
 def once(value: Iterable[Any]) -> tuple[str, ...]:
@@ -195,14 +205,6 @@ channel = matching(
 )
 
 
-def mapping(name: str, value: Any) -> dict[str, Any]:
-    return dict(value)
-
-
-def items(name: str, value: Any) -> tuple[Any, ...]:
-    return tuple(value)
-
-
 def is_name(value: Any) -> bool:
     """Whether it can name an account or a group. YAML makes a boolean of `on` and a number of `1001`."""
     return not isinstance(value, (bool, int, float)) and bool(EXISTING_NAME.fullmatch(str(value)))
@@ -210,30 +212,27 @@ def is_name(value: Any) -> bool:
 
 def group(name: str, value: Any) -> str:
     """A group that may exist already; what may be created is checked on the host."""
-    if not is_name(value):
-        raise PolicyError(f"{name} is {value!r}; allowed is a group's name, such as nova-agents")
     if value in PRIVILEGED_GROUPS:
         raise PolicyError(f"{name} is {value!r}, a group of the system; choose a group that only agents belong to")
-    return str(value)
+    return str(_group(name, value))
 
 
-def accounts(name: str, value: Any) -> tuple[str, ...]:
-    """Names of accounts, also existing ones such as jane.doe. The host checks the names of new accounts."""
-    for account in value:
-        if not is_name(account):
-            raise PolicyError(f"{name} has {account!r}; allowed is an account's name, such as {EXAMPLES}")
-    return once(value)
+_group = fitting(is_name, "a group's name, such as nova-agents")
+#: Names of accounts, also existing ones such as jane.doe. The host checks the names of new accounts.
+accounts = list_fitting(is_name, f"an account's name, such as {EXAMPLES}")
 
 
-def prefix(name: str, value: Any) -> str:
-    text_ = str(value)
-    unsafe = any(text_ == folder or text_.startswith(f"{folder}/") for folder in UNSAFE_FOLDERS)
-    if not PREFIX.fullmatch(text_) or text_.strip("/") in SYSTEM_FOLDERS or unsafe:
-        raise PolicyError(
-            f"{name} is {value!r}; allowed is an absolute path of letters, digits, _ . - and /, such as "
-            f"/opt/nova-agent, but no folder of the system and no folder below {', '.join(UNSAFE_FOLDERS)}"
-        )
-    return text_
+def is_prefix(value: Any) -> bool:
+    path = str(value)
+    unsafe = any(f"{path}/".startswith(f"{folder}/") for folder in UNSAFE_FOLDERS)
+    return bool(PREFIX.fullmatch(path)) and path.strip("/") not in SYSTEM_FOLDERS and not unsafe
+
+
+prefix = fitting(
+    is_prefix,
+    "an absolute path of letters, digits, _ . - and /, such as /opt/nova-agent, but no folder of the system and no "
+    f"folder below {', '.join(UNSAFE_FOLDERS)}",
+)
 
 
 def mirror(name: str, value: Any) -> str:
@@ -242,29 +241,27 @@ def mirror(name: str, value: Any) -> str:
 
 def auto_or_number(most: int, *words: str) -> Reader:
     """A reader for a whole number from 1 to ``most``, or one of ``words``."""
-
-    def reader(name: str, value: Any) -> int | str:
-        given = str(value)
-        if given in words:
-            return given
-        if not re.fullmatch(r"[1-9][0-9]{0,5}", given) or int(given) > most:
-            raise PolicyError(f"{name} is {value!r}; allowed is {', '.join(words)} or a whole number from 1 to {most}")
-        return int(given)
-
-    return reader
+    numbers = f"a whole number from 1 to {most}"
+    return fitting(
+        lambda value: str(value) in words or (re.fullmatch("[1-9][0-9]{0,5}", str(value)) and int(value) <= most),
+        f"{', '.join(words)} or {numbers}" if words else numbers,
+        convert=lambda given: given if given in words else int(given),
+    )
 
 
-def soft_and_hard(name: str, value: Any) -> SoftHard:
-    if value in (None, ""):
-        return SoftHard(None, None)
+def soft_and_hard(name: str, value: Any, number: str, allowed: str, ordered: bool = True) -> tuple[str, str]:
+    """One number for both limits, or SOFT:HARD. ``ordered``: the soft limit must not be above the hard one."""
     refuse_base_60(name, value)
-    numbers = str(value).split(":")
-    if isinstance(value, bool) or not all(re.fullmatch(r"[1-9][0-9]{0,9}", one) for one in numbers) or len(numbers) > 2:
-        raise PolicyError(f"{name} is {value!r}; allowed is a whole number, or SOFT:HARD such as '65536:1048576'")
-    pair = SoftHard(int(numbers[0]), int(numbers[-1]))
-    if int(numbers[0]) > int(numbers[-1]):
+    parts = str(value).split(":")
+    if len(parts) > 2 or not all(re.fullmatch(number, part) for part in parts):
+        raise PolicyError(f"{name} is {value!r}; allowed is {allowed}")
+    if ordered and as_number(parts[0]) > as_number(parts[-1]):
         raise PolicyError(f"{name} is {value!r}: the soft limit is above the hard limit")
-    return pair
+    return parts[0], parts[-1]
+
+
+def as_number(limit: str) -> float:
+    return float("inf") if limit == UNLIMITED else int(limit)
 
 
 def refuse_base_60(name: str, value: Any) -> None:
@@ -285,31 +282,27 @@ def refuse_base_60(name: str, value: Any) -> None:
         )
 
 
-def folders(name: str, value: Any) -> tuple[str, ...]:
-    for path in value:
-        if not str(path).startswith("/") or posixpath.normpath(str(path)) != path or str(path).count("/") < 2:
-            raise PolicyError(f"{name} has {path!r}; allowed is an absolute, normalized path, such as /srv/nova")
-    return once(value)
+folders = list_fitting(
+    lambda path: str(path).startswith("/") and posixpath.normpath(str(path)) == path and str(path).count("/") > 1,
+    "an absolute, normalized path, such as /srv/nova",
+)
 
 
 def services(name: str, value: Any) -> tuple[str, ...]:
-    for service in value:
-        if not SERVICE.fullmatch(str(service)) or str(service).endswith((".service", ".slice", ".scope", ".socket")):
-            raise PolicyError(
-                f"{name} has {service!r}; allowed is a service's name without .service, such as build-runner"
-            )
-        if service in PROTECTED_SERVICES or str(service).startswith("systemd-"):
+    for service in _services(name, value):
+        if service in PROTECTED_SERVICES or service.startswith("systemd-"):
             raise PolicyError(
                 f"{name} has {service!r}, which administrators need too; list only services that run agents"
             )
     return once(value)
 
 
-def calendar(name: str, value: Any) -> str:
-    """A calendar event. YAML makes a number of 10:30. Only systemd on the host can check the rest."""
-    if isinstance(value, (int, float)) or not re.fullmatch(r"(?! )[A-Za-z0-9*.,:/~ +_-]{1,100}(?<! )", str(value)):
-        raise PolicyError(
-            f"{name} is {value!r}; allowed is a calendar event of systemd, such as daily or '*-*-* 00/6:00'; write a "
-            "time in quotes"
-        )
-    return str(value)
+_services = list_fitting(
+    lambda one: SERVICE.fullmatch(str(one)) and not str(one).endswith((".service", ".slice", ".scope", ".socket")),
+    "a service's name without .service, such as build-runner",
+)
+# A calendar event. YAML makes a number of 10:30. Only systemd on the host can check the rest.
+calendar = fitting(
+    lambda value: not isinstance(value, (int, float)) and CALENDAR.fullmatch(str(value)),
+    "a calendar event of systemd, such as daily or '*-*-* 00/6:00'; write a time in quotes",
+)

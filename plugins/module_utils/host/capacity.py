@@ -9,7 +9,7 @@ import re
 import resource
 from collections.abc import Iterable
 
-from ..desired.units import FOLDERS
+from ..desired.units import CONFIGURATION, FOLDERS
 from ..observed.shapes import Capacity, Given, Setting
 from .files import find, read_text
 from .kernel import drop_ins, observe_kernel
@@ -18,12 +18,12 @@ from .pam import LIMITS
 from .sshd import observe_sshd
 
 LOGIND = "/etc/systemd/logind.conf"
-LOGIND_FOLDERS = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
 CAP_SYS_RESOURCE = 24
 
 
 def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
     kernel = observe_kernel(root)
+    logind = [f"{folder}/systemd/logind.conf.d" for folder in CONFIGURATION]
     return Capacity(
         kernel=kernel,
         open_files=_open_files(kernel.get("fs.nr_open"), root),
@@ -31,9 +31,7 @@ def observe_capacity(root: str = "/", agents: Iterable[str] = ()) -> Capacity:
         most_tasks=_most_tasks(kernel, root),
         user_tasks=_given("TasksMax", drop_ins(_folders("user-.slice.d"), root), root),
         own_tasks=_own_tasks(agents, root),
-        sessions=_given(
-            "SessionsMax", [LOGIND, *drop_ins([f"{folder}/logind.conf.d" for folder in LOGIND_FOLDERS], root)], root
-        ),
+        sessions=_given("SessionsMax", [LOGIND, *drop_ins(logind, root)], root),
         sshd=observe_sshd(root),
     )
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..desired.sysctl import FILE, FOLDERS, LARGEST, assignments, noted, path_of
+from ..desired.sysctl import FILE, LARGEST, assignments, noted
+from ..desired.units import CONFIGURATION
 from ..observed.shapes import Setting
 from ..state.paths import StateError
 from .files import below, find, read_text
@@ -19,7 +20,7 @@ def observe_kernel(root: str = "/") -> dict[str, Setting]:
     ours, before = assignments(own), noted(own)
     earlier: dict[str, int] = {}
     later: dict[str, tuple[int, str]] = {}
-    for path in drop_ins(FOLDERS, root):
+    for path in drop_ins([f"{folder}/sysctl.d" for folder in CONFIGURATION], root):
         if path == FILE:
             continue
         values = assignments(read_text(path, root))
@@ -48,11 +49,10 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
     """Set each setting, and return what was done. Raises StateError."""
     done = []
     for name, value in sorted(settings.items()):
-        path = path_of(name)
-        if path is None:
+        if name not in LARGEST:
             raise StateError(f"{name} is not one of the kernel settings of this collection: {', '.join(LARGEST)}")
         try:
-            with open(below(root, path), "w", encoding="ascii") as file:
+            with open(below(root, _path(name)), "w", encoding="ascii") as file:
                 file.write(f"{int(value)}\n")
         except (OSError, ValueError) as error:
             raise StateError(f"{name} can't be set to {value}: {error}") from error
@@ -62,7 +62,10 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
 
 def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
     for name, largest in LARGEST.items():
-        path = str(path_of(name))
-        value = read_text(path, root).strip()
+        value = read_text(_path(name), root).strip()
         if value.isdecimal():  # else this kernel does not have it
-            yield name, min(int(value), largest), os.access(below(root, path), os.W_OK)
+            yield name, min(int(value), largest), os.access(below(root, _path(name)), os.W_OK)
+
+
+def _path(name: str) -> str:
+    return f"/proc/sys/{name.replace('.', '/')}"

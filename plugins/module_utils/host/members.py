@@ -9,6 +9,8 @@ import os
 import pwd
 from collections.abc import Iterable
 
+from ..state.look import owner_name
+
 NOBODY = 2**32 - 1  # login uid of processes that no login started
 
 
@@ -33,10 +35,7 @@ def login_user(root: str = "/") -> str:
         uid = uid if known == NOBODY else known
     except (OSError, ValueError):
         pass  # a kernel without audit
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return owner_name(uid)
 
 
 def user_ids(names: Iterable[str]) -> dict[int, str]:

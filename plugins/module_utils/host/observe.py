@@ -12,10 +12,11 @@ import platform
 import pwd
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..observed.decode import decode
 from ..observed.shapes import Account, Accounts, AccountsRecord, AuditLogFinding, Deep, Fences, Observation, Platform
+from ..state.look import group_name
 from ..state.manifest import DEFAULT_PATH, Manifest
 from ..state.paths import PathState
 from ..state.record import observe_record
@@ -52,7 +53,7 @@ class Question:
     paths: Sequence[str] = ()  #: Paths beside those of the manifest.
     units: Sequence[str] = ()  #: Units beside those of the manifest.
     deep: bool = False  #: Also read the facts that need extra processes.
-    manifest: str = field(default=DEFAULT_PATH)
+    manifest: str = DEFAULT_PATH
 
 
 def look(asked: Question) -> Observation:
@@ -169,13 +170,7 @@ def _user(name: str) -> Account:
         account = pwd.getpwnam(name)
     except KeyError:
         return Account(False)
-    groups = []
-    for gid in os.getgrouplist(name, account.pw_gid):
-        try:
-            groups.append(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            groups.append(str(gid))
-    return Account(True, groups)
+    return Account(True, [group_name(gid) for gid in os.getgrouplist(name, account.pw_gid)])
 
 
 def observe_packages(names: Iterable[str]) -> dict[str, bool]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ..state.manifest import Manifest
-from ..state.paths import PathState
 from .decode import LARGEST_NUMBER
 
 
 def encode(value: Any) -> Any:
     """``value`` as JSON values: a dataclass of ``shapes``, or a list or dictionary of them."""
-    if isinstance(value, (Manifest, PathState)):
+    if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value):
         return {item.name: encode(getattr(value, item.name)) for item in fields(value)}

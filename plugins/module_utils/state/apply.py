@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable
@@ -22,7 +22,7 @@ from ..host.kernel import set_settings
 from ..host.systemd import Systemd, UnitError
 from ..observed.answers import Outcome
 from . import change as state_change
-from .diff import new_paths, piece, removed_paths
+from .diff import listed, piece
 from .foreign_steps import ForeignSteps
 from .lock import locked
 from .look import read
@@ -55,9 +55,7 @@ def apply(
     systemd: Systemd,
 ) -> Outcome:
     """Apply ``wanted``. Raises StateError and ManifestError if nothing was changed, and ApplyError after a change."""
-    with ExitStack() as stack:
-        if not check_mode:
-            stack.enter_context(locked())
+    with nullcontext() if check_mode else locked():
         new_run = partial(_Run, wanted, manifest_path, check_mode, validate, conditions, systemd)
         run, closed = new_run(), Outcome()
         while not check_mode and run.close_folders(closed):
@@ -165,7 +163,7 @@ class _Run:
         }
         removed = {path: step.found for path, step in changing.items() if step.after == ABSENT}
         new, removed = (states if len(states) > FEW else {} for states in (new, removed))
-        self.outcome.diff += new_paths(new) + removed_paths(removed)
+        self.outcome.diff += listed("new paths", {}, new) + listed("removed paths", removed, {})
         for path, step in changing.items():
             if path not in new and path not in removed:
                 self.outcome.diff += piece(path, step.found, step.after, self._content(step), self.plan.is_shown(step))

@@ -11,7 +11,6 @@ from .look import read
 from .paths import ABSENT, TOO_LARGE, PathState
 
 SHOWN_IF_NEW = 40  # lines; of a longer new file only the number of lines is shown
-NEW, REMOVED = "new paths", "removed paths"
 LARGEST = 1 << 20  # bytes of a file that is compared line by line
 
 
@@ -32,16 +31,11 @@ def piece(path: str, found: PathState, after: PathState, content: bytes | None, 
     return [{"before_header": path, "after_header": path, "before": before_text, "after": after_text}]
 
 
-def new_paths(states: Mapping[str, PathState]) -> list[Piece]:
-    """One piece for all new paths without content, with a line for each."""
-    return [{"before_header": NEW, "after_header": NEW, "before": "", "after": _lines(states)}] if states else []
-
-
-def removed_paths(states: Mapping[str, PathState]) -> list[Piece]:
-    """One piece for all removed paths, with a line for each."""
-    return (
-        [{"before_header": REMOVED, "after_header": REMOVED, "before": _lines(states), "after": ""}] if states else []
-    )
+def listed(header: str, before: Mapping[str, PathState], after: Mapping[str, PathState]) -> list[Piece]:
+    """One piece for many paths without content, with a line for each. Empty if there are none."""
+    if not before and not after:
+        return []
+    return [{"before_header": header, "after_header": header, "before": _lines(before), "after": _lines(after)}]
 
 
 def _lines(states: Mapping[str, PathState]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -29,16 +29,8 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class ForeignLink:
-    """A wanted link. Its folder is created, but not the folders above it."""
-
-    path: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Original:
-    """How to restore a path: remove the link to ``target``, and restore the state ``before`` (a file with its
-    ``content``). ``made_folder``: an apply created the folder, so it is removed if it is empty."""
+    """A link of the collection, and the state of its path without it. ``content``: of a file. ``made_folder``: an apply
+    created the folder, so it is removed with the link if it is empty."""
 
     path: str
     target: str
@@ -49,9 +41,8 @@ class Original:
 
 @dataclass(frozen=True)
 class Found:
-    """``content``: of a file that can be stored. ``folder``: whether the folder of ``path`` exists."""
+    """``content``: of a file that can be stored. ``folder``: whether the folder of the path exists."""
 
-    path: str
     state: PathState
     content: bytes | None = None
     folder: bool = True
@@ -61,142 +52,121 @@ class Found:
 class Result:
     """``outcome``: ``right`` (nothing to do), ``changed``, or ``left`` (unchanged, because of ``why``)."""
 
-    path: str
     outcome: str
     why: str = ""
 
 
 def observe(paths: Sequence[str]) -> list[Found]:
     """The state of each path, one answer for each. A path that can't be read is ``unreadable``, with ``why``."""
-    return [_found(path, given) for path, given in zip(paths, _each(paths, _observe))]
-
-
-def put_links(links: Sequence[ForeignLink], found: Mapping[str, PathState]) -> list[Result]:
-    """Create each link, one result for each. ``found`` is the result of ``observe``. A path that has changed since then
-    is left to the next apply, so that only stored originals are replaced."""
-    return [
-        _result(link.path, given) for link, given in zip(links, _each(links, lambda link: _put(link, found[link.path])))
-    ]
-
-
-def take_back(originals: Sequence[Original]) -> list[Result]:
-    """Restore each path to the state before the link, one result for each. An edited path is left."""
-    return [_result(original.path, given) for original, given in zip(originals, _each(originals, _take_back))]
-
-
-def _each(items: Sequence[Item], work: Callable[[Item], dict[str, Any]]) -> list[dict[str, Any]]:
-    return each(items, work, lambda _item, why: {"failed": f"it {why}"}, silence=SILENCE, total=TOTAL)
-
-
-def _found(path: str, given: Mapping[str, Any]) -> Found:
-    if "failed" in given:
-        return Found(path, PathState("unreadable", why=_named(path, given["failed"])))
-    state, content, folder = given["done"]
-    return Found(path, PathState(**state), None if content is None else base64.b64decode(content), bool(folder))
-
-
-def _result(path: str, given: Mapping[str, Any]) -> Result:
-    if "failed" in given:
-        return Result(path, "left", _named(path, given["failed"]))
-    outcome, why = given["done"]
-    return Result(path, outcome, _named(path, why) if why else "")
-
-
-def _named(path: str, why: Any) -> str:
-    return str(why) if path in str(why) else f"{path}: {why}"
-
-
-def _observe(path: str) -> dict[str, Any]:
-    def work(folder: int, name: str) -> tuple[dict[str, str], str | None, bool]:
-        state = observe_in(folder, name, LARGEST_ORIGINAL)
-        content = None
-        if state.kind == "file" and state.sha256 != TOO_LARGE:
-            data = read_in(folder, name, LARGEST_ORIGINAL)
-            if sha256(data) != state.sha256:
-                raise StateError("changed while it was read: apply again")
-            content = base64.b64encode(data).decode()
-        return state.to_dict(), content, True
-
-    try:
-        return _with_folder(path, False, work)
-    except FileNotFoundError:
-        return {"done": (ABSENT.to_dict(), None, False)}
-
-
-def _put(link: ForeignLink, found: PathState) -> dict[str, Any]:
-    def work(folder: int, name: str) -> tuple[str, str]:
-        now = observe_in(folder, name, LARGEST_ORIGINAL)
-        if now.kind == "link" and now.target == link.target:
-            return "right", ""
-        if now.kind not in ("absent", "link", "file"):
-            return "left", f"is a {now.kind}, which is not replaced by a link: move it away"
-        if now.sha256 == TOO_LARGE:
-            return "left", "is a file that is too large to store, and is not replaced: move it away"
-        owner = owner_name(os.geteuid())
-        if now.owner and now.owner != owner:
-            return "left", f"belongs to {now.owner}, not to {owner}, and is not replaced: move it away"
-        if now != found:
-            return "left", "changed meanwhile: apply again"
-        _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
-        return "changed", ""
-
-    try:
-        return _with_folder(link.path, True, work)
-    except FileNotFoundError:
-        folder = os.path.dirname(os.path.dirname(link.path))
-        return {"failed": f"there is no folder {folder}: create it, or remove it from the list"}
-
-
-def _take_back(original: Original) -> dict[str, Any]:
-    before, content = original.before, original.content
-    if before.kind == "file" and (content is None or sha256(content) != before.sha256):
-        return {"failed": "the stored original is damaged, so the link stays"}
-
-    def work(folder: int, name: str) -> tuple[str, str]:
-        now = observe_in(folder, name, False)
-        if now.kind != "absent" and (now.kind != "link" or now.target != original.target):
-            return "left", "was edited after it was written, and stays"
-        owner = owner_name(os.geteuid())
-        if before.kind == "file" and before.owner != owner:
-            return "left", f"the original belonged to {before.owner}, but its folder belongs to {owner}: the link stays"
-        if before.kind == "file":
-            _replace(folder, name, lambda new: _write(folder, new, content or b"", before))
-        elif before.kind == "link":
-            _replace(folder, name, lambda new: os.symlink(before.target, new, dir_fd=folder))
-        elif now.kind == "absent":
-            return "right", ""
+    found = []
+    for answer, why in _each(_observe, paths, paths):
+        if why:
+            found.append(Found(PathState("unreadable", why=why)))
         else:
-            os.unlink(name, dir_fd=folder)
-        return "changed", ""
+            state, content, folder = answer
+            found.append(Found(PathState(**state), None if content is None else base64.b64decode(content), folder))
+    return found
 
+
+def put_links(links: Sequence[ForeignLink]) -> list[Result]:
+    """Create each link, but not the folders above its folder. One result for each. A path that is not in the state
+    ``before`` any more is left to the next apply, so that only stored originals are replaced."""
+    return [Result(outcome or "left", why) for outcome, why in _each(_put, links, [link.path for link in links])]
+
+
+def take_back(links: Sequence[ForeignLink]) -> list[Result]:
+    """Restore each path to the state ``before``, one result for each. An edited path is left."""
+    return [Result(outcome or "left", why) for outcome, why in _each(_take_back, links, [link.path for link in links])]
+
+
+def _each(work: Callable[[Item], Any], items: Sequence[Item], paths: Sequence[str]) -> list[tuple[Any, str]]:
+    """``work`` of each item in a child: its result, or None and a reason that names the path."""
+
+    def tried(item: Item) -> tuple[Any, str]:
+        try:
+            return work(item), ""
+        except StateError as error:
+            return None, str(error)
+        except OSError as error:
+            return None, str(error.strerror)
+
+    answers = each(items, tried, lambda _item, why: (None, f"it {why}"), silence=SILENCE, total=TOTAL)
+    return [(value, why if not why or path in why else f"{path}: {why}") for path, (value, why) in zip(paths, answers)]
+
+
+def _observe(path: str) -> tuple[dict[str, str], str | None, bool]:
     try:
-        done = _with_folder(original.path, False, work)
+        with _opened(path) as (folder, name):
+            state, content = observe_in(folder, name, LARGEST_ORIGINAL), None
+            if state.kind == "file" and state.sha256 != TOO_LARGE:
+                data = read_in(folder, name, LARGEST_ORIGINAL)
+                if sha256(data) != state.sha256:
+                    raise StateError("changed while it was read: apply again")
+                content = base64.b64encode(data).decode()
+            return state.to_dict(), content, True
     except FileNotFoundError:
-        return {"done": ("right", "")}  # the folder was removed together with the link
-    if original.made_folder and before.kind == "absent":
-        with suppress(OSError, StateError):  # not empty, or it has another owner now
-            _with_folder(os.path.dirname(original.path), False, lambda folder, name: os.rmdir(name, dir_fd=folder))
-    return done
+        return ABSENT.to_dict(), None, False
 
 
-def _with_folder(path: str, make: bool, work: Callable[[int, str], Any]) -> dict[str, Any]:
-    """Call ``work(folder, name)`` with the rights of the folder's owner, and return the answer for the parent.
-
-    Raises FileNotFoundError if the folder does not exist. With ``make`` it is created, but not the folder above it.
-    """
+def _put(link: ForeignLink) -> str:
     try:
-        with _opened(path, make) as folder:
-            return {"done": work(folder, os.path.basename(path))}
+        with _opened(link.path, make=True) as (folder, name):
+            now, owner = observe_in(folder, name, LARGEST_ORIGINAL), owner_name(os.geteuid())
+            if now.kind == "link" and now.target == link.target:
+                return "right"
+            if now.kind not in ("absent", "link", "file"):
+                raise StateError(f"is a {now.kind}, which is not replaced by a link: move it away")
+            if now.sha256 == TOO_LARGE:
+                raise StateError("is a file that is too large to store, and is not replaced: move it away")
+            if now.owner and now.owner != owner:
+                raise StateError(f"belongs to {now.owner}, not to {owner}, and is not replaced: move it away")
+            if now != link.before:
+                raise StateError("changed meanwhile: apply again")
+            _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
+            return "changed"
     except FileNotFoundError:
-        raise
-    except StateError as error:
-        return {"failed": str(error)}
-    except OSError as error:
-        return {"failed": str(error.strerror)}
+        above = os.path.dirname(os.path.dirname(link.path))
+        raise StateError(f"there is no folder {above}: create it, or remove it from the list") from None
+
+
+def _take_back(link: ForeignLink) -> str:
+    if link.before.kind == "file" and (link.content is None or sha256(link.content) != link.before.sha256):
+        raise StateError("the stored original is damaged, so the link stays")
+    try:
+        with _opened(link.path) as (folder, name):
+            outcome = _restore(folder, name, link)
+    except FileNotFoundError:
+        return "right"  # the folder was removed together with the link
+    if link.made_folder and link.before.kind == "absent":
+        # It can have other files, or another owner now.
+        with suppress(OSError, StateError), _opened(os.path.dirname(link.path)) as (above, name):
+            os.rmdir(name, dir_fd=above)
+    return outcome
+
+
+def _restore(folder: int, name: str, link: ForeignLink) -> str:
+    before, now, owner = link.before, observe_in(folder, name, False), owner_name(os.geteuid())
+    if now.kind != "absent" and (now.kind != "link" or now.target != link.target):
+        raise StateError("was edited after it was written, and stays")
+    if before.kind == "file" and before.owner != owner:
+        raise StateError(f"the original belonged to {before.owner}, but its folder belongs to {owner}: the link stays")
+    if before.kind == "file":
+        _replace(folder, name, lambda new: _write(folder, new, link.content or b"", before))
+    elif before.kind == "link":
+        _replace(folder, name, lambda new: os.symlink(before.target, new, dir_fd=folder))
+    elif now.kind == "absent":
+        return "right"
+    else:
+        os.unlink(name, dir_fd=folder)
+    return "changed"
 
 
 @contextmanager
-def _opened(path: str, make: bool) -> Iterator[int]:
+def _opened(path: str, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The folder of ``path`` and the name in it, with the rights of the folder's owner.
+
+    Raises FileNotFoundError if the folder does not exist. With ``make`` it is created, but not the folder above it.
+    """
     folder, rest = border(os.path.dirname(path))
     try:
         owner = os.fstat(folder).st_uid
@@ -205,7 +175,7 @@ def _opened(path: str, make: bool) -> Iterator[int]:
                 inner = _enter(path, folder, name, owner, make and number == len(rest) - 1)
                 os.close(folder)
                 folder = inner
-            yield folder
+            yield folder, os.path.basename(path)
     finally:
         os.close(folder)
 

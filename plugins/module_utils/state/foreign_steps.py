@@ -42,8 +42,7 @@ class ForeignSteps:
     def record(self) -> None:
         """Record the links that will be created, and store the originals."""
         puts = [step for step in self.steps if step.action == PUT]
-        for found in foreign.observe([step.path for step in puts]):
-            step = next(step for step in puts if step.path == found.path)
+        for step, found in zip(puts, foreign.observe([step.path for step in puts])):
             self.before[step.path] = found.state
             if found.content is not None and found.state.sha256 and step.before == found.state:
                 self.originals.keep(found.state.sha256, found.content)
@@ -64,14 +63,14 @@ class ForeignSteps:
                 self.outcome.warnings.append(_described(step))
 
     def _put(self, steps: Sequence[Step]) -> None:
-        links = [foreign.ForeignLink(step.path, step.after.target) for step in steps]
-        for step, result in zip(steps, foreign.put_links(links, self.before)):
+        links = [foreign.ForeignLink(step.path, step.after.target, self.before[step.path]) for step in steps]
+        for step, result in zip(steps, foreign.put_links(links)):
             self._note(step, result)
             if result.outcome == "left" and step.found.kind != "link":
                 self.manifest.role(step.role).paths.pop(step.path, None)
 
     def _take(self, steps: Sequence[Step]) -> None:
-        originals, taken = [], []
+        links, taken = [], []
         for step in steps:
             paths = self.manifest.role(step.role).paths
             folder = paths.get(os.path.dirname(step.path))
@@ -82,9 +81,9 @@ class ForeignSteps:
                 continue
             made = folder is not None and folder.implied
             target = paths[step.path].state.target
-            originals.append(foreign.Original(step.path, target, step.before, content, made))
+            links.append(foreign.ForeignLink(step.path, target, step.before, content, made))
             taken.append(step)
-        for step, result in zip(taken, foreign.take_back(originals)):
+        for step, result in zip(taken, foreign.take_back(links)):
             self._note(step, result)
             record_step(self.manifest, replace(step, action=KEEP) if result.outcome == "left" else step)
 

@@ -21,8 +21,7 @@ class Survey:
         self._check_folders(self.paths)
         theirs = [path for path in self.paths if not self.is_roots(path)]
         self.found = {path: observe(path, content(path)) for path in self.paths if self.is_roots(path)}
-        if theirs:
-            self.found.update({one.path: one.state for one in foreign.observe(theirs)})
+        self.found.update({path: found.state for path, found in zip(theirs, foreign.observe(theirs))})
 
     def is_roots(self, path: str) -> bool:
         """Whether only root can change the entry ``path``."""

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import FEATURES, ROLES
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Library, Source, Template
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Library
 from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, library_files
 
@@ -40,7 +40,7 @@ def files_of(role: str) -> set[str]:
 
 
 def calls(role: str) -> list[ast.Call]:
-    """The calls of Template, Source and Library in a feature's module, and in the strings that it passes on."""
+    """The calls in a feature's module, and in the strings that it passes on."""
     tree = ast.parse((MODULE_UTILS / f"desired/{role}.py").read_text(encoding="utf-8"))
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
 
@@ -107,20 +107,13 @@ def test_every_library_is_a_module(role):
             for argument in node.args[:1]:
                 if isinstance(argument, ast.Constant):
                     assert library_files(argument.value)
-    assert {Template.__name__, Source.__name__} == {"Template", "Source"}  # as the tests here look for them
 
 
 @by_role
-def test_tasks_of_a_role_compare_and_apply_only_that_role(role):
+def test_tasks_of_a_role_apply_only_that_role_and_the_accounts(role):
     tasks = (ROOT / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8")
-    for words in ("nova.agent_host.policy_compare:", "apply.yml" if role == "agent_policy" else "tasks_from: apply"):
-        assert words in tasks, f"roles/{role}/tasks/main.yml has no {words}"
-    named = re.findall(r"roles: \[(.*)\]", tasks)
-    assert named and all(role in names.split(", ") for names in named), (
-        f"roles/{role}/tasks/main.yml names roles {named}, without {role}"
-    )
-    unknown = {name for names in named for name in names.split(", ")} - set(ROLES)
-    assert unknown == set(), f"roles/{role}/tasks/main.yml names {unknown}"
+    named = re.findall(r"__agent_policy_roles: \[(.*)\]", tasks)
+    assert named == [", ".join(dict.fromkeys(["agent_policy", role]))], f"roles/{role}/tasks/main.yml names {named}"
 
 
 @by_role

@@ -24,7 +24,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes imp
     Unit,
     Wanted,
 )
-from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import UnitState
+from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import NOT_KNOWN, UnitState
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, Record, RoleRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
 
@@ -88,6 +88,7 @@ def test_compliant_host_has_only_ok_items():
         (LIMITS, {"record": replace(FOLDER, mode="0777")}, ("directory", RECORD, DRIFTED, ("mode",)), True),
         (LIMITS, {"units": {"sweep.timer": replace(TIMER, active="inactive")}}, ("unit", "sweep.timer", DRIFTED, ("active",)), True),
         (LIMITS, {"units": {}}, ("unit", "sweep.timer", UNKNOWN, ()), True),
+        (LIMITS, {"units": {"sweep.timer": NOT_KNOWN}}, ("unit", "sweep.timer", UNKNOWN, ()), True),
         (LIMITS, {"a": PathState("unreadable", why="a dead mount")}, ("file", "/x/a", UNKNOWN, ()), True),
     ],
 )  # fmt: skip
@@ -147,11 +148,6 @@ def test_path_and_unit_of_two_roles_are_one_item():
     assert others(result) == [("unit", "sweep.timer", DRIFTED, ("enabled",))]
 
 
-def test_units_are_not_items_if_systemd_was_not_asked():
-    asked = seen(LIMITS)
-    assert [item.kind for item in compare([LIMITS], replace(asked, units=None)).items if item.kind == "unit"] == []
-
-
 def test_unwanted_path_is_drift_and_kept_path_is_a_note():
     empty = replace(LIMITS, entries=(), units=(), conditions=())
     assert {item[1:3] for item in others(compare([empty], seen(LIMITS)))} == {("/x/a", DRIFTED), ("/x/b", DRIFTED)}
@@ -172,14 +168,14 @@ def test_host_that_cannot_be_compared_lists_the_paths_of_its_manifest():
     held = manifest(LIMITS)
     held.roles["agent_limits"].paths["/gone"] = Record(ABSENT, ABSENT)
     held.roles["agent_limits"].trees.append("/opt/toolchain")
-    items = not_compared(["agent_limits"], held, "no root")
+    items = not_compared(held, "no root")
     assert [(item.kind, item.name, item.status) for item in items] == [
         ("file", "/x/a", UNKNOWN),
         ("link", "/x/b", UNKNOWN),
         ("toolchain", "/opt/toolchain", UNKNOWN),
     ]
     assert all("no root" in item.why for item in items)
-    assert not_compared(["agent_limits"], None, "no route") == ()
+    assert not_compared(None, "no route") == ()
 
 
 def test_view_of_an_item_has_only_set_fields():

@@ -36,7 +36,6 @@ FUNCTIONS = {
     "differences",
     "in_words",
     "limits_that_differ",
-    "compare_paths",
     "compare_roles",
     "compare_unit",
     "compare",

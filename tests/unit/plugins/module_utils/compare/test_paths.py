@@ -17,7 +17,6 @@ from ansible_collections.nova.agent_host.plugins.module_utils.compare.paths impo
     REFUSE,
     TAKE,
     Step,
-    compare_paths,
     compare_roles,
     record_step,
 )
@@ -53,9 +52,8 @@ def manifest(**records: Record) -> Manifest:
 def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], held: Manifest) -> list[Step]:
     """The steps for names below /x, an existing folder of no role."""
     there = {"/x": folder(), **{f"/x/{name}": state for name, state in found.items()}}
-    return compare_paths(
-        ROLE, {f"/x/{name}": state for name, state in wanted.items()}, held, lambda path: there.get(path, ABSENT)
-    )
+    states = {f"/x/{name}": state for name, state in wanted.items()}
+    return compare_roles({ROLE: states}, held, lambda path: there.get(path, ABSENT))[ROLE]
 
 
 @pytest.mark.parametrize("state", [file(), folder(), link()], ids=lambda state: state.kind)
@@ -129,8 +127,9 @@ def test_missing_parents_are_created_first_as_implied_folders():
 
 
 def test_parents_of_foreign_paths_are_not_implied():
-    steps = compare_paths(ROLE, {"/home/a/nova/scripts/x": link()}, Manifest(), lambda _path: ABSENT, {"/home/a/nova/scripts/x"})  # fmt: skip
-    assert [step.path for step in steps] == ["/home/a/nova/scripts/x"]
+    path = "/home/a/nova/scripts/x"
+    steps = compare_roles({ROLE: {path: link()}}, Manifest(), lambda _path: ABSENT, {path})
+    assert [step.path for step in steps[ROLE]] == [path]
 
 
 @pytest.mark.parametrize(
@@ -177,9 +176,10 @@ def test_path_of_two_roles_has_the_last_state_and_is_removed_with_the_last_role(
         for step in steps:
             record_step(held, step)
     look = {"/x": folder(), "/x/a": file()}.get
-    assert [step.action for step in compare_paths("r1", {}, held, look)] == [FORGET]
-    record_step(held, compare_paths("r1", {}, held, look)[0])
-    assert [step.action for step in compare_paths("r2", {}, held, look)] == [TAKE]
+    (first,) = compare_roles({"r1": {}}, held, look)["r1"]
+    assert first.action == FORGET
+    record_step(held, first)
+    assert [step.action for step in compare_roles({"r2": {}}, held, look)["r2"]] == [TAKE]
 
 
 # On small trees: the steps run on a model of a file system.

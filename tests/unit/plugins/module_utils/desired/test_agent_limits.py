@@ -73,6 +73,13 @@ def test_nofile_above_the_host_limit_is_refused_with_a_valid_number(nofile, work
         assert host(observed, agent_limits_nofile=possible)
 
 
+@pytest.mark.parametrize(("allowed", "limit"), [(None, [65536, 1048576]), (524288, [65536, 524288]), (0, [0, 0])])
+def test_auto_is_never_above_the_host_limit(allowed, limit):
+    observed = changed(RIGHT, "capacity", open_files=allowed)
+    assert host(observed)
+    assert agent_limits.limits(policy().of(agent_limits.Variables), observed)["nofile"] == limit
+
+
 def test_each_service_has_a_drop_in_and_is_restarted_only_if_configured():
     role = wanted(agent_limits, agent_limits_services=["build-runner", "lint@1"])
     assert [entry.path for entry in role.entries[1:]] == [

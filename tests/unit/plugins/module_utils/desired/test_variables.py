@@ -17,7 +17,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired import (
     agent_wrappers,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import FEATURES, PolicyProblems
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import UNSAFE_FOLDERS, SoftHard
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.variables import UNSAFE_FOLDERS
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SPECS, policy
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ def test_defaults_of_all_roles_have_no_problems():
     assert [feature.ROLE for feature in FEATURES if not isinstance(ours.of(feature.Variables), feature.Variables)] == []
     assert ours.of(agent_policy.Variables).memory_per_agent == 4 * GIB
     assert ours.of(agent_limits.Variables).nofile is None  # auto
-    assert ours.of(agent_limits.Variables).nproc == SoftHard(None, None)
+    assert ours.of(agent_limits.Variables).nproc is None
     assert ours.of(agent_policy.Variables).headroom is None
 
 
@@ -86,6 +86,7 @@ def test_defaults_of_all_roles_have_no_problems():
         ("agent_toolchain_update_root", "https://mirror.example/a b", "https://"),
         ("agent_wrappers_slots", "0", "a whole number from 1 to 9999"),
         ("agent_wrappers_slots", 10_000, "a whole number from 1 to 9999"),
+        ("agent_warm_keep", "auto", "allowed is a whole number from 1 to 99"),
         ("agent_wrappers_jobs", "all", "auto, cargo or a whole number from 1 to 9999"),
         ("agent_wrappers_guard", "perhaps", "none"),
         ("agent_wrappers_checkouts", ["rel/../x"], "/srv/nova"),
@@ -195,7 +196,7 @@ def test_soft_and_hard_parsed_as_a_number_by_yaml_are_refused(variable, pair):
     "value", [*(2**power for power in range(17)), 70, 80, 90, 99, 100, 200, 500, 1000, 2000, 2500, 4000, "1024:4096"]
 )
 def test_numbers_may_be_yaml_numbers(value):
-    assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile.soft, int)
+    assert isinstance(policy(agent_limits_nofile=value).of(agent_limits.Variables).nofile[0], int)
     assert policy(agent_limits_extra={"memlock": value})
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
-from ansible_collections.nova.agent_host.plugins.module_utils.state.foreign import ForeignLink, Original
+from ansible_collections.nova.agent_host.plugins.module_utils.state.foreign import ForeignLink
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,13 +46,12 @@ class Checkout:
             os.chown(path, uid, GROUP if uid else 0, follow_symlinks=False)
 
     def put(self) -> foreign.Result:
-        (found,) = foreign.observe([str(self.link)])
-        (result,) = foreign.put_links([ForeignLink(str(self.link), TARGET)], {found.path: found.state})
+        (result,) = foreign.put_links([self.observed()])
         return result
 
-    def original(self) -> Original:
+    def observed(self) -> ForeignLink:
         (found,) = foreign.observe([str(self.link)])
-        return Original(str(self.link), TARGET, found.state, found.content, made_folder=not found.folder)
+        return ForeignLink(str(self.link), TARGET, found.state, found.content, made_folder=not found.folder)
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ def test_link_belongs_to_the_owner_and_the_original_is_restored(checkout):
     checkout.link.write_text("mine\n")
     checkout.link.chmod(0o750)
     checkout.give()
-    original = checkout.original()
+    original = checkout.observed()
     assert original.content == b"mine\n"
     assert checkout.put().outcome == "changed"
     assert (os.readlink(checkout.link), checkout.link.lstat().st_uid) == (TARGET, AGENT)
@@ -94,7 +93,7 @@ def test_link_belongs_to_the_owner_and_the_original_is_restored(checkout):
 
 def test_missing_folder_is_created_with_the_owners_rights_and_removed_again(checkout):
     checkout.scripts.rmdir()
-    original = checkout.original()
+    original = checkout.observed()
     assert original.made_folder
     assert checkout.put().outcome == "changed"
     assert checkout.scripts.stat().st_uid == checkout.link.lstat().st_uid == AGENT
@@ -104,7 +103,7 @@ def test_missing_folder_is_created_with_the_owners_rights_and_removed_again(chec
 
 def test_missing_checkout_is_reported(tmp_path):
     path = str(tmp_path / "none/scripts/cargo_agent.sh")
-    (result,) = foreign.put_links([ForeignLink(path, TARGET)], {path: ABSENT})
+    (result,) = foreign.put_links([ForeignLink(path, TARGET, ABSENT)])
     assert result.outcome == "left"
     assert f"no folder {tmp_path}/none" in result.why
 
@@ -140,11 +139,7 @@ def block(kind: str, place: Path, victim: Path) -> None:
 def test_obstacle_is_reported_and_other_paths_continue(checkout, tmp_path, kind):
     block(kind, checkout.link, tmp_path)
     other = Checkout(tmp_path / "other")
-    paths = [str(checkout.link), str(other.link)]
-    found = foreign.observe(paths)
-    results = foreign.put_links(
-        [ForeignLink(path, TARGET) for path in paths], {item.path: item.state for item in found}
-    )
+    results = foreign.put_links([checkout.observed(), other.observed()])
     assert [result.outcome for result in results] == ["left", "changed"]
     assert str(checkout.link) in results[0].why
 
@@ -164,7 +159,7 @@ def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
     victim.mkdir()
     checkout.link.write_text("touch owned\n")
     checkout.give()
-    original = checkout.original()
+    original = checkout.observed()
     assert checkout.put().outcome == "changed"
     checkout.scripts.rename(checkout.root / "aside")
     checkout.scripts.symlink_to(victim)  # a link of root is not followed, whoever created it
@@ -184,8 +179,7 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
     (victim / NAME).write_text("root's\n")
     if call == "mkdir":
         checkout.scripts.rmdir()
-    path = str(checkout.link)
-    (found,) = foreign.observe([path])
+    observed = checkout.observed()
     before = snapshot(victim)
     real = getattr(os, call)
 
@@ -206,7 +200,7 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
         return answer
 
     monkeypatch.setattr(os, call, woken)
-    foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
+    foreign.put_links([observed])
     monkeypatch.undo()
     assert list(tmp_path.glob("aside-*"))  # the attack ran
     assert snapshot(victim) == before
@@ -254,16 +248,16 @@ def test_agent_process_that_swaps_paths_at_each_step_gains_nothing(checkout, tmp
     (checkout.root / "decoy").symlink_to(victim)
     (checkout.root / "bait").symlink_to(victim / NAME)
     checkout.give()
-    before, path, made = snapshot(victim), str(checkout.link), 0
+    before, made = snapshot(victim), 0
     with tempfile.TemporaryFile() as count:
         command = [sys.executable, "-c", AGENT_PROCESS, str(checkout.root), str(count.fileno())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[count.fileno()]) as agent:
             assert agent.stdout and agent.stdout.readline() == b"ready\n"
             try:
                 while made < 20 or struct.unpack("I", os.pread(count.fileno(), 4, 0))[0] < 500:
-                    (found,) = foreign.observe([path])
-                    (put,) = foreign.put_links([ForeignLink(path, TARGET)], {path: found.state})
-                    foreign.take_back([Original(path, TARGET, found.state, found.content)])
+                    observed = replace(checkout.observed(), made_folder=False)
+                    (put,) = foreign.put_links([observed])
+                    foreign.take_back([observed])
                     made += put.outcome == "changed"
                     assert agent.poll() is None
                     assert owners(checkout.root) == {AGENT}
@@ -290,10 +284,10 @@ def test_silent_path_fails_alone_after_its_timeout(checkout, tmp_path, monkeypat
 def test_edited_or_damaged_original_stays(checkout):
     checkout.link.write_text("mine\n")
     checkout.give()
-    original = checkout.original()
+    original = checkout.observed()
     checkout.put()
-    damaged = Original(original.path, TARGET, original.before, b"other\n")
-    stolen = Original(original.path, TARGET, replace(original.before, owner="root"), original.content)
+    damaged = replace(original, content=b"other\n")
+    stolen = replace(original, before=replace(original.before, owner="root"))
     before = snapshot(checkout.root)
     assert [result.outcome for result in foreign.take_back([damaged, stolen])] == ["left", "left"]
     assert snapshot(checkout.root) == before
@@ -306,9 +300,9 @@ def test_edited_or_damaged_original_stays(checkout):
 def test_file_changed_after_it_was_stored_stays(checkout):
     checkout.link.write_text("mine\n")
     checkout.give()
-    (found,) = foreign.observe([str(checkout.link)])
+    observed = checkout.observed()
     checkout.link.write_text("other\n")
-    (result,) = foreign.put_links([ForeignLink(found.path, TARGET)], {found.path: found.state})
+    (result,) = foreign.put_links([observed])
     assert (result.outcome, checkout.link.read_text()) == ("left", "other\n")
 
 
@@ -349,7 +343,7 @@ def test_random_checkouts_change_no_file_outside_and_no_owner(tmp_path_factory, 
     outside = snapshot(victim)
     roots = {path for path in root.rglob("*") if path.lstat().st_uid == 0}
     before = snapshot(root)
-    original = checkout.original()
+    original = checkout.observed()
     result = checkout.put()
     if result.outcome == "left":
         assert snapshot(root) == before
