@@ -55,7 +55,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             Entry(f"{prefix}/bin/{name}", content=Source(f"roles/{ROLE}/files/{name}"), mode="0755")
             for name in PROGRAMS
         ),
-        # Root's alone: its lock is the sweep's turn.
+        # Only root can open it, because the sweep locks it.
         Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
     ]
     units: list[Unit] = []
@@ -79,7 +79,7 @@ def wanted(policy: Policy, host: Host) -> Wanted:
             }
             entries += _timer("nova-agent-free-space", free_space, "agent_hygiene_free_schedule")
             units += timer_units("nova-agent-free-space")
-        entries.append(Entry(REPORT, mode="0644"))  # what the last sweep found, for agent-status and people
+        entries.append(Entry(REPORT, mode="0644"))  # the result of the last sweep, for agent-status and people
     if ours.audit_logs:
         audit_log: dict[str, object] = {
             "program": f"{prefix}/bin/agent-audit-log",

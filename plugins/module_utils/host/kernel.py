@@ -64,5 +64,5 @@ def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
     for name, largest in LARGEST.items():
         path = str(path_of(name))
         value = read_text(path, root).strip()
-        if value.isdecimal():  # else this kernel does not have it
+        if value.isdecimal():  # otherwise this kernel does not have it
             yield name, min(int(value), largest), os.access(below(root, path), os.W_OK)
