@@ -57,24 +57,16 @@ def test_hooks_of_pre_commit_find_faults(tmp_path):
     (clone / "tools/page.py").write_text("import os\n")
     (clone / "galaxy.yml").write_text("a:  1\n")
     subprocess.run(["git", "add", "--all"], cwd=clone, check=True)
-    said = hooks()
-    assert [line.split(".")[0] for line in said.splitlines() if line.endswith("Failed")] == [
+    output = hooks()
+    assert [line.split(".")[0] for line in output.splitlines() if line.endswith("Failed")] == [
         "ruff check",
         "yamllint",
         "shellcheck",
-    ], said
+    ], output
 
 
 def test_table_of_variables_matches_the_argument_specs():
     assert (ROOT / "docs/variables.md").read_text() == variables.page(), "run: make docs"
-
-
-@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
-def test_defaults_and_argument_specs_agree(role):
-    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
-    specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
-    options = specs["argument_specs"]["main"]["options"]
-    assert {name: option.get("default") for name, option in options.items()} == defaults
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -31,7 +31,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 address=$(sed -nE 's/.* @ (https:[^ ]+).*/\1/p' "$environment"/lib/python3*/site-packages/ansible_test/_data/requirements/sanity.pylint.txt)
 skipped=()
 if [[ $address ]] && ! curl -fsSL --head --max-time 30 --output /dev/null "$address"; then
-  echo "sanity: pylint is skipped, since its requirement can't be fetched"
+  echo "sanity: pylint is skipped, because its requirement can't be downloaded"
   skipped=(--skip-test pylint)
 fi
 # tests/ and tools/ are not in the built collection; ruff checks them.

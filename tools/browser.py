@@ -69,5 +69,5 @@ class Browser:
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     def complaints(self) -> list[str]:
-        """The messages of pages and browser on the console since the last call."""
+        """The messages on the browser's console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# build.sh FOLDER: build the collection's tarball there. REPOSITORY is its address, instead of the one in galaxy.yml: all
-# addresses of galaxy.yml begin with it.
+# build.sh FOLDER: build the collection's tarball in FOLDER. REPOSITORY=URL replaces the address of the repository in galaxy.yml,
+# with which all addresses in galaxy.yml begin.
 set -euo pipefail
 folder=$(realpath "$1")
 cd "$(dirname "$0")/.."

@@ -35,7 +35,7 @@ if ! podman image exists "$AGENT_HOST_IMAGE"; then
   tar -c -C "$base" . -C "$work/more" ./etc/systemd/system/ssh.service | podman import -q - "$AGENT_HOST_IMAGE" >/dev/null
 fi
 if ! podman run --rm --privileged --network host "$AGENT_HOST_IMAGE" true 2>"$work/error"; then
-  echo "container: skipped, podman starts no container here: $(tail -n 1 "$work/error")" >&2
+  echo "container: skipped, podman can't start a container: $(tail -n 1 "$work/error")" >&2
   exit 0
 fi
 

@@ -13,10 +13,10 @@ fail() {
   echo "test tools: $*" >&2
   exit 1
 }
-command -v apt-get >/dev/null || fail "apt-get is not here to install what is missing: ${missing[*]}"
+command -v apt-get >/dev/null || fail "there is no apt-get, so these packages can't be installed: ${missing[*]}"
 root=()
 if ((EUID != 0)); then
-  sudo -n true 2>/dev/null || fail "root is needed, or sudo that asks for no password, to install: ${missing[*]}"
+  sudo -n true 2>/dev/null || fail "needs root, or sudo without a password, to install: ${missing[*]}"
   root=(sudo -n)
 fi
 echo "test tools: installing with apt-get: ${missing[*]}" >&2

@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 draft=${1-}
 work=$(mktemp -d)
-export PYTHONDONTWRITEBYTECODE=1 # a new file in the installed copy does not pass the verification
+export PYTHONDONTWRITEBYTECODE=1 # the verification fails if the installed copy has a new file
 trap 'gpgconf --homedir "$work/gnupg" --kill all 2>/dev/null || :; rm -rf "$work"' EXIT
 
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }

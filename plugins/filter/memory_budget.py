@@ -20,8 +20,8 @@ description:
   - Subtracts a reserve for the system and a headroom for spikes from the memory of the host, and divides the rest by
     the memory of one agent. For 1,536 GiB that is 32, 200 and 1,304 GiB, at most 326 agents, 300 recommended.
   - It is an error if not even one agent fits. The message has the calculation and names what to change.
-  - What wrapped commands hold together is never more than RV(_value.available), whatever their number and jobs. Only a
-    memory limit on all agents together bounds what is not wrapped.
+  - All wrapped commands together hold at most RV(_value.available), whatever their number and jobs. For other
+    processes, only the ceiling (role C(agent_ceiling)) is a common limit.
 extends_documentation_fragment:
   - nova.agent_host.budget
   - nova.agent_host.budget.memory

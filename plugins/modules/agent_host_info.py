@@ -42,7 +42,7 @@ options:
         type: str
         required: true
   programs:
-    description: Names of programs; processes of agents that run them are counted.
+    description: Names of programs. The agents' processes that run them are counted.
     type: list
     elements: str
     default: []
@@ -57,7 +57,7 @@ options:
     elements: str
     default: []
   deep:
-    description: Also open a login session for each agent, to read the limits that it gets, and read its ledger.
+    description: Also open a login session for each agent to read its limits, and read the ledger.
     type: bool
     default: false
   manifest:
@@ -75,15 +75,15 @@ author:
 EXAMPLES = r"""
 - name: Look at the host
   nova.agent_host.agent_host_info:
-  register: seen
+  register: host_info
 
-- name: Show how many agents it can take
+- name: Show how many agents fit on it
   ansible.builtin.debug:
-    msg: "{{ seen | nova.agent_host.recommended_agents }}"
+    msg: "{{ host_info | nova.agent_host.recommended_agents }}"
 
-- name: Show how many agents of 8 GiB it can take
+- name: Show how many agents of 8 GiB fit on it
   ansible.builtin.debug:
-    msg: "{{ seen | nova.agent_host.recommended_agents(per_agent='8G') }}"
+    msg: "{{ host_info | nova.agent_host.recommended_agents(per_agent='8G') }}"
 """
 
 RETURN = r"""
@@ -107,7 +107,8 @@ platform:
   type: dict
   sample: {ids: [ubuntu, debian], version: "24.04", architecture: x86_64, systemd: true, python: 3.12.3, uid: 0}
 accounts:
-  description: The agents' group and its members, the accounts asked for, the login user, and what earlier applies made.
+  description:
+    - The agents' group and its members, the accounts of O(users), the login user, and what earlier applies created.
   returned: success
   type: dict
 packages:
@@ -116,7 +117,8 @@ packages:
   type: dict
   sample: {build-essential: true}
 fences:
-  description: Facts that weaken a memory limit - overcommit mode, bytes in /dev/shm, agents who may start containers.
+  description:
+    - Facts that weaken a memory limit - the overcommit mode, bytes in /dev/shm, agents that may start containers.
   returned: success
   type: dict
 login_paths:
@@ -130,7 +132,7 @@ sessions:
   type: list
   elements: dict
 ceiling:
-  description: The cgroup tree, what all sessions together use and may use, and the administrators.
+  description: The cgroup tree, the memory that all sessions together use and may use, and the administrators.
   returned: success
   type: dict
 pressure:
@@ -140,7 +142,7 @@ pressure:
   sample: {cpu: 1250, io: 0, memory: 25}
 disks:
   description:
-    - The host's own file systems, by where they are mounted - bytes, free bytes, and the free share of bytes or inodes
+    - The local file systems of the host, by mount point - bytes, free bytes, and the free share of bytes or inodes
       in hundredths of a percent.
   returned: success
   type: dict
@@ -158,7 +160,7 @@ manifest:
   returned: success
   type: dict
 record:
-  description: Owner and mode of the manifest and what is beside it, by path.
+  description: Owner and mode of the manifest, its folder and the folder of originals, by path.
   returned: success
   type: dict
 files:

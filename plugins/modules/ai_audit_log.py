@@ -77,7 +77,7 @@ def main() -> None:
     )
     repair = not module.check_mode
     findings = ensure_audit_logs([AuditLog(**log) for log in module.params["logs"]], repair)
-    # An earlier task of the play may make the account, and in check mode has not.
+    # In check mode, the account can be missing, because an earlier task would create it.
     changes = [
         finding for finding in findings if finding.kind not in LEFT or (finding.kind == "ownerless" and not repair)
     ]

@@ -20,7 +20,7 @@ options:
     description: Number of CPUs of that host.
     type: raw
   instance_type:
-    description: An EC2 instance type. If the table lacks it, EC2 is asked, with the collection C(amazon.aws).
+    description: An EC2 instance type. If the table does not have it, the collection C(amazon.aws) requests it from EC2.
     type: raw
   agents:
     description: Number of agents. Prints how many hosts of each known instance type they need.

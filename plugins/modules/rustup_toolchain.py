@@ -22,8 +22,8 @@ description:
 options:
   path:
     description: >-
-      The tree, such as C(/opt/nova-agent/toolchain). It becomes a link to a folder in C(.toolchain) beside it. Its
-      folder C(bin/) has rustup and its proxies, C(rustup/) is the RUSTUP_HOME.
+      The path of the tree, such as C(/opt/nova-agent/toolchain). It is a link to a folder in C(.toolchain) beside it.
+      Its folder C(bin/) has rustup and its proxies, C(rustup/) is the RUSTUP_HOME.
     type: path
     required: true
   state:

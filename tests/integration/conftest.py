@@ -80,7 +80,7 @@ class Played:
         return {path for path in [*listed, *(piece["after_header"] for piece in pieces)] if path.startswith("/")}
 
     @property
-    def told(self) -> str:
+    def messages(self) -> str:
         """The messages and warnings of all results, one line each."""
         lines = []
         for one in self.results:
@@ -229,7 +229,7 @@ class Lab:
         return self.run(host, "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 {print $1}'").split()
 
     def remove_accounts(self, host: str, *names: str) -> None:
-        """Remove an account with its home and processes; processes can end meanwhile."""
+        """Remove accounts with their homes and processes. Processes can end during this."""
         for name in names:
             self.run(host, f"loginctl terminate-user {name} || true; userdel --force --remove {name} 2>&1")
 
@@ -261,7 +261,7 @@ LEFT_OUT = [
 
 @pytest.fixture(scope="session")
 def mirrors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the FIXTURE mirror, which is made once."""
+    """The folder of the FIXTURE mirror, which is created once."""
     return tmp_path_factory.mktemp("mirrors")
 
 

@@ -26,16 +26,16 @@ def members(lab, group):
 def test_unlisted_account_leaves_the_group_and_check_mode_agrees(lab):
     apply(lab, agent_policy_group="builders", agent_policy_users=["alice", "bob"]).succeeded()
     assert sorted(members(lab, "builders").split(",")) == ["alice", "bob", "eve"]
-    told = apply(lab, "--check", agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
-    assert LEAVE in told.changed["host1"]
+    checked = apply(lab, "--check", agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
+    assert LEAVE in checked.changed["host1"]
     assert sorted(members(lab, "builders").split(",")) == ["alice", "bob", "eve"]
     done = apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
-    assert done.changed == told.changed
+    assert done.changed == checked.changed
     assert members(lab, "builders") == "eve,bob"
     assert apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded().changed == {}
 
 
-def test_renamed_group_is_joined_and_the_old_one_left(lab):
+def test_members_join_the_renamed_group_and_leave_the_old_one(lab):
     apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
     apply(lab, agent_policy_users=["bob"]).succeeded()
     assert (members(lab, "builders"), members(lab, "nova-agents")) == ("eve", "bob")
@@ -45,10 +45,10 @@ def test_renamed_group_is_joined_and_the_old_one_left(lab):
 def test_retire_removes_members_from_the_recorded_groups(lab):
     apply(lab, agent_policy_users=["bob"]).succeeded()
     apply(lab, agent_policy_group="builders", agent_policy_users=["bob"]).succeeded()
-    told = lab.retire("--check").succeeded()
+    checked = lab.retire("--check").succeeded()
     done = lab.retire().succeeded()
     assert LEAVE in done.changed["host1"]
-    assert done.changed == told.changed
+    assert done.changed == checked.changed
     assert members(lab, "builders") == "eve"
     assert lab.run("host1", "getent group nova-agents || echo none").strip() == "none"
 
@@ -56,7 +56,7 @@ def test_retire_removes_members_from_the_recorded_groups(lab):
 def test_login_account_with_the_group_as_primary_group_is_protected(lab):
     lab.run("host1", "usermod --gid builders ubuntu")
     try:
-        assert PROTECTED in apply(lab, agent_policy_group="builders").failed().told
+        assert PROTECTED in apply(lab, agent_policy_group="builders").failed().messages
     finally:
         lab.run("host1", "usermod --gid ubuntu ubuntu")
 
@@ -68,27 +68,27 @@ def test_login_account_that_uses_su_is_protected(lab):
     try:
         become = {"ansible_become_method": "ansible.builtin.su", "ansible_become_password": "secret"}
         users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
-        assert PROTECTED in apply(lab, **become, **users).failed().told
+        assert PROTECTED in apply(lab, **become, **users).failed().messages
     finally:
         lab.run("host1", "passwd --lock root")
 
 
 def test_false_as_text_from_the_command_line_is_false(lab):
-    """`-e x=false` is text. If it counted as true, the account would be created."""
-    said = apply(lab, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().told
-    assert "agent_policy_users has ghost, which the host does not have" in said
+    """`-e x=false` is text. If it counted as true, the play would create the account."""
+    output = apply(lab, "-e", "agent_policy_create_users=false", agent_policy_users=["ghost"]).failed().messages
+    assert "agent_policy_users has ghost, which the host does not have" in output
     users = {"agent_policy_group": "builders", "agent_policy_users": ["ubuntu"]}
-    said = apply(lab, "-e", "agent_policy_allow_privileged_users=false", **users).failed().told
-    assert PROTECTED in said
+    output = apply(lab, "-e", "agent_policy_allow_privileged_users=false", **users).failed().messages
+    assert PROTECTED in output
 
 
 def test_original_of_a_removed_owner_is_given_to_root(lab):
-    """Retire restores the file with its content. Its owner does not exist any more."""
+    """Retire restores the file with its content. Its owner no longer exists."""
     guide = "/opt/nova-agent/GUIDE.md"
     lab.run("host1", f"useradd leaver; install -D -o leaver -m 0640 <(echo mine) {guide}")
     lab.roles("agent_wrappers").succeeded()
     lab.run("host1", "userdel leaver")
-    assert f"{guide} belonged to leaver:" in lab.retire("--check").succeeded().told
+    assert f"{guide} belonged to leaver:" in lab.retire("--check").succeeded().messages
     lab.retire().succeeded()
     assert lab.run("host1", f"cat {guide}; stat -c '%U %a' {guide}").split() == ["mine", "root", "640"]
     lab.run("host1", "rm -r /opt/nova-agent")
@@ -132,4 +132,4 @@ def test_directory_group_is_used_unchanged(lab, directory):
     )
     lab.run("host1", "cd /etc; sed -i -E 's/^(passwd|group):.*/& extrausers/' nsswitch.conf")
     outside = {**ours, "agent_policy_users": ["Jane.Doe", "dir-agent"]}
-    assert "this host can't add dir-agent" in apply(lab, **outside).failed().told
+    assert "this host can't add dir-agent" in apply(lab, **outside).failed().messages

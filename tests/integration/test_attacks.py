@@ -43,13 +43,13 @@ def slow_down():
 def lease():
     # A process that opens the file waits for 45 s.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
-    held = os.open("nova/scripts/run_limited.sh", os.O_RDWR)
+    descriptor = os.open("nova/scripts/run_limited.sh", os.O_RDWR)
     try:
-        fcntl.fcntl(held, 1024, 1)  # F_SETLEASE, F_WRLCK
+        fcntl.fcntl(descriptor, 1024, 1)  # F_SETLEASE, F_WRLCK
     except OSError as error:
         print("no lease:", error)
-    return held
-held = lease()
+    return descriptor
+leased = lease()
 for name in ("special/scripts/cargo_agent.sh",):
     try:
         os.mknod(name, stat.S_IFCHR | 0o600, 0)  # a whiteout, which every account may create
@@ -84,8 +84,8 @@ def under_attack(lab):
         f"mkdir -p /srv/other/scripts; touch /srv/other/scripts/run_limited.sh; su agent2 -c 'mkdir -p {CHECKOUTS[3]}'\n"
         f"su agent1 -c 'cd; rm -rf nova; mkdir -p {folders}; touch nova/scripts/run_limited.sh; ln -s /srv/other evil'\n"
         f"cat >/home/agent1/attack.py <<'END'\n{ATTACK}END\n"
-        "su agent1 -c 'setsid -f python3 -W ignore ~/attack.py >~/said 2>&1 </dev/null'\n"
-        "until grep ready /home/agent1/said; do sleep 0.1; done",
+        "su agent1 -c 'setsid -f python3 -W ignore ~/attack.py >~/output 2>&1 </dev/null'\n"
+        "until grep ready /home/agent1/output; do sleep 0.1; done",
     )
     yield lab, lab.site(*roles, **VARIABLES, agent_policy_memory_per_agent="3G")
     lab.run("host1", "pkill -KILL -u agent1; rm -rf /srv/other", check=False)
@@ -96,7 +96,7 @@ def attacked(under_attack):
     return under_attack[0]
 
 
-def test_policy_is_applied_and_other_agents_are_served_during_attacks(under_attack):
+def test_policy_is_applied_and_other_agents_get_their_files_during_attacks(under_attack):
     attacked, played = under_attack
     assert "\x1b" not in played.succeeded().text
     assert f"MEMORY_PER_AGENT={3 << 30}" in attacked.run("host1", "cat /opt/nova-agent/etc/policy.env")
@@ -122,16 +122,16 @@ def test_audit_ends_and_reports_only_paths_of_the_attacker(attacked, tmp_path):
     )
     assert played.status in (0, 2) and "\x1b" not in played.text
     (host,) = json.loads(report.read_text())["hosts"]
-    wrong = {item["item"] for item in host["items"] if item["status"] in ("drifted", "unknown", "missing")}
-    assert "/home/agent1/audit.log.1" in wrong and not [item for item in wrong if "agent2" in item]
+    findings = {item["item"] for item in host["items"] if item["status"] in ("drifted", "unknown", "missing")}
+    assert "/home/agent1/audit.log.1" in findings and not [item for item in findings if "agent2" in item]
 
 
 def test_agent_status_and_the_sweep_end_during_attacks(attacked):
-    said = attacked.run("host1", "agent-status")
-    assert "\x1b" not in said and "Traceback" not in said
+    output = attacked.run("host1", "agent-status")
+    assert "\x1b" not in output and "Traceback" not in output
     attacked.run("host1", "systemctl start nova-agent-sweep.service")
     # It fails, and names the logs that it can't protect.
-    told = attacked.run(
+    journal = attacked.run(
         "host1", "systemctl start nova-agent-audit-log.service; journalctl -o cat -u nova-agent-audit-log.service"
     )
-    assert "/home/agent1/audit.log.4" in told and "agent2" not in told and "\x1b" not in told
+    assert "/home/agent1/audit.log.4" in journal and "agent2" not in journal and "\x1b" not in journal

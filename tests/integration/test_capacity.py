@@ -124,21 +124,21 @@ def test_file_refused_by_sshd_is_not_written(lab, tmp_path):
     assert sshd(lab) == before
 
 
-def test_configuration_of_sshd_that_was_wrong_before_is_named_and_blocks_nothing_else(applied, tmp_path):
+def test_earlier_error_of_sshd_is_named_and_does_not_block_other_roles(applied, tmp_path):
     lab, config = applied, "/etc/ssh/sshd_config"
-    lab.run("host1", f"cp {config} /run/right; echo NoSuchOption yes >>{config}")
+    lab.run("host1", f"cp {config} /run/sshd_config; echo NoSuchOption yes >>{config}")
     try:
         lab.play("nova.agent_host.retire", "--limit", "host1").succeeded()
         assert lab.run("host1", f"ls {SSHD} /var/lib/nova-agent/manifest.json 2>/dev/null || true") == ""
         played = lab.roles("agent_capacity", "agent_limits", **VARIABLES).succeeded()
-        assert f"{SSHD} is not written" in played.told and f"{config}: line " in played.told
+        assert f"{SSHD} is not written" in played.messages and f"{config}: line " in played.messages
         assert lab.run("host1", f"ls {SSHD} /etc/security/limits.d/90-nova-agent.conf 2>/dev/null || true").split() == [
             "/etc/security/limits.d/90-nova-agent.conf"
         ]
         found = items(lab, tmp_path)[SSHD]
         assert found["status"] == "drifted" and config in found["why"] and "NoSuchOption" in found["why"]
     finally:
-        lab.run("host1", f"mv /run/right {config}")
+        lab.run("host1", f"mv /run/sshd_config {config}")
     lab.play(PLAY, **VARIABLES).succeeded()
     assert sshd(lab)["maxstartups"] == "400:30:700"
 
@@ -146,12 +146,12 @@ def test_configuration_of_sshd_that_was_wrong_before_is_named_and_blocks_nothing
 def test_container_reports_the_settings_that_its_machine_needs(applied, tmp_path):
     if applied.run("host1", "test -w /proc/sys/kernel/threads-max && echo yes || true").strip():
         pytest.skip("this machine lets its containers change the kernel's settings")
-    has = applied.run("host1", "cat /proc/sys/kernel/threads-max").strip()
-    if int(has) >= 1228800:
+    current = applied.run("host1", "cat /proc/sys/kernel/threads-max").strip()
+    if int(current) >= 1228800:
         pytest.skip("this machine has enough of kernel.threads-max, the setting with the highest goal")
     found = items(applied, tmp_path)["settings"]
     assert found["status"] == "note"
-    assert f"kernel.threads-max=1228800 (has {has})" in found["why"]
+    assert f"kernel.threads-max=1228800 (has {current})" in found["why"]
     assert applied.run("host1", f"ls {SYSCTL} 2>&1 || true").startswith("ls: cannot access")
 
 
@@ -175,7 +175,7 @@ def test_disabled_part_is_restored(lab, kernel):
     assert sshd(lab)["maxstartups"] == "10:30:100"
 
 
-def test_a_setting_that_was_changed_by_hand_is_drift_and_is_repaired_unless_a_later_file_sets_it(lab, kernel, tmp_path):
+def test_setting_changed_by_hand_is_repaired_unless_a_later_file_sets_it(lab, kernel, tmp_path):
     lab.play(PLAY, **VARIABLES).succeeded()
     lab.run("host1", f"echo 150 >{path_of('kernel.keys.maxkeys')}")
     assert items(lab, tmp_path)["kernel.keys.maxkeys"]["status"] == "drifted"

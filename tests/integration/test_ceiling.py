@@ -17,9 +17,9 @@ def test_host_without_memory_controller_is_refused_unchanged(lab):
     played = lab.roles(*ROLES, agent_ceiling_enabled=True).failed()
     assert (
         "agent_ceiling_enabled needs the cgroup controllers memory and pids, but /sys/fs/cgroup/cgroup.controllers has no memory"
-        in played.told
+        in played.messages
     )
-    assert "or set agent_ceiling_enabled: false" in played.told
+    assert "or set agent_ceiling_enabled: false" in played.messages
     assert lab.snapshot("host1") == before
 
 

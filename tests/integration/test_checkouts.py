@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Links in checkouts: no content of an agent's folder stops the policy."""
+"""Links in checkouts: no content of an agent's folder blocks the policy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_obstacle_in_a_checkout_is_a_warning_and_the_policy_is_applied(lab, tmp_
     policy = {"agent_policy_memory_per_agent": "3G", "agent_wrappers_checkouts": list(folders.values())}
     played = apply(lab, **policy).succeeded()
     links = [f"{folder}/scripts/cargo_agent.sh" for folder in folders.values()]
-    assert all(link in played.told for link in links)
+    assert all(link in played.messages for link in links)
     assert f"MEMORY_PER_AGENT={3 << 30}" in lab.run("host1", f"cat {NUMBERS}")
     assert lab.run("host1", "ls /srv/other") == ""
     report = tmp_path / "audit.json"

@@ -52,12 +52,12 @@ def test_each_command_of_the_guide_works_as_described(lab, policy):
     commands = blocks(lab.run("host1", f"cat {GUIDE}"))
     assert len(commands) > 20
     lab.run("host1", "sudo -u agent1 mkdir -p ~agent1/nova/target")
-    seen = []
+    results = []
     for command, _ in commands:
-        said = lab.run("host1", f"su - agent1 -c {shlex.quote(f'cd nova && {command}')} 2>&1; echo status $?")
-        print(said)
-        seen.append((command, int(said.split()[-1])))
-    assert seen == commands
+        output = lab.run("host1", f"su - agent1 -c {shlex.quote(f'cd nova && {command}')} 2>&1; echo status $?")
+        print(output)
+        results.append((command, int(output.split()[-1])))
+    assert results == commands
 
 
 def test_numbers_of_the_guide_follow_the_host_and_the_variables(lab, policy):
@@ -78,14 +78,16 @@ def test_numbers_of_the_guide_follow_the_host_and_the_variables(lab, policy):
     assert "`cargo` without the wrapper is refused" in text and "run_limited.sh --as 6G" in text
 
 
-def notice(lab, account: str, shell: str = "") -> str:
+def login_output(lab, account: str, shell: str = "") -> str:
     """The output of a login on a terminal, or of a login for a command."""
     login = f"script -qec 'su - {account}' /dev/null <<<exit" if not shell else f"su - {account} -c {shell!r}"
     return lab.run("host1", login)
 
 
 def test_only_agents_on_a_terminal_see_the_login_message(lab, policy):
-    lines = [line for line in notice(lab, "agent1").splitlines() if "nova-agent/" in line or "agent-status" in line]
+    lines = [
+        line for line in login_output(lab, "agent1").splitlines() if "nova-agent/" in line or "agent-status" in line
+    ]
     assert len(lines) == 3 and any(GUIDE in line for line in lines)
-    assert GUIDE not in notice(lab, "root") and GUIDE not in notice(lab, "ubuntu")
-    assert notice(lab, "agent1", shell="echo only this").strip() == "only this"
+    assert GUIDE not in login_output(lab, "root") and GUIDE not in login_output(lab, "ubuntu")
+    assert login_output(lab, "agent1", shell="echo only this").strip() == "only this"

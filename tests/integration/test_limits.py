@@ -25,7 +25,7 @@ VARIABLES = {
     "agent_limits_extra": {"stack": "4096:16384", "memlock": "64"},
     "agent_limits_services": ["agent-runner"],
 }
-WANTED = {
+EXPECTED = {
     "address space": (48 << 30, 48 << 30),
     "core file size": (0, 0),
     "open files": (1000, 4000),
@@ -62,7 +62,7 @@ def by_ssh(lab: Lab, user: str, *arguments: str, typed: str = "") -> str:
 
 
 def later(lab: Lab, start: str) -> str:
-    """The report of a job that ``start`` starts and that runs later. Its output goes to {out}."""
+    """The output of a job that ``start`` creates and that runs later. It writes to {out}."""
     out = "/tmp/limits-of-a-job"
     return as_root(
         lab, f"rm -f {out} {out}.new\n" + start.format(out=out) + f"\ntimeout 30 sh -c 'until [ -s {out} ]; do sleep 0.1; done'\ncat {out}"
@@ -72,7 +72,7 @@ def later(lab: Lab, start: str) -> str:
 # A rename publishes the complete report.
 JOB = f"{REPORT} >{{out}}.new \\&\\& mv {{out}}.new {{out}}".replace("\\&", "&")
 
-WAYS_IN: dict[str, Callable[[Lab], str]] = {
+LOGINS: dict[str, Callable[[Lab], str]] = {
     "ssh with a terminal": lambda lab: by_ssh(lab, "agent1", "-tt", typed=f"{REPORT}\nexit\n"),
     "ssh with a command": lambda lab: by_ssh(lab, "agent1", REPORT),
     "su": lambda lab: as_root(lab, f"su agent1 -c '{REPORT}'"),
@@ -80,7 +80,7 @@ WAYS_IN: dict[str, Callable[[Lab], str]] = {
     "sudo -u": lambda lab: as_root(lab, f"sudo -u agent1 {REPORT}"),
     "sudo -iu": lambda lab: as_root(lab, f"sudo -iu agent1 {REPORT}"),
     "runuser": lambda lab: as_root(lab, f"runuser -u agent1 -- {REPORT}"),
-    # Without its mark that it has run since the boot, cron runs @reboot jobs when it starts.
+    # cron runs @reboot jobs when it starts, if the mark that it has run since the boot is missing.
     "cron": lambda lab: later(
         lab, f"echo '@reboot {JOB}' | crontab -u agent1 -\nrm -f /run/crond.reboot\nsystemctl restart cron"
     ),
@@ -116,18 +116,18 @@ def limited(lab):
     )
 
 
-@pytest.mark.parametrize("way", WAYS_IN)
-def test_agent_has_the_limits_after_every_kind_of_login(lab, way):
-    seen = limits(WAYS_IN[way](lab))
-    assert {name: seen[name] for name in WANTED} == WANTED
+@pytest.mark.parametrize("login", LOGINS)
+def test_agent_has_the_limits_after_every_kind_of_login(lab, login):
+    found = limits(LOGINS[login](lab))
+    assert {name: found[name] for name in EXPECTED} == EXPECTED
 
 
 @pytest.mark.parametrize("user", ["root", "ubuntu"])
 def test_root_and_the_login_user_are_not_limited(lab, user):
     report = as_root(lab, REPORT) if user == "root" else by_ssh(lab, "ubuntu", REPORT)
-    seen = limits(report)
-    assert seen["address space"] == (None, None)
-    assert seen["open files"][1] != 4000
+    found = limits(report)
+    assert found["address space"] == (None, None)
+    assert found["open files"][1] != 4000
 
 
 def test_service_keeps_its_limits_unless_a_restart_is_configured(lab):
@@ -166,45 +166,45 @@ def test_unlisted_service_loses_its_drop_in(lab):
 
 def summary(lab, **variables):
     """The messages of site in check mode, with the tag of the limits."""
-    return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().told
+    return lab.site("--check", "--tags", "agent_limits", **{**VARIABLES, **variables}).succeeded().messages
 
 
-def test_earlier_sessions_are_reported_with_their_owners(lab):
+def test_sessions_with_earlier_limits_are_reported_with_their_owners(lab):
     with subprocess.Popen(
         [*ssh_of(lab, "agent1"), "echo ready; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as open_session:
         assert open_session.stdout.readline() == b"ready\n"
         note = "limits: agent1 ("
-        told = {size: summary(lab, agent_limits_login_address_space=size) for size in ("48G", "32G")}
+        messages = {size: summary(lab, agent_limits_login_address_space=size) for size in ("48G", "32G")}
         open_session.stdin.close()
-    assert note not in told["48G"]
-    assert note in told["32G"]
+    assert note not in messages["48G"]
+    assert note in messages["32G"]
 
 
 def test_logins_without_limits_are_named(lab):
     notes = ("UsePAM yes", "/etc/pam.d/cron, /etc/pam.d/su")
-    told = summary(lab)
-    assert not any(note in told for note in notes)
+    messages = summary(lab)
+    assert not any(note in messages for note in notes)
     as_root(
         lab,
         "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config\n"
         "sed -i 's/^\\(session.*pam_limits\\)/#\\1/' /etc/pam.d/cron /etc/pam.d/su",
     )
     try:
-        told = summary(lab)
+        messages = summary(lab)
     finally:
         as_root(
             lab,
             "sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config\n"
             "sed -i 's/^#\\(session.*pam_limits\\)/\\1/' /etc/pam.d/cron /etc/pam.d/su",
         )
-    assert all(note in told for note in notes)
+    assert all(note in messages for note in notes)
 
 
 def test_limits_that_block_a_shell_are_refused_and_nothing_is_written(lab):
     before = as_root(lab, f"cat {FILE} {DROP_IN}")
     played = lab.roles("agent_limits", **{**VARIABLES, "agent_limits_extra": {"data": "64"}}).failed()
-    assert "no agent could log in" in played.told
+    assert "no agent could log in" in played.messages
     assert as_root(lab, f"cat {FILE} {DROP_IN}") == before
 
 

@@ -52,11 +52,11 @@ def copy(tmp_path):
     """A folder of collections with a copy of this one."""
     folder = tmp_path / "collections/ansible_collections/nova/agent_host"
     for path in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
-        (shutil.copytree if (CHECKOUT / path).is_dir() else shutil.copy)(CHECKOUT / path, _made(folder / path))
+        (shutil.copytree if (CHECKOUT / path).is_dir() else shutil.copy)(CHECKOUT / path, _with_parent(folder / path))
     return folder
 
 
-def _made(path):
+def _with_parent(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -93,13 +93,13 @@ def test_new_role_is_applied_audited_shown_and_retired(lab, toolchain, copy, mon
     assert lab.run("host1", f"cat {FILE}") == f"size={1 << 30}\n"
     assert lab.play("nova.agent_host.audit").status == 0
     wrong = lab.site(agent_example_size="much").failed()
-    assert "agent_example_size is 'much'" in wrong.told
+    assert "agent_example_size is 'much'" in wrong.messages
 
     lab.run("host1", f"chmod 0600 {FILE}")
     drifted = lab.play("nova.agent_host.audit")
-    assert (drifted.status, drifted.changed) == (2, {}) and FILE in drifted.told
-    shown = json.loads(lab.run("host1", "agent-status --json"))["drift"]["changed"]
-    assert [(change["path"], change["role"]) for change in shown] == [(FILE, "agent_example")]
+    assert (drifted.status, drifted.changed) == (2, {}) and FILE in drifted.messages
+    changed = json.loads(lab.run("host1", "agent-status --json"))["drift"]["changed"]
+    assert [(change["path"], change["role"]) for change in changed] == [(FILE, "agent_example")]
     assert lab.site(agent_example_size="2G").succeeded().paths() == {FILE}
     assert lab.roles("agent_example", agent_example_size="2G").succeeded().changed == {}
 
@@ -107,7 +107,7 @@ def test_new_role_is_applied_audited_shown_and_retired(lab, toolchain, copy, mon
     lab.run("host1", f"! ls {FILE}")
 
 
-def test_a_feature_without_its_role_is_an_error_that_names_the_file(lab, copy, monkeypatch):
+def test_feature_without_its_role_is_an_error_with_the_missing_file(lab, copy, monkeypatch):
     add_feature(copy)
     monkeypatch.setattr(lab, "collections", copy.parents[2])
     command, environment = lab.command("nova.agent_host.site")

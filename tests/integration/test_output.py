@@ -36,14 +36,14 @@ def test_task_results_are_small(lab, tmp_path):
     results = [one for played in plays for one in played.results if one["action"] not in TABLES]
     assert len(results) > 30
     for one in results:
-        one["result"].pop("invocation", None)  # the options: shown by -vvv alone
+        one["result"].pop("invocation", None)  # the options, which only -vvv shows
     large = [one for one in results if len(json.dumps(one["result"])) > LARGEST]
     assert [(one["task"], {key: len(str(value)) for key, value in one["result"].items()}) for one in large] == []
 
 
 # After the test that retires the host.
 def test_tag_applies_only_its_role(lab):
-    assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # of a new host
+    assert len(lab.site("--check", "--diff").succeeded().text.splitlines()) < 1000  # on a new host
     lab.site("--tags", "agent_limits").succeeded()
     assert set(lab.manifest("host1")["roles"]) == {"agent_limits", "agent_policy"}  # with the accounts that it needs
 
@@ -85,17 +85,17 @@ def test_output_of_the_json_callback_parses(lab, provisioned, callback, tmp_path
     results = [(host, result) for host, result in callback_results(done.stdout) if result]
     assert {host for host, _ in results} == {"host1"}
     assert [result for _, result in results if len(json.dumps(result)) > LARGEST] == []
-    told = [line for _, result in results for line in result.get("msg", []) if isinstance(result.get("msg"), list)]
+    lines = [line for _, result in results for line in result.get("msg", []) if isinstance(result.get("msg"), list)]
     for start in ("reached: 1 of 1 hosts", "audit: 1 host", "report: 1 host"):
-        assert any(line.startswith(start) for line in told)
+        assert any(line.startswith(start) for line in lines)
 
 
 def test_output_of_plan_parses(lab, monkeypatch):
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "only_json")
     command, environment = lab.command("nova.agent_host.plan", memory="1536G", cpus=192)
     done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment)
-    told = [line for one in map(json.loads, done.stdout.splitlines()) for line in one["result"].get("msg", [])]
-    assert any("Recommended" in line and "300" in line for line in told)
+    lines = [line for one in map(json.loads, done.stdout.splitlines()) for line in one["result"].get("msg", [])]
+    assert any("Recommended" in line and "300" in line for line in lines)
 
 
 LIMITS = ("agent_policy", "agent_limits")  # the roles of --tags agent_limits: every role needs the accounts
@@ -134,7 +134,7 @@ def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
     secret = f"http://me:s3cret@{lab.controller}"  # no process listens there
     lab.run("host1", "rm -rf /opt/nova-agent/.toolchain")
     failed = lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "RUSTUP_MAX_RETRIES": "0"}).failed()
-    assert "through the proxy in http_proxy" in failed.told and "agent_toolchain_update_root" in failed.told
+    assert "through the proxy in http_proxy" in failed.messages and "agent_toolchain_update_root" in failed.messages
     lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "no_proxy": lab.controller}).succeeded()
     assert "s3cret" not in failed.text + json.dumps(failed.results)
     lab.run(
@@ -145,21 +145,23 @@ def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
 def test_apt_uses_the_proxy_of_the_environment(lab, name):
-    own = "/etc/apt/apt.conf.d/99test-hosts"
-    _, proxy, *_ = lab.run("host1", f"cat {own}; mv {own} /run/own-proxy; rm -rf /var/lib/apt/lists").split('"')
+    own_file = "/etc/apt/apt.conf.d/99test-hosts"
+    _, proxy, *_ = lab.run("host1", f"cat {own_file}; mv {own_file} /run/own-proxy; rm -rf /var/lib/apt/lists").split(
+        '"'
+    )
     try:
-        environment = {name: proxy, "no_proxy": lab.controller}  # where the mirror of toolchains is
+        environment = {name: proxy, "no_proxy": lab.controller}  # the mirror of toolchains
         lab.roles(
             "agent_toolchain", agent_toolchain_packages=["hello"], agent_toolchain_environment=environment
         ).succeeded()
         lab.run("host1", "hello; ! ls /run/nova-agent-apt.conf")
     finally:
-        lab.run("host1", f"mv /run/own-proxy {own}; apt-get -qqy purge hello")
+        lab.run("host1", f"mv /run/own-proxy {own_file}; apt-get -qqy purge hello")
 
 
 def test_packages_that_apt_cannot_install_are_named_with_the_variable(lab):
     wrong = {"agent_toolchain_packages": ["no-such-package"]}
-    assert lab.roles("agent_toolchain", **wrong).failed().told.splitlines()[-1] == (
+    assert lab.roles("agent_toolchain", **wrong).failed().messages.splitlines()[-1] == (
         "no-such-package (agent_toolchain_packages) can't be installed from the host's apt sources; a proxy can be set in"
         " agent_toolchain_environment: No package matching 'no-such-package' is available"
     )
@@ -176,7 +178,7 @@ def test_retire_of_all_hosts_needs_a_variable_or_a_limit(lab):
     lab.site().succeeded()
     refused = lab.play("nova.agent_host.retire").failed()
     assert refused.changed == {}
-    assert refused.told == (
+    assert refused.messages == (
         "this would retire all hosts of the inventory (1): name some with --limit, or set -e agent_retire_all_hosts=true"
     )
     shown = lab.play("nova.agent_host.retire", "--check", "--diff").succeeded()

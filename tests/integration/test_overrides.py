@@ -33,13 +33,13 @@ def audit(lab, tmp_path):
     def look():
         played = lab.play("nova.agent_host.audit", agent_audit_json=str(tmp_path / "audit.json"))
         (record,) = json.loads((tmp_path / "audit.json").read_text())["hosts"]
-        wrong = [item for item in record["items"] if item["status"] in ("drifted", "unknown")]
-        return played.status, {f"{item['kind']} {item['item']}": (item["status"], item["why"]) for item in wrong}
+        findings = [item for item in record["items"] if item["status"] in ("drifted", "unknown")]
+        return played.status, {f"{item['kind']} {item['item']}": (item["status"], item["why"]) for item in findings}
 
     return look
 
 
-def test_overridden_limits_and_times_are_drift_with_the_overriding_file(lab, audit):
+def test_overridden_limits_and_times_are_drift_and_the_file_is_named(lab, audit):
     assert audit() == (0, {})
     lab.run(
         "host1",
@@ -48,8 +48,8 @@ def test_overridden_limits_and_times_are_drift_with_the_overriding_file(lab, aud
         "systemctl daemon-reload",
     )
     try:
-        stays = f"{TIMER.rpartition('/')[2]} is changed by {TIMER}.d/override.conf: remove that with"
-        assert stays in lab.site().succeeded().told
+        message = f"{TIMER.rpartition('/')[2]} is changed by {TIMER}.d/override.conf: remove that with"
+        assert message in lab.site().succeeded().messages
         assert audit() == (
             2,
             {

@@ -48,9 +48,11 @@ def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
     assert drift.startswith("ok")
     assert re.match(r"\d+ ?% ", disk) or "GiB" in disk
     assert memory.endswith(" GiB") and toolchain == lab.variables["agent_policy_rust_channel"]
-    told = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().told)
-    assert agents.startswith(f"{told[1]} of 4 GiB") and [most, slots.split()[0]] == [told[2], told[3]]
-    assert f"report: 1 host, {count_items(lab, tmp_path)} items: all compliant; {tmp_path}/page.html\n" in played.told
+    numbers = re.search(r"host1: (\d+) agents \((\d+) at most\) of 4 GiB; (\d+) cargo", lab.site().succeeded().messages)
+    assert agents.startswith(f"{numbers[1]} of 4 GiB") and [most, slots.split()[0]] == [numbers[2], numbers[3]]
+    assert (
+        f"report: 1 host, {count_items(lab, tmp_path)} items: all compliant; {tmp_path}/page.html\n" in played.messages
+    )
 
     lab.run("host1", f"chmod 0600 {GUIDE}")
     dead = {
@@ -65,7 +67,7 @@ def test_compliant_drifted_and_dead_hosts_are_rows(lab, report, tmp_path):
         rf"1 of \d+ drifted details of host1 file {GUIDE} mode 0600, not 0644( kernel settings note: .*)?",
         rows["host1"][0],
     )
-    assert "1 drifted, 1 not reached; " in played.told
+    assert "1 drifted, 1 not reached; " in played.messages
 
 
 def count_items(lab, folder) -> int:
@@ -81,8 +83,8 @@ def test_drift_is_not_a_failure_of_the_report(lab, report):
 
 def test_slots_and_jobs_of_the_policy_are_shown(lab, report):
     policy = {"agent_wrappers_slots": "1", "agent_wrappers_jobs": "1"}  # text, as with -e slots=1
-    told = lab.site(**policy).succeeded().told
-    assert "; 1 cargo command at once, 1 job each" in told
+    messages = lab.site(**policy).succeeded().messages
+    assert "; 1 cargo command at once, 1 job each" in messages
     played, rows = report(**policy)
     assert played.status == 0
     assert rows["host1"][5].startswith("1 of 1 job")
@@ -111,17 +113,17 @@ def test_unwritable_page_names_its_variable_and_keeps_the_status_of_a_dead_host(
     message = UNWRITABLE.format("agent_report_path", "/nowhere/page.html")
     for arguments, status in (([], 2), (dead, 4)):
         played = lab.play("nova.agent_host.report", *arguments, agent_report_path="/nowhere/page.html")
-        assert played.status == status and message in played.told
-        assert "; not written\n" in played.told
+        assert played.status == status and message in played.messages
+        assert "; not written\n" in played.messages
 
 
 def test_unwritable_audit_file_affects_neither_the_other_file_nor_the_status(lab, dead, tmp_path):
     paths = {"agent_audit_json": "/nowhere/audit.json", "agent_audit_junit": str(tmp_path / "audit.xml")}
     message = UNWRITABLE.format("agent_audit_json", "/nowhere/audit.json")
     played = lab.play("nova.agent_host.audit", **paths)
-    assert played.status == 2 and message in played.told
+    assert played.status == 2 and message in played.messages
     assert ">" in (tmp_path / "audit.xml").read_text()
     (tmp_path / "audit.xml").unlink()
     played = lab.play("nova.agent_host.audit", *dead, **paths)
-    assert played.status == 4 and message in played.told
+    assert played.status == 4 and message in played.messages
     assert 'name="away"' in (tmp_path / "audit.xml").read_text()

@@ -53,19 +53,19 @@ def test_killed_apply_is_removed_by_retire(lab, clean):
     assert differences(lab, clean) == []
 
 
-def test_leftovers_a_running_service_and_an_edited_timer(lab, clean):
-    """Leftovers of a killed switch of toolchains, a sweep that never ends, and a timer that somebody edited."""
+def test_leftovers_a_running_service_and_an_edited_timer_do_not_stop_retire(lab, clean):
+    """Leftovers of a killed change of the toolchain, a sweep that never ends, and an edited timer."""
     lab.site().succeeded()
     lab.run(
         "host1",
         "cd /opt/nova-agent/.toolchain; for each in */; do ln -s gone ${each%/}.link; done; ls *.link;"
-        # The drop-in is gone again before retire comes.
+        # The drop-in is removed before retire.
         f"mkdir {SWEEP}.service.d; printf '[Service]\\nExecStart=\\nExecStart=sleep infinity\\n' >{SWEEP}.service.d/x.conf;"
         f" systemctl daemon-reload; systemctl start --no-block nova-agent-sweep; rm -r {SWEEP}.service.d;"
         " timeout 300 sh -c 'until systemctl is-active nova-agent-sweep | grep -q activating; do sleep 0.1; done'",
     )
     lab.run("host1", f"echo '# mine' >> {TIMER}; systemctl daemon-reload")
-    assert f"{TIMER} is no longer wanted, but was edited" in lab.retire().succeeded().told
+    assert f"{TIMER} is no longer wanted, but was edited" in lab.retire().succeeded().messages
     assert lab.run("host1", "systemctl is-active nova-agent-free-space.timer || true").strip() == "inactive"
     assert "# mine" in lab.run("host1", f"cat {TIMER}")
     lab.run("host1", f"rm {TIMER}; systemctl daemon-reload")
@@ -74,7 +74,7 @@ def test_leftovers_a_running_service_and_an_edited_timer(lab, clean):
 
 
 def test_files_are_readable_for_agents_under_a_narrow_umask(lab, clean):
-    """As on images with CIS hardening."""
+    """Images with CIS hardening set this umask."""
     lab.run("host1", "printf 'Defaults umask=0077\\nDefaults umask_override\\n' >/etc/sudoers.d/umask")
     try:
         lab.site().succeeded()
@@ -89,7 +89,7 @@ def test_files_are_readable_for_agents_under_a_narrow_umask(lab, clean):
 
 
 def test_missing_scheduler_is_not_restarted(lab, clean):
-    """As atd on a host without the package at."""
+    """For example atd on a host without the package at."""
     task = {"nova.agent_host.host_state": {"roles": [], "restarts": ["no-such-scheduler.service", "cron.service"]}}
     play = {"hosts": "all", "become": True, "gather_facts": False, "tasks": [task]}
     (result,) = lab.play([play]).succeeded().of("host_state")

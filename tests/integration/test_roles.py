@@ -61,7 +61,7 @@ def test_role_has_its_tag_in_each_way_of_including_it(lab, how):
 
 
 def test_all_roles_in_one_play_and_each_alone_give_the_same_result_as_site(lab):
-    """A feature's desired state does not know which other roles are in the play."""
+    """The desired state of a role does not depend on the other roles in the play."""
     lab.play([play(ROLES, "include_role in a loop")]).succeeded()
     assert lab.site().succeeded().changed == {}
     others = [play(ROLES, "roles"), *(play([role], "roles") for role in ROLES)]
@@ -76,8 +76,7 @@ def test_play_with_one_role_keeps_files_of_other_roles(lab):
     assert played.paths() == {PATHS["agent_limits"]}
 
 
-def test_killed_play_of_roles_is_finished_by_the_next(lab):
-    """The files are right, but systemd has not read them, and the service runs with other limits."""
+def test_service_with_edited_limits_is_restarted_with_the_limits_of_the_policy(lab):
     wanted = {"agent_limits_services": ["cron"], "agent_limits_restart_services": True}
     lab.site(**wanted).succeeded()
     lab.run(

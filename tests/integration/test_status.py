@@ -11,8 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 ROLES = ("agent_wrappers", "agent_status")
 AGENTS = {"agent_policy_users": ["agent1", "agent2"], "agent_policy_create_users": True, "agent_wrappers_slots": 1}
-# A STAND-IN for cargo, which runs until the file is removed.
-# A STAND-IN: it compiles one crate, which ends when the test removes the file.
+# A STAND-IN for cargo. It compiles one crate until the test removes the file.
 CARGO = (
     r"""#!/bin/bash\n"$RUSTC_WRAPPER" bash -c "while [ -e /run/hold-builds ]; do sleep 0.05; done" --crate-name x\n"""
 )
@@ -23,7 +22,7 @@ BUILD = (
 
 @pytest.fixture(scope="module", autouse=True)
 def clean(lab):
-    """The host as it was."""
+    """The host before the roles."""
     before = lab.snapshot("host1")
     play(lab).succeeded()
     return before
@@ -47,15 +46,15 @@ def test_agent_status_uses_the_policy_of_the_play(lab):
 
 
 def test_idle_host_has_no_advice_for_root_and_for_other_users(lab):
-    seen = {user: facts(lab, user) for user in ("root", "agent1", "ubuntu")}
-    assert all(one["drift"]["changed"] == [] for one in seen.values())
-    assert seen["root"]["drift"]["unreadable"] == [] and seen["agent1"]["drift"]["unreadable"] == []
+    found = {user: facts(lab, user) for user in ("root", "agent1", "ubuntu")}
+    assert all(one["drift"]["changed"] == [] for one in found.values())
+    assert found["root"]["drift"]["unreadable"] == [] and found["agent1"]["drift"]["unreadable"] == []
     for user in ("root", "agent1"):
-        assert (seen[user]["slots"]["total"], seen[user]["pool"]["problem"]) == (1, None)
-    assert all(one["budget"] and one["disk"] is None and one["toolchain"] is None for one in seen.values())
-    for user in seen:
-        said = lab.run("host1", f"su - {user} -c agent-status")
-        assert "Traceback" not in said and max(map(len, said.splitlines())) <= 80
+        assert (found[user]["slots"]["total"], found[user]["pool"]["problem"]) == (1, None)
+    assert all(one["budget"] and one["disk"] is None and one["toolchain"] is None for one in found.values())
+    for user in found:
+        output = lab.run("host1", f"su - {user} -c agent-status")
+        assert "Traceback" not in output and max(map(len, output.splitlines())) <= 80
 
 
 def test_holder_of_a_slot_and_waiting_command_are_named(lab):
@@ -64,8 +63,8 @@ def test_holder_of_a_slot_and_waiting_command_are_named(lab):
         for number, user in enumerate(("agent1", "agent2", "agent1"), 1):
             lab.run("host1", BUILD.format(user=user, package=f"crate{number}"))
             for _attempt in range(300):
-                seen = facts(lab)
-                if len(seen["pool"]["holders"]) + len(seen["slots"]["waiting"]) == number:
+                found = facts(lab)
+                if len(found["pool"]["holders"]) + len(found["slots"]["waiting"]) == number:
                     break
         logged_in = {agent["user"]: agent["processes"] for agent in facts(lab, "ubuntu")["agents"]["logged_in"]}
     finally:
@@ -73,8 +72,8 @@ def test_holder_of_a_slot_and_waiting_command_are_named(lab):
             "host1",
             "rm -f /run/hold-builds /usr/bin/cargo; until ! pgrep -u agent1,agent2 -f cargo_agent; do sleep 0.1; done",
         )
-    assert [caller["user"] for caller in seen["pool"]["holders"]] == ["agent1"]
-    assert [caller["user"] for caller in seen["slots"]["waiting"]] == ["agent2", "agent1"]
+    assert [caller["user"] for caller in found["pool"]["holders"]] == ["agent1"]
+    assert [caller["user"] for caller in found["slots"]["waiting"]] == ["agent2", "agent1"]
     assert sorted(logged_in) == ["agent1", "agent2"]
 
 
@@ -93,7 +92,7 @@ def test_changes_of_the_pool_by_an_agent_end_with_its_process(lab):
 
 
 # An agent that writes false records: with long waits, and for other accounts.
-LIES = """import socket
+FALSE_RECORDS = """import socket
 fields = {"COMMAND": "cargo build", "SLOT_MS": 0, "MEMORY_MS": 10**8, "RAN_MS": 1, "CAP_BYTES": 1, "ENDED": "exit 0"}
 lines = ["SYSLOG_IDENTIFIER=cargo_agent", "_UID=0", "MESSAGE=x", *(f"NOVA_CARGO_{name}={value}" for name, value in fields.items())]
 out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -109,7 +108,10 @@ def test_ledger_has_each_command_and_false_records_affect_only_their_account(lab
         lab.run("host1", f"su - agent2 -c '{build}'; su - agent1 -c '{build}'")
     finally:
         lab.run("host1", "rm /usr/bin/cargo")
-    lab.run("host1", f"cat >/run/lies.py <<'END'\n{LIES}END\nsu - agent1 -c 'python3 /run/lies.py'; rm /run/lies.py")
+    lab.run(
+        "host1",
+        f"cat >/run/false_records.py <<'END'\n{FALSE_RECORDS}END\nsu - agent1 -c 'python3 /run/false_records.py'; rm /run/false_records.py",
+    )
     lab.run("host1", "journalctl --sync")
     written = lab.run(
         "host1", "journalctl -o cat -t cargo_agent _UID=$(id -u agent2) --output-fields=NOVA_CARGO_COMMAND"
@@ -120,7 +122,7 @@ def test_ledger_has_each_command_and_false_records_affect_only_their_account(lab
     waits = facts(lab)["ledger"]["waits"]
     assert waits["accounts"] == 2 and 6 < waits["commands"] < 1000
     assert waits["memory"] == {"p50": 0, "p95": 10**8}  # half of the accounts
-    assert facts(lab, "agent2")["ledger"]["waits"]["accounts"] == 1  # which can read only its own records
+    assert facts(lab, "agent2")["ledger"]["waits"]["accounts"] == 1  # an agent can read only its own records
     families = text_string_to_metric_families(lab.run("host1", "agent-status --metrics"))
     (waited,) = (family for family in families if family.name == "nova_agent_command_wait_seconds")
     assert {sample.labels["for"] for sample in waited.samples} == {"slot", "memory"}
@@ -133,29 +135,17 @@ def test_changed_paths_are_named_with_advice(lab):
         "/opt/nova-agent/bin/run_limited.sh": "other content",
         "/opt/nova-agent/GUIDE.md": "mode 0600, not 0644",
     }
-    said = lab.run("host1", "su - agent1 -c agent-status")
-    assert "1 path of " in said and "to do     files differ from the last apply" in said
+    output = lab.run("host1", "su - agent1 -c agent-status")
+    assert "1 path of " in output and "to do     files differ from the last apply" in output
     play(lab).succeeded()
     assert facts(lab)["drift"]["changed"] == []
-
-
-def test_measurements_of_the_last_sweep_are_shown_with_their_age(lab):
-    folder = '{"path": "/home/agent1/nova/target", "bytes": 42949672960, "owner": "agent1"}'
-    report = f'{{"measured_at": \'$(date +%s -d "-3 hours")\', "folders": [{folder}]}}'
-    lab.run("host1", f"echo '{report}' >/var/lib/nova-agent/targets.json")
-    try:
-        said = lab.run("host1", "agent-status")
-    finally:
-        lab.run("host1", "rm /var/lib/nova-agent/targets.json")
-    assert "disk      40 GiB in 1 target folder, 3 h ago" in said
-    assert "40 GiB /home/agent1/nova/target (agent1)" in said
 
 
 def test_values_unknown_to_the_kernel_are_noted(lab):
     if "memory" in lab.run("host1", "cat /sys/fs/cgroup/cgroup.controllers"):
         pytest.skip("this machine gives its containers the memory controller")
-    said = " ".join(lab.run("host1", "agent-status").split())
-    assert "no cgroup v2 with the memory controller" in said
+    output = " ".join(lab.run("host1", "agent-status").split())
+    assert "no cgroup v2 with the memory controller" in output
 
 
 def test_hidden_processes_are_noted(lab):
@@ -163,10 +153,10 @@ def test_hidden_processes_are_noted(lab):
         hidden = lab.run("host1", "mount -o remount,hidepid=2 /proc && echo hidden || true")
         if "hidden" not in hidden:
             pytest.skip("this machine's containers can't remount /proc")
-        seen = facts(lab, "agent1")
+        found = facts(lab, "agent1")
     finally:
         lab.run("host1", "mount -o remount,hidepid=0 /proc || true")
-    assert any(note.startswith("/proc hides") for note in seen["notes"])
+    assert any(note.startswith("/proc hides") for note in found["notes"])
 
 
 def test_timer_writes_metrics_for_prometheus(lab):

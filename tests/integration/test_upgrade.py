@@ -58,10 +58,10 @@ def test_one_apply_upgrades_an_older_host_completely(lab, toolchain, first):
     known = {path for role in manifest["roles"].values() for path in role["paths"]}
     dropped = {path for role in older["roles"].values() for path in role["paths"]} - known
     assert lab.run("host1", f"ls -d {' '.join(dropped)} 2>/dev/null || true") == ""
-    own = {"/var/lib/nova-agent/manifest.json", "/run/nova-agent/pool"}  # the unit writes the second
-    assert [path for path in found(lab) if path not in known | own and "/toolchain" not in path] == []
+    expected = {"/var/lib/nova-agent/manifest.json", "/run/nova-agent/pool"}  # the unit writes the second
+    assert [path for path in found(lab) if path not in known | expected and "/toolchain" not in path] == []
 
     lab.retire().succeeded()
     lab.remove_accounts("host1", "agent1")
-    left = set(lab.snapshot("host1").splitlines()) | set(lab.units("host1"))
-    assert sorted(left ^ set(clean)) == []
+    remaining = set(lab.snapshot("host1").splitlines()) | set(lab.units("host1"))
+    assert sorted(remaining ^ set(clean)) == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Role agent_warm on a host with the real cargo: its service builds, an agent takes the seed, and retire leaves nothing.
+"""Role agent_warm on a host with the real cargo: its service builds, agents copy the seed, and retire removes all files.
 
 The crates come from a STAND-IN for the public registry on the host's loopback. It is stopped before agents build."""
 
@@ -27,7 +27,7 @@ VARIABLES = {
     "agent_policy_create_users": True,
     "agent_warm_projects": [{"name": "nova", "source": "/srv/nova", "packages": ["nova-core"]}],
     "agent_warm_schedule": "yearly",
-    "agent_warm_jitter": "5h",  # so that no timer acts before the test
+    "agent_warm_jitter": "5h",  # no timer acts during the tests
 }
 CRATES = "http://127.0.0.1:8123"
 FILES = {f"registry/{path}": data for path, data in crates_io(CRATES).items()}
@@ -78,9 +78,9 @@ def test_service_builds_as_a_separate_account_and_agents_copy_the_seed(lab):
     assert lab.run("host1", f"systemctl show -P Slice {SERVICE}").strip() == "user.slice"
     assert lab.run("host1", "find /var/lib/private/nova-agent-warm/nova -mindepth 1") == ""
     for user in ("agent1", "agent2"):
-        said = cargo(lab, user, "test --no-run -p nova-core")
-        assert f"3 of 3 dependencies from seed {seed}" in said
-        assert [line.split()[1] for line in said.splitlines() if "Compiling" in line] == ["nova-core"]
+        output = cargo(lab, user, "test --no-run -p nova-core")
+        assert f"3 of 3 dependencies from seed {seed}" in output
+        assert [line.split()[1] for line in output.splitlines() if "Compiling" in line] == ["nova-core"]
         assert "seed" not in cargo(lab, user, "test -p nova-core")
         assert lab.run("host1", f"ls -A ~{user}/.cargo 2>/dev/null || true") == ""
     assert play(lab).succeeded().changed == {}
@@ -89,7 +89,7 @@ def test_service_builds_as_a_separate_account_and_agents_copy_the_seed(lab):
 
 
 def audited(lab, folder, kind):
-    """The items of a kind, as an audit has them."""
+    """The items of a kind in an audit."""
     lab.play("nova.agent_host.audit", **VARIABLES, agent_audit_json=str(folder / "audit.json"))
     (host,) = json.loads((folder / "audit.json").read_text())["hosts"]
     return [item for item in host["items"] if item["kind"] == kind]
@@ -110,8 +110,8 @@ def test_audit_finds_a_damaged_seed_and_the_service_repairs_it(lab, tmp_path):
 def test_source_writable_for_an_agent_is_refused_with_the_reason_in_the_journal(lab):
     lab.run("host1", "chown agent1 /srv/nova/Cargo.lock")
     lab.run("host1", f"! systemctl start {SERVICE}")
-    said = lab.run("host1", f"journalctl --sync; journalctl -q -o cat -u {SERVICE} -t agent-warm")
-    assert "/srv/nova/Cargo.lock is writable" in said
+    output = lab.run("host1", f"journalctl --sync; journalctl -q -o cat -u {SERVICE} -t agent-warm")
+    assert "/srv/nova/Cargo.lock is writable" in output
     lab.run("host1", f"chown root /srv/nova/Cargo.lock; systemctl reset-failed {SERVICE}")
 
 
@@ -123,8 +123,8 @@ def test_agent_status_shows_seeds(lab):
 
 
 def test_removed_projects_leave_no_files_of_the_role(lab):
-    told = play(lab, "--check", agent_warm_projects=[]).succeeded()
-    assert told.changed and seeds(lab)
+    checked = play(lab, "--check", agent_warm_projects=[]).succeeded()
+    assert checked.changed and seeds(lab)
     lab.roles("agent_warm", **{**VARIABLES, "agent_warm_projects": []}).succeeded()
     assert (
         lab.run("host1", "ls /opt/nova-agent | grep -x warm; ls /etc/systemd/system | grep nova-agent-warm; true") == ""
@@ -141,5 +141,5 @@ def test_retire_removes_all_files_of_the_role(lab, before):
     lab.run("host1", "rm -rf /srv/nova /srv/registry")
     lab.remove_accounts("host1", "agent1", "agent2")
     assert lab.units("host1") == []
-    left = set(lab.snapshot("host1").splitlines()) - set(before.splitlines())
-    assert [line for line in sorted(left) if "warm" in line or "/srv" in line] == []
+    remaining = set(lab.snapshot("host1").splitlines()) - set(before.splitlines())
+    assert [line for line in sorted(remaining) if "warm" in line or "/srv" in line] == []

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong variables end the play before any host is contacted, and unfit hosts end it before any change."""
+"""Wrong variables end the play before any host is contacted, and unsuitable hosts end it before any change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"
 
 def test_wrong_variables_stop_the_play_before_any_connection(lab):
     """No host has the address, so a play that connects would report it as unreachable."""
-    nobody = lab.controller.rsplit(".", 1)[0] + ".254"
+    unused_address = lab.controller.rsplit(".", 1)[0] + ".254"
     wrong = {
         "agent_policy_memory_per_agent": "lots",
         "agent_policy_group": "line\nbreak",
@@ -21,8 +21,8 @@ def test_wrong_variables_stop_the_play_before_any_connection(lab):
         "agent_policy_users": None,
         "agent_toolchain_dist_server": "https://me:s3cret@mirror.example",
     }
-    played = lab.site(ansible_host=nobody, **wrong).failed()
-    assert all(f"{name} " in played.told for name in wrong)
+    played = lab.site(ansible_host=unused_address, **wrong).failed()
+    assert all(f"{name} " in played.messages for name in wrong)
     assert {one["status"] for one in played.results} == {"ok", "failed"}
     assert "s3cret" not in played.text
     assert len(played.text.splitlines()) < 40
@@ -51,24 +51,24 @@ def clean(lab):
     ],
 )  # fmt: skip
 def test_unsuitable_host_is_not_changed(lab, clean, variables, message):
-    assert message in lab.site(**variables).failed().told
+    assert message in lab.site(**variables).failed().messages
     assert lab.snapshot("host1") == clean
 
 
 def test_missing_become_is_an_error(lab):
     message = "the play runs as uid 1000, but it needs root: set become: true, without become_user"
-    assert message in lab.roles("agent_limits", ansible_become=False).failed().told
+    assert message in lab.roles("agent_limits", ansible_become=False).failed().messages
 
 
 def test_limits_that_block_logins_are_not_written(lab):
     nr_open = int(lab.run("host1", "cat /proc/sys/fs/nr_open"))
     played = lab.site("--tags", "agent_limits", agent_limits_nofile=str(nr_open + 1)).failed()
-    assert f"agent_limits_nofile is {nr_open + 1}" in played.told and "auto" in played.told
+    assert f"agent_limits_nofile is {nr_open + 1}" in played.messages and "auto" in played.messages
     assert "No such file" in lab.run("host1", "cat /etc/security/limits.d/90-nova-agent.conf", check=False)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "mend", "message"),
+    ("damage", "repair", "message"),
     [
         (
             "sed -i.away -E 's/^ID=.*/ID=fedora/; s/^ID_LIKE=.*/ID_LIKE=rhel/' /etc/os-release",
@@ -88,9 +88,9 @@ def test_limits_that_block_logins_are_not_written(lab):
     ],
     ids=["another OS family", "no systemd", "no python3"],
 )
-def test_unsuitable_host_is_named_with_the_reason(lab, spoil, mend, message):
-    lab.run("host1", spoil)
+def test_unsuitable_host_is_named_with_the_reason(lab, damage, repair, message):
+    lab.run("host1", damage)
     try:
-        assert message in lab.site().failed().told
+        assert message in lab.site().failed().messages
     finally:
-        lab.run("host1", mend)
+        lab.run("host1", repair)

@@ -10,7 +10,7 @@ from ansible.plugins.loader import init_plugin_loader
 
 init_plugin_loader()
 
-# Background jobs of a shell and their children ignore these signals. Then the tests could not end programs with them.
-for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+# A shell starts background jobs with these signals ignored, and programs that the tests start would inherit that.
+for one in (signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(one) == signal.SIG_IGN:
         signal.signal(one, signal.SIG_DFL)

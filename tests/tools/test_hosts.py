@@ -20,14 +20,14 @@ import pytest
 HOSTS = str(Path(__file__).parents[2] / "tools/hosts/hosts.sh")
 REGISTRY = Path("/run/nova-agent-test-hosts")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nova-agent-host"
-# Every process that a command starts on this machine inherits it; the hosts' own are known by their control group.
+# Processes that these tests start inherit this variable. Processes in hosts are found by their control group.
 MARK = f"TEST_HOSTS_MARK={uuid.uuid4()}"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="compares what root alone can see, before and after")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="compares state that only root can see")
 
 
 def hosts(*arguments: str) -> str:
-    """Run hosts.sh, which must succeed, and return what it prints."""
+    """Run hosts.sh, which must succeed. Return its output."""
     done = subprocess.run([HOSTS, *arguments], capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -56,13 +56,13 @@ def processes() -> set[str]:
 
 
 def machine_state() -> dict[str, set[str]]:
-    """Everything that a run touches. Others may have runs on this machine meanwhile: theirs is left out."""
+    """Everything on the machine that a run changes, without the runs of others."""
     others = [json.loads(path.read_text()) for path in REGISTRY.glob("*/run.json")]
     others = [record for record in others if record["run"] not in our_runs()]
-    theirs = "|".join(rf"{record['run']}|nah{record['subnet']}|{record['subnet']}\.0/24" for record in others)
+    others_names = "|".join(rf"{record['run']}|nah{record['subnet']}|{record['subnet']}\.0/24" for record in others)
 
     def is_ours(line: str) -> bool:
-        return not theirs or not re.search(rf"\b({theirs})\b", line)
+        return not others_names or not re.search(rf"\b({others_names})\b", line)
 
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/nova-agent-test-hosts/*") if path.is_dir()]
     state = {
@@ -85,17 +85,17 @@ def our_runs() -> list[str]:
 
 @pytest.fixture
 def leaves_nothing() -> Iterator[None]:
-    """Compare the machine before and after; the base image is built first because it is meant to stay."""
+    """Compare the machine before and after. The base image is built before, because it stays."""
     hosts("base")
     before = machine_state()
     yield
-    # What a killed command was just running, apt-get say, ends by itself a moment later.
+    # A child of a killed command, such as apt-get, ends by itself a moment later.
     wait_for(lambda: not processes() - before["processes"])
     after = machine_state()
-    left = {kind: lines - before.get(kind, set()) for kind, lines in after.items()}
+    remaining = {kind: lines - before.get(kind, set()) for kind, lines in after.items()}
     for run in our_runs():
         hosts("down", run)
-    assert left == {kind: set() for kind in after}
+    assert remaining == {kind: set() for kind in after}
 
 
 def describe(run: str) -> dict[str, str]:
@@ -113,7 +113,7 @@ def test_two_runs_are_separate_and_leave_nothing() -> None:
     starting = [subprocess.Popen([HOSTS, "up", run, "web", "db"], stdout=subprocess.DEVNULL) for run in runs]
     assert [process.wait() for process in starting] == [0, 0]
     assert len({describe(run)["controller"] for run in runs}) == 2
-    # A host sees the others of its run, and those of no other.
+    # A host can reach the hosts of its run, and no others.
     assert ssh("hoststest-a", "web", "hostname; id -un; sudo id -un").split() == ["web", "ubuntu", "root"]
     reach = "timeout 2 bash -c '</dev/tcp/{}/22' 2>/dev/null && echo yes || echo no"
     for run, answer in (("hoststest-a", "yes"), ("hoststest-b", "no")):
@@ -142,7 +142,7 @@ def test_rebooted_host_has_its_old_disk() -> None:
 
 
 def wait_for(condition: Callable[[], bool], of: subprocess.Popen[Any] | None = None) -> None:
-    """Wait as long as it takes; fail if the process that is to bring it about has ended without."""
+    """Wait without a time limit. Fail if the process ``of`` ends before the condition is true."""
     while not condition():
         ended = of is not None and of.poll() is not None
         assert not ended or condition()
@@ -172,7 +172,7 @@ def test_folder_is_served_to_the_hosts_of_a_run(tmp_path: Path) -> None:
     url = hosts("serve", run, str(tmp_path)).strip()
     assert ssh(run, "host1", f"curl --silent {url}/answer") == "42"
     again = subprocess.run([HOSTS, "serve", run, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert again.stderr == f"test hosts: run {run} serves a folder already, and one is all that it can\n"
+    assert again.stderr == f"test hosts: run {run} already serves a folder, and can serve only one\n"
     hosts("down", run)
 
 
@@ -251,20 +251,20 @@ def test_run_survives_its_start_command_but_not_its_owner() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["up", "Big"], "name 'Big': small letters, digits and '-' are allowed, a letter first, 24 in all"),
+        (["up", "Big"], "name 'Big': allowed are at most 24 lower-case letters, digits and '-', with a letter first"),
         (["up", "hoststest", "a", "a"], "host names must differ: a a"),
         (["up", "hoststest", "--count", "201"], "201 hosts: 1 to 200 are possible"),
         (["up", "hoststest", "--owner", "4194305"], "there is no process 4194305 to own the run"),
     ],
 )
-def test_wrong_call_prints_the_allowed_ones(arguments: list[str], message: str) -> None:
+def test_wrong_arguments_are_named(arguments: list[str], message: str) -> None:
     done = subprocess.run([HOSTS, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, f"test hosts: {message}\n")
 
 
 def test_missing_root_is_reported() -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    # sudo is hidden: on some machines anyone may use it.
+    # sudo is replaced, because on some machines any account may use it.
     command = [
         *nobody,
         "env",
@@ -277,4 +277,4 @@ def test_missing_root_is_reported() -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "test hosts: root is needed, or sudo that asks for no password\n"
+    assert done.stderr == "test hosts: needs root, or sudo without a password\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""vm.sh without a machine: what it says where it can't install, and that it ends what a killed run left."""
+"""vm.sh without a virtual machine: the error if it can't install packages, and the cleanup after a killed run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_package_that_cannot_be_installed_is_named(bare: dict[str, str]) -> None
     assert "qemu-system-x86" in done.stderr and "apt-get" in done.stderr
 
 
-def left_behind(cache: str, name: str, owner: str) -> tuple[Path, subprocess.Popen[bytes]]:
+def leftover_machine(cache: str, name: str, owner: str) -> tuple[Path, subprocess.Popen[bytes]]:
     """The folder of a machine, and a STAND-IN for its emulator."""
     script = f"exec -a 'qemu-system-x86_64 -name {name} ' sleep 1000"
     emulator = subprocess.Popen(["bash", "-c", script])
@@ -49,12 +49,14 @@ def left_behind(cache: str, name: str, owner: str) -> tuple[Path, subprocess.Pop
 
 
 def test_machine_of_a_killed_run_is_ended_by_the_next_and_others_stay(bare: dict[str, str]) -> None:
-    lives = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    old, its = left_behind(bare["XDG_CACHE_HOME"], "old", f"{os.getpid()} 1")  # a process of this number, started later
-    other, runs = left_behind(bare["XDG_CACHE_HOME"], "other", f"{os.getpid()} {lives}")
+    start_time = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    old, old_emulator = leftover_machine(
+        bare["XDG_CACHE_HOME"], "old", f"{os.getpid()} 1"
+    )  # a process of this number, started later
+    other, other_emulator = leftover_machine(bare["XDG_CACHE_HOME"], "other", f"{os.getpid()} {start_time}")
     up(bare)
-    assert its.wait() == -15
+    assert old_emulator.wait() == -15
     assert not old.exists()
-    assert other.exists() and runs.poll() is None
-    runs.kill()
-    runs.wait()
+    assert other.exists() and other_emulator.poll() is None
+    other_emulator.kill()
+    other_emulator.wait()

@@ -6,6 +6,6 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-# On a busy machine a test of a thousand cases takes as long as it takes.
+# No time limits, because a test of a thousand cases is slow on a busy machine.
 settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("without a clock")

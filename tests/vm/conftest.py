@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The machine of a test module, with the ceiling on."""
+"""The machine of a test module, with the ceiling enabled."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def height(machine: Machine) -> int:
-    """MiB for agents in the budget."""
+def ceiling_mib(machine: Machine) -> int:
+    """The MiB for all agents in the budget."""
     return for_agents(machine)

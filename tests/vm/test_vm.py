@@ -8,7 +8,7 @@ tools/vm/experiment.py measures the time of answers under load.
 from __future__ import annotations
 
 import pytest
-from experiment import HANGS, PLAY, PROBES, VARIABLES, WAYS_IN, Seen, observe, row, survived
+from experiment import LOGINS, PLAY, PROBES, STEP_SECONDS, VARIABLES, Seen, observe, row, survived
 from sessions import living, open_session, take_memory
 
 SUITE = None
@@ -20,21 +20,21 @@ USERS = "/sys/fs/cgroup/user.slice"
 
 @pytest.fixture(scope="module")
 def seen(machine) -> Seen:
-    result = observe(machine, ceiling=True, patience=HANGS)
-    print(row("with the ceiling", result))  # for the reader of a failure
+    result = observe(machine, ceiling=True, timeout=STEP_SECONDS)
+    print(row("with the ceiling", result))  # shown if a test fails
     return result
 
 
 def test_agents_log_in_by_every_kind_of_login(seen):
-    assert seen.ways == len(WAYS_IN)
+    assert seen.logins == len(LOGINS)
 
 
 def test_all_processes_of_agents_are_below_the_ceiling_with_and_without_load(seen):
     assert seen.strays == {"before": [], "under load": []}
 
 
-def test_ceiling_is_the_available_memory_and_was_not_exceeded(seen, height):
-    assert seen.ceiling == height << 20
+def test_ceiling_is_the_available_memory_and_was_not_exceeded(seen, ceiling_mib):
+    assert seen.ceiling == ceiling_mib << 20
     assert seen.peak <= seen.ceiling + FORCED
 
 
@@ -86,7 +86,7 @@ def test_killed_process_does_not_end_its_session(machine, seen):
 def test_killing_whole_sessions_is_refused_if_systemd_does_not_support_it(machine):
     version = int(machine.run("systemctl --version").split()[1])
     if version >= 253:
-        pytest.skip(f"systemd {version} has it; test_session_dies_as_one.py tries it")
+        pytest.skip(f"systemd {version} supports it; test_kill_session.py tests it")
     refused = machine.play(PLAY, **{**ON, "agent_ceiling_kill": "session"})
     assert refused.returncode != 0
     assert (
@@ -106,19 +106,19 @@ def test_nofile_above_the_kernel_limit_is_refused_before_any_change(machine):
     assert machine.run("cat /etc/security/limits.d/90-nova-agent.conf") == before
 
 
-def test_agent_status_shows_the_ceiling_and_advice(seen, height):
-    said = " ".join(seen.status.split())
-    assert f"in use by all sessions, of at most {height} MiB" in said
-    assert "pressure at least one process waited for memory" in said
-    assert "processes since the boot, because memory was short" in said
-    assert "journalctl -k" in said
+def test_agent_status_shows_the_ceiling_and_advice(seen, ceiling_mib):
+    output = " ".join(seen.status.split())
+    assert f"in use by all sessions, of at most {ceiling_mib} MiB" in output
+    assert "pressure at least one process waited for memory" in output
+    assert "processes since the boot, because memory was short" in output
+    assert "journalctl -k" in output
 
 
-def test_the_second_apply_changes_nothing_and_finds_the_same_budget(machine):
+def test_second_apply_changes_nothing_and_finds_the_same_budget(machine):
     assert machine.changed(machine.play(PLAY, **ON)) == 0
 
 
-def hold(machine, mebibytes):
+def use_memory(machine, mebibytes):
     """Start a process of an agent with this much memory. Return its pid."""
     machine.run(
         f'setsid su agent1 -c \'exec python3 -c "import time; held = b\\"x\\" * ({mebibytes} << 20); time.sleep(36000)"\' >/dev/null 2>&1 </dev/null &\n'
@@ -127,28 +127,29 @@ def hold(machine, mebibytes):
     return machine.run("pgrep -n -u agent1 python3").strip()
 
 
-def test_lower_ceiling_ends_no_process_and_is_refused_below_the_memory_in_use(machine, height):
-    pid = hold(machine, 500)
+def test_lower_ceiling_ends_no_process_and_is_refused_below_the_memory_in_use(machine, ceiling_mib):
+    pid = use_memory(machine, 500)
     lower = machine.play(PLAY, **{**ON, "agent_policy_headroom": "148M"})
     machine.changed(lower)
-    assert machine.run(f"cat {USERS}/memory.max").strip() == str(height - 20 << 20)
+    assert machine.run(f"cat {USERS}/memory.max").strip() == str(ceiling_mib - 20 << 20)
     refused = machine.play(PLAY, **{**ON, "agent_policy_headroom": "200M"})
     assert refused.returncode != 0
     assert (
-        f"more than the ceiling of {height - 72} MiB, so processes would be killed at once: end some" in refused.stdout
+        f"more than the ceiling of {ceiling_mib - 72} MiB, so processes would be killed at once: end some"
+        in refused.stdout
     )
     machine.run(f"kill -0 {pid}; kill {pid}")
 
 
-def test_play_waits_for_memory_in_use_if_configured(machine, height):
-    pid = hold(machine, 530)
+def test_play_waits_for_memory_in_use_if_configured(machine, ceiling_mib):
+    pid = use_memory(machine, 530)
     playing = machine.start_play(PLAY, **{**ON, "agent_policy_headroom": "200M", "agent_ceiling_wait": 60})
     while "RETRYING" not in (line := playing.stdout.readline()):
         assert line, "it did not wait"
     machine.run(f"kill {pid}")
-    said, _ = playing.communicate()
-    assert playing.returncode == 0, said
-    assert machine.run(f"cat {USERS}/memory.max").strip() == str(height - 72 << 20)
+    output, _ = playing.communicate()
+    assert playing.returncode == 0, output
+    assert machine.run(f"cat {USERS}/memory.max").strip() == str(ceiling_mib - 72 << 20)
     machine.changed(machine.play(PLAY, **ON))
 
 
@@ -179,11 +180,11 @@ def test_retire_removes_the_ceiling_from_the_running_system(machine):
     assert machine.run("cut -d: -f3 /proc/$(pgrep -o -x cron)/cgroup").strip() == "/system.slice/cron.service"
 
 
-def test_check_mode_lists_every_file_and_an_apply_edits_no_foreign_file(machine, height):
+def test_check_mode_lists_every_file_and_an_apply_edits_no_foreign_file(machine, ceiling_mib):
     before = etc(machine)
-    told = machine.play(PLAY, "--check", "--diff", **ON)
-    assert machine.changed(told) > 0
-    assert f"+MemoryMax={height}M" in told.stdout
+    checked = machine.play(PLAY, "--check", "--diff", **ON)
+    assert machine.changed(checked) > 0
+    assert f"+MemoryMax={ceiling_mib}M" in checked.stdout
     assert etc(machine) == before
     assert machine.run(f"cat {USERS}/memory.max").strip() == "max"
     machine.changed(machine.play(PLAY, **ON))

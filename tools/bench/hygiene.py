@@ -17,7 +17,7 @@ from pathlib import Path
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.measure import measure
 
 FILES = int(os.environ.get("HYGIENE_FILES", "100000"))
-A_FOLDER = 500
+FILES_OF_A_FOLDER = 500
 CRATES = 100
 LOOKS = ("newfstatat", "statx", "lstat", "stat")
 PROGRAM = Path(__file__).parents[2] / "roles" / "agent_hygiene" / "files" / "check-test-layout"
@@ -34,10 +34,10 @@ def seconds(action: Callable[[], object], times: int = 3) -> float:
 
 
 def measuring(folder: Path) -> None:
-    for number in range(FILES // A_FOLDER):
+    for number in range(FILES // FILES_OF_A_FOLDER):
         place = folder / "target" / "debug" / f"d{number}"
         place.mkdir(parents=True)
-        for file in range(A_FOLDER):
+        for file in range(FILES_OF_A_FOLDER):
             os.close(os.open(place / f"f{file}", os.O_CREAT | os.O_WRONLY))
     target = os.open(folder / "target", os.O_RDONLY)
     ours = seconds(lambda: measure(target))
@@ -60,7 +60,7 @@ def measuring(folder: Path) -> None:
         looks = sum(int(row[3]) for row in rows if row and row[-1] in LOOKS)
         print(f"  looks at a file (strace)        {looks / entries:6.2f} each")
     else:
-        print("  looks at a file                 not counted: no strace here")
+        print("  looks at a file                 not counted: strace is not installed")
     print(f"  {entries} files and folders     {ours:6.2f} s   {ours / du:4.1f} x du -sb")
 
 
@@ -85,8 +85,8 @@ def checking(folder: Path) -> None:
             (crate / "tests" / f"t{file}.rs").write_text("mod common;\n" * 100)
     check = [sys.executable, "-IB", PROGRAM, folder]
     bare = seconds(lambda: subprocess.run([sys.executable, "-IB", "-c", ""], check=True))
-    took = seconds(lambda: subprocess.run(check, check=False, capture_output=True))
-    print(f"  {CRATES} crates, 1000 loose files    {took:6.2f} s   {took / bare:4.1f} x an empty Python")
+    taken = seconds(lambda: subprocess.run(check, check=False, capture_output=True))
+    print(f"  {CRATES} crates, 1000 loose files    {taken:6.2f} s   {taken / bare:4.1f} x an empty Python")
 
 
 def main() -> None:

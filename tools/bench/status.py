@@ -2,8 +2,8 @@
 # Copyright: Contributors to nova.agent_host
 """The cost of one call of agent-status, compared with an interpreter that does nothing, in turns.
 
-The host is this machine, with two slots; the number of its processes is printed, because
-each is looked at. 150 ms are allowed: the last line says how many interpreters fit into that here.
+The host is this machine, with two slots. The number of its processes is printed, because agent-status reads each of them.
+The limit is 150 ms. The last line has the limit as a multiple of the interpreter's time.
 """
 
 from __future__ import annotations

@@ -116,12 +116,12 @@ def compare_second_applies(base: Path, server: Server, channel: str, sums: dict[
     print(f"re-apply  ping {seconds['ping']:6.2f} s, module {seconds['second apply']:.2f} s, "
           f"ratio {seconds['second apply'] / seconds['ping']:.2f}, {len(server.requests)} requests")  # fmt: skip
     look = statistics.median(timed(tree.observe) for _ in range(50))
-    print(f"the look  {look * 1000:.1f} ms, and no trip of its own: what a compliant host costs")
+    print(f"the look  {look * 1000:.1f} ms on a compliant host, without an extra trip")
 
 
 def main() -> None:
     if os.geteuid() != 0:
-        sys.exit("a toolchain tree is root's: run this as root")
+        sys.exit("only root can own a toolchain tree: run this as root")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         base = Path(name)
         real = demo_mirror.from_toolchain(cache())

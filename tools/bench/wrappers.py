@@ -74,23 +74,23 @@ def milliseconds(action: Callable[[], object]) -> tuple[float, float]:
 
 
 def one_call() -> None:
-    with host(64) as made:
-        (made.root / "lock").touch()
-        cargo = made.toolchain(f"{CHANNEL}-{TRIPLE}")
+    with host(64) as rendered:
+        (rendered.root / "lock").touch()
+        cargo = rendered.toolchain(f"{CHANNEL}-{TRIPLE}")
         cargo.unlink()
         cargo.symlink_to("/bin/true")
-        floor = program(made.root / "floor.sh", FLOOR)
+        floor = program(rendered.root / "floor.sh", FLOOR)
         commands: dict[str, list[object]] = {
-            "floor": ["bash", floor, made.root, cargo],
-            "wrapper": ["bash", made.cargo_agent, "build"],
-            "wrapper, no gate": ["bash", made.cargo_agent, "metadata"],
-            "guard": [made.guard, "build"],
+            "floor": ["bash", floor, rendered.root, cargo],
+            "wrapper": ["bash", rendered.cargo_agent, "build"],
+            "wrapper, no gate": ["bash", rendered.cargo_agent, "metadata"],
+            "guard": [rendered.guard, "build"],
         }
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for _ in range(CALLS):
             for name, command in commands.items():
                 words = [str(word) for word in command]
-                run = lambda words=words: subprocess.run(words, env=made.environment(), check=True)  # noqa: E731
+                run = lambda words=words: subprocess.run(words, env=rendered.environment(), check=True)  # noqa: E731
                 taken[name].append(milliseconds(run))
     wall, cpu = ({name: statistics.median(t[i] for t in times) for name, times in taken.items()} for i in (0, 1))
     for name in commands:
@@ -114,11 +114,11 @@ def cpu_seconds(parents: list[int]) -> float:
 
 
 def one_process() -> None:
-    with host(64) as made:
-        (made.root / "lock").touch()
-        program(made.toolchain(f"{CHANNEL}-{TRIPLE}"), PROCESSES)
-        env = made.environment(CALLS=str(CALLS), LOCK=str(made.root / "lock"))
-        subprocess.run(["bash", str(made.cargo_agent), "build"], env=env, cwd=made.checkout, check=True)
+    with host(64) as rendered:
+        (rendered.root / "lock").touch()
+        program(rendered.toolchain(f"{CHANNEL}-{TRIPLE}"), PROCESSES)
+        env = rendered.environment(CALLS=str(CALLS), LOCK=str(rendered.root / "lock"))
+        subprocess.run(["bash", str(rendered.cargo_agent), "build"], env=env, cwd=rendered.checkout, check=True)
 
 
 def memory(parents: list[int]) -> float:
@@ -139,14 +139,14 @@ def gates(parents: list[int]) -> list[int]:
 
 
 def waiters() -> None:
-    with host(4) as made:
-        unit = f'while [[ -e "{made.root}/hold" ]]; do sleep 0.2; done'
-        (made.root / "hold").touch()
-        command = ["bash", str(made.cargo_agent), "build"]
-        env = made.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
+    with host(4) as rendered:
+        unit = f'while [[ -e "{rendered.root}/hold" ]]; do sleep 0.2; done'
+        (rendered.root / "hold").touch()
+        command = ["bash", str(rendered.cargo_agent), "build"]
+        env = rendered.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         started = [
-            subprocess.Popen(command, env=env, cwd=made.checkout, **quiet)  # type: ignore[call-overload]
+            subprocess.Popen(command, env=env, cwd=rendered.checkout, **quiet)  # type: ignore[call-overload]
             for _ in range(WAITERS + 1)
         ]
         pids = [process.pid for process in started]
@@ -156,26 +156,26 @@ def waiters() -> None:
         time.sleep(WATCHED)
         used = (cpu_seconds(pids) - before) / WATCHED
         share = memory(gates(pids)) / WAITERS
-        (made.root / "hold").unlink()
+        (rendered.root / "hold").unlink()
         for process in started:
             process.wait(timeout=300)
     print(
-        f"{WAITERS} waiters   {used:6.2%} of one core together, each telling once in {WATCHED:.0f} s; {share:.2f} MiB each"
+        f"{WAITERS} waiters   {used:6.2%} of one core together, each prints one message in {WATCHED:.0f} s; {share:.2f} MiB each"
     )
 
 
 def hand_off(count: int) -> None:
-    with host(4) as made:
+    with host(4) as rendered:
         # From the last note of one holder to the first note of the next: the time of the gate.
-        unit = f'start=$EPOCHREALTIME; sleep 0.05; echo "$start $EPOCHREALTIME" >>"{made.root}/log"'
-        env = made.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
-        command = ["bash", str(made.cargo_agent), "build"]
+        unit = f'start=$EPOCHREALTIME; sleep 0.05; echo "$start $EPOCHREALTIME" >>"{rendered.root}/log"'
+        env = rendered.environment(UNIT=unit, STANDIN_DO=f"exec {COMPILE}")
+        command = ["bash", str(rendered.cargo_agent), "build"]
         running = [
-            subprocess.Popen(command, env=env, cwd=made.checkout, stderr=subprocess.DEVNULL) for _ in range(count)
+            subprocess.Popen(command, env=env, cwd=rendered.checkout, stderr=subprocess.DEVNULL) for _ in range(count)
         ]
         for process in running:
             process.wait(timeout=300)
-        moments = sorted(tuple(map(float, line.split())) for line in (made.root / "log").read_text().splitlines())
+        moments = sorted(tuple(map(float, line.split())) for line in (rendered.root / "log").read_text().splitlines())
     gaps = sorted((start - end) * 1e3 for (_, end), (start, _) in zip(moments, moments[1:]))
     p50, p99 = (gaps[math.ceil(len(gaps) * share) - 1] for share in (0.50, 0.99))
     print(f"end to next start  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  ({len(gaps)} hand-offs)")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Write the report's page of a FIXTURE fleet of --hosts hosts; with --picture also a picture of it, by Chromium.
+"""Write the report's page of a FIXTURE fleet of --hosts hosts. With --picture, also make a picture of it with Chromium.
 
 python tools/demo/report_page.py --hosts 12 --picture docs/report.png page.html
 """
@@ -25,19 +25,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path)
     parser.add_argument("--hosts", type=int, default=12)
-    parser.add_argument("--hostile", action="store_true", help="give the first hosts names that try to do harm")
+    parser.add_argument("--hostile", action="store_true", help="give the first hosts hostile names")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=900)
-    given = parser.parse_args()
-    page = report_page(fixture_fleet(given.hosts, given.hostile), "2026-01-02T03:04:59Z")
-    given.page.write_text(page, encoding="utf-8")
-    if given.picture:
-        with Browser(given.width, given.height, given.dark) as browser:
-            browser.open(given.page.absolute())
+    options = parser.parse_args()
+    page = report_page(fixture_fleet(options.hosts, options.hostile), "2026-01-02T03:04:59Z")
+    options.page.write_text(page, encoding="utf-8")
+    if options.picture:
+        with Browser(options.width, options.height, options.dark) as browser:
+            browser.open(options.page.absolute())
             browser.run(LABEL)
-            browser.picture(given.picture)
+            browser.picture(options.picture)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""variables.py MIRROR.json URL: what the demo's host gets, as JSON. The mirror is the one that demo_mirror.py chose."""
+"""variables.py MIRROR.json URL: print the variables of the demo's host as JSON. demo_mirror.py writes MIRROR.json."""
 
 import json
 import sys

@@ -11,7 +11,7 @@ for python in "${PYTHON:-}" python3 /usr/bin/python3; do
   environment=("PYTHONPATH=$here" PYTHONDONTWRITEBYTECODE=1)
   [[ $EUID -eq 0 ]] && exec env "${environment[@]}" "$python" -m testhosts "$@"
   sudo -n true 2>/dev/null || {
-    echo "test hosts: root is needed, or sudo that asks for no password" >&2
+    echo "test hosts: needs root, or sudo without a password" >&2
     exit 1
   }
   # sudo removes the environment, so pass the variables of the command line.

@@ -4,7 +4,8 @@
 """Build the best rustup mirror that is possible: from upstream, from an installed toolchain, or as a FIXTURE.
 
 Prints one JSON object: ``kind`` (upstream, toolchain, fixture), ``label`` (one line for people), ``path`` (the folder
-to serve), ``channel``, ``channel_checksums``, ``components``, ``rustup_version``, ``rustup_checksums``, ``upstream`` (why not, or null).
+to serve), ``channel``, ``channel_checksums``, ``components``, ``rustup_version``, ``rustup_checksums``, ``upstream``
+(why upstream was not used, or null).
 Progress goes to stderr. The folder is cached in ${XDG_CACHE_HOME:-~/.cache}/nova-agent-host.
 """
 
@@ -66,7 +67,7 @@ def from_toolchain(base: Path) -> tuple[Path, str, str] | None:
 
 def best(channel: str, base: Path, only: str | None = None, server: str = UPSTREAM) -> dict[str, Any]:
     """The result that the command prints."""
-    upstream = "not asked" if only else unreachable(channel, server)
+    upstream = "not tried" if only else unreachable(channel, server)
     if only in (None, "upstream") and not (upstream and only is None):
         root = base / f"mirror-{channel}-upstream"
         from_upstream(root, channel, server)
@@ -107,9 +108,13 @@ def described(kind: str, label: str, root: Path, channel: str, upstream: str | N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--channel", default="1.92.0", help="the pin, where upstream has it (%(default)s)")
-    parser.add_argument("--cache", type=Path, default=cache(), help="where mirrors are kept (%(default)s)")
-    parser.add_argument("--only", choices=["upstream", "toolchain", "fixture"], help="this kind and no other")
+    parser.add_argument(
+        "--channel",
+        default="1.92.0",
+        help="the channel, if the mirror is not made from an installed toolchain (%(default)s)",
+    )
+    parser.add_argument("--cache", type=Path, default=cache(), help="the folder of the mirrors (%(default)s)")
+    parser.add_argument("--only", choices=["upstream", "toolchain", "fixture"], help="build only this kind")
     options = parser.parse_args()
     print(json.dumps(best(options.channel, options.cache, options.only)))
 

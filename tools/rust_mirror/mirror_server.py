@@ -16,8 +16,8 @@ from typing import Any
 class Server(ThreadingHTTPServer):
     """``requests`` are the requested paths. ``trouble`` starts at request ``at`` (counted from 0):
 
-    ``stall`` sends half of the file and then nothing, ``close`` half and ends, ``refuse`` answers 503, ``corrupt``
-    sends all of it with one byte changed, ``endless`` sends zeros until the client ends the connection.
+    ``stall`` sends half of the file and then nothing, ``close`` sends half of it and ends the connection, ``refuse`` answers
+    503, ``corrupt`` sends the file with one changed byte, ``endless`` sends zeros until the client ends the connection.
     """
 
     daemon_threads = True

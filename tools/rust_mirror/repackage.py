@@ -182,7 +182,7 @@ def true_version(sysroot: str) -> tuple[str, str, str, str]:
 
 
 def _channel_date(sysroot: str) -> str | None:
-    """The date of its channel. The date of a nightly is one day after its last commit."""
+    """The date of the toolchain's channel. For a nightly, it is one day after the last commit."""
     try:
         with open(os.path.join(sysroot, "lib/rustlib/multirust-channel-manifest.toml"), encoding="utf-8") as file:
             found = re.search(r'^date = "(\d{4}-\d{2}-\d{2})"$', file.read(1000), re.MULTILINE)
@@ -237,8 +237,8 @@ def describe_installed(sysroot: str, components: Sequence[str]) -> tuple[Toolcha
 def mirror_installed(root: str, sysroot: str, toolchain: Toolchain, say: Say, check_mode: bool = False) -> list[str]:
     """Pack the toolchain at ``sysroot`` into ``root``, with its real version.
 
-    Returns the paths written; none where the mirror offers that version, with these components, already. Raises
-    ChannelError, OSError.
+    Returns the written paths: none if the mirror already has this version with these components. Raises ChannelError and
+    OSError.
     """
     version, channel, date, triple = true_version(sysroot)
     parts = installed_components(sysroot, triple, toolchain.components)

@@ -42,15 +42,17 @@ PLAY = play_of(ROLES)
 WORKERS = 8  # for each kind of login
 WORKER_MIB = 256  # RLIMIT_AS of each, as a wrapper sets it
 LOAD_SECONDS = 240  # without the ceiling, because it may be impossible to end it
-HANGS = 3600  # seconds; much longer than any step needs
-PATIENCE = 60  # seconds until an answer counts as missing
+STEP_SECONDS = 3600  # seconds; much longer than any step takes
+ANSWER_SECONDS = 60  # seconds until an answer counts as missing
 PROBES = 8
-INNOCENTS = "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
-WAYS_IN = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
+UNINVOLVED = (
+    "systemctl show --property MainPID --value heartbeat heartbeat-ubuntu ssh systemd-journald cron atd | xargs"
+)
+LOGINS = ("ssh", "su", "sudo -u", "cron", "at", "user manager")
 GUESTS = 2  # bursts in the sessions of an administrator, in the row `guests`
 
 
-def burst(seconds: int = HANGS) -> str:
+def burst(seconds: int = STEP_SECONDS) -> str:
     return f"prlimit --as={WORKER_MIB << 20} python3 /opt/load.py {WORKERS} /tmp/stop {seconds}"
 
 
@@ -69,7 +71,7 @@ class Seen:
     idle: Answers
     load: Answers
     strays: dict[str, list[str]]
-    ways: int
+    logins: int
     outlived: bool  # the load was still running after the last answer
     pauses: dict[str, float]
     killed_by_ceiling: int
@@ -107,7 +109,7 @@ def for_agents(machine: Machine) -> int:
     return total - 256 - 128
 
 
-def here(machine: Machine) -> int:
+def logged_in(machine: Machine) -> int:
     """The number of bursts that are logged in."""
     return int(machine.run("find /tmp -maxdepth 1 -name 'here-*' | wc -l"))
 
@@ -134,7 +136,7 @@ def start_load(machine: Machine, guests: int, seconds: int) -> list[subprocess.P
         "systemctl restart user@$(id -u agent3)\n"
     )
     for _ in range(60):
-        if here(machine) == len(WAYS_IN) + guests:
+        if logged_in(machine) == len(LOGINS) + guests:
             break
         time.sleep(1)
     return opened
@@ -149,43 +151,43 @@ def strays(machine: Machine) -> list[str]:
     ).splitlines()
 
 
-def probe(machine: Machine, answers: Answers, times: int, patience: float, end: float = math.inf) -> None:
+def probe(machine: Machine, answers: Answers, times: int, timeout: float, end: float = math.inf) -> None:
     for _ in range(times):
         if time.monotonic() > end:
             return
-        answers.kept.append(machine.answer(kept=True, timeout=patience))
-        answers.fresh.append(machine.answer(kept=False, timeout=patience))
+        answers.kept.append(machine.answer(kept=True, timeout=timeout))
+        answers.fresh.append(machine.answer(kept=False, timeout=timeout))
 
 
-def observe(machine: Machine, ceiling: bool, guests: int = 0, patience: float = PATIENCE) -> Seen:
+def observe(machine: Machine, ceiling: bool, guests: int = 0, timeout: float = ANSWER_SECONDS) -> Seen:
     """Run the experiment on a prepared host."""
     idle, load, outside = Answers(), Answers(), {}
-    probe(machine, idle, 4, patience)
-    opened = start_load(machine, guests, HANGS if ceiling else LOAD_SECONDS)
-    before = machine.run(INNOCENTS)  # not earlier, because a restart starts cron's job
-    ways = here(machine)
+    probe(machine, idle, 4, timeout)
+    opened = start_load(machine, guests, STEP_SECONDS if ceiling else LOAD_SECONDS)
+    before = machine.run(UNINVOLVED)  # not earlier, because a restart starts cron's job
+    logins = logged_in(machine)
     outside["before"] = strays(machine)
     machine.run("touch /tmp/go")
     end = math.inf if ceiling else time.monotonic() + 2 * LOAD_SECONDS
     time.sleep(5)
-    probe(machine, load, PROBES // 2, patience, end)
+    probe(machine, load, PROBES // 2, timeout, end)
     if ceiling:
         outside["under load"] = strays(machine)
-    probe(machine, load, PROBES - PROBES // 2, patience, end)
+    probe(machine, load, PROBES - PROBES // 2, timeout, end)
     outlived = machine.run("pgrep -f '^python3 /opt/load.py' || true") != ""
     machine.run("touch /tmp/stop")
     for connection in opened:
-        connection.wait(timeout=HANGS)
+        connection.wait(timeout=STEP_SECONDS)
     # Without the ceiling the host may need minutes to answer again.
     log = machine.run("journalctl --sync; journalctl -k -o cat --grep 'oom-kill:constraint' || true")
-    after = machine.run(INNOCENTS)
+    after = machine.run(UNINVOLVED)
     numbers = machine.run("cd /sys/fs/cgroup/user.slice; cat memory.peak memory.max").split()
     pauses = machine.run("cat /run/heartbeat /tmp/heartbeat").split()
     return Seen(
         idle=idle,
         load=load,
         strays=outside,
-        ways=ways,
+        logins=logins,
         outlived=outlived,
         pauses={"root": float(pauses[0]), "administrator": float(pauses[1])},
         killed_by_ceiling=log.count("constraint=CONSTRAINT_MEMCG"),
@@ -201,17 +203,17 @@ def survived(machine: Machine, rounds: int, equal: bool = False) -> int:
     """The number of rounds that an agent survives. It uses more memory than its wrapped compiler, which uses up the rest.
     ``equal``: the compiler has the same score as the agent."""
     command = f"python3 /opt/rounds.py {rounds} {'equal' if equal else ''}"
-    return int(machine.run(f"su - agent1 -c '{command}'", timeout=HANGS))
+    return int(machine.run(f"su - agent1 -c '{command}'", timeout=STEP_SECONDS))
 
 
 def row(name: str, seen: Seen) -> str:
     def times(answers: list[float | None]) -> str:
-        came = [seconds for seconds in answers if seconds is not None]
-        text = f"{statistics.median(came):.2f} s, at most {max(came):.1f} s" if came else "none"
+        in_time = [seconds for seconds in answers if seconds is not None]
+        text = f"{statistics.median(in_time):.2f} s, at most {max(in_time):.1f} s" if in_time else "none"
         return (
             text
-            if len(came) == len(answers)
-            else f"{text}; {len(answers) - len(came)} of {len(answers)} not within {PATIENCE} s"
+            if len(in_time) == len(answers)
+            else f"{text}; {len(answers) - len(in_time)} of {len(answers)} not within {ANSWER_SECONDS} s"
         )
 
     cells = [
@@ -232,16 +234,17 @@ ROWS = {
 }
 
 
-def who_dies(rounds: int = 20) -> None:
+def compare_survival(rounds: int = 20) -> None:
     """The rounds with and without the ceiling, with and without scores."""
     for ceiling in (True, False):
         machine = Machine("experiment-rounds")
         try:
             prepare(machine, agent_ceiling_enabled=ceiling)
             for equal in (False, True):
-                lived = survived(machine, rounds, equal)
+                survived_rounds = survived(machine, rounds, equal)
                 print(
-                    f"ceiling {ceiling}, scores {not equal}: the agent survived {lived} of {rounds} rounds", flush=True
+                    f"ceiling {ceiling}, scores {not equal}: the agent survived {survived_rounds} of {rounds} rounds",
+                    flush=True,
                 )
         finally:
             machine.down()
@@ -255,7 +258,7 @@ wait
 USED = "ps -u $user -o cputimes=,args= | sed -n 's/^ *\\([0-9]*\\) sh -c while.*/\\1/p' | xargs"
 
 
-def who_gets_cpus() -> None:
+def compare_cpu_shares() -> None:
     """How the kernel divides two CPUs between an account with one busy process and one with six, with and without the ceiling."""
     for ceiling in (True, False):
         machine = Machine("experiment-cpus")
@@ -287,8 +290,8 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["rounds"]:
-        who_dies()
+        compare_survival()
     elif sys.argv[1:] == ["cpus"]:
-        who_gets_cpus()
+        compare_cpu_shares()
     else:
         main(sys.argv[1:])

@@ -60,22 +60,22 @@ class Machine:
 
     def answer(self, kept: bool, timeout: float) -> float | None:
         """Seconds until a command over ssh answered, on the open connection or on a new one. None: no answer."""
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             done = subprocess.run(
                 [*(self._kept if kept else self._ssh()), "true"], check=False, timeout=timeout, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired:
             return None
-        return time.monotonic() - began if done.returncode == 0 else None
+        return time.monotonic() - start if done.returncode == 0 else None
 
     def play(
         self, playbook: str | list[dict], *arguments: str, **variables: object
     ) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection by name, or plays given as data."""
         process = self.start_play(playbook, *arguments, **variables)
-        said, _ = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, said)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def start_play(self, playbook: str | list[dict], *arguments: str, **variables: object) -> subprocess.Popen[str]:
         if not isinstance(playbook, str):

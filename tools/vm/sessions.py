@@ -38,8 +38,8 @@ def open_session(machine: Machine, user: str, name: str) -> Session:
         f"cat >/opt/session <<'END_OF_FILE'\n{SCRIPT}END_OF_FILE\nchmod 755 /opt/session"
     )
     connection = machine.start(user, f"/opt/session {name}")
-    told = machine.run(f"until [ -e /tmp/session-{name} ]; do sleep 1; done; cat /tmp/session-{name}")
-    agent, idle, group = told.split()
+    output = machine.run(f"until [ -e /tmp/session-{name} ]; do sleep 1; done; cat /tmp/session-{name}")
+    agent, idle, group = output.split()
     return Session(name, agent, idle, group, connection)
 
 

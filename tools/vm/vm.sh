@@ -12,7 +12,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 suite=${SUITE:-bookworm}
 memory=${VM_MEMORY:-1024} # MiB
 packages=${VM_PACKAGES-}  # additional packages, separated by commas
-accelerator=${VM_ACCELERATOR:-tcg,thread=multi,tb-size=256} # kvm, where that works
+accelerator=${VM_ACCELERATOR:-tcg,thread=multi,tb-size=256} # kvm, if the machine supports it
 boot_seconds=${VM_BOOT_SECONDS:-300}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nova-agent-host/vm
 
@@ -44,7 +44,7 @@ reap() {
   for folder in "$cache"/machines/*/; do
     owner=$(cat "$folder/owner" 2>/dev/null) || continue
     [[ $owner && $(process "${owner% *}") != "$owner" ]] || continue
-    say "ending $(basename "$folder"), which was left behind"
+    say "ending the abandoned machine $(basename "$folder")"
     down "$(basename "$folder")"
   done
 }

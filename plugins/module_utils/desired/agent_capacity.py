@@ -189,7 +189,7 @@ def put_back(capacity: Capacity, kept: set[str] | frozenset[str] = frozenset()) 
     for name, setting in sorted(capacity.kernel.items()):
         if setting.ours is None or setting.before is None or name in kept or not setting.writable:
             continue
-        if setting.now == setting.ours != setting.before:  # else somebody else changed it
+        if setting.now == setting.ours != setting.before:  # otherwise somebody changed it
             why = f"is {setting.now}, which is no longer wanted; it was {setting.before}"
             yield Condition("kernel", name, setting.before, setting.now, why, "value", setting=True)
 

@@ -58,9 +58,9 @@ def wanted(policy: Policy, host: Host) -> Wanted:
                 Entry(f"{prefix}/bin/{name}", content=Template(f"{ROLE}/files/{name}"), mode="0755")
                 for name in PROGRAMS
             ),
-            # Root's alone: its lock is the sweep's turn.
+            # Only root can open it, because the sweep locks it.
             Entry(f"{prefix}/etc/hygiene.json", content=_policy_file(policy), mode="0600"),
-            # What the last sweep found, for agent-status and people.
+            # The result of the last sweep, for agent-status and people.
             *([Entry(REPORT, mode="0644")] if ours.workspaces else ()),
             *(entry for timer in timers for entry in timer.entries),
         ),

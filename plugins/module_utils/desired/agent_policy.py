@@ -20,7 +20,7 @@ from .units import how_to_remove
 from .variables import variable
 
 ROLE = "agent_policy"
-ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # what agents are counted by
+ACCOUNTS, SESSIONS, PROCESSES = "accounts", "sessions", "processes"  # the ways to count agents
 RECORD = "/var/lib/nova-agent/accounts.json"
 OLDEST = {"ubuntu": "22.04", "debian": "12"}
 OVERCOMMIT_NEVER = 2

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 MEMORY = 2 << 30  # address space of a child; a module needs less than a tenth of it
 FILE_SIZE = 64 << 20  # bytes of the largest file that a child may write
 MOST_BYTES = 64 << 20  # of one answer
-PATIENCE = 1.0  # seconds after SIGKILL; a child that hangs in a file system is left behind
+PATIENCE = 1.0  # seconds after SIGKILL; then a child that hangs in a file system is no longer waited for
 NO_GROUP = 65534  # the group of a user id without an account
 LEAST_SILENCE = 0.25  # seconds for an item, after many items did not answer
 
@@ -133,7 +133,7 @@ def each(
                 done.append(value)
         except ChildError as error:
             silence = shorter(silence) if isinstance(error, SilentError) else silence
-            if len(done) < len(items):  # else only the end of the child is missing
+            if len(done) < len(items):  # otherwise only the end of the child is missing
                 done.append(failed(items[len(done)], str(error)))
     return done
 
@@ -201,7 +201,7 @@ def _leave_parent(sender: int) -> None:
     os.setsid()  # within a session every process may send SIGCONT to the others
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(name, signal.SIG_DFL)
-    syslog.closelog()  # else PAM could write into another file that gets this descriptor later
+    syslog.closelog()  # otherwise PAM could write into another file that gets this descriptor later
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         if number != sender:

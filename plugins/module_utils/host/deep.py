@@ -46,7 +46,7 @@ def observe_logins(users: Iterable[str], root: str = "/") -> dict[str, Login]:
 
 
 def _login(user: str, root: str, seconds: float) -> Login:
-    if missing := why_without_limits(TRIED_BY, root):  # else all limits would seem to be missing
+    if missing := why_without_limits(TRIED_BY, root):  # otherwise all limits would seem to be missing
         return Login(error=missing)
     folder = None if root == "/" else os.path.join(root, "etc/pam.d")
     return Login(session_limits(user, TRIED_BY, seconds, folder))

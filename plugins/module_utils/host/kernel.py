@@ -63,7 +63,7 @@ def set_settings(settings: Mapping[str, int], root: str = "/") -> list[str]:
 def _in_force(root: str) -> Iterator[tuple[str, int, bool]]:
     for name, largest in LARGEST.items():
         value = read_text(_path(name), root).strip()
-        if value.isdecimal():  # else this kernel does not have it
+        if value.isdecimal():  # otherwise this kernel does not have it
             yield name, min(int(value), largest), os.access(below(root, _path(name)), os.W_OK)
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Settings for the slices and services of users that others made. Reads files below a given root."""
+"""Settings of others for the slices and services of users. Reads files below a given root."""
 
 from __future__ import annotations
 

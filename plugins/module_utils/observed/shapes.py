@@ -216,7 +216,7 @@ class ToolchainTree:
 
 @dataclass(frozen=True)
 class FileSystem:
-    """What accounts other than root have of it."""
+    """Space for accounts other than root."""
 
     size: int
     free: int
@@ -294,11 +294,11 @@ class Observation:
     audit_logs: list[AuditLogFinding]
     #: By cpu, io, memory: hundredths of a percent of the last minute in which some process waited.
     pressure: dict[str, int] = field(default_factory=dict)
-    disks: dict[str, FileSystem] = field(default_factory=dict)  #: By where they are mounted.
+    disks: dict[str, FileSystem] = field(default_factory=dict)  #: By mount point.
     #: Number of agents' processes, by the name of the program.
     programs: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
-    warm: list[Seed] = field(default_factory=list)  #: Damage is looked for in audits only.
+    warm: list[Seed] = field(default_factory=list)  #: Only an audit checks for damage.
     deep: Optional[Deep] = None
 
     def __post_init__(self) -> None:

@@ -118,7 +118,7 @@ class Generation:
             installer, "-y", "--no-modify-path", "--default-toolchain", "none", "--profile", "minimal",
             "--default-host", self.triple, environment=self._environment(self.source.dist_server),
         )  # fmt: skip
-        # before any toolchain: else rustup replaces itself without a checksum, and installs a checkout's toolchain
+        # before any toolchain; otherwise rustup replaces itself without a checksum, and installs a checkout's toolchain
         self._rustup("set", "auto-self-update", "disable")
         self._rustup("set", "auto-install", "disable")
 

@@ -64,7 +64,7 @@ def release(role: str, tree: str, path: str) -> None:
         for folder in _above(tree):
             if folder in paths and paths[folder].implied and manifest.holders(folder) == [role]:
                 remove(folder)
-                if not os.path.lexists(folder):  # else it is not empty, and is removed later
+                if not os.path.lexists(folder):  # otherwise it is not empty, and is removed later
                     del paths[folder]
         manifest.save(path)
 

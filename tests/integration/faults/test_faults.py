@@ -26,8 +26,8 @@ ONE = {"agent_policy_memory_per_agent": "4G"}
 TWO = {"agent_policy_memory_per_agent": "3G"}
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
-# A broken connection is noticed after three seconds; without these options OpenSSH waits for TCP, a quarter of an hour. All plays
-# have them, because a shared connection has the options of the play that opened it.
+# With these options, OpenSSH ends a broken connection after three seconds; without them, TCP does after a quarter of an hour.
+# All plays have them, because a shared connection has the options of the play that opened it.
 KEEPALIVE = "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
 
 READER = f"""
@@ -45,7 +45,7 @@ print(*seen)
 
 
 @pytest.fixture(scope="module")
-def chance():
+def randomness():
     print(f"FAULTS_SEED={SEED} repeats these faults", file=sys.stderr)
     return random.Random(SEED)
 
@@ -91,7 +91,7 @@ def link(lab, state):
     subprocess.run(["ip", "link", "set", lab.links[HOST], state], check=True)
 
 
-def converges(lab, **policy):
+def apply_and_check(lab, **policy):
     lab.site(**policy).succeeded()
     assert lab.site(**policy).succeeded().changed == {}
     json.loads(lab.run(HOST, "cat /var/lib/nova-agent/manifest.json"))
@@ -99,43 +99,43 @@ def converges(lab, **policy):
 
 
 @pytest.mark.parametrize("results", [1, 2, 3, 4])
-def test_killed_play_is_finished_by_the_next(lab, contents, chance, results):
+def test_killed_play_is_finished_by_the_next(lab, contents, randomness, results):
     lab.site(**ONE).succeeded()
     reader = Reader(lab, 12)
     play = started(lab, **TWO)
     wait_for_results(lab, play, results)
-    time.sleep(chance.uniform(0, 0.5))  # so that it can be in the middle of a task
+    time.sleep(randomness.uniform(0, 0.5))  # so that it can be in the middle of a task
     with contextlib.suppress(ProcessLookupError):
         os.killpg(play.pid, signal.SIGKILL)
     play.communicate()
     assert reader.seen() <= contents
-    converges(lab, **TWO)
+    apply_and_check(lab, **TWO)
 
 
 def test_broken_network_ends_the_play_and_not_the_host(lab, contents):
     lab.site(**ONE).succeeded()
     play = started(lab, **TWO)
-    wait_for_results(lab, play, 2)  # it has read the host, and starts to apply
+    wait_for_results(lab, play, 2)  # the play has read the host, and starts to apply
     link(lab, "down")
     try:
-        said, _ = play.communicate(timeout=120)
+        output, _ = play.communicate(timeout=120)
     finally:
         link(lab, "up")
-    assert play.returncode == 4 and "unreachable=1" in said
+    assert play.returncode == 4 and "unreachable=1" in output
     assert lab.run(HOST, f"sha256sum {WATCHED}").split()[0] in contents
-    converges(lab, **TWO)
+    apply_and_check(lab, **TWO)
 
 
 def test_full_disk_names_the_file_and_the_next_apply_with_space_succeeds(lab):
     lab.site(**ONE).succeeded()
     lab.run(HOST, "mount -t tmpfs -o size=8k none /opt/nova-agent/etc")
     try:
-        said = lab.site(**TWO).failed().told
-        assert "/opt/nova-agent/etc/" in said and "No space left on device" in said
+        output = lab.site(**TWO).failed().messages
+        assert "/opt/nova-agent/etc/" in output and "No space left on device" in output
         assert lab.run(HOST, "find /opt/nova-agent/etc -name '.*' -type f") == ""
     finally:
         lab.run(HOST, "umount /opt/nova-agent/etc")
-    converges(lab, **TWO)
+    apply_and_check(lab, **TWO)
 
 
 def test_two_controllers_with_different_policies_leave_one_policy(lab, contents):
@@ -143,15 +143,15 @@ def test_two_controllers_with_different_policies_leave_one_policy(lab, contents)
     reader = Reader(lab, 15)
     plays = [started(lab, **ONE), started(lab, **TWO)]
     ends = [(play.communicate()[0], play.returncode) for play in plays]
-    assert [status for _said, status in ends] == [0, 0], ends
+    assert [status for _output, status in ends] == [0, 0], ends
     assert reader.seen() <= contents
-    converges(lab, **TWO)
-    converges(lab, **ONE)
+    apply_and_check(lab, **TWO)
+    apply_and_check(lab, **ONE)
 
 
 def test_two_controllers_with_one_policy_do_the_work_once(lab):
     lab.site(**TWO).succeeded()
     plays = [started(lab, **ONE), started(lab, **ONE)]
     ends = [(play.communicate()[0], play.returncode) for play in plays]
-    assert [status for _said, status in ends] == [0, 0], ends
+    assert [status for _output, status in ends] == [0, 0], ends
     assert lab.site(**ONE).succeeded().changed == {}

@@ -114,15 +114,15 @@ def test_all_agents_log_in_and_build_and_the_host_stays_reachable(house, tmp_pat
             pools.append(json.loads(house.run("host1", "agent-status --json"))["pool"])
             done.wait(5)
 
-    people = [threading.Thread(target=person) for person in (root, operator, status)]
-    for person in people:
-        person.start()
+    threads = [threading.Thread(target=thread) for thread in (root, operator, status)]
+    for thread in threads:
+        thread.start()
     start = time.monotonic()
     logins = log_in_all(house, "python3 /srv/agent.py", tmp_path)
     took = time.monotonic() - start
     done.set()
-    for person in people:
-        person.join()
+    for thread in threads:
+        thread.join()
     found = records(house)
     waited = sorted(int(record["NOVA_CARGO_SLOT_MS"]) + int(record["NOVA_CARGO_MEMORY_MS"]) for record in found)
     print(

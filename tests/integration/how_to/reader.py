@@ -136,9 +136,9 @@ class Reader:
 
 
 def check(command: Command, done: subprocess.CompletedProcess[str]) -> None:
-    said = f"{command.text}\n{done.stdout}"
-    assert done.returncode == 0, said
-    place = 0
+    context = f"{command.text}\n{done.stdout}"
+    assert done.returncode == 0, context
+    position = 0
     for line in command.output:
-        place = done.stdout.find(line, place)
-        assert place >= 0, f"{line!r} is not in the output of {said}"
+        position = done.stdout.find(line, position)
+        assert position >= 0, f"{line!r} is not in the output of {context}"

@@ -24,19 +24,19 @@ def reader(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 @pytest.fixture
 def instance(reader: Reader) -> Iterator[None]:
-    """A stand-in for EC2, with one instance: the test host."""
+    """A STAND-IN for EC2, with one instance: the test host."""
     boto3, server = pytest.importorskip("boto3"), pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
     server.start()
-    where = {
-        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "true",  # amazon.aws is there
+    variables = {
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "true",  # where amazon.aws is
         "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
         "AWS_ACCESS_KEY_ID": "stand-in",
         "AWS_SECRET_ACCESS_KEY": "stand-in",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    reader.environment.update(where)
+    reader.environment.update(variables)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in where.items():
+        for name, value in variables.items():
             patch.setenv(name, value)
         client = boto3.client("ec2")
         image = client.describe_images()["Images"][0]["ImageId"]

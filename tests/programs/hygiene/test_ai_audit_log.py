@@ -22,10 +22,10 @@ from ansible_collections.nova.agent_host.plugins.modules import ai_audit_log
 
 from .conftest import OTHER, OWNER, give
 
-CLOSED = ("-rw-------", OWNER)
+PRIVATE = ("-rw-------", OWNER)
 
 
-def shown(path: Path) -> tuple[str, str]:
+def mode_and_owner(path: Path) -> tuple[str, str]:
     found = path.lstat()
     return stat.filemode(found.st_mode), pwd.getpwuid(found.st_uid).pw_name
 
@@ -49,7 +49,7 @@ def test_missing_log_is_created_for_its_owner_only(log: Path) -> None:
     assert findings(log, repair=False) == [("audit.log", "missing")]
     assert not log.exists()
     assert findings(log) == [("audit.log", "missing")]
-    assert shown(log) == CLOSED
+    assert mode_and_owner(log) == PRIVATE
     assert findings(log) == []
 
 
@@ -61,7 +61,7 @@ def test_wide_permissions_are_corrected_with_a_warning_and_the_content_stays(log
     assert findings(log, repair=False, words=f"{mode:04o} 0600") == [("audit.log", "wide")]
     assert stat.S_IMODE(log.stat().st_mode) == mode
     assert findings(log) == [("audit.log", "wide")]
-    assert shown(log)[1] == OWNER and stat.S_IMODE(log.stat().st_mode) == mode & 0o600
+    assert mode_and_owner(log)[1] == OWNER and stat.S_IMODE(log.stat().st_mode) == mode & 0o600
     assert log.read_text() == "prompt"
     assert findings(log) == []
 
@@ -70,7 +70,7 @@ def test_narrow_permissions_stay(log: Path) -> None:
     log.touch(0o400)
     give(log, OWNER)
     assert findings(log) == []
-    assert shown(log)[0] == "-r--------"
+    assert mode_and_owner(log)[0] == "-r--------"
 
 
 def test_rotated_logs_are_corrected_and_a_new_log_is_created(log: Path) -> None:
@@ -88,7 +88,7 @@ def test_rotated_logs_are_corrected_and_a_new_log_is_created(log: Path) -> None:
         ("audit.log.1", "wide"),
         ("audit.log.2026-11-23", "wide"),
     ]
-    assert {path.name for path in log.parent.iterdir() if shown(path) == CLOSED} == {
+    assert {path.name for path in log.parent.iterdir() if mode_and_owner(path) == PRIVATE} == {
         "audit.log", "audit.log-20261123.gz", "audit.log.1", "audit.log.2026-11-23",
     }  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_link_is_neither_followed_nor_changed(log: Path) -> None:
     victim.chmod(0o644)
     log.symlink_to(victim)
     assert findings(log, words="link") == [("audit.log", "refused")]
-    assert shown(victim) == ("-rw-r--r--", "root")
+    assert mode_and_owner(victim) == ("-rw-r--r--", "root")
 
 
 def test_dangling_link_creates_no_file(log: Path) -> None:
@@ -113,9 +113,9 @@ def test_dangling_link_creates_no_file(log: Path) -> None:
 )
 def test_special_files_are_refused_without_blocking(log: Path, make) -> None:
     make(log)
-    before = shown(log)
+    before = mode_and_owner(log)
     assert findings(log) == [("audit.log", "refused")]
-    assert shown(log) == before
+    assert mode_and_owner(log) == before
 
 
 def test_link_in_the_path_is_not_followed(log: Path) -> None:
@@ -133,23 +133,23 @@ def test_foreign_file_in_the_folder_of_the_owner_is_not_changed(home: Path) -> N
     os.link(home / "audit.log", home / "audit.log.1")
     found = findings(home / "audit.log", words=f"{OTHER} {OWNER}")
     assert found == [("audit.log", "refused"), ("audit.log.1", "refused")]
-    assert shown(home / "audit.log") == ("-rw-r--r--", OTHER)
+    assert mode_and_owner(home / "audit.log") == ("-rw-r--r--", OTHER)
 
 
 def test_log_created_for_root_by_a_rotation_is_given_to_its_owner(home: Path) -> None:
     (home / "audit.log").touch()
     (home / "audit.log").chmod(0o640)
     assert findings(home / "audit.log", words=f"root {OWNER}") == [("audit.log", "foreign")]
-    assert shown(home / "audit.log") == CLOSED
+    assert mode_and_owner(home / "audit.log") == PRIVATE
 
 
 def test_folder_of_root_writable_for_others_is_not_trusted(home: Path) -> None:
     home.chmod(0o1777)
     (home / "audit.log").touch()
     assert [kind for _, kind in findings(home / "audit.log")] == ["refused"]
-    assert shown(home / "audit.log")[1] == "root"
+    assert mode_and_owner(home / "audit.log")[1] == "root"
     assert findings(home / "new.log") == [("new.log", "missing")]
-    assert shown(home / "new.log") == CLOSED
+    assert mode_and_owner(home / "new.log") == PRIVATE
 
 
 def test_file_replaced_by_a_link_after_the_check_is_not_followed(home: Path, monkeypatch) -> None:
@@ -171,8 +171,8 @@ def test_file_replaced_by_a_link_after_the_check_is_not_followed(home: Path, mon
 
     monkeypatch.setattr(os, "chmod", swap)
     findings(log)
-    assert shown(victim)[0] == "-rw-r--r--"
-    assert shown(home / "was") == CLOSED
+    assert mode_and_owner(victim)[0] == "-rw-r--r--"
+    assert mode_and_owner(home / "was") == PRIVATE
 
 
 def test_own_rights_are_restored(log: Path) -> None:
@@ -216,7 +216,7 @@ def test_silent_folder_does_not_block_other_logs(home: Path, monkeypatch) -> Non
     monkeypatch.setattr(audit_log, "LOG_SECONDS", 0.3)
     monkeypatch.setattr(os, "listdir", hang)
     assert [finding.kind for finding in ensure_audit_logs(logs)] == ["refused", "missing"]
-    assert shown(home / "two" / "audit.log") == CLOSED
+    assert mode_and_owner(home / "two" / "audit.log") == PRIVATE
 
 
 def test_folder_of_root_below_a_foreign_folder_is_not_trusted(home: Path) -> None:
@@ -225,7 +225,7 @@ def test_folder_of_root_below_a_foreign_folder_is_not_trusted(home: Path) -> Non
     (home / "logs" / "audit.log").write_text("secret")
     os.chown(home, pwd.getpwnam(OWNER).pw_uid, 0)
     assert [kind for _, kind in findings(home / "logs" / "audit.log")] == ["refused"]
-    assert shown(home / "logs" / "audit.log")[1] == "root"
+    assert mode_and_owner(home / "logs" / "audit.log")[1] == "root"
 
 
 def test_answer_of_the_module_is_valid_json_and_printable(log: Path, capfdbinary) -> None:

@@ -51,7 +51,7 @@ def at_work(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return uids
 
 
-def filled(lab: Lab, **owners: str) -> None:
+def fill(lab: Lab, **owners: str) -> None:
     """A workspace of 12 MiB for each name, the first one the least recently used."""
     for name, owner in owners.items():
         lab.crate(name, 12 * MIB, owner)
@@ -69,12 +69,12 @@ def swept(lab: Lab, least: str = "25%", goal: str = "40%", dry_run: bool = False
 
 
 def test_nothing_is_removed_if_enough_is_free(lab: Lab) -> None:
-    filled(lab, a=OWNER, b=OWNER)
+    fill(lab, a=OWNER, b=OWNER)
     assert swept(lab) == []
 
 
 def test_least_recently_used_folders_are_removed_until_enough_is_free(lab: Lab) -> None:
-    filled(lab, old=OWNER, middle=OTHER, young=THIRD, new=OTHER)  # 48 of 64 MiB
+    fill(lab, old=OWNER, middle=OTHER, young=THIRD, new=OTHER)  # 48 of 64 MiB
     assert swept(lab, dry_run=True) == [("old", "over")]
     assert len(list(lab.home.glob("*/target"))) == 4
     assert swept(lab) == [("old", "cleaned")]
@@ -84,7 +84,7 @@ def test_least_recently_used_folders_are_removed_until_enough_is_free(lab: Lab) 
 
 @pytest.mark.parametrize(("dry_run", "outcome"), [(True, "over"), (False, "cleaned")])
 def test_folders_that_were_too_large_count_as_freed(lab: Lab, dry_run: bool, outcome: str) -> None:
-    filled(lab, old=OWNER, new=OTHER)
+    fill(lab, old=OWNER, new=OTHER)
     lab.crate("large", 30 * MIB, THIRD)
     sweep = Sweep(lab.policy(free_min=Mark(percent=25), free_goal=Mark(percent=40)), dry_run)
     assert [one.outcome for one in sweep.survey(20 * MIB)] == [outcome, "kept", "kept"]
@@ -106,14 +106,14 @@ def test_emptied_folder_is_measured_again_after_the_next_build(lab: Lab) -> None
     assert [one.outcome for one in again.by_free_space(surveyed=False)] == ["cleaned"]
 
 
-def test_build_marks_a_folder_as_recently_used(lab: Lab) -> None:
-    filled(lab, old=OWNER, new=OWNER, last=OTHER, more=THIRD)
+def test_folder_of_a_new_build_is_recently_used(lab: Lab) -> None:
+    fill(lab, old=OWNER, new=OWNER, last=OTHER, more=THIRD)
     (lab.home / "old" / "target" / "debug" / "deps").mkdir()
     assert swept(lab) == [("new", "cleaned")]
 
 
 def test_times_of_files_are_ignored(lab: Lab) -> None:
-    filled(lab, old=OWNER, new=OTHER, last=THIRD, more=OTHER)
+    fill(lab, old=OWNER, new=OTHER, last=THIRD, more=OTHER)
     for folder in [lab.home / "old" / "target", *(lab.home / "old" / "target").rglob("*")]:
         os.utime(folder, (4e9, 4e9))  # also changes the ctime
     for folder in [lab.home / "new" / "target", *(lab.home / "new" / "target").rglob("*")]:
@@ -122,7 +122,7 @@ def test_times_of_files_are_ignored(lab: Lab) -> None:
 
 
 def test_folders_of_removed_agents_are_removed_first(lab: Lab, at_work: set[int]) -> None:
-    filled(lab, old=OWNER, gone=OTHER, new=OWNER)
+    fill(lab, old=OWNER, gone=OTHER, new=OWNER)
     lab.crate("nobody", 12 * MIB)
     subprocess.run(["chown", "-R", "54321:54321", lab.home / "nobody"], check=True)
     # STAND-IN for a removed agent: `daemon` is in no group of agents, and has no process.
@@ -130,8 +130,8 @@ def test_folders_of_removed_agents_are_removed_first(lab: Lab, at_work: set[int]
     assert swept(lab, "50%", "60%") == [("gone", "cleaned"), ("nobody", "cleaned")]
 
 
-def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
-    filled(lab, nova=OWNER, other=OWNER)
+def test_home_of_a_removed_agent_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]) -> None:
+    fill(lab, nova=OWNER, other=OWNER)
     first = Sweep(lab.policy())
     list(first.survey(1 << 40))
     at_work.difference_update({AGENT})
@@ -144,7 +144,7 @@ def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]
         ("nova", "cleaned")
     ]
     # A folder counts for its new owner.
-    filled(lab, mine=OTHER)
+    fill(lab, mine=OTHER)
     (lab.home / "nova").rename(lab.home / "aside")
     (lab.home / "mine").rename(lab.home / "nova")
     again = Sweep(lab.policy(workspaces=pattern, **marks), known=known)
@@ -152,7 +152,7 @@ def test_unmatched_home_is_known_from_the_last_sweep(lab: Lab, at_work: set[int]
 
 
 def test_owner_with_forged_times_keeps_only_a_share(lab: Lab) -> None:
-    filled(lab, victim=OTHER, a=OWNER, b=OWNER, c=OWNER)  # the share of each of two owners is 32 MiB
+    fill(lab, victim=OTHER, a=OWNER, b=OWNER, c=OWNER)  # the share of each of two owners is 32 MiB
     for name in "abc":
         os.utime(lab.home / name / "target")
     assert swept(lab) == [("a", "cleaned")]
@@ -170,13 +170,15 @@ def test_inodes_are_treated_like_bytes(lab: Lab) -> None:
 
 
 def test_one_file_system_under_several_patterns_is_swept_once(lab: Lab) -> None:
-    filled(lab, old=OWNER, a=OTHER, b=THIRD, c=OTHER)
+    fill(lab, old=OWNER, a=OTHER, b=THIRD, c=OTHER)
     patterns = (Workspaces(f"{lab.home}/[a-z]*"), Workspaces(f"{lab.home}/?"), Workspaces(f"{lab.home}/old"))
     assert swept(lab, workspaces=patterns) == [("old", "cleaned")]
 
 
 @pytest.mark.parametrize("kind", ["subvolumes", "file systems"])
-def test_what_shares_its_space_is_swept_once(lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_file_systems_that_share_their_space_are_swept_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """STAND-IN for subvolumes of btrfs and file systems of ZFS: overlays on one tmpfs."""
     if kind == "subvolumes":
         monkeypatch.setattr(places, "mount_of", lambda _folder: str(lab.home))
@@ -197,14 +199,14 @@ def test_what_shares_its_space_is_swept_once(lab: Lab, monkeypatch: pytest.Monke
 
 
 def test_folder_in_use_is_skipped(lab: Lab) -> None:
-    filled(lab, old=OWNER, middle=OWNER, young=OTHER, new=THIRD)
+    fill(lab, old=OWNER, middle=OWNER, young=OTHER, new=THIRD)
     with open(lab.home / "old" / "target" / "debug" / ".cargo-lock") as build:
         fcntl.flock(build, fcntl.LOCK_EX)
         assert swept(lab) == [("old", "skipped"), ("middle", "cleaned")]
 
 
 def test_endless_folder_of_an_owner_does_not_affect_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(lab, old=OWNER, older=OWNER, young=OTHER, new=THIRD)
+    fill(lab, old=OWNER, older=OWNER, young=OTHER, new=THIRD)
     remove, owner = child_work.remove_target, (lab.home / "old").stat().st_uid
 
     def endless(target: int, parent: int, name: str) -> str:
@@ -231,17 +233,17 @@ def test_sizes_are_counted_in_disk_blocks(lab: Lab) -> None:
 
 def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
     """Everything below ``folder`` that can change. Names may be invalid UTF-8."""
-    told = {}
+    states = {}
     for path in [folder, *folder.rglob("*")]:
         found = path.lstat()
         what: object = os.readlink(path) if path.is_symlink() else None
         if stat.S_ISREG(found.st_mode) and found.st_size < MIB:
             what = hashlib.sha256(path.read_bytes()).hexdigest()
-        told[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, found.st_nlink, what)
-    return told
+        states[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, found.st_nlink, what)
+    return states
 
 
-def put(kind: str, place: Path, victim: Path) -> None:
+def create(kind: str, place: Path, victim: Path) -> None:
     """A file that an agent can create, or that root created in a workspace by mistake."""
     if kind == "target folder":
         (place / "debug" / "deps").mkdir(parents=True)
@@ -268,10 +270,10 @@ def put(kind: str, place: Path, victim: Path) -> None:
     if kind == "sticky folder":
         place.chmod(0o1777)
     if kind not in ("root's folder", "hard link"):
-        hand_over(place, AGENT)
+        chown_all(place, AGENT)
 
 
-def hand_over(place: Path, uid: int) -> None:
+def chown_all(place: Path, uid: int) -> None:
     for path in [place, *(place.rglob("*") if not place.is_symlink() else ())]:
         os.chown(path, uid, uid, follow_symlinks=False)
 
@@ -290,21 +292,23 @@ NAMES = ("target", "fuzz", "Cargo.toml", TAG, ".cargo-lock", ".rustc_info.json",
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, things, roots_place, first) -> None:
+def test_sweep_of_random_workspaces_changes_no_file_outside_and_none_of_root(
+    lab: Lab, entries, roots_place, first
+) -> None:
     folder = Path(tempfile.mkdtemp(dir=lab.home))
     folder.chmod(0o755)
     try:
-        # Beside the workspace, like a target folder: of root, of another agent, and a file that all may change.
+        # Folders beside the workspace that look like target folders, of root and of another agent. All may change one file of each.
         for name, owner in (("victim", "root"), ("other", OTHER)):
-            put("target folder", folder / name, folder)
+            create("target folder", folder / name, folder)
             (folder / name / "debug" / "open").write_text("x")
-            hand_over(folder / name, pwd.getpwnam(owner).pw_uid)
+            chown_all(folder / name, pwd.getpwnam(owner).pw_uid)
             (folder / name / "debug" / "open").chmod(0o666)
         workspace = folder / "nova"
         workspace.mkdir()
         if first:
-            put("target folder", workspace / "target", folder / "victim")
-        for parent, name, kind in things:
+            create("target folder", workspace / "target", folder / "victim")
+        for parent, name, kind in entries:
             place = workspace / parent / name
             if (
                 place.parent.is_dir()
@@ -312,10 +316,12 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
                 and not place.exists()
                 and inside(place.parent, workspace)
             ):
-                put(kind, place, folder / ("victim" if first else "other"))
+                create(kind, place, folder / ("victim" if first else "other"))
         for name in ("of-root", "link"):  # always, at paths that a removal reads
             if inside(workspace / roots_place, workspace):
-                put("root's folder" if name == "of-root" else "link", workspace / roots_place / name, folder / "victim")
+                create(
+                    "root's folder" if name == "of-root" else "link", workspace / roots_place / name, folder / "victim"
+                )
         os.chown(workspace, AGENT, AGENT)
         outside = {name: snapshot(folder / name) for name in ("victim", "other")}
         roots = [path for path in workspace.rglob("*") if path.lstat().st_uid == 0 and path.lstat().st_nlink == 1]
@@ -325,8 +331,8 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
         ballast = lab.home / "ballast"
         ballast.write_bytes(b"x" * (4 * MIB))
         results = list(Sweep(policy).by_free_space(surveyed=False))
-        assert {name: links_aside(told) for name, told in outside.items()} == {
-            name: links_aside(snapshot(folder / name)) for name in outside
+        assert {name: without_link_counts(states) for name, states in outside.items()} == {
+            name: without_link_counts(snapshot(folder / name)) for name in outside
         }
         assert [path for path in roots if not path.exists() and not path.is_symlink()] == []
         assert all(Path(swept.path).is_relative_to(workspace) for swept in results)
@@ -334,9 +340,9 @@ def test_random_workspaces_change_no_file_outside_and_none_of_root(lab: Lab, thi
         shutil.rmtree(folder)
 
 
-def links_aside(told: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    """An agent may remove a hard link that it created in its own folder."""
-    return {path: (*one[:4], one[5]) for path, one in told.items()}
+def without_link_counts(states: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    """The states without the numbers of hard links, because an agent may remove a hard link of its own."""
+    return {path: (*one[:4], one[5]) for path, one in states.items()}
 
 
 def inside(place: Path, workspace: Path) -> bool:

@@ -20,7 +20,7 @@ FILES = Path(__file__).parents[3] / "roles" / "agent_hygiene" / "files"
 
 
 class Installed:
-    """The programs as the role lays them out below a prefix."""
+    """The programs below a prefix, as the role installs them."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -104,10 +104,10 @@ def test_failed_clean_ends_with_status_1(installed: Installed) -> None:
     assert (workspace / "target" / "of-root" / "file").exists()
 
 
-def test_two_sweeps_wait_for_each_other(installed: Installed) -> None:
+def test_sweep_is_refused_while_another_runs(installed: Installed) -> None:
     installed.lab.crate()
-    with open(installed.prefix / "etc" / "hygiene.json") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with open(installed.prefix / "etc" / "hygiene.json") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         done = installed.run("agent-sweep")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "agent-sweep: another sweep is running; see: systemctl status nova-agent-sweep.service\n"

@@ -69,9 +69,9 @@ def test_build_started_during_the_sweep_waits_and_succeeds(
     workspace = lab.crate()
     subprocess.run(["rm", "-r", workspace / "target"], check=True)
     build = [cargo_agent, "build", "--quiet"]
-    who = {"user": OWNER, "group": pwd.getpwnam(OWNER).pw_gid, "extra_groups": []}
+    user = {"user": OWNER, "group": pwd.getpwnam(OWNER).pw_gid, "extra_groups": []}
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "CARGO_HOME": str(workspace / "home")}
-    subprocess.run(build, check=True, cwd=workspace, env=environment, **who)
+    subprocess.run(build, check=True, cwd=workspace, env=environment, **user)
     (workspace / "src" / "lib.rs").write_text("pub fn changed() {}")
     lock = (workspace / "target" / "debug" / ".cargo-lock").stat().st_ino
     os.mkfifo(workspace / "go")
@@ -88,7 +88,7 @@ def test_build_started_during_the_sweep_waits_and_succeeds(
     if pid == 0:  # the sweep
         os._exit(0 if only(lab.sweep()).outcome == "cleaned" else 1)
     eventually((workspace / "begun").exists)
-    building = subprocess.Popen(build, cwd=workspace, env=environment, stderr=subprocess.PIPE, text=True, **who)
+    building = subprocess.Popen(build, cwd=workspace, env=environment, stderr=subprocess.PIPE, text=True, **user)
     eventually(lambda: waited_for(lock))
     (workspace / "go").write_text("\n")
     assert os.waitpid(pid, 0)[1] == 0
@@ -127,7 +127,7 @@ def test_owner_cannot_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     measure = child_work.measure
 
     def attacked(folder: int) -> target_measure.Measure:
-        """A process with all user ids of the owner tries all attacks of an owner."""
+        """A process with all user ids of the owner tries to stop the sweep."""
         sweeper, attacker = os.getpid(), os.fork()
         if attacker == 0:
             os.setresuid(uid, uid, uid)
@@ -202,7 +202,7 @@ def too_deep(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "shown"),
+    ("change", "shown"),
     [
         (as_link, "link"),
         (without_manifest, "Cargo.toml"),
@@ -213,9 +213,9 @@ def too_deep(workspace: Path) -> None:
         (too_deep, "128"),
     ],
 )
-def test_protected_folders_are_never_removed(lab: Lab, spoil, shown: str) -> None:
+def test_protected_folders_are_never_removed(lab: Lab, change, shown: str) -> None:
     workspace = lab.crate()
-    spoil(workspace)
+    change(workspace)
     swept = only(lab.sweep())
     assert (swept.outcome, swept.freed) == ("skipped", 0) and shown in swept.reason
     assert (workspace / "target" / "debug" / "big").exists()
@@ -236,7 +236,7 @@ def test_only_listed_users_are_swept(lab: Lab) -> None:
 
 @pytest.mark.parametrize("where", ["target", "target/debug/inner"])
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
-def test_other_file_systems_and_mounts_are_not_changed(lab: Lab, where: str, kind: str) -> None:
+def test_folders_with_mounts_are_not_changed(lab: Lab, where: str, kind: str) -> None:
     workspace = lab.crate()
     (workspace / "precious").mkdir()
     (workspace / "precious" / "file").write_bytes(b"x" * 4096)
@@ -264,7 +264,6 @@ def test_link_in_the_path_to_a_workspace_is_not_followed_and_reported(lab: Lab) 
     (lab.home / "a").symlink_to(lab.home.parent / f"{lab.home.name}.away")
     swept = only(lab.sweep())
     assert swept.reason.startswith(f"{lab.home}/a is a symbolic link to ")
-    assert "is a symbolic link to" in swept.reason
 
 
 def test_links_and_hard_links_inside_are_counted_once_and_not_followed(lab: Lab) -> None:

@@ -22,7 +22,7 @@ def outcomes(lab: Lab, limit: int = 1024) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "made"),
+    ("environment", "folders"),
     [
         ({}, ["target"]),
         ({"CARGO_TARGET_DIR": "out/mine"}, ["out/mine"]),
@@ -31,7 +31,7 @@ def outcomes(lab: Lab, limit: int = 1024) -> dict[str, str]:
     ],
 )
 def test_folders_of_the_real_cargo_are_found_emptied_and_found_again(
-    lab: Lab, cargo_agent: Path, environment: dict[str, str], made: list[str]
+    lab: Lab, cargo_agent: Path, environment: dict[str, str], folders: list[str]
 ) -> None:
     workspace = lab.crate()
     shutil.rmtree(workspace / "target")
@@ -44,8 +44,8 @@ def test_folders_of_the_real_cargo_are_found_emptied_and_found_again(
         (workspace / "src" / "lib.rs").write_text(source)
         subprocess.run([cargo, "build", "--quiet"], check=True, cwd=workspace, env={**settings, **environment}, **user)
         found = outcomes(lab, limit=1)
-        assert len(found) == len(made), found
-        for (path, outcome), expected in zip(sorted(found.items()), made):
+        assert len(found) == len(folders), found
+        for (path, outcome), expected in zip(sorted(found.items()), folders):
             assert path.startswith(f"nova/{expected}") and outcome == "cleaned"
         assert sum(len(files) for folder, _inner, files in os.walk(workspace) if "debug" in folder) == 0
 
@@ -68,7 +68,7 @@ def test_fuzz_and_other_folders_of_a_workspace_are_found(lab: Lab) -> None:
     assert outcomes(lab) == {}
 
 
-def of_another(folder: Path) -> None:
+def folder_of_another(folder: Path) -> None:
     give(folder, OTHER)
 
 
@@ -87,7 +87,7 @@ def tag_as_fifo(folder: Path) -> None:
     give(folder, OWNER)
 
 
-def tag_of_somebody_else_s(folder: Path) -> None:
+def tag_with_other_content(folder: Path) -> None:
     (folder / TAG).write_bytes(TAG_BEGINS.replace(b"cargo", b"kargo"))
 
 
@@ -105,13 +105,22 @@ def open_to_all(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [of_another, tag_of_another, tag_as_link, tag_as_fifo, tag_of_somebody_else_s, sources, registry, open_to_all],
+    "change",
+    [
+        folder_of_another,
+        tag_of_another,
+        tag_as_link,
+        tag_as_fifo,
+        tag_with_other_content,
+        sources,
+        registry,
+        open_to_all,
+    ],
 )
-def test_folders_other_than_target_folders_of_the_owner_stay(lab: Lab, spoil) -> None:
+def test_folders_other_than_target_folders_of_the_owner_stay(lab: Lab, change) -> None:
     lab.crate("nova")
     folder = lab.tagged("nova/out")
-    spoil(folder)
+    change(folder)
     assert [outcome for outcome in outcomes(lab).values() if outcome == "cleaned"] == ["cleaned"]
     assert (folder / "debug" / "big").exists()
 

@@ -45,7 +45,7 @@ def loose(folder: Path) -> dict[str, tuple[str, str, str]]:
 
 HARNESS = '[[test]]\nname = "harness"\n'
 CASES = {
-    "the guide's picture": (
+    "the layout of the guide": (
         package(),
         {"tests/parser_tests.rs": "mod parser;", "tests/parser/mod.rs": "", "tests/parser/your_new_test.rs": "",
          "tests/semantic_tests.rs": "mod semantic;", "tests/semantic/mod.rs": ""},
@@ -60,7 +60,7 @@ CASES = {
         package(HARNESS), {"tests/harness.rs": "", "tests/x.rs": ""},
         {"tests/x.rs": ("tests/harness/x.rs", "mod harness { mod x; }", "tests/harness.rs")},
     ),
-    "the harness whose name is nearest": (
+    "the harness with the nearest name": (
         package(),
         {"tests/lexer_tests.rs": "", "tests/lexer/mod.rs": "", "tests/parser_tests.rs": "", "tests/parser/mod.rs": "",
          "tests/parser_errors.rs": ""},
@@ -69,7 +69,7 @@ CASES = {
     "a harness in a folder": (
         package(), {"tests/all/main.rs": "", "tests/x.rs": ""}, {"tests/x.rs": ("tests/all/x.rs", "mod x;", "tests/all/main.rs")},
     ),
-    "a path of its own": (
+    "a declared path": (
         package('[[test]]\nname = "it"\npath = "tests/./integration.rs"\n'), {"tests/integration.rs": ""}, {},
     ),
     "shared helpers": (
@@ -90,14 +90,14 @@ CASES = {
     "edition 2015 and a declared harness: no discovery": (
         package(HARNESS, "2015"), {"tests/harness.rs": "mod common;", "tests/common.rs": ""}, {},
     ),
-    "edition 2015 without one": (
+    "edition 2015 without a declared harness": (
         package("", "2015"), {"tests/x.rs": ""}, {"tests/x.rs": ("tests/harness/x.rs", NEW.format("x"), "tests/harness.rs")},
     ),
-    "what is no Rust file": (package(), {"tests/data.json": "", "tests/dir.rs/x": "", "tests/rs": ""}, {}),
+    "files that are not Rust files": (package(), {"tests/data.json": "", "tests/dir.rs/x": "", "tests/rs": ""}, {}),
     "[[test]] in an inline array": (
         'test = [{ name = "harness" }]\n' + package(), {"tests/harness.rs": ""}, {},
     ),
-    "a comment is no entry": (
+    "an entry in a comment": (
         package('# [[test]]\n# name = "x"\n'), {"tests/x.rs": ""}, {"tests/x.rs": ("tests/harness/x.rs", NEW.format("x"), "tests/harness.rs")},
     ),
 }  # fmt: skip
@@ -125,18 +125,18 @@ def test_cargo_compiles_exactly_the_loose_files(tmp_path: Path, case: str) -> No
         "--manifest-path",
         tmp_path / "Cargo.toml",
     ]
-    told = json.loads(subprocess.run(cargo, check=True, capture_output=True, env=with_cargo()).stdout)
+    metadata = json.loads(subprocess.run(cargo, check=True, capture_output=True, env=with_cargo()).stdout)
     compiled = {
         os.path.relpath(target["src_path"], tmp_path)
-        for target in told["packages"][0]["targets"]
+        for target in metadata["packages"][0]["targets"]
         if target["kind"] == ["test"]
     }
     if "never runs" in case:
         assert not set(expected) & compiled
     else:
         assert set(expected) <= compiled
-    alone = {path for path in compiled if path.count("/") == 1} - set(expected)
-    for path in alone:
+    accepted = {path for path in compiled if path.count("/") == 1} - set(expected)
+    for path in accepted:
         stem = Path(path).stem
         assert (
             "[[test]]" in manifest
@@ -153,7 +153,7 @@ def with_cargo() -> dict[str, str]:
 @pytest.mark.parametrize(
     "case", [case for case in CASES if CASES[case][2] and "helpers" not in case and "autotests" not in case]
 )
-def test_following_the_advice_saves_a_binary_and_the_test_still_runs(tmp_path: Path, case: str) -> None:
+def test_moved_file_is_not_reported_again_and_its_test_runs(tmp_path: Path, case: str) -> None:
     manifest, files, expected = CASES[case]
     write(tmp_path, {"Cargo.toml": manifest, "src/lib.rs": "", **files})
     for number, (file, (move_to, declare, declare_in)) in enumerate(expected.items()):
@@ -203,7 +203,7 @@ def test_package_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
     assert list(loose(tmp_path / "crates" / "a" / "tests")) == ["x.rs"]
 
 
-def test_text_output_is_readable(tmp_path: Path) -> None:
+def test_text_output_has_one_line_for_each_file(tmp_path: Path) -> None:
     write(tmp_path, {"Cargo.toml": package(), "src/lib.rs": "", "tests/x.rs": ""})
     done = run(cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (

@@ -78,7 +78,7 @@ def install(root: Path) -> Status:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     policy.parent.mkdir(exist_ok=True)
-    described = {
+    policy_of_a_small_host = {
         "group": "root",
         "channel": "1.92.0",
         "toolchain": str(host.prefix / "toolchain"),
@@ -88,7 +88,7 @@ def install(root: Path) -> Status:
         "memory_hard_limit": 16 * GIB,
         "budget": BUDGET,
     }
-    policy.write_text(json.dumps(described))
+    policy.write_text(json.dumps(policy_of_a_small_host))
     text = rendered(template_of("agent_status_template"), {"library": str(library), "policy_file": str(policy)})
     return Status(program(host.prefix / "bin/agent-status", text), policy, host)
 

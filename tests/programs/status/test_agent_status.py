@@ -32,7 +32,7 @@ def builds(status: Status, count: int, name: str = "serde") -> Iterator[list[sub
     try:
         for number in range(1, count + 1):
             started.append(status.host.start(*command, STANDIN_DO=HOLD, TEST_HOLD=str(hold), TEST_NAME=name))
-            eventually(lambda number=number: _seen(status) == number)
+            eventually(lambda number=number: _known_builds(status) == number)
         yield started
     finally:
         hold.unlink()
@@ -40,7 +40,7 @@ def builds(status: Status, count: int, name: str = "serde") -> Iterator[list[sub
             process.communicate(timeout=GUARD)
 
 
-def _seen(status: Status) -> int:
+def _known_builds(status: Status) -> int:
     facts = status.facts()
     return len(facts["pool"]["holders"]) + len(facts["pool"]["waiting"]) + len(facts["slots"]["waiting"])
 
@@ -49,20 +49,20 @@ def test_idle_pool_is_free(status):
     facts = status.facts()
     assert (facts["pool"]["total"], facts["pool"]["held"], facts["pool"]["holders"]) == (16 << 30, 0, [])
     assert (facts["slots"]["total"], facts["slots"]["held"], facts["slots"]["waiting"]) == (2, 0, [])
-    said = status.run().stdout
-    assert "pool      0 MiB of 16 GiB held by builds and tests" in said and "slots     0 of 2 held" in said
+    output = status.run().stdout
+    assert "pool      0 MiB of 16 GiB held by builds and tests" in output and "slots     0 of 2 held" in output
 
 
 def test_holding_and_waiting_commands_are_named(status):
     with builds(status, 5):
         facts = status.facts()
-        said = status.run().stdout
-    assert [(held["user"], held["command"], held["memory"]) for held in facts["pool"]["holders"]] == [
+        output = status.run().stdout
+    assert [(holder["user"], holder["command"], holder["memory"]) for holder in facts["pool"]["holders"]] == [
         (getpass.getuser(), "rustc serde", 4 << 30)
     ] * 2
     assert facts["pool"]["held"] == 8 << 30
     assert [caller["command"] for caller in facts["slots"]["waiting"]] == ["cargo build"] * 3
-    assert "pool      8 GiB of 16 GiB held" in said and "slots     2 of 2 held" in said
+    assert "pool      8 GiB of 16 GiB held" in output and "slots     2 of 2 held" in output
     assert status.facts()["pool"]["holders"] == []
 
 
@@ -76,10 +76,10 @@ def test_process_that_waits_for_memory_is_named(status):
 
 def test_command_lines_of_agents_cannot_control_the_terminal(status):
     with builds(status, 1, "\x1b[2J\x07\u202eslow"):
-        said = status.run().stdout
-    assert r"rustc \x1b[2J\x07" in said
-    assert [character for character in said if character != "\n" and not character.isprintable()] == []
-    assert max(map(len, said.splitlines())) <= 80
+        output = status.run().stdout
+    assert r"rustc \x1b[2J\x07" in output
+    assert [character for character in output if character != "\n" and not character.isprintable()] == []
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_environment_of_the_caller_is_ignored(status, tmp_path):

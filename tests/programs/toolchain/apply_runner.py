@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """apply_runner.py TREE MIRROR REQUEST [KILL_AT]: one apply in a separate process. Prints the outcome as JSON.
 
-With KILL_AT, the whole process group is ended by SIGKILL at that change of the file system, which Python's audit
-events count; with 0, it is printed how many there are, and which of them is the last rename.
+With KILL_AT, SIGKILL ends the whole process group at that change of the file system. Python's audit events count the changes.
+With KILL_AT 0, it prints the number of changes, and the number of the last rename.
 """
 
 from __future__ import annotations

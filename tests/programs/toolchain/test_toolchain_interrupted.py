@@ -26,15 +26,15 @@ SAMPLES = 6  # changes to the file system at which a run is killed; NOVA_KILL_AL
 def kill(tree: Tree, run: subprocess.Popen[str]) -> None:
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    while is_locked(str(tree.generations / "lock")):  # rustup is killed too, but no process waits for it
+    while is_locked(str(tree.generations / "lock")):  # the killed rustup holds it until it has ended
         pass
 
 
 def check_repaired(tree: Tree, channel: str) -> None:
     """The next apply completes the change, reports the removed leftovers, and leaves no work."""
-    left = tree.observe().problems
+    leftovers = tree.observe().problems
     outcome = tree.apply(channel)
-    assert outcome.repaired == left
+    assert outcome.repaired == leftovers
     assert tree.rustc() == channel
     assert tree.observe().problems == []
     assert tree.apply(channel).changed is False
@@ -80,8 +80,8 @@ def test_rustup_of_a_killed_module_keeps_the_lock(tree: Tree, server: Server) ->
     server.trouble = None
     following = tree.start("1.92.0")
     server.go_on.set()  # the download of the orphan ends, and then the orphan
-    said, _ = following.communicate()
-    assert json.loads(said)["repaired"]
+    output, _ = following.communicate()
+    assert json.loads(output)["repaired"]
     assert (tree.rustc(), tree.observe().problems) == ("1.92.0", [])
 
 
@@ -98,7 +98,7 @@ def test_run_killed_at_any_change_is_finished_by_the_next(tree: Tree, tmp_path: 
     changes, switch = map(int, tree.start("1.93.0", kill_at="0").communicate()[0].split())
     assert changes > switch > 100
     step = 1 if os.environ.get("NOVA_KILL_ALL") else changes // SAMPLES
-    # samples of all changes, and all changes around the rename of the new generation
+    # Samples of all changes, and all changes near the rename of the new generation.
     for number in sorted({*range(1, changes, step), *range(switch - 3, switch + 4), changes}):
         copy(saved, tree.path.parent)
         run = tree.start("1.93.0", kill_at=str(number))

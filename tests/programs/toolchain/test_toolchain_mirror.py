@@ -31,7 +31,7 @@ class Mirroring:
 
     def __init__(self, root: Path, server: Server) -> None:
         self.root, self.server = root, server
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def build(self, check_mode: bool = False, **more: Any) -> Built:
         request = Request.from_options(
@@ -44,7 +44,7 @@ class Mirroring:
             }
         )
         url = self.server.url
-        return Mirror(str(self.root), [MACHINE], self.said.append, check_mode).build(request, url, f"{url}/rustup")
+        return Mirror(str(self.root), [MACHINE], self.messages.append, check_mode).build(request, url, f"{url}/rustup")
 
     @property
     def channels(self) -> list[str]:
@@ -106,7 +106,7 @@ def test_interrupted_download_continues_at_the_same_place(mirroring: Mirroring, 
     assert list(mirroring.root.rglob("*.part")) == []
 
 
-def test_manifest_that_is_cut_in_the_middle_has_no_wrong_checksum(mirroring: Mirroring, server: Server) -> None:
+def test_incomplete_manifest_is_reported_as_an_ended_connection(mirroring: Mirroring, server: Server) -> None:
     server.trouble, server.at = "close", 0
     with pytest.raises(
         FetchError, match="channel-rust-1.92.0.toml: the connection ended before the file was complete$"
@@ -155,8 +155,8 @@ def test_check_mode_reports_and_writes_nothing(mirroring: Mirroring) -> None:
 
 def test_progress_is_reported(mirroring: Mirroring) -> None:
     mirroring.build()
-    assert mirroring.said[0].startswith("1.92.0 1/4 rustc-1.92.0-")
-    assert mirroring.said[-1] == f"rustup-init 1.29.0 {MACHINE}: 20.8 MB, 100 %" or MACHINE != "x86_64"
+    assert mirroring.messages[0].startswith("1.92.0 1/4 rustc-1.92.0-")
+    assert mirroring.messages[-1] == f"rustup-init 1.29.0 {MACHINE}: 20.8 MB, 100 %" or MACHINE != "x86_64"
 
 
 def test_toolchain_of_this_machine_keeps_its_version(real_mirror: dict[str, Any]) -> None:
@@ -173,10 +173,10 @@ def test_toolchain_without_a_version_is_not_mirrored(tmp_path: Path) -> None:
         true_version(str(tmp_path))
 
 
-def test_mirror_of_the_demo_works(tmp_path: Path, installer: Path) -> None:
-    """The FIXTURE is marked as a FIXTURE."""
+def test_demo_builds_a_mirror_of_the_fixture(tmp_path: Path, installer: Path) -> None:
+    """Its label says that it is a FIXTURE."""
     command = [sys.executable, str(DEMO), "--only", "fixture", "--cache", str(tmp_path)]
-    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
-    assert (told["kind"], told["channel"]) == ("fixture", "1.92.0")
-    assert told["label"] == "a FIXTURE of Rust 1.92.0, which compiles nothing"
-    assert (Path(told["path"]) / "dist/channel-rust-1.92.0.toml").exists()
+    result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    assert (result["kind"], result["channel"]) == ("fixture", "1.92.0")
+    assert result["label"] == "a FIXTURE of Rust 1.92.0, which compiles nothing"
+    assert (Path(result["path"]) / "dist/channel-rust-1.92.0.toml").exists()

@@ -72,7 +72,10 @@ def test_check_mode_changes_and_downloads_nothing(run: Any, folder: Path, server
     result = run(check_mode=True, components=["clippy"])
     assert result["changed"] is True
     assert result["installed"] == ["toolchain 1.92.0 (profile minimal, clippy)"]
-    assert result["diff"]["after"] == "rustup 1.29.0\ntoolchain 1.92.0 (profile minimal, clippy)\n"
+    assert (result["diff"]["before"], result["diff"]["after"]) == (
+        "",
+        "rustup 1.29.0\ntoolchain 1.92.0 (profile minimal, clippy)\n",
+    )
     assert (list(folder.iterdir()), server.requests) == ([], [])
 
 

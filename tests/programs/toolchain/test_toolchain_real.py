@@ -69,8 +69,8 @@ def cargo(prefix: Path, checkout: Path, *words: str, **environment: str) -> subp
 
 
 def test_toolchain_reports_its_true_version(prefix: Path, real_mirror: dict[str, Any]) -> None:
-    said = subprocess.run([prefix / "shims/rustc", "-V"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
-    assert said.stdout == f"rustc {real_mirror['version']}\n"
+    done = subprocess.run([prefix / "shims/rustc", "-V"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert done.stdout == f"rustc {real_mirror['version']}\n"
 
 
 def test_agent_can_build_test_lint_and_format(prefix: Path, checkout: Path) -> None:
@@ -87,9 +87,9 @@ def test_agent_can_build_test_lint_and_format(prefix: Path, checkout: Path) -> N
 
 
 def test_cargo_starts_rustc_and_not_the_shim(prefix: Path, checkout: Path) -> None:
-    """All shims have the same size, so cargo takes that of rustc for a proxy and skips it. This saves two starts for each crate."""
-    said = cargo(prefix, checkout, "build", "-v")
-    running = [line for line in said.stderr.splitlines() if "Running" in line]
+    """All shims have the same size. Cargo therefore treats the shim of rustc as a rustup proxy, and starts rustc directly."""
+    done = cargo(prefix, checkout, "build", "-v")
+    running = [line for line in done.stderr.splitlines() if "Running" in line]
     assert running
     assert f"{prefix}/.toolchain/" in running[0]
 

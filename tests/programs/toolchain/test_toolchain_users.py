@@ -139,10 +139,10 @@ def test_pin_is_used_in_any_environment(installed: Host, environment: dict[str, 
     evil = installed.prefix / "evil"
     (evil / "rustup").mkdir(parents=True, exist_ok=True)
     (evil / "env").write_text("echo evil; exit 3\n")
-    said = installed.tool(
+    done = installed.tool(
         "rustc", "-V", **{name: value.format(prefix=installed.prefix) for name, value in environment.items()}
     )
-    assert (said.stdout, said.stderr, said.returncode) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "", 0)
 
 
 def test_explicit_channel_is_used(installed: Host) -> None:
@@ -156,12 +156,12 @@ def test_explicit_channel_is_used(installed: Host) -> None:
     [(["+nightly", "-V"], {}, "the command line"), (["-V"], {"RUSTUP_TOOLCHAIN": "nightly"}, "RUSTUP_TOOLCHAIN")],
 )
 def test_missing_channel_fails(installed: Host, words: list[str], environment: dict[str, str], source: str) -> None:
-    said = installed.tool("rustc", *words, **environment)
-    assert said.stderr == (
+    done = installed.tool("rustc", *words, **environment)
+    assert done.stderr == (
         f"rustc: this host has no Rust nightly (from {source}), but these:\n  +1.92.0\n  +1.93.0\n"
         "An operator can add it to agent_toolchain_extra.\n"
     )
-    assert (said.stdout, said.returncode) == ("", 1)
+    assert (done.stdout, done.returncode) == ("", 1)
 
 
 def test_pin_of_a_checkout_is_used(installed: Host, own: Path) -> None:
@@ -170,15 +170,15 @@ def test_pin_of_a_checkout_is_used(installed: Host, own: Path) -> None:
     (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.93.0"\n')
     assert installed.run(f"{installed.prefix}/local/rustc", "-V", cwd=str(checkout)).stdout.startswith("rustc 1.93.0 ")
     (checkout / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "1.94.0"\n')
-    said = installed.run(f"{installed.prefix}/local/rustc", "-V", cwd=str(checkout))
-    assert (said.returncode, said.stderr.splitlines()[0]) == (1, f"error: toolchain '1.94.0-{TRIPLE}' is not installed")
+    done = installed.run(f"{installed.prefix}/local/rustc", "-V", cwd=str(checkout))
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"error: toolchain '1.94.0-{TRIPLE}' is not installed")
 
 
-def test_rustup_reads_but_does_not_change(installed: Host) -> None:
+def test_rustup_lists_toolchains_and_refuses_to_install_one(installed: Host) -> None:
     assert installed.tool("rustup", "toolchain", "list").returncode == 0
-    said = installed.tool("rustup", "toolchain", "install", "nightly")
-    assert "an operator can change it with agent_toolchain_extra" in said.stderr
-    assert said.returncode == 1
+    done = installed.tool("rustup", "toolchain", "install", "nightly")
+    assert "an operator can change it with agent_toolchain_extra" in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_rustup_reads_but_does_not_change(installed: Host) -> None:
     ],
 )
 def test_rustup_accepts_installed_components(installed: Host, words: str) -> None:
-    said = installed.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
-    assert (said.returncode, "operator" in said.stderr) == (0, False), said.stderr
+    done = installed.tool("rustup", *words.replace("TRIPLE", TRIPLE).split())
+    assert (done.returncode, "operator" in done.stderr) == (0, False), done.stderr
     assert installed.tree.observe().problems == []
 
 
@@ -232,9 +232,9 @@ def test_rustup_refuses_changes_and_names_the_operator(installed: Host, own: Pat
     home = own / "home"
     (home / ".cargo/bin").mkdir(parents=True)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
-    said = installed.tool("rustup", *words.split(), HOME=str(home))
-    assert said.returncode == 1
-    assert said.stderr.splitlines()[-1] == (
+    done = installed.tool("rustup", *words.split(), HOME=str(home))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
         "rustup: all accounts of this host use the same Rust; an operator can change it with agent_toolchain_extra, "
         "agent_toolchain_components and agent_toolchain_targets"
     )
@@ -246,9 +246,9 @@ def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: P
     (host.prefix / "shims/rust-analyzer").symlink_to("rustup")
     (host.prefix / "local/rust-analyzer").symlink_to(host.prefix / "shims/rust-analyzer")
     path = f"{host.prefix}/local:/usr/bin:/bin"
-    said = host.tool("rust-analyzer", "--version", PATH=path)
-    assert said.returncode == 1
-    assert said.stderr == (
+    done = host.tool("rust-analyzer", "--version", PATH=path)
+    assert done.returncode == 1
+    assert done.stderr == (
         "rust-analyzer: this host's Rust does not have it, and PATH has no other one; an operator can add rust-analyzer to "
         "agent_toolchain_components\n"
     )
@@ -258,17 +258,17 @@ def test_rust_analyzer_of_the_agent_runs_if_the_host_has_none(host: Host, own: P
     assert host.tool("rust-analyzer", "+1.93.0", "-V", PATH=f"{own}:{path}").stdout == "own -V none\n"
     # A program that searches for another one, like a rustup of the agent.
     (own / "rust-analyzer").write_text(f'#!/bin/sh\nexec {host.prefix}/local/rust-analyzer "$@"\n')
-    said = host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}")
-    assert (said.returncode, "agent_toolchain_components" in said.stderr) == (1, True)
+    done = host.tool("rust-analyzer", "--version", PATH=f"{path}:{own}")
+    assert (done.returncode, "agent_toolchain_components" in done.stderr) == (1, True)
 
 
-def test_missing_component_does_not_call_itself(host: Host) -> None:
+def test_shim_of_a_missing_component_does_not_start_itself(host: Host) -> None:
     for name in ("cargo-miri", "rust-gdb", "rust-lldb", "rust-analyzer", "clippy-driver"):
         (host.prefix / "shims" / name).symlink_to("rustup")
         (host.prefix / "local" / name).symlink_to(host.prefix / "shims" / name)
-        said = host.tool(name, "+1.93.0", "--version", PATH=f"{host.prefix}/local:/usr/bin:/bin")
-        assert said.returncode != 0
-        assert "recursion" not in said.stderr
+        done = host.tool(name, "+1.93.0", "--version", PATH=f"{host.prefix}/local:/usr/bin:/bin")
+        assert done.returncode != 0
+        assert "recursion" not in done.stderr
 
 
 def test_variables_of_the_user_are_not_changed(host: Host) -> None:
@@ -276,13 +276,13 @@ def test_variables_of_the_user_are_not_changed(host: Host) -> None:
     guard = host.prefix / "libexec/cargo-guard"
     guard.write_text("#!/bin/sh\nenv | sort\n")
     guard.chmod(0o755)
-    seen = dict(line.split("=", 1) for line in host.tool("cargo", "build", **names).stdout.splitlines())
-    assert {name: seen.get(name) for name in names} == names
-    assert seen["RUSTUP_HOME"] == f"{host.tree.path.resolve()}/rustup"
-    assert set(seen) == {*names, "PATH", "PWD", "RUSTUP_HOME"}
+    found = dict(line.split("=", 1) for line in host.tool("cargo", "build", **names).stdout.splitlines())
+    assert {name: found.get(name) for name in names} == names
+    assert found["RUSTUP_HOME"] == f"{host.tree.path.resolve()}/rustup"
+    assert set(found) == {*names, "PATH", "PWD", "RUSTUP_HOME"}
 
 
-def test_guard_gets_only_cargo(host: Host) -> None:
+def test_only_cargo_starts_the_guard(host: Host) -> None:
     guard = host.prefix / "libexec/cargo-guard"
     guard.write_text('#!/bin/sh\necho "guard: $*"\n')
     guard.chmod(0o755)
@@ -292,24 +292,24 @@ def test_guard_gets_only_cargo(host: Host) -> None:
     assert host.tool("cargo", "build").stdout == "FIXTURE cargo build\n"
 
 
-def test_build_uses_one_generation(host: Host) -> None:
+def test_started_build_keeps_its_generation(host: Host) -> None:
     old = host.tree.path.resolve()
     kept = host.prefix / "kept"
     shutil.copytree(old, kept, symlinks=True)
     host.tree.apply("1.93.0", purge=True)
     kept.rename(old)  # as if a program was running in it
-    said = host.tool("rustc", "-V", RUSTUP_HOME=f"{old}/rustup", RUSTUP_TOOLCHAIN=f"1.92.0-{TRIPLE}")
-    assert (said.stdout, said.stderr) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "")
+    done = host.tool("rustc", "-V", RUSTUP_HOME=f"{old}/rustup", RUSTUP_TOOLCHAIN=f"1.92.0-{TRIPLE}")
+    assert (done.stdout, done.stderr) == ("rustc 1.92.0 (FIXTURE 2025-12-11)\n", "")
     assert host.tool("rustc", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
 
 
 def test_missing_toolchain_fails_with_a_message(host: Host) -> None:
     host.tree.path.unlink()
-    said = host.tool("cargo", "build")
-    assert said.stderr == (
+    done = host.tool("cargo", "build")
+    assert done.stderr == (
         f"cargo: {host.prefix}/toolchain has no Rust; ask an operator to apply role agent_toolchain\n"
     )
-    assert said.returncode == 127
+    assert done.returncode == 127
 
 
 @pytest.mark.parametrize("name", ["1.92", "stable", f"stable-{TRIPLE}"])
@@ -322,8 +322,8 @@ def test_short_name_selects_the_pinned_version(host: Host, name: str) -> None:
     assert (
         host.tool("rustc", f"+{name}", "-V").stdout == host.tool("rustc", "-V", RUSTUP_TOOLCHAIN=name).stdout == version
     )
-    said = host.tool("check-toolchain-pin", str(checkout))
-    assert said.returncode == 0, said.stderr
+    done = host.tool("check-toolchain-pin", str(checkout))
+    assert done.returncode == 0, done.stderr
     host.tree.apply("1.93.0", purge=True)
     assert host.tool("rustc", "+stable", "-V").stdout == "rustc 1.93.0 (FIXTURE 2025-12-11)\n"
     assert host.tool("rustc", "+1.92", "-V").returncode == 1
@@ -377,6 +377,6 @@ def test_check_toolchain_pin_compares_the_pin_of_a_checkout(
     checkout = own / "check out"
     checkout.mkdir(mode=0o755)
     (checkout / name).write_text(content)
-    said = installed.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
-    assert says.format(file=checkout / name, checkout=checkout) in said.stdout + said.stderr
-    assert said.returncode == status
+    done = installed.tool("check-toolchain-pin", str(checkout), RUSTUP_TOOLCHAIN="1.93.0")
+    assert says.format(file=checkout / name, checkout=checkout) in done.stdout + done.stderr
+    assert done.returncode == status

@@ -29,7 +29,7 @@ NOBODY = 65534
 
 @contextmanager
 def public_folder() -> Iterator[Path]:
-    """A folder that every user may enter (only root may enter pytest's), in memory if programs may run there."""
+    """A folder that every user may enter, unlike pytest's folders. It is in memory if programs may run there."""
     memory = "/dev/shm"
     fast = os.path.isdir(memory) and not os.statvfs(memory).f_flag & os.ST_NOEXEC
     with tempfile.TemporaryDirectory(prefix="nova-toolchain-", dir=memory if fast else None) as name:

@@ -19,9 +19,9 @@ def warm() -> Iterator[Warm]:
     """One host with one seed. A test that changes the seed builds it again. Not below /tmp, where all accounts may write."""
     root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
     root.chmod(0o755)
-    made = Warm(root)
-    made.publish()
-    yield made
+    host = Warm(root)
+    host.publish()
+    yield host
     shutil.rmtree(root)
 
 

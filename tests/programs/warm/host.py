@@ -20,14 +20,14 @@ FILES = CHECKOUT / "roles/agent_warm/files"
 ACCOUNT = 61234  # of the service, FIXTURE
 OF_THE_ACCOUNT = ("fetch", "download", "build", "clean")
 STEPS = ("check", "fetch", "admit", "download", "crates", "build", "publish")
-# The home of root can have this machine's Rust, and other accounts can't enter it.
-OPEN = 'mount --bind "$1" /mnt; mount -t tmpfs -o mode=755 none ~root; mkdir -p "$1"; mount --bind /mnt "$1"; shift; exec "$@"'
+# This machine's Rust can be in root's home, which other accounts can't enter.
+NAMESPACE = 'mount --bind "$1" /mnt; mount -t tmpfs -o mode=755 none ~root; mkdir -p "$1"; mount --bind /mnt "$1"; shift; exec "$@"'
 
 
 def as_account(account: int, *command: object) -> list[str]:
     """The command with an account's rights, in a separate mount namespace. Its group is that of root, for the memory pool."""
     rights = ["setpriv", f"--reuid={account}", "--regid=0", "--clear-groups"]
-    return [str(word) for word in ("unshare", "-m", "bash", "-ec", OPEN, "bash", REAL, *rights, *command)]
+    return [str(word) for word in ("unshare", "-m", "bash", "-ec", NAMESPACE, "bash", REAL, *rights, *command)]
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -98,7 +98,7 @@ class Warm:
 
 
 def compiled(result: Result) -> set[str]:
-    """The crates that cargo compiled or checked."""
+    """The names of the crates that cargo compiled or checked."""
     assert result.status == 0, result.err
     words = [line.split() for line in result.err.splitlines()]
     return {line[1] for line in words if line and line[0] in ("Compiling", "Checking")}

@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(REAL is None, reason="this machine has no rustc with a C linker"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as publishing does"),
 ]
-WHOLE = DEPENDENCIES | {"nova-core"}
+ALL_CRATES = DEPENDENCIES | {"nova-core"}
 
 
 class Server(ThreadingHTTPServer):
@@ -89,15 +89,15 @@ def serving(server: Server) -> Iterator[None]:
 def warm(server: Server) -> Iterator[Warm]:
     root = Path(tempfile.mkdtemp(prefix="nova-agent-warm-", dir="/srv"))
     root.chmod(0o755)
-    made = Warm(root, server.url)
-    made.publish()
-    yield made
+    host = Warm(root, server.url)
+    host.publish()
+    yield host
     shutil.rmtree(root)
 
 
 @pytest.fixture
 def home(warm: Warm, server: Server) -> Iterator[Path]:
-    """A build of an account with an empty ~/.cargo, without network."""
+    """The empty home of an account. The server answers nothing, as without network."""
     server.up = False
     folder = Path(tempfile.mkdtemp(dir=warm.host.root))
     yield folder
@@ -106,7 +106,7 @@ def home(warm: Warm, server: Server) -> Iterator[Path]:
 
 
 def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCOUNT, owned: bool = False) -> Result:
-    """``owned``: the files belong to the account already. Then their ctime does not change."""
+    """Run cargo_agent.sh as an account. With ``owned``, the files already belong to the account, and keep their ctime."""
     for own in () if owned else (folder, home):
         subprocess.run(["chown", "-R", f"{account}:0", own], check=True)
     environment = {"HOME": str(home), "PATH": f"{home}:{REAL}/bin:/usr/bin:/bin"}
@@ -116,7 +116,7 @@ def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCO
     return Result(process.returncode, out, err, ran=True)
 
 
-def require(checkout: Path, crate: str) -> None:
+def add_dependency(checkout: Path, crate: str) -> None:
     with (checkout / "nova-core/Cargo.toml").open("a") as manifest:
         manifest.write(f'{crate} = "1"\n')
 
@@ -139,7 +139,7 @@ def test_other_subcommands_and_aliases_use_the_seed(warm: Warm, checkout: Path, 
     tool = "clippy" if words == "lint" else words.split()[0]
     if tool == "nextest":
         program = shutil.which("cargo-nextest")
-        assert program, "requirements-dev.txt brings it"
+        assert program, "cargo-nextest is missing: it is in requirements-dev.txt"
         shutil.copy(program, home)
     elif tool == "clippy" and not (REAL / "bin/cargo-clippy").exists():
         pytest.skip("this machine's Rust has no clippy")
@@ -159,23 +159,25 @@ def test_crate_missing_in_the_published_registry_is_downloaded(
     (checkout / "Cargo.toml").touch()
     assert compiled(build(warm, checkout, home)) == {"nova-core"}  # checked again, with the same result
     server.up = True
-    require(checkout, SPARE)
+    add_dependency(checkout, SPARE)
     result = build(warm, checkout, home)
-    assert compiled(result) == WHOLE | {SPARE}, result.err
+    assert compiled(result) == ALL_CRATES | {SPARE}, result.err
     assert "own" in result.err and SPARE in (checkout / "Cargo.lock").read_text()
     again = build(warm, checkout, home)
     assert compiled(again) == set() and "cargo_agent" not in again.err
 
 
-def test_manifest_that_needs_more_crates_gets_no_seed(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
+def test_seed_is_not_used_if_the_manifest_needs_more_crates(
+    warm: Warm, checkout: Path, home: Path, server: Server
+) -> None:
     server.up = True
-    require(checkout, SPARE)
+    add_dependency(checkout, SPARE)
     result = build(warm, checkout, home)
-    assert compiled(result) == WHOLE | {SPARE} and "from seed" not in result.err
+    assert compiled(result) == ALL_CRATES | {SPARE} and "from seed" not in result.err
 
 
 def test_workspace_inside_of_another_has_its_own_crates(warm: Warm, checkout: Path, home: Path, server: Server) -> None:
-    """As for cargo-fuzz and examples: the outer workspace has a lock and a seed, the inner one has no lock yet."""
+    """For cargo-fuzz and examples. The outer workspace has a lock and a seed; the inner one has no lock yet."""
     assert compiled(build(warm, checkout, home)) == {"nova-core"}
     server.up = True
     inner = checkout / "fuzz"
@@ -193,7 +195,7 @@ def test_workspace_inside_of_another_has_its_own_crates(warm: Warm, checkout: Pa
     assert compiled(build(warm, inner, home)) == {SPARE, "nova-fuzz"} and not (checkout / "target").exists()
 
 
-def test_path_dependency_outside_of_the_workspace_that_needs_more_crates(
+def test_new_crate_of_a_path_dependency_outside_of_the_workspace_is_downloaded(
     warm: Warm, checkout: Path, home: Path, server: Server
 ) -> None:
     beside = checkout.parent / "beside"
@@ -211,10 +213,8 @@ def test_path_dependency_outside_of_the_workspace_that_needs_more_crates(
     assert result.status == 0 and SPARE in compiled(result), result.err
 
 
-def test_subcommand_that_writes_to_its_cargo_home_has_that_of_the_account(
-    warm: Warm, checkout: Path, home: Path
-) -> None:
-    """As binstall, deny and audit do. Its own calls of cargo use the seed."""
+def test_subcommand_gets_the_cargo_home_of_the_account(warm: Warm, checkout: Path, home: Path) -> None:
+    """Binstall, deny and audit write to CARGO_HOME. Calls of cargo by a subcommand use the seed."""
     assert compiled(build(warm, checkout, home)) == {"nova-core"}
     (home / "cargo-fetches").write_text(
         '#!/bin/sh\n[ ! "${CARGO_HOME-}" ] || exit 3\ncargo build && CARGO_MANIFEST_DIR= cargo fetches-again\n'
@@ -251,7 +251,7 @@ def test_needed_crates_stay_and_damaged_crates_are_replaced(
 
 
 def test_cargo_started_by_its_path_uses_the_seed(warm: Warm, checkout: Path, home: Path) -> None:
-    """As trybuild and many xtasks do."""
+    """Trybuild and many xtasks start cargo this way."""
     main = 'fn main() { assert!(std::process::Command::new(env!("CARGO")).args(["build", "-p", "nova-core"]).status().unwrap().success()) }'
     (checkout / "nova-core/examples").mkdir()
     (checkout / "nova-core/examples/task.rs").write_text(main)
@@ -264,16 +264,16 @@ def test_account_with_a_cargo_configuration_keeps_it(warm: Warm, checkout: Path,
     (home / ".cargo").mkdir()
     (home / ".cargo/config.toml").write_text('[profile.dev.package."*"]\nopt-level = 1\n')
     result = build(warm, checkout, home)
-    assert compiled(result) == WHOLE and "from seed" not in result.err
+    assert compiled(result) == ALL_CRATES and "from seed" not in result.err
 
 
 def test_bundle_of_one_host_is_a_seed_on_another(warm: Warm, checkout: Path, home: Path) -> None:
     """With the same prefix: the published files of the first host are moved away, as on another host."""
     with (warm.host.root / "nova.bundle").open("wb") as file:
         pack = [warm.prefix / "bin/agent-warm", "pack", "nova"]
-        said = subprocess.run(pack, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr
+        messages = subprocess.run(pack, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr
     digest = hashlib.sha256(Path(file.name).read_bytes()).hexdigest()
-    assert digest in said
+    assert digest in messages
     published, first = warm.prefix / "warm", warm.host.root / "first"
     published.rename(first)
     published.mkdir()
@@ -314,6 +314,6 @@ def test_bundle_is_downloaded_by_https_from_a_trusted_server(warm: Warm) -> None
             warm.publish("fetch", SSL_CERT_FILE=str(certificate))
     assert refused.returncode == 1 and "CERTIFICATE_VERIFY_FAILED" in refused.stderr
     assert (warm.state / "bundle").read_bytes() == b"bundle"
-    gone = warm.step("fetch", "nova")
-    assert gone.returncode == 1 and warm.policy.projects[0].source in gone.stderr
+    unanswered = warm.step("fetch", "nova")
+    assert unanswered.returncode == 1 and warm.policy.projects[0].source in unanswered.stderr
     warm.configure()

@@ -37,20 +37,20 @@ def test_new_checkout_compiles_only_its_own_crates(warm: Warm, checkout: Path, w
     assert compiled(warm.cargo(checkout, *words.split(), NOVA_CARGO_NO_SEED="1")) == DEPENDENCIES | {"nova-core"}
 
 
-def test_units_that_do_not_fit_are_built(warm: Warm, checkout: Path) -> None:
-    whole = {"nova-core", *DEPENDENCIES}
+def test_seed_is_not_used_with_another_lock_flags_profile_or_toolchain(warm: Warm, checkout: Path) -> None:
+    all_crates = {"nova-core", *DEPENDENCIES}
     (checkout / "Cargo.lock").write_text((checkout / "Cargo.lock").read_text() + "# another\n")
-    assert compiled(warm.cargo(checkout, "build")) == whole
+    assert compiled(warm.cargo(checkout, "build")) == all_crates
     shutil.copy(warm.source / "Cargo.lock", checkout)
     for environment in ({"RUSTFLAGS": "-Cdebuginfo=0"}, {"CARGO_PROFILE_DEV_OPT_LEVEL": "1"}):
         shutil.rmtree(checkout / "target")
-        assert compiled(warm.cargo(checkout, "build", **environment)) == whole
-    assert compiled(warm.cargo(checkout, "build", "--release")) == whole  # the seed does not have this profile
+        assert compiled(warm.cargo(checkout, "build", **environment)) == all_crates
+    assert compiled(warm.cargo(checkout, "build", "--release")) == all_crates  # the seed does not have this profile
     other = warm.host.home / "toolchains" / f"1.91.0-{TRIPLE}"
     other.symlink_to(REAL)
     shutil.rmtree(checkout / "target")
     done = warm.cargo(checkout, "build", RUSTUP_TOOLCHAIN="1.91.0", NOVA_CARGO_KEEP_RUSTUP_TOOLCHAIN="1")
-    assert compiled(done) == whole
+    assert compiled(done) == all_crates
 
 
 def test_seed_is_copied_to_the_build_folder_of_cargo(warm: Warm, checkout: Path) -> None:
@@ -75,7 +75,7 @@ def test_seed_is_copied_to_the_build_folder_of_cargo(warm: Warm, checkout: Path)
     assert (checkout / "by-file/debug/.fingerprint").is_dir() and compiled(result) == {"nova-core"}
 
 
-def test_each_toolchain_flags_and_profile_has_a_seed(warm: Warm, checkout: Path) -> None:
+def test_seed_of_a_toolchain_flags_and_profiles_is_used_only_with_them(warm: Warm, checkout: Path) -> None:
     channel, flags = "1.90.0", "-Cdebuginfo=0"
     (warm.host.home / "toolchains" / f"{channel}-{TRIPLE}").symlink_to(REAL)
     first = warm.seed
@@ -83,7 +83,7 @@ def test_each_toolchain_flags_and_profile_has_a_seed(warm: Warm, checkout: Path)
     try:
         warm.publish(*STEPS[:4])
         (warm.state / "cargo/registry").mkdir()
-        (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightlies do for crates from a folder
+        (warm.state / "cargo/registry/CACHEDIR.TAG").touch()  # as nightly versions of cargo do for crates from a folder
         subprocess.run(["chown", "-R", f"{ACCOUNT}:0", warm.state], check=True)
         warm.publish(*STEPS[4:])
         assert not (warm.prefix / "warm/cargo").exists()
@@ -129,7 +129,7 @@ def test_full_disk_causes_a_build_without_a_seed(warm: Warm, checkout: Path) -> 
         subprocess.run(["umount", target], check=True)
 
 
-def test_six_commands_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) -> None:
+def test_parallel_commands_copy_the_seed_once_for_each_folder(warm: Warm, checkout: Path) -> None:
     folders = [checkout, checkout, *(warm.checkout(f"at-once-{number}") for number in range(5))]
     running = [
         warm.host.start("bash", warm.host.cargo_agent, "build", "--locked", "--offline", cwd=folder)
@@ -137,8 +137,8 @@ def test_six_commands_at_once_and_two_in_one_folder(warm: Warm, checkout: Path) 
     ]
     ended = [process.communicate(timeout=10 * GUARD)[1] for process in running]
     assert [process.returncode for process in running] == [0] * 7
-    assert not any("Compiling fix-" in said for said in ended)
-    assert sum("from seed" in said for said in ended) == 6
+    assert not any("Compiling fix-" in output for output in ended)
+    assert sum("from seed" in output for output in ended) == 6
     for folder in folders[2:]:
         shutil.rmtree(folder)
 
@@ -164,20 +164,20 @@ def test_seed_being_copied_stays_and_the_copy_is_complete(warm: Warm, checkout: 
     eventually(lambda: (checkout / "started").exists())
     assert collect(warm.policy.seeds, set(), 1, 0) == [] and seed.is_dir()
     (checkout / "go").touch()
-    said = running.communicate(timeout=10 * GUARD)[1]
-    assert running.returncode == 0 and "3 of 3 dependencies" in said and "Compiling fix-" not in said
+    output = running.communicate(timeout=10 * GUARD)[1]
+    assert running.returncode == 0 and "3 of 3 dependencies" in output and "Compiling fix-" not in output
     assert collect(warm.policy.seeds, set(), 1, 0) == [seed.name]
     warm.publish()
 
 
-def test_an_agent_s_lock_keeps_no_seed_from_the_others(warm: Warm, checkout: Path) -> None:
+def test_seed_is_used_while_another_agent_holds_a_lock(warm: Warm, checkout: Path) -> None:
     with open(warm.seed / "manifest") as manifest:
         fcntl.flock(manifest, fcntl.LOCK_EX)
         assert compiled(warm.cargo(checkout, "build")) == {"nova-core"}
 
 
-def test_a_seed_that_is_removed_while_it_is_copied_is_not_used(warm: Warm, checkout: Path) -> None:
-    """STAND-IN for root, which an account's lock kept from noticing the copy."""
+def test_seed_that_is_removed_during_the_copy_is_not_used(warm: Warm, checkout: Path) -> None:
+    """STAND-IN for root, which removes the seed because a lock of another agent prevented the lock of this copy."""
     removes = checkout / "bin/cp"
     removes.parent.mkdir()
     gone = warm.seed.with_name(".old")
@@ -248,8 +248,8 @@ def test_too_large_seed_is_refused_and_leaves_nothing(warm: Warm) -> None:
         warm.publish()
 
 
-def test_hostile_folder_of_the_account_does_not_mislead_root(warm: Warm) -> None:
-    """Links and pipes instead of files: their units are not published, all others are."""
+def test_links_and_pipes_of_the_account_are_not_published(warm: Warm) -> None:
+    """A crate with a link or a pipe in its output is not published. All others are."""
     secret = warm.host.root / "secret"
     secret.write_text("root's")
     secret.chmod(0o600)
@@ -282,16 +282,16 @@ def writable_for_all(place: Path) -> None:
     place.chmod(0o666)
 
 
-def link_that_leads_out(place: Path) -> None:
+def link_to_another_folder(place: Path) -> None:
     place.symlink_to("/tmp")
 
 
-@pytest.mark.parametrize("spoil", [owned_by_another, writable_for_all, link_that_leads_out])
+@pytest.mark.parametrize("change", [owned_by_another, writable_for_all, link_to_another_folder])
 @pytest.mark.parametrize("name", ["Cargo.toml", "lib.rs"])
-def test_source_writable_for_others_is_refused(warm: Warm, spoil: Callable[[Path], None], name: str) -> None:
+def test_source_writable_for_others_is_refused(warm: Warm, change: Callable[[Path], None], name: str) -> None:
     place = warm.source / "vendor" / name
     place.parent.mkdir()
-    spoil(place)
+    change(place)
     try:
         done = warm.step("check", "nova")
         assert done.returncode == 1 and str(place) in done.stderr

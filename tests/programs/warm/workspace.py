@@ -85,12 +85,12 @@ def crates_io(url: str) -> dict[str, bytes]:
 
 def workspace(source: str) -> dict[str, str]:
     """The files of a checkout whose crates are in ``source``, a folder or the URL of crates_io."""
-    wanted = "".join(f'{name} = "1"\n' for name in CRATES)
+    dependencies = "".join(f'{name} = "1"\n' for name in CRATES)
     place = f'registry = "sparse+{source}/index/"' if "://" in source else f'directory = "{source}"'
     return {
         "Cargo.toml": '[workspace]\nresolver = "2"\nmembers = ["nova-core"]\n',
         "Cargo.lock": LOCK,
         ".cargo/config.toml": f'[source.crates-io]\nreplace-with = "fixture"\n[source.fixture]\n{place}\n',
-        "nova-core/Cargo.toml": f"{PACKAGE.format('nova-core', '0.1.0')}[dependencies]\n{wanted}",
+        "nova-core/Cargo.toml": f"{PACKAGE.format('nova-core', '0.1.0')}[dependencies]\n{dependencies}",
         "nova-core/src/lib.rs": MEMBER,
     }

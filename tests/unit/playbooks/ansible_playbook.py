@@ -28,7 +28,7 @@ def start(*arguments: str, cwd: Path | None = None, environment: dict[str, str] 
 def ansible_playbook(
     *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it and give its exit code and output, whatever they are."""
+    """Run it. Return its exit code and output, also after a failure."""
     play = start(*arguments, cwd=cwd, environment=environment)
     stdout, stderr = play.communicate()
     return subprocess.CompletedProcess(play.args, play.returncode, stdout, stderr)

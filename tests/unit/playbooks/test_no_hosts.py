@@ -38,7 +38,7 @@ def test_playbooks_name_the_variable_and_the_existing_groups(
 
 @pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
 @pytest.mark.parametrize("arguments", [[], ["-i", "localhost,"]], ids=" ".join)
-def test_a_syntax_check_needs_no_inventory(tmp_path: Path, playbook: str, arguments: list[str]) -> None:
+def test_syntax_check_needs_no_inventory(tmp_path: Path, playbook: str, arguments: list[str]) -> None:
     run = ansible_playbook(f"nova.agent_host.{playbook}", "--syntax-check", *arguments, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
 
@@ -62,7 +62,7 @@ def test_inventory_of_an_empty_fleet_passes() -> None:
     assert in_inventory("agent_hosts", {"all": [], "ungrouped": [], "aws_ec2": []}) == "agent_hosts"
 
 
-def test_controller_in_a_group_of_another_name_is_an_error() -> None:
+def test_localhost_in_another_group_is_an_error() -> None:
     """As with ansible-pull."""
     with pytest.raises(AnsibleFilterError, match="agent_hosts_group"):
         in_inventory("agent_hosts", {"all": ["localhost"], "ungrouped": [], "builders": ["localhost"]})

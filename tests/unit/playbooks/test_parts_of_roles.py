@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Task files of roles that need values of other tasks: a play that includes one alone is told what to include."""
+"""Task files of roles that need values of other tasks: including one alone is an error with a hint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_value_has_a_hint_that_names_the_role() -> None:
             assert HINT.format(role) in hints[name]
 
 
-def test_a_part_alone_fails_with_the_hint(tmp_path: Path) -> None:
+def test_task_file_included_alone_fails_with_the_hint(tmp_path: Path) -> None:
     plays = [
         {
             "hosts": "localhost",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""Retire asks for a variable if no host of the inventory is left out, whatever --limit says."""
+"""Retire requires a variable if it would retire all hosts of the inventory, also with --limit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def retire(folder: Path, inventory: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("inventory", "limit"), [(BOTH, ""), (BOTH, "all"), (BOTH, "*"), (BOTH, "build1,build2"), (ONE, "all"), (ONE, "")]
 )
-def test_limit_that_leaves_no_host_out_needs_the_variable(tmp_path: Path, inventory: str, limit: str) -> None:
+def test_retire_of_all_hosts_needs_the_variable(tmp_path: Path, inventory: str, limit: str) -> None:
     assert QUESTION in retire(tmp_path, inventory, *(["--limit", limit] if limit else []))
 
 
@@ -41,8 +41,6 @@ def test_limit_that_leaves_no_host_out_needs_the_variable(tmp_path: Path, invent
         (ONE, "--limit localhost,build1"),  # as ansible-pull
     ],
 )
-def test_retire_of_some_hosts_or_with_the_variable_is_not_refused(
-    tmp_path: Path, inventory: str, arguments: str
-) -> None:
-    told = retire(tmp_path, inventory, *arguments.split())
-    assert QUESTION not in told and "Read the state of the host" in told
+def test_retire_of_some_hosts_or_with_the_variable_is_allowed(tmp_path: Path, inventory: str, arguments: str) -> None:
+    output = retire(tmp_path, inventory, *arguments.split())
+    assert QUESTION not in output and "Read the state of the host" in output

@@ -158,7 +158,7 @@ def compare(hosts: Fleet, counts: list[int], rounds: int, most_tasks: int) -> No
     state.write_text(json.dumps(paths))
     tasks = recorded.task_a_file(paths)
     print(f"{len(paths)} paths, forks {FORKS}, {rounds} rounds; seconds (medians), and multiples of the ping\n")
-    print("| hosts | ping | site | site, 10 % drifted | pyinfra | a task a file (one round) |")
+    print("| hosts | ping | site | site, 10 % drifted | pyinfra | one task for each file (one round) |")
     print("|---|---|---|---|---|---|")
     for count in counts:
         row = [
@@ -184,19 +184,24 @@ def settings(hosts: Fleet, count: int, rounds: int) -> None:
         *(("site", SITE, {"forks": FORKS, "strategy": strategy}) for strategy in ("free", "host_pinned")),
         *(("site", SITE, {"forks": FORKS, "serial": serial}) for serial in ("50%", "20%")),
     ]
-    print(f"{count} hosts that are right already, seconds (medians of {rounds})\n")
-    print("| play | settings | wall | CPU of the controller, a host |\n|---|---|---|---|")
+    print(f"{count} compliant hosts, seconds (medians of {rounds})\n")
+    print("| play | settings | wall | CPU of the controller, for each host |\n|---|---|---|---|")
     for name, playbook, given in ways:
         wall, cpu = medians(rounds, lambda playbook=playbook, given=given: hosts.play(playbook, count, **given))
-        told = ", ".join(f"{setting} {value}" for setting, value in given.items())
-        print(f"| {name} | {told} | {wall:.1f} | {cpu / count:.2f} |", flush=True)
+        text = ", ".join(f"{setting} {value}" for setting, value in given.items())
+        print(f"| {name} | {text} | {wall:.1f} | {cpu / count:.2f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", default="1,10,50")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--task-a-file", type=int, default=10, help="with how many hosts at most all its tasks are run")
+    parser.add_argument(
+        "--task-a-file",
+        type=int,
+        default=10,
+        help="up to this number of hosts, run all tasks of the play with one task for each file",
+    )
     parser.add_argument("--settings", action="store_true")
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.hosts.split(",")]

@@ -63,16 +63,16 @@ class Agent(threading.Thread):
     def __init__(self, host: Host, number: int, faster: float, end: float, known: list[str]) -> None:
         super().__init__(daemon=True)
         self.host, self.number, self.faster, self.end, self.known = host, number, faster, end, known
-        self.chance = random.Random(number)
+        self.random = random.Random(number)
         self.taken: list[float] = []
         self.failed = 0
 
     def run(self) -> None:
-        time.sleep(self.chance.uniform(0, 60) / self.faster)
+        time.sleep(self.random.uniform(0, 60) / self.faster)
         account = FIRST_ACCOUNT + self.number
         become = ["setpriv", f"--reuid={account}", f"--regid={GROUP}", "--clear-groups", "--"]
         while time.monotonic() < self.end:
-            kind = self.chance.choice(["cold test", "next test", "next test", "next check"])
+            kind = self.random.choice(["cold test", "next test", "next test", "next check"])
             start = time.monotonic()
             env = self.host.environment(
                 UNITS=str(self.host.root / f"{kind}.json"), UNIT=str(self.host.root / "rustc"), FASTER=str(self.faster)
@@ -86,11 +86,11 @@ class Agent(threading.Thread):
                 print(done.stderr.decode()[-300:], file=sys.stderr)
             if time.monotonic() < self.end:
                 self.taken.append(time.monotonic() - start)
-            time.sleep(self.chance.uniform(*THINK) / self.faster)
+            time.sleep(self.random.uniform(*THINK) / self.faster)
 
 
 def stand_ins() -> set[str]:
-    """The running stand-ins for rustc, as read one by one from /proc."""
+    """The running STAND-INs for rustc, read one by one from /proc."""
     found = set()
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -103,15 +103,15 @@ def stand_ins() -> set[str]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--minutes", type=float, default=4)
-    options.add_argument("--faster", type=float, default=6)
-    options.add_argument("--agents", type=int, default=300)
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--faster", type=float, default=6)
+    parser.add_argument("--agents", type=int, default=300)
+    options = parser.parse_args()
     threading.stack_size(256 << 10)
     with tempfile.TemporaryDirectory(prefix="full-size-") as folder:
         os.chmod(folder, 0o755)
-        host = render(Path(folder), slots=asked.agents, jobs=JOBS, pool_bytes=POOL * GIB, low_memory=0)
+        host = render(Path(folder), slots=options.agents, jobs=JOBS, pool_bytes=POOL * GIB, low_memory=0)
         subprocess.run([host.libexec / "memory-pool", host.policy, "--remove"], check=True)
         host.change_policy(POOL_GROUP=GROUP)
         host.make_pool()
@@ -119,8 +119,8 @@ def main() -> None:
         program(host.root / "rustc", RUSTC)
         for kind, units in commands().items():
             (host.root / f"{kind}.json").write_text(json.dumps([[unit.seconds, unit.needs] for unit in units]))
-        end = time.monotonic() + asked.minutes * 60
-        agents = [Agent(host, number, asked.faster, end, []) for number in range(asked.agents)]
+        end = time.monotonic() + options.minutes * 60
+        agents = [Agent(host, number, options.faster, end, []) for number in range(options.agents)]
         for agent in agents:
             agent.start()
         most = samples = processes = 0
@@ -133,13 +133,13 @@ def main() -> None:
             time.sleep(0.05)
         for agent in agents:
             agent.join(timeout=600)
-    taken = sorted(seconds * asked.faster for agent in agents for seconds in agent.taken)
-    minutes = asked.minutes * asked.faster
-    rule = Rule("the gate", asked.agents, JOBS, POOL * 1024)
-    expected = simulate(rule, asked.agents, cpus=10**6, horizon=minutes * 60)
+    taken = sorted(seconds * options.faster for agent in agents for seconds in agent.taken)
+    minutes = options.minutes * options.faster
+    rule = Rule("the gate", options.agents, JOBS, POOL * 1024)
+    expected = simulate(rule, options.agents, cpus=10**6, horizon=minutes * 60)
     print(f"load of the machine: {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs")
     print(
-        f"{asked.agents} accounts, {minutes:.0f} minutes at {asked.faster:g} times the speed: {len(taken) / minutes:.1f} commands a "
+        f"{options.agents} accounts, {minutes:.0f} minutes at {options.faster:g} times the speed: {len(taken) / minutes:.1f} commands a "
         f"minute, p50 {taken[len(taken) // 2]:.0f} s; simulated {len(expected.waits) / minutes:.1f}, p50 {expected.quantile(0.5):.0f} s; "
         f"ratio {len(taken) / len(expected.waits):.2f}"
     )

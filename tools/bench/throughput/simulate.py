@@ -25,7 +25,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.budget.policy impo
 
 GIB = 1024  # of MiB
 PROFILES = json.loads((Path(__file__).parent / "profiles.json").read_text())
-# CPU seconds of each command in a product of medium size. The recorded processes are made longer.
+# CPU seconds of each command in a product of medium size. The recorded times are scaled to these.
 SECONDS = {"cold test": 600.0, "next test": 30.0, "next check": 10.0}
 CAP = 4 * GIB
 HOUR = 3600.0
@@ -50,7 +50,7 @@ class Rule:
     jobs: int  #: Processes of one command.
     pool: int = 0  #: MiB that all processes together hold; 0 for no bound.
     tokens: int = 0  #: Processes at once on the host; 0 for no bound.
-    first: int = 0  #: MiB that a compiler which does not link holds at first; it starts again with the cap where that is too little.
+    first: int = 0  #: MiB that a compiler which does not link holds at first; it starts again with the cap if that is too little.
     by_account: bool = False  #: Accounts share the CPUs equally, and not processes.
 
 
@@ -113,11 +113,11 @@ class Outcome:
 
 def commands() -> dict[str, list[Unit]]:
     """The recorded commands, with more CPU time."""
-    made = {}
+    found = {}
     for name, notes in PROFILES.items():
         place = {note["name"]: number for number, note in enumerate(notes)}
         scale = SECONDS[name] / sum(note["seconds"] for note in notes)
-        made[name] = [
+        found[name] = [
             Unit(
                 note["kind"],
                 note["seconds"] * scale,
@@ -128,19 +128,19 @@ def commands() -> dict[str, list[Unit]]:
             )
             for number, note in enumerate(notes)
         ]
-    return made
+    return found
 
 
 def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float = HOUR) -> Outcome:
     """One hour on a host."""
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     known = commands()
     needed_by = {
         kind: [[other for other, what in enumerate(units) if place in what.needs] for place in range(len(units))]
         for kind, units in known.items()
     }
     result = Outcome()
-    starts = [(chance.uniform(0, 60), agent) for agent in range(agents)]
+    starts = [(generator.uniform(0, 60), agent) for agent in range(agents)]
     heapq.heapify(starts)
     slot_queue: deque[Command] = deque()
     queues: dict[int, deque[tuple[Command, int, int]]] = {}  # by account: command, unit, permit
@@ -208,7 +208,7 @@ def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float =
             break
         if next_start <= next_end:
             _, agent = heapq.heappop(starts)
-            kind = chance.choice(["cold test", "next test", "next test", "next check"])
+            kind = generator.choice(["cold test", "next test", "next test", "next check"])
             command = Command(agent, kind, known[kind], now)
             if free_slots:
                 free_slots -= 1
@@ -238,7 +238,7 @@ def simulate(rule: Rule, agents: int, cpus: int, seed: int = 1, horizon: float =
                 ask(command)
                 if command.done == len(command.units):
                     result.waits.append((now - command.started, command.kind))
-                    heapq.heappush(starts, (now + chance.uniform(*THINK), command.agent))
+                    heapq.heappush(starts, (now + generator.uniform(*THINK), command.agent))
                     free_slots += 1
                     if slot_queue:
                         free_slots -= 1

@@ -133,12 +133,12 @@ def main(crates: list[str], rounds: int) -> None:
             checkout(host, agent, crates, root / "registry")
             run(host, agent, "cargo --offline generate-lockfile --quiet").wait()
         taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-        told: dict[str, list[tuple[int, int, int]]] = {name: [] for name in COMMANDS}
+        counts: dict[str, list[tuple[int, int, int]]] = {name: [] for name in COMMANDS}
         for _ in range(rounds):
             for name in COMMANDS:
                 seconds, *rest = measure(host, name)
                 taken[name].append(seconds)
-                told[name].append(tuple(rest))
+                counts[name].append(tuple(rest))
                 print(f"{name}: {seconds:.0f} s {rest}", file=sys.stderr, flush=True)
     print(
         f"{len(AGENTS)} agents, {', '.join(crates)}; {FOR_AGENTS} GiB for agents, {CAP} GiB for a process; {rounds} rounds"
@@ -153,14 +153,14 @@ def main(crates: list[str], rounds: int) -> None:
             for base in ("one after another", "without a rule")
         ]
         print(
-            f"| {name} | {statistics.median(taken[name]):.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} | {sum(one[0] for one in told[name])} | "
-            f"{sum(one[1] for one in told[name])} | {max(one[2] for one in told[name]) / GIB:.1f} GiB |"
+            f"| {name} | {statistics.median(taken[name]):.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} | {sum(one[0] for one in counts[name])} | "
+            f"{sum(one[1] for one in counts[name])} | {max(one[2] for one in counts[name]) / GIB:.1f} GiB |"
         )
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser()
-    options.add_argument("crates", nargs="*", default=["grep", "clap", "serde_json", "ignore"], metavar="CRATE")
-    options.add_argument("--rounds", type=int, default=3)
-    asked = options.parse_args()
-    main(asked.crates, asked.rounds)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("crates", nargs="*", default=["grep", "clap", "serde_json", "ignore"], metavar="CRATE")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    main(arguments.crates, arguments.rounds)

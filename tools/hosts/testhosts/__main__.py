@@ -83,20 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start a run of hosts; prints the path of its inventory")
     up.add_argument("run", metavar="RUN")
     up.add_argument("names", nargs="*", metavar="HOST", help="names of the hosts")
-    up.add_argument("--count", type=int, default=1, help="without names: this many, host1, host2, ... (%(default)s)")
+    up.add_argument(
+        "--count", type=int, default=1, help="number of hosts if no names are given: host1, host2, ... (%(default)s)"
+    )
     up.add_argument(
         "--owner",
         type=int,
         default=os.environ.get("TEST_HOSTS_OWNER") or None,
         metavar="PID",
-        help="once this process has ended, the next command that starts or ends a run ends this one too; "
-        "without it the run stays until `down`",
+        help="after this process has ended, the next `up` or `down` of any run ends this run too; "
+        "default: the run stays until its `down`",
     )
-    up.add_argument("--allow", action="append", default=[], metavar="SERVER", help="may be reached through the proxy")
+    up.add_argument(
+        "--allow", action="append", default=[], metavar="SERVER", help="a server that hosts may reach through the proxy"
+    )
     up.set_defaults(act=_up)
 
     for name, act, text in (
-        ("down", _down, "end a run, and all that were left behind"),
+        ("down", _down, "end a run, and all abandoned runs"),
         ("inventory", _inventory, "print the path of a run's inventory"),
         ("describe", _describe, "print a run as JSON"),
     ):
@@ -106,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, act, text in (
         ("down-all", _down_all, "end all runs of this machine"),
         ("list", _list, "print all runs of this machine"),
-        ("base", _base, "build the base image, if need be, and print its path"),
+        ("base", _base, "build the base image if it is missing, and print its path"),
         ("clean", _clean, "remove the base images that no run uses"),
     ):
         commands.add_parser(name, help=text).set_defaults(act=act)

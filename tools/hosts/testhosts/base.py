@@ -13,7 +13,7 @@ from pathlib import Path
 from . import suite as suites
 from .shell import HostsError, run, say
 
-# What an EC2 image of Ubuntu has and the collection touches.
+# Packages of an EC2 image of Ubuntu that the collection uses.
 _EC2_PACKAGES = ["acl", "at", "ca-certificates", "cron", "curl", "dbus", "iproute2", "libpam-systemd"]
 _EC2_PACKAGES += [
     "openssh-client",
@@ -26,14 +26,14 @@ _EC2_PACKAGES += [
     "systemd-sysv",
     "util-linux",
 ]
-# No EC2 image has a linker. Here it spares a demonstration the minutes of installing one on each new host.
+# An EC2 image has no linker. Here it saves minutes of installation on each new host.
 _PACKAGES = [*_EC2_PACKAGES, "build-essential"]
 _SUDO = ["sudo"]
 _RUST_TOOLS = ["rust-coreutils", "sudo-rs"]
 
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/man/*", "/usr/share/locale/*")
 
-# VARIANT tells a stand-in from the real thing. It must not name Debian: Ansible takes any file that does for Debian's.
+# VARIANT marks a stand-in. It must not contain the word Debian, which Ansible searches for in this file.
 _UBUNTU_OS_RELEASE = """\
 PRETTY_NAME="Ubuntu {ubuntu.version} LTS"
 NAME="Ubuntu"
@@ -58,7 +58,7 @@ def cache() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = home / "nova-agent-host"
     if any(sign in str(path) for sign in ":,"):
-        raise HostsError(f"{path} cannot hold overlays, ':' and ',' mean something there: set XDG_CACHE_HOME")
+        raise HostsError(f"{path} has ':' or ',', which overlays do not support: set XDG_CACHE_HOME")
     return path
 
 
@@ -71,7 +71,7 @@ def ensure(suite: str) -> Path:
     descriptor = os.open(cache(), os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not base.is_dir():  # else another run has just built it
+        if not base.is_dir():  # otherwise another run has built it
             _remove_partial()
             _build(suite, base)
     finally:
@@ -80,9 +80,9 @@ def ensure(suite: str) -> Path:
 
 
 def remove_unused(used: set[str]) -> None:
-    """Remove all base images but those given."""
+    """Remove all base images that are not in ``used``."""
     for image in cache().glob("base-*"):
-        if str(image) not in used and image.suffix != ".partial":  # that one may be growing just now
+        if str(image) not in used and image.suffix != ".partial":  # it may be in progress
             shutil.rmtree(image)
 
 
@@ -113,7 +113,7 @@ def _build(suite: str, base: Path) -> None:
 
 
 def _mmdebstrap(suite: str, target: Path, lines: list[str]) -> list[str]:
-    # If this process is killed, unshare is, and with the first process of a namespace all others in it.
+    # If this process is killed, unshare is killed too, and with it all processes of its namespace.
     guarded = [
         "setpriv",
         "--pdeathsig",
@@ -141,7 +141,7 @@ def _configure(root: Path, suite: str) -> None:
     _write(root / "etc/ssh/sshd_config.d/50-test-hosts.conf", _SSHD)
     run(["systemctl", "--root", str(root), "enable", "systemd-networkd.service"])
     run(["systemctl", "--root", str(root), "mask", "apt-daily.timer", "apt-daily-upgrade.timer"])
-    # Nothing that tells one host from another: that is written when it starts.
+    # No identity: each host gets its own when it starts.
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
@@ -154,7 +154,7 @@ def _configure(root: Path, suite: str) -> None:
 
 
 def _use_rust_tools(root: Path) -> None:
-    """Have sudo-rs and uutils under the names of sudo and coreutils, as Ubuntu does; dpkg keeps the others' files aside."""
+    """Put sudo-rs and uutils at the paths of sudo and coreutils, as Ubuntu does. dpkg diverts the other files."""
     script = """
 set -eu
 for tool in /usr/lib/cargo/bin/coreutils/*; do
@@ -179,7 +179,7 @@ root ALL=(ALL:ALL) ALL
 @includedir /etc/sudoers.d
 END
 chmod 0440 /etc/sudoers
-# Ubuntu's come with the sudo that Debian's sudo-rs does without.
+# On Ubuntu, the package sudo has these files. It is not installed here.
 for service in sudo sudo-i; do
   cat >/etc/pam.d/$service <<END
 session required pam_limits.so

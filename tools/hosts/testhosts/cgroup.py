@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The control groups of a run: with a group, exactly its processes are killed.
+"""The control groups of a run. If a group is killed, exactly its processes end.
 
     nova-agent-test-hosts/RUN/LEAF      one leaf for each host and for the proxy
 
-A machine has either the unified hierarchy alone, or ("hybrid") that one beside a named one of systemd, which
-systemd-nspawn wants as well.
+A machine has only the unified hierarchy, or ("hybrid") also a hierarchy with the name systemd, which systemd-nspawn needs
+as well.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ PORT = 3129
 def serve(record: Record, folder: Path) -> str:
     """Serve a folder until the run ends, and return its URL. The registry must be locked."""
     if not folder.is_dir():
-        raise HostsError(f"{folder} is not a folder that could be served")
+        raise HostsError(f"{folder} is not a folder")
     log = record.directory / "files.log"
     if log.exists():
-        raise HostsError(f"run {record.run} serves a folder already, and one is all that it can")
+        raise HostsError(f"run {record.run} already serves a folder, and can serve only one")
     address = record.network.controller
     command = [sys.executable, "-m", "http.server", "--bind", address, "--directory", str(folder), str(PORT)]
     helper.start(record.run, record.network, "files", command, PORT, log)

@@ -123,7 +123,7 @@ class Host:
         deadline = time.monotonic() + _BOOT_SECONDS
         login = self.ssh("true")
         login[1:1] = ["-oBatchMode=yes", "-oConnectTimeout=2"]
-        attempt = ["setpriv", "--pdeathsig", "KILL", *login]  # else it could continue after this process has ended
+        attempt = ["setpriv", "--pdeathsig", "KILL", *login]  # otherwise it could continue after this process has ended
         while subprocess.run(attempt, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode != 0:
             if time.monotonic() > deadline or keeper.poll() is not None:
                 lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])

@@ -25,7 +25,7 @@ _UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 def require() -> None:
     """Install missing packages. Raises HostsError if something else is missing."""
     if os.geteuid() != 0:
-        raise HostsError("root is needed, or sudo that asks for no password")
+        raise HostsError("needs root, or sudo without a password")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     _require_kernel()
     _require_ubuntu_keys()
@@ -65,7 +65,7 @@ def _install(packages: list[str]) -> None:
     if not packages:
         return
     if shutil.which("apt-get") is None:
-        raise HostsError(f"apt-get is not here to install what is missing: {' '.join(packages)}")
+        raise HostsError(f"there is no apt-get, so these packages can't be installed: {' '.join(packages)}")
     say(f"installing with apt-get: {' '.join(packages)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
     run(["apt-get", "update"], env=quiet)

@@ -21,8 +21,8 @@ from .shell import HostsError, say
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-_INOTIFY_NEEDED = 4096  # each systemd needs about five, and all count for root; the default is 128
-_INOTIFY_WAS = registry.ROOT / "max_user_instances"
+_INOTIFY_NEEDED = 4096  # each systemd uses about five, and all belong to root; the default is 128
+_INOTIFY_BEFORE = registry.ROOT / "max_user_instances"
 
 
 def up(run: str, names: list[str], owner: int | None, allow: list[str]) -> Record:
@@ -55,7 +55,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _check_names(run: str, names: list[str]) -> None:
     for name in (run, *names):
         if not _NAME.fullmatch(name):
-            raise HostsError(f"name {name!r}: small letters, digits and '-' are allowed, a letter first, 24 in all")
+            raise HostsError(
+                f"name {name!r}: allowed are at most 24 lower-case letters, digits and '-', with a letter first"
+            )
     if len(set(names)) != len(names):
         raise HostsError(f"host names must differ: {' '.join(names)}")
     if not 1 <= len(names) <= network.MOST_HOSTS:
@@ -142,7 +144,7 @@ def down(run: str) -> bool:
             return False
         if not record.ready:
             assert record.owner is not None
-            raise HostsError(f"run {run} is just being started, by process {record.owner[0]}: end that first")
+            raise HostsError(f"process {record.owner[0]} is still starting run {run}: end that process first")
         end(record)
         return True
 
@@ -152,7 +154,7 @@ def reap() -> None:
     registry.forget_unrecorded()
     for record in registry.records():
         if record.abandoned():
-            say(f"ending run {record.run}, which was left behind")
+            say(f"ending the abandoned run {record.run}")
             end(record)
     _restore_inotify()
 
@@ -171,15 +173,15 @@ def end(record: Record) -> None:
 
 
 def _raise_inotify() -> None:
-    was = _INOTIFY.read_text()
-    if int(was) < _INOTIFY_NEEDED:
-        _INOTIFY_WAS.write_text(was)
+    before = _INOTIFY.read_text()
+    if int(before) < _INOTIFY_NEEDED:
+        _INOTIFY_BEFORE.write_text(before)
         _INOTIFY.write_text(str(_INOTIFY_NEEDED))
 
 
 def _restore_inotify() -> None:
-    if registry.records() or not _INOTIFY_WAS.exists():
+    if registry.records() or not _INOTIFY_BEFORE.exists():
         return
-    if int(_INOTIFY.read_text()) == _INOTIFY_NEEDED:  # else it was changed meanwhile
-        _INOTIFY.write_text(_INOTIFY_WAS.read_text())
-    _INOTIFY_WAS.unlink()
+    if int(_INOTIFY.read_text()) == _INOTIFY_NEEDED:  # otherwise another program changed it
+        _INOTIFY.write_text(_INOTIFY_BEFORE.read_text())
+    _INOTIFY_BEFORE.unlink()

@@ -22,7 +22,8 @@ def say(message: str) -> None:
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, check: bool = True) -> str:
     """Run a command, and return its standard output.
 
-    A failure is a HostsError with the last lines of it; with check=False it is an empty output, as is a missing program.
+    If the command fails, raise HostsError with its last lines. With check=False, return an empty text instead, also if the
+    program is missing.
     """
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, check=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""load.py WORKERS FILE SECONDS: processes that take memory until their limit stops them, and are started again when killed.
+"""load.py WORKERS FILE SECONDS: processes that request memory up to their limit, and are started again if they are killed.
 
 Ends when FILE exists, and always after SECONDS, because a host that does not answer can't be stopped.
 """
@@ -15,7 +15,7 @@ import time
 CHUNK = 1 << 20
 
 
-def take() -> None:
+def use_memory() -> None:
     held = []
     try:
         while True:
@@ -27,7 +27,7 @@ def take() -> None:
 def start() -> int:
     pid = os.fork()
     if pid == 0:
-        take()
+        use_memory()
     return pid
 
 

@@ -39,7 +39,7 @@ class Agent:
         script = f"held = b'x' * ({AGENT_MIB} << 20); print(flush=True); input()"
         self._process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout
-        self._process.stdout.readline()  # it has all memory
+        self._process.stdout.readline()  # now it has all its memory
 
     def lives(self) -> bool:
         return self._process.poll() is None
@@ -65,7 +65,7 @@ def main(count: int, equal: str) -> int:
             ["bash", "/opt/nova-agent/bin/cargo_agent.sh", "build"],
             check=False, cwd=Path.home(), env={**environment, "SCORE": equal}, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert kills() > before, "the memory sufficed"
+        assert kills() > before, "no process was killed"
         survived += agent.lives()
     agent.end()
     return survived

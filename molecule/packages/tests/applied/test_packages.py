@@ -12,7 +12,7 @@ def test_missing_package_is_installed(host: Host) -> None:
 
 
 def test_only_the_missing_package_was_installed_and_only_once(host: Host) -> None:
-    asked = host.check_output("grep '^Commandline: .*pkg-config' /var/log/apt/history.log")
-    assert len(asked.splitlines()) == 1
-    assert "build-essential" not in asked
-    assert "APT::Install-Recommends=no" in asked
+    commands = host.check_output("grep '^Commandline: .*pkg-config' /var/log/apt/history.log")
+    assert len(commands.splitlines()) == 1
+    assert "build-essential" not in commands
+    assert "APT::Install-Recommends=no" in commands

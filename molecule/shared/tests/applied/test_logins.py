@@ -16,7 +16,7 @@ KEY = "/run/way-in"
 SSH = f"ssh -i {KEY} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oLogLevel=ERROR"
 LOOK = "cat /proc/self/limits"
 # Root runs each command. It prints the output of LOOK for USER. Daemons write it to a FIFO in FOLDER.
-WAYS_IN = {
+LOGINS = {
     "ssh command": f"{SSH} USER@127.0.0.1 {LOOK}",
     "ssh shell": f"echo exec {LOOK} | {SSH} -tt USER@127.0.0.1",
     "su": f"su - USER -c '{LOOK}'",
@@ -33,7 +33,7 @@ WAYS_IN = {
     f' runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$id systemd-run --user --quiet sh -c "{LOOK} >FOLDER/answer";'
     " timeout 30 cat FOLDER/answer; systemctl stop user@$id.service",
 }
-OTHERS = [(user, way) for user in ("ubuntu", "root") for way in WAYS_IN if (user, way[:3]) != ("root", "ssh")]
+OTHERS = [(user, login) for user in ("ubuntu", "root") for login in LOGINS if (user, login[:3]) != ("root", "ssh")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,39 +58,39 @@ def agents_limits(host: Host) -> Limits:
     return {"Max address space": (login, login), "Max core file size": ("0", "0"), "Max open files": (soft, hard)}
 
 
-def limits(host: Host, user: str, way: str) -> Limits:
+def limits(host: Host, user: str, login: str) -> Limits:
     """The output of LOOK for a user after this kind of login."""
-    if way in ("cron", "at") and not host.exists(way):
-        pytest.skip(f"{way} is not installed on this host, so nobody comes in by it")
-    command = WAYS_IN[way].replace("USER", user).replace("FOLDER", "$folder")
+    if login in ("cron", "at") and not host.exists(login):
+        pytest.skip(f"{login} is not installed on this host, so it starts no session")
+    command = LOGINS[login].replace("USER", user).replace("FOLDER", "$folder")
     # at works in the current folder, and other accounts may not enter that of the login user.
     folder = f"folder=$(mktemp -d) && cd $folder && mkfifo answer && chown -R {user} ."
     return parsed(host.run(f"{folder} && {{ {command}; cd /; rm -r $folder; }}").stdout)
 
 
-def parsed(said: str) -> Limits:
+def parsed(output: str) -> Limits:
     """Soft and hard limit of each resource, as /proc/PID/limits names them."""
-    found = re.findall(r"^(Max [a-z ]+?) {2,}(\w+) +(\w+) ", said, re.MULTILINE)
-    assert found, said
+    found = re.findall(r"^(Max [a-z ]+?) {2,}(\w+) +(\w+) ", output, re.MULTILINE)
+    assert found, output
     return {name: (soft, hard) for name, soft, hard in found}
 
 
-@pytest.mark.parametrize("way", WAYS_IN)
-def test_agent_has_the_limits(host: Host, agents_limits: Limits, way: str) -> None:
+@pytest.mark.parametrize("login", LOGINS)
+def test_agent_has_the_limits(host: Host, agents_limits: Limits, login: str) -> None:
     if (
-        way == "sudo"
+        login == "sudo"
         and host.run("grep -qs pam_limits /etc/pam.d/sudo /etc/pam.d/common-session-noninteractive").failed
     ):
         pytest.skip("this host's sudo does not load pam_limits (Debian 11), which audit reports")
     expected = dict(agents_limits)
-    if way == "user unit":  # systemd sets its default soft limit for each unit
+    if login == "user unit":  # systemd sets its default soft limit for each unit
         expected["Max open files"] = ("1024", agents_limits["Max open files"][1])
-    assert expected.items() <= limits(host, "agent1", way).items()
+    assert expected.items() <= limits(host, "agent1", login).items()
 
 
-@pytest.mark.parametrize(("user", "way"), OTHERS)
-def test_other_accounts_are_not_limited(host: Host, user: str, way: str) -> None:
-    assert limits(host, user, way)["Max address space"] == ("unlimited", "unlimited")
+@pytest.mark.parametrize(("user", "login"), OTHERS)
+def test_other_accounts_are_not_limited(host: Host, user: str, login: str) -> None:
+    assert limits(host, user, login)["Max address space"] == ("unlimited", "unlimited")
 
 
 def test_service_has_the_limits_if_it_is_listed(host: Host, agents_limits: Limits) -> None:

@@ -17,23 +17,23 @@ KINDS = {"f": "file", "d": "directory", "l": "link"}
 def listed(manifest: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The manifest's entry of each path of any role, without the original."""
     entries = {path: entry for role in manifest["roles"].values() for path, entry in role["paths"].items()}
-    described = ("kind", "owner", "group", "mode", "target", "sha256")
-    return {path: {key: entry[key] for key in described if key in entry} for path, entry in entries.items()}
+    compared = ("kind", "owner", "group", "mode", "target", "sha256")
+    return {path: {key: entry[key] for key in compared if key in entry} for path, entry in entries.items()}
 
 
 def test_every_listed_path_has_its_listed_state(host: Host, listed: dict[str, dict[str, str]]) -> None:
     paths = shlex.join(listed)
-    standing: dict[str, dict[str, str]] = {}
+    found_state: dict[str, dict[str, str]] = {}
     for line in host.check_output(f"find {paths} -maxdepth 0 -printf '%p\\t%y\\t%u\\t%g\\t%#m\\t%l\\n'").splitlines():
         path, kind, owner, group, mode, target = line.split("\t")
-        standing[path] = {"kind": KINDS[kind], "owner": owner, "group": group}
-        standing[path].update({"target": target} if kind == "l" else {"mode": mode})
+        found_state[path] = {"kind": KINDS[kind], "owner": owner, "group": group}
+        found_state[path].update({"target": target} if kind == "l" else {"mode": mode})
     # Files that agents write have no hash in the manifest.
     files = shlex.join(path for path, entry in listed.items() if "sha256" in entry)
     for line in host.check_output(f"sha256sum {files}").splitlines():
         digest, path = line.split("  ")
-        standing[path]["sha256"] = digest
-    assert standing == listed
+        found_state[path]["sha256"] = digest
+    assert found_state == listed
 
 
 def test_every_own_path_is_listed(host: Host, listed: dict[str, Any], manifest: dict[str, Any]) -> None:

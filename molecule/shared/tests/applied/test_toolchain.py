@@ -11,9 +11,9 @@ from testinfra.host import Host
 @pytest.mark.parametrize("tool", ["cargo", "rustc", "rustfmt", "cargo-clippy", "rustup"])
 def test_tool_is_found_without_a_profile(host: Host, tool: str) -> None:
     # The environment of cron's jobs, with a PATH that each login on Ubuntu has.
-    said = host.run(f"sudo -u agent1 env -i HOME=/home/agent1 PATH=/usr/local/bin:/usr/bin:/bin {tool} --version")
-    assert said.rc == 0, said.stderr
-    assert ("1.29.0" if tool == "rustup" else "1.92.0") in said.stdout
+    done = host.run(f"sudo -u agent1 env -i HOME=/home/agent1 PATH=/usr/local/bin:/usr/bin:/bin {tool} --version")
+    assert done.rc == 0, done.stderr
+    assert ("1.29.0" if tool == "rustup" else "1.92.0") in done.stdout
 
 
 def test_agent_can_write_to_no_file_of_the_toolchain(agent) -> None:

@@ -19,8 +19,8 @@ def test_wrapper_belongs_to_root_and_all_accounts_can_run_it(host: Host, name: s
 
 
 def test_command_runs_under_the_cap(agent) -> None:
-    said = agent(f"{BIN}/run_limited.sh grep 'Max address space' /proc/self/limits")
-    assert said.stdout.split()[3:5] == [str(4 << 30), str(4 << 30)]
+    done = agent(f"{BIN}/run_limited.sh grep 'Max address space' /proc/self/limits")
+    assert done.stdout.split()[3:5] == [str(4 << 30), str(4 << 30)]
 
 
 @pytest.mark.parametrize("cargo", [f"bash {BIN}/cargo_agent.sh", "cargo"])

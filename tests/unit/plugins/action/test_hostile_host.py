@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile hosts that attack the controller or other hosts, with the real playbooks.
 
-Each host has a stand-in for its Python that gives an answer of its own, whatever module it gets. One host is honest.
+Each host has a STAND-IN for Python, which prints one fixed answer to any module. One host is honest.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def tagged(value: Any) -> dict[str, Any]:
 
 HOSTS: dict[str, str | bytes] = {
     "facts": answer(ansible_facts={"agent_report_path": OUTSIDE, "agent_audit_json": OUTSIDE}),
-    "fact_of_ours": answer(ansible_facts={"agent_wrappers_guide_template": "/etc/passwd", INTERPRETER: "/bin/sh"}),
+    "variable_of_a_role": answer(ansible_facts={"agent_wrappers_guide_template": "/etc/passwd", INTERPRETER: "/bin/sh"}),
     "fact_of_the_interpreter": answer(ansible_facts={INTERPRETER: f"/bin/sh -c 'touch {OUTSIDE}' #"}),
-    "facts_that_are_none": answer(ansible_facts=[ESCAPE]),
+    "facts_as_a_list": answer(ansible_facts=[ESCAPE]),
     "connection": answer(ansible_connection="local"),
     "unknown_key": answer(surprise={"a": 1}),
     "number_for_a_path": answer(files={"/etc/x": 5}),
@@ -120,16 +120,16 @@ USABLE = {
     "tagged_interpreter",
     "own_keys",
     "fact_of_the_interpreter",
-    "facts_that_are_none",
+    "facts_as_a_list",
 }
-# Others that are a problem of the host only if it is compared, which retire does not do.
+# Answers that are a problem only if the host is compared, which retire does not do.
 COMPARED = {"negative_memory", "template_in_a_value"}
 PROGRAMS = {"endless": "exec yes '{'"}
-# Silent for as long as this process lives, so that nothing of them is left.
+# Silent until this process ends, so that no process of them stays.
 WAIT = f"exec tail --pid={os.getpid()} -f /dev/null"
 SILENT = {"silent": WAIT, "silent_in_between": f"echo '{{'; {WAIT}"}
 HOSTS.update(dict.fromkeys(PROGRAMS, ""))
-# As for users: facts of a host are no variables (site refuses to run otherwise).
+# As documented for users: facts of a host do not become variables. Otherwise site refuses to run.
 ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_FORKS": "4", "ANSIBLE_NOCOLOR": "1"}
 
 
@@ -160,10 +160,10 @@ def start(playbook: str, inventory: Path, folder: Path, *more: str) -> subproces
 
 
 def finish(play: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """The result of a play, which must be harmless whatever the hosts answer."""
+    """The result of a play. Check that no answer had an effect on the controller."""
     stdout, stderr = play.communicate()
-    assert not os.path.exists(OUTSIDE), "a host had a file written, or a command run"
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", stdout + stderr), "a host steers the terminal"
+    assert not os.path.exists(OUTSIDE), "a host wrote a file or ran a command"
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", stdout + stderr), "a host controls the terminal"
     assert "Traceback" not in stdout + stderr
     return subprocess.CompletedProcess(play.args, play.returncode, stdout, stderr)
 
@@ -227,7 +227,7 @@ def test_number_of_warnings_of_a_host_is_limited(audited):
     assert len(re.findall(r"warning \d+", output)) <= 20  # which cores before 2.21 do not show at all
 
 
-# A STAND-IN for ssh, to hosts whose shell prints what it likes. ansible-core repeats some of it in errors and warnings.
+# A STAND-IN for ssh to hosts with hostile shells. ansible-core repeats some of their output in errors and warnings.
 SHELL = r"""#!/bin/sh
 escape=$(printf '\033]0;owned\007\033[31m\033]8;;http://evil\007')
 for host; do case $host in shell_*) break ;; esac; done
@@ -272,13 +272,13 @@ MODULES = {
     "nova.agent_host.ai_audit_log": {"logs": [{"path": "/a/b", "owner": "games"}]},
     "nova.agent_host.rustup_toolchain": {"path": "/opt/x/toolchain", "state": "absent"},
 }
-SPOILT = (
+SAMPLE = (
     "failure_without_text",
     "escapes_in_a_failure",
     "warnings",
     "connection",
     "no_json",
-    "fact_of_ours",
+    "variable_of_a_role",
     "endless",
 )
 
@@ -286,12 +286,12 @@ SPOILT = (
 @pytest.mark.parametrize("module", MODULES)
 def test_answer_of_each_own_module_is_decoded(inventory, tmp_path, module):
     tasks = [
-        {module: MODULES[module], "register": "told", "ignore_errors": True},
-        {"ansible.builtin.assert": {"that": ["told is failed", "told.keys() | difference(allowed) | length == 0"]}},
+        {module: MODULES[module], "register": "result", "ignore_errors": True},
+        {"ansible.builtin.assert": {"that": ["result is failed", "result.keys() | difference(allowed) | length == 0"]}},
     ]
     variables = {"allowed": ["failed", "msg", "changed", "exception", "warnings", "deprecations"]}
     play = tmp_path / "play.yml"
-    play.write_text(json.dumps([{"hosts": ",".join(SPOILT), "gather_facts": False, "vars": variables, "tasks": tasks}]))
+    play.write_text(json.dumps([{"hosts": ",".join(SAMPLE), "gather_facts": False, "vars": variables, "tasks": tasks}]))
     done = run(str(play), inventory, tmp_path, "--diff")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -308,8 +308,8 @@ def test_programs_of_a_connection_keep_the_limits_of_the_user(inventory, tmp_pat
     assert set((tmp_path / "limits").read_text().splitlines()) == {limit.strip()}
 
 
-# What such a host answers to builtin modules (group, user, apt), which ansible-core reads. The first look was honest, and had
-# accounts and packages to add.
+# Hostile answers to builtin modules (group, user, apt). The answer to the look is honest, and lacks accounts and packages, so
+# that these modules run.
 BUILTIN = {
     "changed": True,
     "rc": 0,
@@ -336,16 +336,16 @@ APPLIED = {"changed": True, "changed_paths": [], "changed_units": [], "kept": []
 def test_answers_of_builtin_modules_run_no_code_and_set_no_variables(inventory, tmp_path):
     nobody = {name: {"exists": False, "groups": []} for name in ANSWER["accounts"]["users"]}
     none = dict.fromkeys(ANSWER["packages"], False)
-    for name, given in {
+    for name, output in {
         "look": answer(accounts__group_id=None, accounts__users=nobody, accounts__members=[], packages=none),
         "host_state": json.dumps(APPLIED),
         "builtin": json.dumps(BUILTIN),
     }.items():
-        (tmp_path / name).write_text(given)
+        (tmp_path / name).write_text(output)
     python = tmp_path / "python"
     python.write_text(
         f"#!/bin/sh\ncd {tmp_path}\ncase $1 in *agent_host_info*) cat look ;; *host_state*) cat host_state ;; "
-        "*) echo ${1##*/} >>asked; cat builtin ;; esac\n"
+        "*) echo ${1##*/} >>modules; cat builtin ;; esac\n"
     )
     python.chmod(0o755)
     hosts = json.loads(inventory.read_text())
@@ -358,7 +358,7 @@ def test_answers_of_builtin_modules_run_no_code_and_set_no_variables(inventory, 
     folder.mkdir()
     done = run("site", tmp_path / "hosts.json", folder, "-e", "agent_policy_create_users=true")
     output = done.stdout + done.stderr
-    assert {"AnsiballZ_group.py", "AnsiballZ_user.py"} <= set((tmp_path / "asked").read_text().split()), output
+    assert {"AnsiballZ_group.py", "AnsiballZ_user.py"} <= set((tmp_path / "modules").read_text().split()), output
     assert list(folder.iterdir()) == []
     assert "root:x:0:0" not in output
     assert re.search(rf"^{HONEST}\s*: ok=", output, re.MULTILINE)

@@ -68,7 +68,7 @@ def test_documentation_of_agent_host_info_lists_the_memory_keys() -> None:
 
 
 def test_examples_run(tmp_path: Path) -> None:
-    """As a reader would run them, on a host whose facts are known."""
+    """Run all examples on a host with known facts."""
     play = {
         "hosts": "localhost",
         "connection": "local",

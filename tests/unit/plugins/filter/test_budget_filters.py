@@ -23,7 +23,7 @@ FACTS = {"memtotal_mb": 65536, "processor_nproc": 8, "processor_vcpus": 16, "dis
 
 
 @pytest.mark.parametrize("memory", ["1536G", "1536GiB", 1536 * GIB])
-def test_sizes_of_the_filters(memory: object) -> None:
+def test_memory_may_be_text_or_bytes(memory: object) -> None:
     budget = memory_budget(memory, cpus=192)
     assert [budget["max_agents"], budget["recommended_agents"], budget["slots"], budget["jobs"]] == [326, 300, 300, 32]
     assert recommended_agents(memory) == 300
@@ -49,7 +49,7 @@ def test_cpus_option_overrides_the_facts() -> None:
     assert memory_budget(HOST_INFO, cpus=2)["jobs"] == 2
 
 
-def test_options_of_the_filters() -> None:
+def test_options_override_the_rules() -> None:
     budget = memory_budget("64G", per_agent="2G", system_reserve="4G", headroom="10G", recommended_agents="7")
     assert (budget["available"], budget["max_agents"], budget["recommended_agents"]) == (50 * GIB, 25, 7)
 
@@ -93,7 +93,7 @@ def test_empty_option_selects_the_rule_except_for_the_memory_of_an_agent() -> No
 
 
 class Vaulted:
-    """As ansible-core before 2.19 has a vaulted value: no str."""
+    """A vaulted value of ansible-core before 2.19, which is not a str."""
 
     __ENCRYPTED__ = True
 
@@ -104,13 +104,13 @@ class Vaulted:
         return self.text
 
 
-def test_vaulted_values() -> None:
+def test_vaulted_values_are_accepted() -> None:
     assert memory_budget(Vaulted("64G"), per_agent=Vaulted("2G"), cpus=Vaulted("8")) == memory_budget(
         "64G", per_agent="2G", cpus=8
     )
 
 
-def test_nova_memory() -> None:
+def test_nova_memory_split_uses_its_options() -> None:
     assert nova_memory_split("1536G", address_space="4G")["total"] == GIB
     assert nova_memory_split("1536G", total="2G")["query_cache"] == 2 * GIB * 40 // 100
     with pytest.raises(AnsibleFilterError, match=r"^total \(agent_wrappers_nova_memory_total\) is 1, "):

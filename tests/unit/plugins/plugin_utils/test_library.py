@@ -23,7 +23,7 @@ def test_program_runs_with_only_the_files_of_its_library(tmp_path):
 
 
 def paths(module):
-    """The files that come along, below module_utils."""
+    """The files of a library, below module_utils."""
     return {path.partition("module_utils/")[2] for path in library_files(module)}
 
 
@@ -42,13 +42,13 @@ def test_library_has_only_imported_modules():
 def test_every_import_of_module_utils_is_found():
     files = [file.relative_to(MODULE_UTILS) for file in MODULE_UTILS.rglob("*.py") if file.name != "__init__.py"]
     for file in files:
-        brought = paths(".".join(file.with_suffix("").parts))
+        included = paths(".".join(file.with_suffix("").parts))
         for node in ast.walk(ast.parse((MODULE_UTILS / file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level:
                 name = "/".join([*file.parts[: -node.level], *filter(None, [node.module])]).replace(".", "/")
                 one_module = {f"{name}.py"}
                 modules = {f"{name}/{alias.name}.py".lstrip("/") for alias in node.names}
-                assert one_module <= brought or modules <= brought, (file, name)
+                assert one_module <= included or modules <= included, (file, name)
 
 
 def test_missing_module_is_named():

@@ -38,12 +38,12 @@ def test_names_of_hosts_cannot_leave_the_folder(temporary, host):
 
 
 @pytest.mark.parametrize(
-    "left",
+    "result",
     [{}, {"seen": {}}, {"seen": None}, {"seen": {"skipped": True}}, {"seen": {"record": "/nonexistent"}}],
 )
-def test_host_without_a_record_is_unknown_in_its_place(left):
+def test_host_without_a_record_is_unknown_in_its_place(result):
     path = keep(record("b"), {})
-    found = kept_records(variables(a=left, b={"seen": {"record": path}}), "seen")
+    found = kept_records(variables(a=result, b={"seen": {"record": path}}), "seen")
     assert [(host, one["record"]["status"]) for host, one in found.items()] == [("a", "unknown"), ("b", "ok")]
     assert found["a"]["record"]["why"] and found["a"]["view"] == NOT_SEEN
 

@@ -97,7 +97,7 @@ def test_hostile_names_are_shown_as_text(text, page):
     assert len(page.all("script")) == len(page.all("style")) == 1
     assert page.all("img") == []
     assert not any(name.startswith("on") for element in page.elements for name in element.attributes)
-    text.encode()  # nothing in it that UTF-8 can't hold
+    text.encode()  # raises an error for characters that UTF-8 does not have
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
 
 

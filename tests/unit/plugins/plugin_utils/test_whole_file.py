@@ -78,7 +78,7 @@ def test_special_files_stay(tmp_path, kind, linked):
         try:
             os.mknod(special, stat.S_IFCHR | 0o600, os.makedev(1, 3))  # a second /dev/null
         except PermissionError as error:
-            pytest.skip(f"no device can be made here: {error.strerror} (needs root)")
+            pytest.skip(f"devices can't be created here: {error.strerror} (needs root)")
     before = special.lstat()
     if linked:
         path = tmp_path / "link"

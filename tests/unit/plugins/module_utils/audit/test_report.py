@@ -29,8 +29,8 @@ def note(role: str, kind: str, name: str, why: str) -> dict[str, Any]:
     return Item(role, kind, name, NOTE, why).view()
 
 
-RIGHT = {"host": "right", "status": "ok", "items": [good("r", "file", "/a"), good("r", "file", "/b")]}
-WRONG = {
+COMPLIANT = {"host": "right", "status": "ok", "items": [good("r", "file", "/a"), good("r", "file", "/b")]}
+WITH_DRIFT = {
     "host": "wrong",
     "status": "drifted",
     "items": [
@@ -40,7 +40,7 @@ WRONG = {
         good("r", "file", "/b"),
     ],
 }
-AWAY = {"host": "away", "status": "unreachable", "why": "no route", "items": []}
+UNREACHED = {"host": "away", "status": "unreachable", "why": "no route", "items": []}
 NO_ROOT = {"host": "no root", "status": "unknown", "why": "root is needed", "items": [unknown("r", "file", "/a", "not compared")]}  # fmt: skip
 
 
@@ -49,12 +49,12 @@ def report(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_compliant_fleet_is_one_line():
-    assert table(report(RIGHT)) == "audit: 1 host, 2 items: all compliant"
-    assert table(report(RIGHT, RIGHT)) == "audit: 2 hosts, 4 items: all compliant"
+    assert table(report(COMPLIANT)) == "audit: 1 host, 2 items: all compliant"
+    assert table(report(COMPLIANT, COMPLIANT)) == "audit: 2 hosts, 4 items: all compliant"
 
 
 def test_table_lists_the_findings_of_each_host():
-    assert table(report(RIGHT, WRONG, AWAY, NO_ROOT)).splitlines() == [
+    assert table(report(COMPLIANT, WITH_DRIFT, UNREACHED, NO_ROOT)).splitlines() == [
         "wrong: 1 drifted, 1 not checkable (of 4 items)",
         "  drifted: file /a: mode 0777, not 0755",
         "  not checkable: limits agent1: no login could be tried: runuser did not answer within 20 s",
@@ -85,25 +85,25 @@ def test_many_items_are_counted_and_long_ones_are_cut():
     ("records", "status"),
     [
         ([], "ok"),
-        ([RIGHT], "ok"),
-        ([RIGHT, WRONG], "drifted"),
-        ([NO_ROOT, WRONG], "unknown"),
-        ([AWAY, NO_ROOT, RIGHT], "unreachable"),
+        ([COMPLIANT], "ok"),
+        ([COMPLIANT, WITH_DRIFT], "drifted"),
+        ([NO_ROOT, WITH_DRIFT], "unknown"),
+        ([UNREACHED, NO_ROOT, COMPLIANT], "unreachable"),
     ],
 )
-def test_the_status_is_the_worst_of_any_host(records, status):
+def test_status_is_the_worst_of_any_host(records, status):
     assert report(*records)["status"] == status
 
 
 def test_totals_count_hosts_and_items():
-    assert report(RIGHT, WRONG, AWAY, NO_ROOT)["totals"] == {
+    assert report(COMPLIANT, WITH_DRIFT, UNREACHED, NO_ROOT)["totals"] == {
         "hosts": {"ok": 1, "drifted": 1, "unknown": 1, "unreachable": 1},
         "items": {"ok": 3, "drifted": 1, "unknown": 2, "note": 1},
     }
 
 
 def test_text_in_the_table_cannot_control_a_terminal():
-    hostile = {**AWAY, "host": 'h\x1b]0;"<&', "why": "line\nbreak \x1b[31m \x9b \u202e"}
+    hostile = {**UNREACHED, "host": 'h\x1b]0;"<&', "why": "line\nbreak \x1b[31m \x9b \u202e"}
     text = table(report(hostile))
     assert text.splitlines()[0] == r'h\x1b]0;"<&: not reached: line\nbreak \x1b[31m \x9b \u202e'
     assert verdict(hostile) == r"not reached: line\nbreak \x1b[31m \x9b \u202e"
@@ -114,7 +114,7 @@ def suites(*records: dict[str, Any]) -> ElementTree.Element:
 
 
 def test_junit_has_a_suite_for_each_host_and_a_case_for_each_item():
-    root = suites(RIGHT, WRONG, AWAY, NO_ROOT)
+    root = suites(COMPLIANT, WITH_DRIFT, UNREACHED, NO_ROOT)
     names = ("name", "tests", "failures", "errors", "skipped")
     assert [tuple(suite.get(name) for name in names) for suite in root] == [
         ("right", "3", "0", "0", "0"),
@@ -136,7 +136,7 @@ def test_junit_has_a_suite_for_each_host_and_a_case_for_each_item():
 def test_junit_is_well_formed_with_any_names():
     hostile = "".join(map(chr, range(0x20))) + "\x7f\ud800\udfff\ufffe\uffff \U0001f600 ]]> <a&\"'"
     items = [{**drifted("r", "file", hostile, hostile, ["mode"]), "diff": hostile}, note("r", "x", hostile, hostile)]
-    root = suites({"host": hostile, "status": "drifted", "items": items}, {**AWAY, "why": hostile})
+    root = suites({"host": hostile, "status": "drifted", "items": items}, {**UNREACHED, "why": hostile})
     text = root.find("testsuite/testcase/failure").text
     assert text.startswith(r"\x00\x01") and "\t" in text and "\n" in text and r"\x0d" in text
     assert r"\xd800\xdfff\xfffe\xffff " + "\U0001f600 ]]> <a&\"'" in text

@@ -18,7 +18,7 @@ GIB = 1 << 30
 TIB = 1 << 40
 
 
-def test_budget_of_the_guides_host() -> None:
+def test_budget_of_the_host_in_the_guide() -> None:
     budget = memory_budget(1536 * GIB, cpus=192)
     explanation = budget.pop("explanation")  # type: ignore[misc]
     assert budget == {
@@ -56,7 +56,7 @@ def test_budgets_of_hosts_with_192_cpus(gib: int, agents: int, recommended: int,
     assert (budget["slots"], budget["jobs"]) == (slots, jobs)
 
 
-def test_budget_of_the_guides_host_on_ec2() -> None:
+def test_budget_of_the_host_in_the_guide_on_ec2() -> None:
     """MemTotal is about 98.4 % of the memory that is sold."""
     budget = memory_budget(1536 * GIB * 984 // 1000, cpus=192)
     assert (budget["max_agents"], budget["recommended_agents"]) == (320, 295)
@@ -87,7 +87,7 @@ def test_overrides_replace_computed_values() -> None:
     ]
 
 
-def test_without_cpus_slots_and_jobs_are_not_guessed() -> None:
+def test_slots_and_jobs_are_unknown_without_the_number_of_cpus() -> None:
     budget = memory_budget(64 * GIB)
     assert (budget["slots"], budget["jobs"]) == (None, None)
 

@@ -96,7 +96,7 @@ def test_jobs_of_a_command_fit_and_each_agent_has_one(host: dict[str, int]) -> N
 
 
 @given(per_agent=PER_AGENT)
-def test_reported_smallest_host_is_the_smallest(per_agent: int) -> None:
+def test_smallest_host_has_one_agent_and_a_smaller_host_none(per_agent: int) -> None:
     host = smallest_host(BudgetPolicy(per_agent))
     assert agents(total=host, per_agent=per_agent) == 1
     assert agents(total=host - 2 * KIB, per_agent=per_agent) == 0
@@ -107,7 +107,7 @@ def test_reported_smallest_host_is_the_smallest(per_agent: int) -> None:
     cgroup_limit=st.none() | st.integers(1, 64 << 40),
     address_space=st.none() | st.integers(1, 64 << 40),
 )
-def test_novas_parts_sum_to_its_total(host: int, cgroup_limit: int | None, address_space: int | None) -> None:
+def test_parts_of_nova_sum_to_its_total(host: int, cgroup_limit: int | None, address_space: int | None) -> None:
     split: NovaMemory = nova_memory_split(host, cgroup_limit, address_space)
     parts = split["query_cache"], split["syntax_trees"], split["indexes"], split["type_info"], split["other"]
     assert sum(parts) == split["total"]

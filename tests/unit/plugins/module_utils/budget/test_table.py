@@ -10,7 +10,7 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets
 GIB = 1 << 30
 
 
-def test_a_budget() -> None:
+def test_budget_is_a_table() -> None:
     table = budget_table(memory_budget(1536 * GIB * 984 // 1000, cpus=192))
     assert table.splitlines() == [
         "Total (MemTotal)    1,511.4 GiB",
@@ -28,7 +28,7 @@ def test_a_budget() -> None:
     ]
 
 
-def test_a_container_without_a_number_of_cpus() -> None:
+def test_table_of_a_container_without_a_number_of_cpus() -> None:
     table = budget_table(memory_budget(64 * GIB, cgroup_limit=16 * GIB))
     assert "Usable                 16.0 GiB  limited by the container's limit" in table
     assert "Slots                     - (the number of CPUs is not known)" in table
@@ -43,6 +43,6 @@ def test_number_1_is_singular() -> None:
     assert "cargo command at once" in table
 
 
-def test_columns_are_always_aligned() -> None:
+def test_columns_are_aligned() -> None:
     table = columns([("Name", "Size"), ("a\u202e\n", 1), ("b", None)], left=1)
     assert table.splitlines() == ["Name       Size", r"a\u202e\n     1", "b             -"]

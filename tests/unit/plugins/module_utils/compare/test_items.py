@@ -51,25 +51,25 @@ def manifest(*roles):
 
 def seen(*roles, units=None, record=None, **files):
     """A compliant host, with other states at names below /x."""
-    there = {"/x": FOLDER, **{entry.path: entry.state for role in roles for entry in role.entries}}
-    there |= {f"/x/{name}": state for name, state in files.items()}
+    states = {"/x": FOLDER, **{entry.path: entry.state for role in roles for entry in role.entries}}
+    states |= {f"/x/{name}": state for name, state in files.items()}
     found = {"sweep.timer": TIMER} if units is None else units
     return Seen(
         manifest(*roles),
-        lambda path: there.get(path, ABSENT),
+        lambda path: states.get(path, ABSENT),
         found,
         {RECORD: (FOLDER, record or FOLDER)},
         {"as": [1, 1]},
     )
 
 
-def others(result: Comparison):
+def findings(result: Comparison):
     return [(item.kind, item.name, item.status, item.differs) for item in result.items if item.status != OK]
 
 
 def test_compliant_host_has_only_ok_items():
     result = compare([LIMITS], seen(LIMITS))
-    assert others(result) == [] and not result.differs and not result.files_differ
+    assert findings(result) == [] and not result.differs and not result.files_differ
     assert [(item.kind, item.name) for item in result.items] == [
         ("directory", RECORD),
         ("file", "/x/a"),
@@ -94,7 +94,7 @@ def test_compliant_host_has_only_ok_items():
 )  # fmt: skip
 def test_each_difference_is_one_item(wanted, host, item, files_differ):
     result = compare([wanted], seen(wanted, **host))
-    assert others(result) == [item]
+    assert findings(result) == [item]
     assert result.differs and result.files_differ is files_differ
 
 
@@ -129,15 +129,15 @@ def test_state_corrected_by_systemd_is_one_item_only_if_different():
         ("cron.service",),
         True,
     )
-    right = compare([role(replace(reload, found=True), replace(restart, found=False))], seen())
-    assert (right.conditions.reload, right.conditions.restarts, right.files_differ) == (False, (), False)
+    compliant = compare([role(replace(reload, found=True), replace(restart, found=False))], seen())
+    assert (compliant.conditions.reload, compliant.conditions.restarts, compliant.files_differ) == (False, (), False)
     not_known = compare([role(replace(reload, found=None))], seen())
     assert (not_known.conditions.reload, not_known.differs) == (False, True)
 
 
 def test_note_is_not_a_difference():
     result = compare([role(notes=(Note("fence", "swap", "swap is on"),))], seen())
-    assert others(result) == [("fence", "swap", NOTE, ())] and not result.differs
+    assert findings(result) == [("fence", "swap", NOTE, ())] and not result.differs
 
 
 def test_path_and_unit_of_two_roles_are_one_item():
@@ -145,17 +145,17 @@ def test_path_and_unit_of_two_roles_are_one_item():
     result = compare([LIMITS, other], seen(LIMITS, other, units={"sweep.timer": replace(TIMER, enabled="")}))
     names = [item.name for item in result.items]
     assert sorted(names) == sorted(set(names))
-    assert others(result) == [("unit", "sweep.timer", DRIFTED, ("enabled",))]
+    assert findings(result) == [("unit", "sweep.timer", DRIFTED, ("enabled",))]
 
 
 def test_unwanted_path_is_drift_and_kept_path_is_a_note():
     empty = replace(LIMITS, entries=(), units=(), conditions=())
-    assert {item[1:3] for item in others(compare([empty], seen(LIMITS)))} == {("/x/a", DRIFTED), ("/x/b", DRIFTED)}
+    assert {item[1:3] for item in findings(compare([empty], seen(LIMITS)))} == {("/x/a", DRIFTED), ("/x/b", DRIFTED)}
     host = seen(LIMITS, a=replace(FILE.state, sha256="0" * 64))
     paths = host.manifest.roles["agent_limits"].paths
     paths["/x/a"] = replace(paths["/x/a"], kept=True)
     only_b = replace(LIMITS, entries=LIMITS.entries[1:])
-    assert others(compare([only_b], host)) == [("file", "/x/a", NOTE, ())]
+    assert findings(compare([only_b], host)) == [("file", "/x/a", NOTE, ())]
 
 
 def test_only_compared_roles_have_items():
@@ -165,10 +165,10 @@ def test_only_compared_roles_have_items():
 
 
 def test_host_that_cannot_be_compared_lists_the_paths_of_its_manifest():
-    held = manifest(LIMITS)
-    held.roles["agent_limits"].paths["/gone"] = Record(ABSENT, ABSENT)
-    held.roles["agent_limits"].trees.append("/opt/toolchain")
-    items = not_compared(held, "no root")
+    recorded = manifest(LIMITS)
+    recorded.roles["agent_limits"].paths["/gone"] = Record(ABSENT, ABSENT)
+    recorded.roles["agent_limits"].trees.append("/opt/toolchain")
+    items = not_compared(recorded, "no root")
     assert [(item.kind, item.name, item.status) for item in items] == [
         ("file", "/x/a", UNKNOWN),
         ("link", "/x/b", UNKNOWN),

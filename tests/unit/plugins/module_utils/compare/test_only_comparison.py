@@ -14,23 +14,23 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import
 PLUGINS = Path(__file__).parents[5] / "plugins"
 HOME = "module_utils/compare"
 # Attributes for comparing paths and units. Other code also uses `kind`, `owner`, `mode` and `target`.
-TELLING = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
+ATTRIBUTES = {"sha256", "enabled", "active", "load", "stale", "drop_ins", "memory_max", "swap_max"}
 # Files that may use a function of the comparison or compare such an attribute, with the reason.
 ALLOWED = {
     "module_utils/state/repair.py": "repairs owner and mode of the manifest's own files",
-    "module_utils/state/apply.py": "takes care that an original is kept before it goes",
+    "module_utils/state/apply.py": "stores an original before it is replaced",
     "module_utils/state/plan.py": "calls the comparison on the host",
-    "module_utils/state/change.py": "writes no content that is there already",
+    "module_utils/state/change.py": "does not rewrite unchanged content",
     "module_utils/state/diff.py": "shows both sides",
-    "module_utils/state/foreign.py": "never replaces what it did not look at",
-    "module_utils/state/units.py": "plans what systemd is told",
-    "module_utils/host/systemd.py": "asks what runs before it stops it",
+    "module_utils/state/foreign.py": "replaces only a path that is as observed",
+    "module_utils/state/units.py": "plans the commands for systemd",
+    "module_utils/host/systemd.py": "stops only units that run",
     "module_utils/status/drift.py": "compares a host with its manifest, by the same functions",
     "module_utils/desired/agent_ceiling.py": "the condition of the ceiling",
     "module_utils/desired/agent_limits.py": "the condition of a login's limits",
     "module_utils/desired/agent_toolchain.py": "the condition of the toolchain, by toolchain/compare.py",
     "plugin_utils/policy_action.py": "calls compare for every action",
-    "module_utils/warm/bundle.py": "a file that is taken or refused, and no state of a host",
+    "module_utils/warm/bundle.py": "accepts or refuses a file, and does not judge a host",
 }
 FUNCTIONS = {
     "differences",
@@ -52,7 +52,7 @@ def comparisons(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.Compare):
             for side in (node.left, *node.comparators):
                 name = side.attr if isinstance(side, ast.Attribute) else _key(side)
-                if name in TELLING:
+                if name in ATTRIBUTES:
                     yield f"compares {name}"
 
 
@@ -73,13 +73,13 @@ def by_file() -> dict[str, set[str]]:
 
 
 def test_only_the_comparison_decides_whether_a_host_is_compliant():
-    """Finds calls of the comparison's functions, and ==, != and in on attributes that only paths and units have, in all
-    plugins. It does not find a comparison that avoids these names: one of whole states, of modes alone, by a hash of
-    everything, in Jinja or in a shell script."""
+    """It finds calls of the comparison's functions, and ==, != and `in` with attributes that only paths and units have.
+    It does not find comparisons without these names: of whole states, of modes alone, by one hash of all files, in
+    Jinja, or in shell scripts."""
     found = by_file()
     more = {name: what for name, what in found.items() if name not in ALLOWED}
-    assert more == {}, "let compare/items.py decide it, and use its items; or say in ALLOWED why this is no second one"
-    assert sorted(set(ALLOWED) - set(found)) == [], "these compare nothing any more: take them out of ALLOWED"
+    assert more == {}, "use the items of compare/items.py, or give the reason in ALLOWED"
+    assert sorted(set(ALLOWED) - set(found)) == [], "these no longer compare anything: remove them from ALLOWED"
 
 
 def test_check_finds_a_violation():
@@ -93,7 +93,7 @@ def drifted(wanted, found):
 
 def test_searched_names_exist():
     names = set(PathState.__dataclass_fields__) | set(UnitState.__dataclass_fields__) | {"memory_max", "swap_max"}
-    assert names >= TELLING
+    assert names >= ATTRIBUTES
     text = "".join(path.read_text(encoding="utf-8") for path in (PLUGINS / "module_utils").rglob("*.py"))
     assert [name for name in FUNCTIONS if f"def {name}(" not in text] == []
 

@@ -49,11 +49,11 @@ def manifest(**records: Record) -> Manifest:
     return Manifest({ROLE: RoleRecord({f"/x/{name}": record for name, record in records.items()})})
 
 
-def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], held: Manifest) -> list[Step]:
+def compared(wanted: Mapping[str, PathState], found: Mapping[str, PathState], recorded: Manifest) -> list[Step]:
     """The steps for names below /x, an existing folder of no role."""
-    there = {"/x": folder(), **{f"/x/{name}": state for name, state in found.items()}}
+    found_states = {"/x": folder(), **{f"/x/{name}": state for name, state in found.items()}}
     states = {f"/x/{name}": state for name, state in wanted.items()}
-    return compare_roles({ROLE: states}, held, lambda path: there.get(path, ABSENT))[ROLE]
+    return compare_roles({ROLE: states}, recorded, lambda path: found_states.get(path, ABSENT))[ROLE]
 
 
 @pytest.mark.parametrize("state", [file(), folder(), link()], ids=lambda state: state.kind)
@@ -84,7 +84,7 @@ def test_different_path_is_named_and_corrected(wanted, found, differs, why):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "held"),
+    ("wanted", "found", "recorded"),
     [
         (file(), folder(), manifest(a=Record(file(), ABSENT))),
         (link(), folder(), manifest(a=Record(link(), ABSENT))),
@@ -97,8 +97,8 @@ def test_different_path_is_named_and_corrected(wanted, found, differs, why):
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
-def test_loss_of_data_and_unreadable_path_are_refused_with_the_remedy(wanted, found, held):
-    (step,) = compared({"a": wanted}, {"a": found}, held)
+def test_loss_of_data_and_unreadable_path_are_refused_with_the_remedy(wanted, found, recorded):
+    (step,) = compared({"a": wanted}, {"a": found}, recorded)
     assert step.action == REFUSE and not step.changes
     assert "move it away" in step.why or step.why == UNREADABLE.why
 
@@ -109,11 +109,11 @@ def test_own_file_that_became_too_large_is_replaced():
 
 
 @pytest.mark.parametrize(
-    "held",
+    "recorded",
     [manifest(), manifest(a=Record(file(mode="0600"), ABSENT)), manifest(a=Record(file(), ABSENT, kept=True))],
 )
-def test_different_manifest_entry_is_only_recorded(held):
-    (step,) = compared({"a": file()}, {"a": file()}, held)
+def test_different_manifest_entry_is_only_recorded(recorded):
+    (step,) = compared({"a": file()}, {"a": file()}, recorded)
     assert (step.action, step.differs, step.changes) == (PUT, ("manifest",), False)
 
 
@@ -154,10 +154,10 @@ def test_unwanted_path_is_removed_or_kept(record, found, action):
 
 
 def test_kept_path_stays_while_its_role_exists_and_is_compared_again_later():
-    held = manifest(old=Record(file(), ABSENT, kept=True), a=Record(link(), ABSENT))
-    steps = {step.path: step for step in compared({"a": link()}, {"old": file(B), "a": link()}, held)}
+    recorded = manifest(old=Record(file(), ABSENT, kept=True), a=Record(link(), ABSENT))
+    steps = {step.path: step for step in compared({"a": link()}, {"old": file(B), "a": link()}, recorded)}
     assert steps["/x/old"].action == NONE and "left in place" in steps["/x/old"].why
-    assert {step.path: step.action for step in compared({}, {"old": file(B), "a": link()}, held)} == {
+    assert {step.path: step.action for step in compared({}, {"old": file(B), "a": link()}, recorded)} == {
         "/x/old": KEEP,
         "/x/a": TAKE,
     }
@@ -171,15 +171,15 @@ def test_content_of_users_is_not_compared_and_not_restored():
 
 def test_path_of_two_roles_has_the_last_state_and_is_removed_with_the_last_role():
     state = {"/x/a": file()}
-    held = Manifest()
-    for steps in compare_roles({"r1": state, "r2": state}, held, lambda path: folder() if path == "/x" else ABSENT).values():  # fmt: skip
+    recorded = Manifest()
+    for steps in compare_roles({"r1": state, "r2": state}, recorded, lambda path: folder() if path == "/x" else ABSENT).values():  # fmt: skip
         for step in steps:
-            record_step(held, step)
+            record_step(recorded, step)
     look = {"/x": folder(), "/x/a": file()}.get
-    (first,) = compare_roles({"r1": {}}, held, look)["r1"]
+    (first,) = compare_roles({"r1": {}}, recorded, look)["r1"]
     assert first.action == FORGET
-    record_step(held, first)
-    assert [step.action for step in compare_roles({"r2": {}}, held, look)["r2"]] == [TAKE]
+    record_step(recorded, first)
+    assert [step.action for step in compare_roles({"r2": {}}, recorded, look)["r2"]] == [TAKE]
 
 
 # On small trees: the steps run on a model of a file system.
@@ -214,9 +214,9 @@ def look(tree: Tree, path: str) -> PathState:
     return tree.get(path, ABSENT)
 
 
-def apply(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> bool:
+def apply(tree: Tree, recorded: Manifest, wanted: Mapping[str, Tree]) -> bool:
     """Run the steps, as state/apply.py does. False if one is refused; then nothing is changed."""
-    steps = compare_roles(wanted, held, lambda path: look(tree, path))
+    steps = compare_roles(wanted, recorded, lambda path: look(tree, path))
     if any(step.action == REFUSE for role in steps.values() for step in role):
         return False
     for role in steps.values():
@@ -225,40 +225,40 @@ def apply(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> bool:
                 put(tree, step.path, step.after)
                 if step.action == TAKE and step.after == ABSENT and step.path in tree:
                     step = Step(**{**vars(step), "action": KEEP})  # something is in it
-            record_step(held, step)
+            record_step(recorded, step)
     return True
 
 
-def clean(tree: Tree, held: Manifest, wanted: Mapping[str, Tree]) -> list[tuple[str, str]]:
-    steps = compare_roles(wanted, held, lambda path: look(tree, path))
+def remaining_steps(tree: Tree, recorded: Manifest, wanted: Mapping[str, Tree]) -> list[tuple[str, str]]:
+    steps = compare_roles(wanted, recorded, lambda path: look(tree, path))
     return [(step.path, step.action) for role in steps.values() for step in role if step.action]
 
 
 STATES = st.sampled_from([file(A), file(B), file(A, "0600"), folder(), folder("0700"), link("/t"), link("/u")])
 
 
-def through_a_link(tree: Tree, held: Manifest) -> bool:
+def foreign_folder_is_a_link(tree: Tree, recorded: Manifest) -> bool:
     """Whether a foreign folder is a link now. The model does not follow links."""
-    ours = {path for path, _record in held.records()}
+    ours = {path for path, _record in recorded.records()}
     return any(tree.get(name, ABSENT).kind == "link" and name not in ours for name in FOLDERS)
 
 
 @st.composite
 def trees(draw: Any) -> Tree:
-    """The state before: complete folders only, and no link at a path that can need a folder."""
+    """A file system before the first apply: each path has its folder, and no link is at the path of a folder."""
     tree: Tree = {}
     for name in NAMES:
         parent = posixpath.dirname(name)
         if (parent == "/" or tree.get(parent, ABSENT).kind == "directory") and draw(st.booleans()):
             tree[name] = draw(STATES)
-    assume(not through_a_link(tree, Manifest()))
+    assume(not foreign_folder_is_a_link(tree, Manifest()))
     return tree
 
 
 @st.composite
 def desired(draw: Any) -> dict[str, Tree]:
-    """Two roles as features have to be: they agree on each path that both want; who has something in a folder that the
-    other names, names it too; and what is a folder in one version of the collection is one in the next."""
+    """The desired state of two roles, with the rules for features: both want the same state of a shared path; a role with
+    a path in a folder that the other role lists, lists the folder as well; and a folder stays a folder in the next version."""
     leaves = st.sampled_from([file(A), file(B), file(A, "0600"), link("/t")])
     states = {name: folder() if name in FOLDERS else draw(leaves) for name in NAMES}
     named = {name for name in FOLDERS if draw(st.booleans())}
@@ -272,65 +272,65 @@ def desired(draw: Any) -> dict[str, Tree]:
 
 
 NOTHING: dict[str, Tree] = {role: {} for role in reversed(ROLES)}
-OFTEN = settings(max_examples=150)
+MANY_EXAMPLES = settings(max_examples=150)
 
 
 @given(trees(), desired())
-@OFTEN
+@MANY_EXAMPLES
 def test_apply_makes_a_host_compliant_and_retire_restores_it(before, wanted):
-    tree, held = dict(before), Manifest()
-    if not apply(tree, held, wanted):
+    tree, recorded = dict(before), Manifest()
+    if not apply(tree, recorded, wanted):
         event("refused")
-        assert tree == before and held.records() == []
+        assert tree == before and recorded.records() == []
         return
-    assert clean(tree, held, wanted) == []
+    assert remaining_steps(tree, recorded, wanted) == []
     for states in wanted.values():
         for path, state in states.items():
             assert tree[path] == state
-    assert apply(tree, held, NOTHING)
+    assert apply(tree, recorded, NOTHING)
     assert tree == before
-    assert [path for path, _record in held.records()] == []
+    assert [path for path, _record in recorded.records()] == []
 
 
 @given(trees(), desired(), desired())
-@OFTEN
+@MANY_EXAMPLES
 def test_changed_policy_makes_a_host_compliant_and_retire_restores_it(before, first, second):
-    tree, held = dict(before), Manifest()
-    if not apply(tree, held, first) or not apply(tree, held, second):
+    tree, recorded = dict(before), Manifest()
+    if not apply(tree, recorded, first) or not apply(tree, recorded, second):
         event("refused")
         return
-    assert clean(tree, held, second) == []
-    assert apply(tree, held, NOTHING)
-    assert tree == before and [path for path, _record in held.records()] == []
+    assert remaining_steps(tree, recorded, second) == []
+    assert apply(tree, recorded, NOTHING)
+    assert tree == before and [path for path, _record in recorded.records()] == []
 
 
 @given(trees(), desired(), st.sampled_from(NAMES), STATES)
-@OFTEN
+@MANY_EXAMPLES
 def test_drift_is_found_and_corrected(before, wanted, path, state):
-    tree, held = dict(before), Manifest()
-    assume(apply(tree, held, wanted) and not (path in FOLDERS and state.kind == "link"))
-    right = dict(tree)
+    tree, recorded = dict(before), Manifest()
+    assume(apply(tree, recorded, wanted) and not (path in FOLDERS and state.kind == "link"))
+    expected = dict(tree)
     for name in [name for name in tree if name == path or name.startswith(f"{path}/")]:
         del tree[name]
     if tree.get(posixpath.dirname(path), folder()).kind == "directory" and posixpath.dirname(path) in {"/", *tree}:
         tree[path] = state
-    assume(not through_a_link(tree, held))
-    drifted = {name for states in wanted.values() for name in states if look(tree, name) != right[name]}
-    found = {name for name, _action in clean(tree, held, wanted)}
+    assume(not foreign_folder_is_a_link(tree, recorded))
+    drifted = {name for states in wanted.values() for name in states if look(tree, name) != expected[name]}
+    found = {name for name, _action in remaining_steps(tree, recorded, wanted)}
     assert drifted <= found
-    if apply(tree, held, wanted):
-        assert clean(tree, held, wanted) == []
+    if apply(tree, recorded, wanted):
+        assert remaining_steps(tree, recorded, wanted) == []
 
 
 @given(trees(), desired(), st.sampled_from(ROLES))
-@OFTEN
-def test_removed_role_keeps_the_paths_of_other_roles(before, wanted, gone):
-    tree, held = dict(before), Manifest()
-    if not apply(tree, held, wanted):
+@MANY_EXAMPLES
+def test_removed_role_keeps_the_paths_of_other_roles(before, wanted, removed):
+    tree, recorded = dict(before), Manifest()
+    if not apply(tree, recorded, wanted):
         return
-    (other,) = set(ROLES) - {gone}
-    assert apply(tree, held, {gone: {}})
-    assert clean(tree, held, {other: wanted[other]}) == []
+    (other,) = set(ROLES) - {removed}
+    assert apply(tree, recorded, {removed: {}})
+    assert remaining_steps(tree, recorded, {other: wanted[other]}) == []
     assert {path: tree[path] for path in wanted[other]} == wanted[other]
-    assert apply(tree, held, {other: {}})
+    assert apply(tree, recorded, {other: {}})
     assert tree == before

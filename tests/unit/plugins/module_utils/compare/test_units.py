@@ -26,7 +26,7 @@ def compared(unit, found, pending=False):
 
 
 @pytest.mark.parametrize(
-    ("unit", "seen", "differs", "part"),
+    ("unit", "state", "differs", "part"),
     [
         (TIMER, {"active": "inactive"}, "active", "is inactive, not active"),
         (TIMER, {"active": "failed", "result": "resources"}, "active", "failed (resources)"),
@@ -42,13 +42,13 @@ def compared(unit, found, pending=False):
         (RUNNER, {"limits": {**LIMITS, "nofile": [1024, 524288]}}, "limits", "nofile 1024:524288, not 1024:4096"),
     ],
 )
-def test_unit_in_another_state_than_wanted_differs(unit, seen, differs, part):
-    why = compared(unit, replace(RUNS, **seen))
+def test_unit_in_another_state_than_wanted_differs(unit, state, differs, part):
+    why = compared(unit, replace(RUNS, **state))
     assert list(why) == [differs] and part in why[differs]
 
 
 @pytest.mark.parametrize(
-    ("unit", "seen"),
+    ("unit", "state"),
     [
         (TIMER, {}),
         (Unit("x.service", own=True), {"active": "inactive", "enabled": "static"}),
@@ -61,11 +61,11 @@ def test_unit_in_another_state_than_wanted_differs(unit, seen, differs, part):
         (RUNNER, {"load": "not-found"}),
     ],
 )
-def test_unit_in_the_wanted_state_has_no_difference(unit, seen):
-    assert compared(unit, replace(RUNS, **seen)) == {}
+def test_unit_in_the_wanted_state_has_no_difference(unit, state):
+    assert compared(unit, replace(RUNS, **state)) == {}
 
 
-def test_restart_of_a_killed_run_is_still_pending():
+def test_restart_that_a_killed_run_did_not_do_is_a_difference():
     assert list(compared(TIMER, RUNS, pending=True)) == ["restart"]
 
 

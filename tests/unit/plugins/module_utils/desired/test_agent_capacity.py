@@ -16,7 +16,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Capacity, Given, Setting, Sshd
 
-from ..example_host import RIGHT, host, policy, wanted
+from ..example_host import SUITABLE, host, policy, wanted
 
 UBUNTU = {
     "fs.file-max": 9_223_372_036_854_775_807,
@@ -37,7 +37,7 @@ def observed(*, writable=True, sshd=SSHD, tasks=DEFAULTS, **changed):
     """A host with Ubuntu's defaults, with some changed kernel settings."""
     kernel = {name: Setting(value, writable) for name, value in UBUNTU.items()}
     kernel.update({name.replace("__", ".").replace("_OF_", "_"): setting for name, setting in changed.items()})
-    return replace(RIGHT, capacity=Capacity(kernel, 1_048_576, 4_194_304, tasks, [], sshd))
+    return replace(SUITABLE, capacity=Capacity(kernel, 1_048_576, 4_194_304, tasks, [], sshd))
 
 
 def contexts(seen, **given):
@@ -79,7 +79,7 @@ def test_single_account_for_all_agents_needs_higher_limits():
         (Setting(200, False), None),
     ],
 )
-def test_next_look_wants_the_same_state(setting, raised):
+def test_next_look_finds_the_same_wanted_value(setting, raised):
     assert values(observed(kernel__keys__maxkeys=setting)).get("kernel.keys.maxkeys") == raised
 
 
@@ -205,9 +205,9 @@ def test_sessions_max_is_raised_above_the_limit_of_logind():
 
 
 def test_nofile_is_limited_to_the_maximum_of_the_host():
-    few = replace(RIGHT, capacity=Capacity(open_files=20_000))
+    few = replace(SUITABLE, capacity=Capacity(open_files=20_000))
     ours = policy().of(agent_limits.Variables)
-    assert agent_limits.limits(ours, RIGHT)["nofile"] == [65_536, 1_048_576]
+    assert agent_limits.limits(ours, SUITABLE)["nofile"] == [65_536, 1_048_576]
     assert agent_limits.limits(ours, few)["nofile"] == [20_000, 20_000]
     with pytest.raises(HostProblems) as caught:
         host(few, agent_limits_nofile="1024:30000")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""The height of the ceiling, whether it is in force, and every reason to refuse it."""
+"""The size of the ceiling, whether it is in force, and every reason to refuse it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.units impo
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Usage
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB, MIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
-    RIGHT,
+    SUITABLE,
     changed,
     host,
     policy,
@@ -24,22 +24,22 @@ ON = {"agent_ceiling_enabled": True}
 AVAILABLE = 1304 * GIB
 
 
-def using(in_use=3 * GIB, memory_max=None, swap_max=None, **more):
-    return changed(RIGHT, "ceiling", users=Usage(memory_max, swap_max, in_use), **more)
+def host_using(in_use=3 * GIB, memory_max=None, swap_max=None, **more):
+    return changed(SUITABLE, "ceiling", users=Usage(memory_max, swap_max, in_use), **more)
 
 
-def holds(observed):
+def in_force(observed):
     found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}
     return found["user.slice"].found
 
 
 def test_disabled_ceiling_wants_nothing_and_refuses_no_host():
-    old = changed(RIGHT, "ceiling", hierarchy="legacy", controllers=[], systemd=0)
+    old = changed(SUITABLE, "ceiling", hierarchy="legacy", controllers=[], systemd=0)
     assert wanted(agent_ceiling, old) == agent_ceiling.Wanted("agent_ceiling")
 
 
 def test_ceiling_is_the_available_memory_and_reserves_a_part_for_each_administrator():
-    role = wanted(agent_ceiling, RIGHT, **ON)
+    role = wanted(agent_ceiling, SUITABLE, **ON)
     context = {entry.path: entry.content.context for entry in role.entries}
     assert context[f"{FOLDER}/user.slice.d/90-nova-agent.conf"] == {
         "memory_max": "1304G",
@@ -55,7 +55,7 @@ def test_available_memory_is_rounded_down_to_all_page_sizes():
 
 
 @pytest.mark.parametrize(
-    ("memory_max", "swap_max", "held"),
+    ("memory_max", "swap_max", "expected"),
     [
         (AVAILABLE, 0, True),
         (AVAILABLE, None, True),  # a kernel without swap has no such file
@@ -64,24 +64,24 @@ def test_available_memory_is_rounded_down_to_all_page_sizes():
         (None, 0, False),
     ],
 )
-def test_condition_compares_the_ceiling_with_the_value_of_the_kernel(memory_max, swap_max, held):
-    assert holds(using(memory_max=memory_max, swap_max=swap_max)) is held
+def test_condition_compares_the_ceiling_with_the_value_of_the_kernel(memory_max, swap_max, expected):
+    assert in_force(host_using(memory_max=memory_max, swap_max=swap_max)) is expected
 
 
 def test_ceiling_not_in_force_needs_a_reload():
-    (condition,) = wanted(agent_ceiling, RIGHT, **ON).conditions[:1]
+    (condition,) = wanted(agent_ceiling, SUITABLE, **ON).conditions[:1]
     assert condition.reload and not condition.restart
 
 
 def test_host_with_unknown_memory_in_use_is_not_refused():
-    observed = changed(RIGHT, "ceiling", users=None)
-    assert holds(observed) is False
+    observed = changed(SUITABLE, "ceiling", users=None)
+    assert in_force(observed) is False
     assert not agent_ceiling.blocked(policy(**ON), host(observed, **ON))
-    assert not agent_ceiling.blocked(policy(), host(using(in_use=9999 * GIB)))  # without a ceiling
+    assert not agent_ceiling.blocked(policy(), host(host_using(in_use=9999 * GIB)))  # without a ceiling
 
 
 def test_scheduler_outside_the_ceiling_is_restarted():
-    conditions = wanted(agent_ceiling, RIGHT, **ON, agent_ceiling_schedulers=["cron", "atd"]).conditions
+    conditions = wanted(agent_ceiling, SUITABLE, **ON, agent_ceiling_schedulers=["cron", "atd"]).conditions
     assert [(one.name, one.restart) for one in conditions if one.found != one.expected and one.restart] == [
         ("cron.service", "cron.service")
     ]
@@ -89,7 +89,7 @@ def test_scheduler_outside_the_ceiling_is_restarted():
 
 def test_sessions_are_killed_as_a_whole_only_if_configured():
     def paths(**variables):
-        return [entry.path for entry in wanted(agent_ceiling, RIGHT, **ON, **variables).entries]
+        return [entry.path for entry in wanted(agent_ceiling, SUITABLE, **ON, **variables).entries]
 
     extra = set(paths(agent_ceiling_kill="session")) - set(paths())
     assert extra == {f"{FOLDER}/session-.scope.d/90-nova-agent.conf"}
@@ -99,20 +99,20 @@ def test_sessions_are_killed_as_a_whole_only_if_configured():
     ("observed", "variables", "parts"),
     [
         (
-            changed(RIGHT, "ceiling", hierarchy="hybrid"), {},
+            changed(SUITABLE, "ceiling", hierarchy="hybrid"), {},
             ("agent_ceiling_enabled", "hybrid", "systemd.unified_cgroup_hierarchy=1"),
         ),
         (
-            changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {},
+            changed(SUITABLE, "ceiling", controllers=["cpu", "pids"]), {},
             ("agent_ceiling_enabled", "no memory", "cgroup_disable="),
         ),
-        (using(in_use=AVAILABLE + GIB), {}, ("1,305 GiB", "1,304 GiB", "agent_ceiling_wait")),
+        (host_using(in_use=AVAILABLE + GIB), {}, ("1,305 GiB", "1,304 GiB", "agent_ceiling_wait")),
         (
-            changed(RIGHT, "ceiling", systemd=249), {"agent_ceiling_kill": "session"},
+            changed(SUITABLE, "ceiling", systemd=249), {"agent_ceiling_kill": "session"},
             ("agent_ceiling_kill", "session", "253", "249"),
         ),
         (
-            RIGHT, {"agent_ceiling_administrator_memory": "200G"},
+            SUITABLE, {"agent_ceiling_administrator_memory": "200G"},
             ("agent_ceiling_administrator_memory", "200G", "root, ubuntu", f"{163 * 1024}M"),
         ),
     ],
@@ -127,12 +127,12 @@ def test_unsuitable_host_has_a_problem_with_the_reason(observed, variables, part
 @pytest.mark.parametrize(
     ("observed", "variables"),
     [
-        (RIGHT, {}),
-        (RIGHT, {"agent_ceiling_kill": "session"}),
-        (using(in_use=AVAILABLE + GIB), {"agent_ceiling_wait": 5}),
-        (using(in_use=AVAILABLE), {}),
-        (RIGHT, {"agent_ceiling_administrator_memory": "163G"}),
-        (replace(RIGHT, ceiling=replace(RIGHT.ceiling, systemd=249)), {}),
+        (SUITABLE, {}),
+        (SUITABLE, {"agent_ceiling_kill": "session"}),
+        (host_using(in_use=AVAILABLE + GIB), {"agent_ceiling_wait": 5}),
+        (host_using(in_use=AVAILABLE), {}),
+        (SUITABLE, {"agent_ceiling_administrator_memory": "163G"}),
+        (replace(SUITABLE, ceiling=replace(SUITABLE.ceiling, systemd=249)), {}),
     ],
 )
 def test_suitable_host_has_no_problem(observed, variables):
@@ -142,10 +142,10 @@ def test_suitable_host_has_no_problem(observed, variables):
 @pytest.mark.parametrize(
     ("observed", "given", "offered"),
     [
-        (RIGHT, {}, True),
-        (RIGHT, ON, False),
-        (changed(RIGHT, "ceiling", hierarchy="hybrid"), {}, False),
-        (changed(RIGHT, "ceiling", controllers=["cpu", "pids"]), {}, False),
+        (SUITABLE, {}, True),
+        (SUITABLE, ON, False),
+        (changed(SUITABLE, "ceiling", hierarchy="hybrid"), {}, False),
+        (changed(SUITABLE, "ceiling", controllers=["cpu", "pids"]), {}, False),
     ],
 )
 def test_ceiling_is_offered_if_a_suitable_host_has_none(observed, given, offered):
@@ -160,7 +160,7 @@ def test_ceiling_is_offered_if_a_suitable_host_has_none(observed, given, offered
     ],
 )
 def test_foreign_file_that_overrides_the_ceiling_is_named_without_a_reload(path, advice):
-    observed = changed(using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
+    observed = changed(host_using(memory_max=GIB, swap_max=0), "fences", overrides={"user.slice": [path]})
     found = {one.name: one for one in wanted(agent_ceiling, observed, **ON).conditions}["user.slice"]
     assert found.found is False and found.reload is False
     assert path in found.why and advice in found.why

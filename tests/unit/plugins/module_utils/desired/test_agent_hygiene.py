@@ -13,7 +13,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.policy imp
 from ansible_collections.nova.agent_host.plugins.module_utils.hygiene.space import Mark
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import AuditLogFinding
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
-from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, wanted
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SUITABLE, wanted
 
 LOG = {"path": "/home/agent1/nova-audit.log", "owner": "agent1"}
 BOTH = {
@@ -23,7 +23,7 @@ BOTH = {
 
 
 def units(**variables):
-    return [unit.name for unit in wanted(agent_hygiene, RIGHT, **variables).units if unit.active]
+    return [unit.name for unit in wanted(agent_hygiene, SUITABLE, **variables).units if unit.active]
 
 
 def test_each_timer_exists_only_if_it_has_work():
@@ -39,11 +39,11 @@ def test_each_timer_exists_only_if_it_has_work():
 def test_conflicting_marks_of_free_space_are_named():
     for least, goal in (("20%", "10%"), ("0", "10%"), ("1T", "0")):
         with pytest.raises(PolicyProblems, match=r"(?=.*_free_min is).*_free_goal is"):
-            wanted(agent_hygiene, RIGHT, agent_hygiene_free_min=least, agent_hygiene_free_goal=goal)
+            wanted(agent_hygiene, SUITABLE, agent_hygiene_free_min=least, agent_hygiene_free_goal=goal)
 
 
-def test_timer_is_enabled_by_a_link_and_is_an_own_unit():
-    role = wanted(agent_hygiene, RIGHT, **BOTH)
+def test_timer_is_enabled_by_a_link_and_belongs_to_the_collection():
+    role = wanted(agent_hygiene, SUITABLE, **BOTH)
     links = {entry.path: entry.target for entry in role.entries if entry.kind == "link"}
     assert links == {
         f"/etc/systemd/system/timers.target.wants/{unit.name}": f"/etc/systemd/system/{unit.name}"
@@ -54,7 +54,7 @@ def test_timer_is_enabled_by_a_link_and_is_an_own_unit():
 
 
 def test_programs_read_the_values_of_the_variables(tmp_path):
-    (entry,) = [one for one in wanted(agent_hygiene, RIGHT, **BOTH).entries if one.path.endswith("hygiene.json")]
+    (entry,) = [one for one in wanted(agent_hygiene, SUITABLE, **BOTH).entries if one.path.endswith("hygiene.json")]
     assert entry.mode == "0600"
     file = tmp_path / "hygiene.json"
     file.write_text(entry.content)
@@ -69,7 +69,7 @@ def test_findings_of_audit_logs_are_conditions():
     finding = AuditLogFinding(f"{LOG['path']}.1", "wide", "mode 0644, not 0600")
 
     def conditions(*findings):
-        role = wanted(agent_hygiene, replace(RIGHT, audit_logs=list(findings)), agent_hygiene_audit_logs=[LOG])
+        role = wanted(agent_hygiene, replace(SUITABLE, audit_logs=list(findings)), agent_hygiene_audit_logs=[LOG])
         return [(one.name, one.found, one.differs) for one in role.conditions]
 
     assert conditions() == [(LOG["path"], True, "kind")]

@@ -12,7 +12,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Deep, Login, Session
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
-    RIGHT,
+    SUITABLE,
     changed,
     host,
     policy,
@@ -25,10 +25,10 @@ def notations(**variables):
     entry = wanted(agent_limits, **variables).entries[0]
     options = entry.validate.removeprefix(agent_limits.TRY_SHELL).split()
     return (
-        agent_limits.pam_lines(ours, RIGHT),
-        agent_limits.systemd_lines(ours, RIGHT),
+        agent_limits.pam_lines(ours, SUITABLE),
+        agent_limits.systemd_lines(ours, SUITABLE),
         options,
-        agent_limits.limits(ours, RIGHT),
+        agent_limits.limits(ours, SUITABLE),
     )
 
 
@@ -62,7 +62,7 @@ def test_every_allowed_item_is_accepted():
     [("65536:1048576", "65536:524288"), ("1048576", "524288:524288"), ("524289", "524288:524288")],
 )
 def test_nofile_above_the_host_limit_is_refused_with_a_valid_number(nofile, works):
-    observed = changed(RIGHT, "capacity", open_files=524288)
+    observed = changed(SUITABLE, "capacity", open_files=524288)
     with pytest.raises(HostProblems) as refused:
         host(observed, agent_limits_nofile=nofile)
     assert str(refused.value) == (
@@ -75,7 +75,7 @@ def test_nofile_above_the_host_limit_is_refused_with_a_valid_number(nofile, work
 
 @pytest.mark.parametrize(("allowed", "limit"), [(None, [65536, 1048576]), (524288, [65536, 524288]), (0, [0, 0])])
 def test_auto_is_never_above_the_host_limit(allowed, limit):
-    observed = changed(RIGHT, "capacity", open_files=allowed)
+    observed = changed(SUITABLE, "capacity", open_files=allowed)
     assert host(observed)
     assert agent_limits.limits(policy().of(agent_limits.Variables), observed)["nofile"] == limit
 
@@ -101,13 +101,13 @@ def conditions(observed):
 
 
 def test_logins_without_pam_are_reported():
-    assert conditions(RIGHT) == []
-    observed = changed(RIGHT, "login_paths", sshd_without_pam=True, pam_without_limits=["atd"])
+    assert conditions(SUITABLE) == []
+    observed = changed(SUITABLE, "login_paths", sshd_without_pam=True, pam_without_limits=["atd"])
     assert conditions(observed) == [("sshd", False, "pam"), ("/etc/pam.d/atd", False, "pam")]
 
 
 def deep(**logins):
-    return replace(RIGHT, deep=Deep(logins, {}))
+    return replace(SUITABLE, deep=Deep(logins, {}))
 
 
 def test_limits_of_a_login_are_compared_or_unknown():
@@ -136,5 +136,5 @@ def test_sessions_with_other_limits_are_counted_by_owner(sessions, stale):
 
 
 def test_sessions_with_other_limits_are_a_note():
-    role = wanted(agent_limits, replace(RIGHT, sessions=[session("a", None)]))
+    role = wanted(agent_limits, replace(SUITABLE, sessions=[session("a", None)]))
     assert [(note.kind, note.name) for note in role.notes] == [("sessions", "a (1)")]

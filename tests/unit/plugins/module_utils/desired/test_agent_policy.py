@@ -14,7 +14,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.desired.features i
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import Account, Accounts, AccountsRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
-    RIGHT,
+    SUITABLE,
     changed,
     policy,
     wanted,
@@ -33,17 +33,17 @@ def problems(observed, **variables):
 @pytest.mark.parametrize(
     ("observed", "variables", "parts"),
     [
-        (changed(RIGHT, "platform", ids=["fedora"], version="44"), {}, ("fedora 44", "Ubuntu 22.04", "Debian 12")),
-        (changed(RIGHT, "platform", version="20.04"), {}, ("ubuntu 20.04", "Ubuntu 22.04")),
-        (changed(RIGHT, "platform", ids=["debian"], version="11"), {}, ("debian 11", "Debian 12")),
-        (changed(RIGHT, "platform", systemd=False), {}, ("systemd", "/run/systemd/system")),
-        (changed(RIGHT, "platform", uid=1000), {}, ("uid 1000", "become: true")),
+        (changed(SUITABLE, "platform", ids=["fedora"], version="44"), {}, ("fedora 44", "Ubuntu 22.04", "Debian 12")),
+        (changed(SUITABLE, "platform", version="20.04"), {}, ("ubuntu 20.04", "Ubuntu 22.04")),
+        (changed(SUITABLE, "platform", ids=["debian"], version="11"), {}, ("debian 11", "Debian 12")),
+        (changed(SUITABLE, "platform", systemd=False), {}, ("systemd", "/run/systemd/system")),
+        (changed(SUITABLE, "platform", uid=1000), {}, ("uid 1000", "become: true")),
         (
-            changed(RIGHT, "platform", architecture="riscv64"),
+            changed(SUITABLE, "platform", architecture="riscv64"),
             {},
             ("riscv64", "agent_toolchain_rustup_checksums", "aarch64, x86_64"),
         ),
-        (changed(RIGHT, "memory", total=GIB), {}, ("GiB",)),
+        (changed(SUITABLE, "memory", total=GIB), {}, ("GiB",)),
         (
             with_agents(missing=("bob",)),
             {"agent_policy_users": ["bob"]},
@@ -55,7 +55,7 @@ def problems(observed, **variables):
             ("agent_policy_users", "Jane.Doe", "useradd"),
         ),
         (
-            changed(RIGHT, "accounts", group_id=None),
+            changed(SUITABLE, "accounts", group_id=None),
             {"agent_policy_group": r"DOM\agents"},
             ("agent_policy_group", r"DOM\agents", "groupadd"),
         ),
@@ -65,7 +65,7 @@ def problems(observed, **variables):
             ("ubuntu", "nova-agents", "agent_policy_allow_privileged_users: true"),
         ),
         (with_agents("root", "bob"), {}, ("root", "agent_policy_allow_privileged_users: true")),
-        (RIGHT, {"agent_policy_users": ["bob"]}, ("bob", "agent_policy_users", "leaves out")),
+        (SUITABLE, {"agent_policy_users": ["bob"]}, ("bob", "agent_policy_users", "leaves out")),
     ],
 )
 def test_unsuitable_host_is_refused_with_the_reason(observed, variables, parts):
@@ -74,23 +74,23 @@ def test_unsuitable_host_is_refused_with_the_reason(observed, variables, parts):
 
 
 def test_all_reasons_are_reported_at_once_even_without_a_budget():
-    observed = changed(changed(RIGHT, "memory", total=GIB), "platform", uid=1000, systemd=False)
+    observed = changed(changed(SUITABLE, "memory", total=GIB), "platform", uid=1000, systemd=False)
     assert len(problems(observed)) == 3
 
 
 @pytest.mark.parametrize(
     ("observed", "variables"),
     [
-        (RIGHT, {}),
-        (changed(RIGHT, "platform", ids=["debian"], version="13", architecture="aarch64"), {}),
-        (changed(RIGHT, "platform", ids=["debian"], version=""), {}),  # Debian testing has no version
-        (changed(RIGHT, "platform", version="22.04"), {}),
+        (SUITABLE, {}),
+        (changed(SUITABLE, "platform", ids=["debian"], version="13", architecture="aarch64"), {}),
+        (changed(SUITABLE, "platform", ids=["debian"], version=""), {}),  # Debian testing has no version
+        (changed(SUITABLE, "platform", version="22.04"), {}),
         (
-            changed(RIGHT, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"),
+            changed(SUITABLE, "platform", ids=["linuxmint", "ubuntu", "debian"], version="21"),
             {},
         ),  # its version is not Ubuntu's
         (with_agents("Jane.Doe"), {"agent_policy_users": ["Jane.Doe"]}),
-        (RIGHT, {"agent_policy_group": r"DOM\agents"}),
+        (SUITABLE, {"agent_policy_group": r"DOM\agents"}),
         (
             with_agents("ubuntu"),
             {"agent_policy_users": ["ubuntu"], "agent_policy_allow_privileged_users": True},
@@ -128,20 +128,20 @@ def test_existing_accounts_are_not_recorded_as_created():
 
 
 def test_record_is_kept_by_the_next_apply():
-    made = AccountsRecord(["agents"], ["bob"], {"agents": ["bob"]})
-    plan = account_plan(accounts(["bob"], members=["bob"], record=made), "agents", ("bob",))
-    assert not plan.pending and plan.record == made
+    record = AccountsRecord(["agents"], ["bob"], {"agents": ["bob"]})
+    plan = account_plan(accounts(["bob"], members=["bob"], record=record), "agents", ("bob",))
+    assert not plan.pending and plan.record == record
 
 
 def test_killed_apply_is_finished_by_the_next():
-    made = AccountsRecord(["agents"], [], {"agents": ["bob"]})
-    plan = account_plan(accounts(["bob"], group=False, record=made), "agents", ("bob",))
-    assert plan.group and plan.members == ["bob"] and plan.record == made
+    record = AccountsRecord(["agents"], [], {"agents": ["bob"]})
+    plan = account_plan(accounts(["bob"], group=False, record=record), "agents", ("bob",))
+    assert plan.group and plan.members == ["bob"] and plan.record == record
 
 
 def test_unlisted_member_is_removed_if_the_role_added_it():
-    made = AccountsRecord([], [], {"agents": ["bob"]})
-    plan = account_plan(accounts([], members=["bob", "eve"], record=made), "agents", ())
+    record = AccountsRecord([], [], {"agents": ["bob"]})
+    plan = account_plan(accounts([], members=["bob", "eve"], record=record), "agents", ())
     assert plan.pending and plan.leavers == [("bob", "agents")]
     assert plan.record.members == {"agents": ["bob"]}  # until the member is removed
     after = account_plan(accounts([], members=["eve"], record=plan.record), "agents", ())
@@ -149,15 +149,15 @@ def test_unlisted_member_is_removed_if_the_role_added_it():
 
 
 def test_members_leave_the_old_group_after_a_rename():
-    made = AccountsRecord([], [], {"old": ["bob"]})
-    plan = account_plan(accounts(["bob"], record=made, memberships={"old": ["bob", "eve"]}), "agents", ("bob",))
+    record = AccountsRecord([], [], {"old": ["bob"]})
+    plan = account_plan(accounts(["bob"], record=record, memberships={"old": ["bob", "eve"]}), "agents", ("bob",))
     assert plan.leavers == [("bob", "old")] and plan.members == ["bob"]
     assert plan.record.members == {"old": ["bob"], "agents": ["bob"]}
 
 
 def test_members_leave_if_the_group_is_removed():
-    made = AccountsRecord([], [], {"old": ["bob"], "gone": ["bob"]})
-    plan = account_plan(accounts([], record=made, memberships={"old": ["bob"], "gone": []}), None, ())
+    record = AccountsRecord([], [], {"old": ["bob"], "gone": ["bob"]})
+    plan = account_plan(accounts([], record=record, memberships={"old": ["bob"], "gone": []}), None, ())
     assert plan.leavers == [("bob", "old")]
 
 
@@ -168,36 +168,36 @@ def conditions(observed, **variables):
 
 
 def test_accounts_become_conditions():
-    assert conditions(RIGHT) == []
-    assert conditions(changed(RIGHT, "accounts", group_id=None)) == [("group", "nova-agents")]
+    assert conditions(SUITABLE) == []
+    assert conditions(changed(SUITABLE, "accounts", group_id=None)) == [("group", "nova-agents")]
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
     assert conditions(with_agents("bob"), **variables) == []
     assert conditions(with_agents(missing=("bob",)), **variables) == [
         ("account", "bob"),
         ("member", "bob in nova-agents"),
     ]
-    left = replace(RIGHT.accounts, record=AccountsRecord(members={"old": ["eve"]}), memberships={"old": ["eve"]})
-    assert conditions(replace(RIGHT, accounts=left)) == [("member", "eve in old")]
+    left = replace(SUITABLE.accounts, record=AccountsRecord(members={"old": ["eve"]}), memberships={"old": ["eve"]})
+    assert conditions(replace(SUITABLE, accounts=left)) == [("member", "eve in old")]
 
 
 def test_created_accounts_are_recorded_in_a_file():
     observed = changed(with_agents(missing=("bob",)), "accounts", group_id=None)
     variables = {"agent_policy_users": ["bob"], "agent_policy_create_users": True}
     (entry,) = wanted(agent_policy, observed, **variables).entries
-    made = AccountsRecord(["nova-agents"], ["bob"], {"nova-agents": ["bob"]})
-    assert json.loads(entry.content) == asdict(made)
+    record = AccountsRecord(["nova-agents"], ["bob"], {"nova-agents": ["bob"]})
+    assert json.loads(entry.content) == asdict(record)
 
 
 @pytest.mark.parametrize(
     ("observed", "part"),
     [
-        (changed(RIGHT, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
-        (changed(RIGHT, "fences", overcommit_memory=2), "vm.overcommit_memory is 2"),
-        (changed(RIGHT, "fences", container_users=["a1 (docker)", "a2 (lxd)"]), "a1 (docker), a2 (lxd)"),
-        (changed(RIGHT, "fences", shm_used=3 * GIB), "/dev/shm use 3 GiB"),
+        (changed(SUITABLE, "memory", swap=2 * GIB), "swap is on (2 GiB)"),
+        (changed(SUITABLE, "fences", overcommit_memory=2), "vm.overcommit_memory is 2"),
+        (changed(SUITABLE, "fences", container_users=["a1 (docker)", "a2 (lxd)"]), "a1 (docker), a2 (lxd)"),
+        (changed(SUITABLE, "fences", shm_used=3 * GIB), "/dev/shm use 3 GiB"),
     ],
 )
 def test_settings_that_disable_a_limit_are_notes(observed, part):
     (note,) = wanted(agent_policy, observed).notes
     assert part in note.text
-    assert wanted(agent_policy, RIGHT).notes == ()
+    assert wanted(agent_policy, SUITABLE).notes == ()

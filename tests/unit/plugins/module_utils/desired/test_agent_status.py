@@ -9,11 +9,11 @@ import json
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import agent_status
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.plugins.module_utils.status.facts import HostBudget, Policy
-from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, wanted
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SUITABLE, wanted
 
 
 def status_policy(**variables):
-    entries = wanted(agent_status, RIGHT, **variables).entries
+    entries = wanted(agent_status, SUITABLE, **variables).entries
     return json.loads(next(entry.content for entry in entries if entry.path.endswith("status.json")))
 
 

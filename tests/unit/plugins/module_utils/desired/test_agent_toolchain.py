@@ -17,7 +17,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes im
 from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest import Manifest, RoleRecord
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import (
-    RIGHT,
+    SUITABLE,
     TREE,
     policy,
     values,
@@ -29,14 +29,14 @@ def installed(**given):
     """A host with the toolchain for these variables."""
     options = {name: values(**given)[f"agent_toolchain_{name}"] for name in agent_toolchain.OPTIONS}
     request = Request.from_options(options)
-    there = [
+    toolchains = [
         InstalledToolchain(
             one.channel, one.channel, one.channel, one.profile, list(one.components), list(one.targets), one.sha256
         )
         for one in request.toolchains
     ]
-    found = ToolchainTree(True, json.dumps(request.to_dict(), sort_keys=True), there, [], [])
-    return replace(RIGHT, toolchains={TREE: found})
+    found = ToolchainTree(True, json.dumps(request.to_dict(), sort_keys=True), toolchains, [], [])
+    return replace(SUITABLE, toolchains={TREE: found})
 
 
 def tree(**changes):
@@ -64,7 +64,7 @@ def test_server_of_a_toolchain_is_not_compared():
 @pytest.mark.parametrize(
     ("observed", "variables", "part"),
     [
-        (replace(RIGHT, toolchains={}), {}, "not installed"),
+        (replace(SUITABLE, toolchains={}), {}, "not installed"),
         (tree(present=False, problems=["is no link"]), {}, "is no link"),
         (tree(problems=["bin/rustc: is missing"]), {}, "bin/rustc: is missing"),
         (manifest(TREE, "/opt/old/toolchain"), {}, "/opt/old/toolchain"),

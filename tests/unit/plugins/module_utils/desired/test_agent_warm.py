@@ -15,7 +15,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.warm.policy import
     load_policy,
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
-from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, wanted
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SUITABLE, wanted
 
 PROJECT = {"name": "nova", "source": "/srv/nova", "packages": ["nova-core"]}
 URL = {"name": "other", "source": "https://git.example.net/other.git", "revision": "main"}
@@ -23,12 +23,14 @@ DAMAGED = Seed("nova-0123456789ab", 212, 230, 1, 1, "debug/deps/x has other cont
 
 
 def test_no_projects_mean_no_entries():
-    role = wanted(agent_warm, RIGHT)
+    role = wanted(agent_warm, SUITABLE)
     assert (role.entries, role.units, role.libraries) == ((), (), ())
 
 
 def test_each_project_has_a_timer_and_the_program_reads_the_variables(tmp_path):
-    role = wanted(agent_warm, RIGHT, agent_warm_projects=[PROJECT, URL], agent_warm_keep="3", agent_warm_max_size="1G")
+    role = wanted(
+        agent_warm, SUITABLE, agent_warm_projects=[PROJECT, URL], agent_warm_keep="3", agent_warm_max_size="1G"
+    )
     assert [unit.name for unit in role.units if unit.active] == [
         "nova-agent-warm-nova.timer",
         "nova-agent-warm-other.timer",
@@ -41,7 +43,7 @@ def test_each_project_has_a_timer_and_the_program_reads_the_variables(tmp_path):
 
 
 def test_damaged_seed_is_drift_and_missing_seed_is_a_note():
-    role = wanted(agent_warm, replace(RIGHT, warm=[DAMAGED]), agent_warm_projects=[PROJECT, URL])
+    role = wanted(agent_warm, replace(SUITABLE, warm=[DAMAGED]), agent_warm_projects=[PROJECT, URL])
     assert [(one.name, one.found) for one in role.conditions] == [(DAMAGED.name, False)]
     assert [note.name for note in role.notes] == ["other"]
 

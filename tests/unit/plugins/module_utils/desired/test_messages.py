@@ -47,12 +47,12 @@ def test_unsuitable_hosts_have_this_exact_text(case):
 @pytest.mark.parametrize("case", CASES["notes"], ids=lambda case: case["message"][:60])
 def test_notes_have_this_exact_text(case):
     observed = observed_with(dict(case["host"]))
-    _holds, note = summary_lines(policy(), host(observed))
+    _summary, note = summary_lines(policy(), host(observed))
     assert note == f"note: {case['message']}"
 
 
-def test_ends_of_a_run_have_this_exact_text():
-    told = fleet_lines(
+def test_last_lines_of_a_run_have_this_exact_text():
+    lines = fleet_lines(
         {"build1": ["3 agents"], "build2": [], "build3": ["3 agents"]}, ["build1", "build3"], "", ["build1"]
     )
-    assert told == CASES["end"]
+    assert lines == CASES["end"]

@@ -251,27 +251,27 @@ def test_environment_variable_that_cannot_be_passed_on_is_refused_by_name(name, 
 
 @pytest.mark.parametrize("value", ["daily; rm", "%n", "a\nb", "x" * 101, 630], ids=repr)
 @pytest.mark.parametrize("name", [name for name in SPECS if name.endswith("_schedule")])
-def test_a_schedule_is_a_calendar_event(name, value):
+def test_schedule_that_is_not_a_calendar_event_is_refused(name, value):
     assert problem(**{name: value}).startswith(f"{name} is {value!r}; allowed is a calendar event of systemd, such as")
 
 
 @pytest.mark.parametrize("value", ["1", "h", "1.5h", "-1h", "1 h", "1d", "123456s"])
 @pytest.mark.parametrize("name", [name for name in SPECS if name.endswith("_jitter")])
-def test_a_jitter_has_a_unit(name, value):
+def test_jitter_without_a_valid_unit_is_refused(name, value):
     assert problem(**{name: value}) == f"{name} is {value!r}; allowed is a number of s, min or h, such as 90min, or 0"
 
 
 @pytest.mark.parametrize(
     "name", ["make>=4.0", "make/bookworm", "make-", "GCC", "bash:any", "make=", "lib*", "-y", "a b"]
 )
-def test_packages_that_are_never_compliant_are_refused(name):
+def test_packages_that_cannot_be_compared_are_refused(name):
     assert f"agent_toolchain_packages has {name!r}" in problem(agent_toolchain_packages=[name])
 
 
 @pytest.mark.parametrize(
     "name", ["agent1", "jane.doe", "Jane", "1user", "machine$", "a" * 64, r"DOM\jane", "jane@dom.example"]
 )
-def test_account_names_used_in_companies_are_allowed(name):
+def test_account_names_of_directories_are_allowed(name):
     assert policy(agent_policy_users=[name]).of(agent_policy.Variables).users == (name,)
 
 
@@ -315,7 +315,7 @@ def test_invalid_extra_limit_is_named(item, limit, allowed):
     assert "agent_limits_extra" in line and item in line and allowed in line
 
 
-def test_a_password_in_a_url_is_not_shown():
+def test_password_in_a_url_is_not_shown():
     line = problem(agent_toolchain_dist_server="https://me:s3cret@mirror.example")
     assert "agent_toolchain_dist_server" in line and "s3cret" not in line
 
@@ -333,25 +333,25 @@ def test_foreign_variables_with_similar_names_are_ignored():
     assert policy(agent_status_page="https://example.org", agent_policy_owner="team")
 
 
-SWITCHES = sorted(name for name, spec in SPECS.items() if spec["type"] == "bool")
+BOOLEANS = sorted(name for name, spec in SPECS.items() if spec["type"] == "bool")
 
 
-@pytest.mark.parametrize("name", SWITCHES)
-def test_a_switch_may_be_text(name):
-    """`-e x=false` and inventories in INI give text, and Python takes any text for true."""
+@pytest.mark.parametrize("name", BOOLEANS)
+def test_boolean_may_be_text(name):
+    """`-e x=false` and inventories in INI give text, and Python treats any text as true."""
     feature = next(feature for feature in FEATURES if name.startswith(f"{feature.ROLE}_"))
     field = name.removeprefix(f"{feature.ROLE}_")
     for text, value in (("false", False), ("no", False), ("0", False), ("true", True), ("yes", True)):
         assert getattr(policy(**{name: text}).of(feature.Variables), field) is value
 
 
-def test_a_number_may_be_text():
+def test_number_may_be_text():
     ours = policy(agent_limits_core="5", agent_ceiling_wait="6", agent_wrappers_slots="3", agent_wrappers_jobs=4)
     assert ours.of(agent_limits.Variables).core == 5 and ours.of(agent_ceiling.Variables).wait == 6
     assert (ours.of(agent_wrappers.Variables).slots, ours.of(agent_wrappers.Variables).jobs) == (3, 4)
 
 
-def test_the_toolchain_follows_the_shared_channel():
+def test_toolchain_uses_the_channel_of_the_policy():
     ours = policy(agent_policy_rust_channel="1.93.0")
     assert ours.of(agent_toolchain.Variables).channel == "1.93.0"
 
@@ -364,13 +364,13 @@ def test_values_other_than_integers_are_refused(value):
 KEYS = st.text(max_size=5) | st.integers(-5, 5) | st.booleans() | st.none()
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
 YAML = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
-FITTING = {"list": st.lists(YAML, max_size=3), "dict": st.dictionaries(KEYS, YAML, max_size=3)}
+OF_TYPE = {"list": st.lists(YAML, max_size=3), "dict": st.dictionaries(KEYS, YAML, max_size=3)}
 
 
 @given(st.sampled_from(sorted(SPECS)), st.data())
 @settings(max_examples=1000)
 def test_any_yaml_value_is_a_policy_or_a_problem_with_the_variable(name, data):
-    value = data.draw(YAML | FITTING.get(SPECS[name]["type"], YAML))
+    value = data.draw(YAML | OF_TYPE.get(SPECS[name]["type"], YAML))
     try:
         policy(**{name: value})
     except PolicyProblems as error:

@@ -33,18 +33,18 @@ def lay_out(root, files):
 
 
 def test_reclaimable_memory_is_not_in_use(tmp_path):
-    seen = observe_ceiling([], ROOT, lay_out(tmp_path, UNIFIED))
-    assert seen.users == Usage(memory_max=None, swap_max=0, in_use=650)
-    assert (seen.hierarchy, seen.controllers) == ("unified", ["cpu", "memory", "pids"])
-    assert seen.services == ["cron.service"]
+    found = observe_ceiling([], ROOT, lay_out(tmp_path, UNIFIED))
+    assert found.users == Usage(memory_max=None, swap_max=0, in_use=650)
+    assert (found.hierarchy, found.controllers) == ("unified", ["cpu", "memory", "pids"])
+    assert found.services == ["cron.service"]
 
 
 @pytest.mark.parametrize(
     ("files", "hierarchy"), [({"unified/cgroup.controllers": ""}, "hybrid"), ({"memory/cgroup.procs": ""}, "legacy")]
 )
 def test_unsupported_control_group_trees_are_named(tmp_path, files, hierarchy):
-    seen = observe_ceiling([], ROOT, lay_out(tmp_path, files))
-    assert (seen.hierarchy, seen.users, seen.services) == (hierarchy, None, [])
+    found = observe_ceiling([], ROOT, lay_out(tmp_path, files))
+    assert (found.hierarchy, found.users, found.services) == (hierarchy, None, [])
 
 
 def test_agents_and_unknown_accounts_are_not_administrators(tmp_path):

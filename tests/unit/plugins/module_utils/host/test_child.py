@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""A child that works for root: it ends in time, and the account whose rights it has can't influence it."""
+"""A child process that works for root: it ends in time, and the account whose rights it uses can't influence it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_answers_arrive_one_by_one_and_no_descriptor_is_inherited():
         yield {"name": os.fsdecode(b"\xff"), "open": len(os.listdir("/proc/self/fd"))}
         yield resource.getrlimit(resource.RLIMIT_CORE)
 
-    with open(os.devnull) as held:
-        assert held.fileno() > 2
+    with open(os.devnull) as opened:
+        assert opened.fileno() > 2
         assert list(answers(work, total=20)) == [{"name": "\udcff", "open": 5}, [0, 0]]
 
 
@@ -46,15 +46,15 @@ def test_child_that_does_not_end_is_killed(tmp_path):
         yield os.getpid()
         time.sleep(3600)
 
-    told = []
+    results = []
     with pytest.raises(ChildError, match="did not end"):
-        told.extend(answers(work, total=0.3))
-    told = []
+        results.extend(answers(work, total=0.3))
+    results = []
     with pytest.raises(ChildError, match=r"did not end within 0\.2 s"):
         for pid in answers(work, total=3600, silence=0.2):
-            told.append(pid)
+            results.append(pid)
     with pytest.raises(ProcessLookupError):
-        os.kill(told[0], 0)
+        os.kill(results[0], 0)
 
 
 def test_long_answer_does_not_shorten_the_next(monkeypatch):
@@ -70,26 +70,26 @@ def test_each_item_fails_separately():
             os._exit(0)
         return item
 
-    told = child.each(["a", "hangs", "dies", "b"], work, lambda item, _why: f"{item}!", silence=0.3, total=60)
-    assert told == ["a", "hangs!", "dies!", "b"]
+    results = child.each(["a", "hangs", "dies", "b"], work, lambda item, _why: f"{item}!", silence=0.3, total=60)
+    assert results == ["a", "hangs!", "dies!", "b"]
     assert child.each(["a", "b"], work, lambda item, _why: f"{item}!", silence=1, total=0) == ["a!", "b!"]
 
 
 def test_hanging_items_leave_time_for_others(monkeypatch):
     """An agent has many paths that never answer, and they are the first ones."""
-    given = []
+    timeouts = []
 
-    def answered(work, *, total, silence):
-        given.append(silence)
+    def fake_answers(work, *, total, silence):
+        timeouts.append(silence)
         for item in work():
             if item == "hangs":
                 raise child.SilentError("did not end")
             yield item
 
-    monkeypatch.setattr(child, "answers", answered)
-    told = child.each([*["hangs"] * 7, "a"], lambda item: item, lambda item, _why: f"{item}!", silence=8, total=3600)
-    assert told == [*["hangs!"] * 7, "a"]
-    assert given == [8, 4, 2, 1, 0.5, 0.25, 0.25, 0.25]
+    monkeypatch.setattr(child, "answers", fake_answers)
+    results = child.each([*["hangs"] * 7, "a"], lambda item: item, lambda item, _why: f"{item}!", silence=8, total=3600)
+    assert results == [*["hangs!"] * 7, "a"]
+    assert timeouts == [8, 4, 2, 1, 0.5, 0.25, 0.25, 0.25]
 
 
 @as_root
@@ -147,13 +147,13 @@ def test_account_cannot_stop_trace_limit_or_read_the_child():
         with acting_as(Rights.of(AGENT)):
             yield os.getpid()
             signal.sigtimedwait([signal.SIGUSR1], 60)
-            yield "went on"
+            yield "continued"
 
-    at_work = answers(work, total=60)
-    pid = next(at_work)
+    running = answers(work, total=60)
+    pid = next(running)
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         uids = next(line for line in file if line.startswith("Uid:")).split()
     assert uids[1:] == ["0", str(AGENT), "0", str(AGENT)]
     done = subprocess.run([sys.executable, "-c", ATTACK, str(pid)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-    at_work.close()
+    running.close()

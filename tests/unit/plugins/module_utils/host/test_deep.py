@@ -49,14 +49,14 @@ def test_limits_of_a_login_are_read_from_pam_in_kernel_units(root):
 @as_root
 def test_process_of_the_session_belongs_to_root(root):
     """Otherwise the agent could stop it, or change its limits before they are read."""
-    told = root / "told"
+    uids = root / "uids"
     script = root / "look"
-    script.write_text(f"#!/bin/sh\ngrep Uid /proc/$PPID/status >{told}\n")
+    script.write_text(f"#!/bin/sh\ngrep Uid /proc/$PPID/status >{uids}\n")
     script.chmod(0o755)
     with (root / "etc/pam.d/runuser").open("a") as file:
         file.write(f"session required pam_exec.so {script}\n")
     assert host_deep.observe_logins([USER], str(root))[USER].limits
-    assert told.read_text().split()[1:] == ["0", "0", "0", "0"]
+    assert uids.read_text().split()[1:] == ["0", "0", "0", "0"]
 
 
 @as_root
@@ -70,7 +70,7 @@ def test_failed_login_reports_the_reason_within_its_timeout(root, monkeypatch):
     configure(root, f"{service}session required pam_exec.so {sleep}\n")
     monkeypatch.setattr(host_deep, "LOGIN_SECONDS", 1)
     logins = host_deep.observe_logins([USER, "bin", "daemon"], str(root))
-    # 300 logins may take minutes, but not an hour: then the host would be not checkable.
+    # Each timeout halves the next limit. Otherwise 300 logins could take an hour, and the host would be not checkable.
     for user, seconds in ((USER, "1 s"), ("bin", "0.5 s"), ("daemon", "0.25 s")):
         assert f"within {seconds}" in logins[user].error
 

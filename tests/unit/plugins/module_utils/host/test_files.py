@@ -24,8 +24,8 @@ from ansible_collections.nova.agent_host.plugins.module_utils.host.sshd import o
 OPEN, LISTDIR, STAT = builtins.open, os.listdir, os.stat
 
 
-def failing(monkeypatch, path, number):
-    """Every use of ``path``, and of all below it, fails as a damaged disk or a dead mount does."""
+def make_fail(monkeypatch, path, number):
+    """Make each use of ``path``, and of all paths below it, fail like a damaged disk or a dead mount."""
 
     def checked(real):
         def call(name, *args, **options):
@@ -45,7 +45,7 @@ def test_kernel_settings_are_read():
     assert {"fs.file-max", "kernel.pid_max", "kernel.threads-max"} <= set(observe_kernel())
 
 
-def test_a_file_without_an_end_is_an_error():
+def test_file_without_an_end_is_an_error():
     with pytest.raises(HostError, match="/dev/zero has more than 64 MiB"):
         read_text("/dev/zero")
 
@@ -58,13 +58,13 @@ def test_missing_file_and_invalid_bytes_become_text(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ENOTCONN, errno.ESTALE, errno.ELOOP])
 def test_any_other_error_names_the_file_and_the_reason(tmp_path, monkeypatch, number):
-    failing(monkeypatch, tmp_path / "etc", number)
+    make_fail(monkeypatch, tmp_path / "etc", number)
     for look in (read_text, list_folder, files.exists):
         with pytest.raises(HostError, match=f"{tmp_path}/etc can't be read: {os.strerror(number)}; r"):
             look("/etc", str(tmp_path))
 
 
-def test_a_pattern_matches_as_glob_does(tmp_path):
+def test_pattern_matches_the_same_paths_as_glob(tmp_path):
     for name in ("a/x.conf", "a/.hidden.conf", "a/x.txt", "b/y.conf", "b/z.conf/inner"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -76,7 +76,7 @@ def test_a_pattern_matches_as_glob_does(tmp_path):
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A host with one file of each kind that is looked at."""
+    """A host with one file of each kind that a look reads."""
     texts = {
         "etc/pam.d/sshd": "session required pam_limits.so\n",
         "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n",
@@ -122,27 +122,27 @@ LOOKS = {
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
 @pytest.mark.parametrize("path", LOOKS)
-def test_no_look_takes_a_damaged_disk_or_a_dead_mount_for_an_empty_file(root, monkeypatch, path, number):
+def test_damaged_disk_or_dead_mount_is_an_error_and_not_an_empty_file(root, monkeypatch, path, number):
     LOOKS[path](str(root))
-    failing(monkeypatch, root / path, number)
+    make_fail(monkeypatch, root / path, number)
     with pytest.raises(HostError, match=f"{root}/{path}.* can't be read: {os.strerror(number)}"):
         LOOKS[path](str(root))
 
 
-def test_a_folder_in_the_place_of_a_file_is_an_error(root):
+def test_folder_instead_of_a_file_is_an_error(root):
     (root / "var/lib/dpkg/status").unlink()
     (root / "var/lib/dpkg/status").mkdir()
     with pytest.raises(HostError, match="dpkg/status can't be read: Is a directory; repair it"):
         observe_sshd(str(root))
 
 
-def test_a_list_of_packages_that_is_too_large_is_an_error(root):
+def test_too_large_list_of_packages_is_an_error(root):
     with (root / "var/lib/dpkg/status").open("ab") as file:
         file.truncate(files.LARGEST + 2)
     with pytest.raises(HostError, match="dpkg/status has more than 64 MiB"):
         observe_sshd(str(root))
 
 
-def test_a_kernel_without_pressure_is_no_damage(root, monkeypatch):
-    failing(monkeypatch, root / "proc/pressure", errno.EOPNOTSUPP)
+def test_kernel_without_pressure_is_not_an_error(root, monkeypatch):
+    make_fail(monkeypatch, root / "proc/pressure", errno.EOPNOTSUPP)
     assert observe_pressure(str(root)) == {}

@@ -1,6 +1,6 @@
 # Copyright: Contributors to nova.agent_host
 # SPDX-License-Identifier: Apache-2.0
-"""Kernel settings, sshd's configuration and settings of others, read below a FIXTURE root."""
+"""Kernel settings, sshd's configuration, and drop-ins of other programs, read below a FIXTURE root."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_tasks_of_an_account_are_read_from_its_own_slice_if_that_is_read_last(tm
     own = "/run/systemd/system/user-1000.slice.d/95-x.conf"
     write(own, "[Slice]\nTasksMax = 100\n")
     write("/etc/systemd/system/user-1001.slice.d/50-x.conf", "[Slice]\nTasksMax=100\n")
-    write("/etc/systemd/system/user-1003.slice.d/95-x.conf", "[Slice]\nTasksMax=100\n")  # of no agent
+    write("/etc/systemd/system/user-1003.slice.d/95-x.conf", "[Slice]\nTasksMax=100\n")  # not an agent
     write("/etc/systemd/system/user-.slice.d/90-nova-agent.conf", "[Slice]\nTasksMax=5000\n")
     write("/usr/lib/systemd/system/user-1002.slice.d/90-nova-agent.conf", "[Slice]\nTasksMax=1\n")  # hidden by /etc
     assert capacity.observe_capacity(str(tmp_path), ["a", "b", "c"]).own_tasks == {"a": Given(own, "100")}
@@ -106,7 +106,7 @@ def test_drop_ins_of_sshd_are_read_in_order_up_to_a_match(tmp_path, write):
         ("Match User x\nInclude sshd_config.d/*.conf", False, []),
     ],
 )
-def test_what_sshd_includes(tmp_path, write, text, reads, sessions):
+def test_include_lines_of_sshd_are_followed(tmp_path, write, text, reads, sessions):
     write("/etc/ssh/sshd_config", f"{text}\n")
     write("/etc/ssh/sshd_config.d/50-cloud.conf", "MaxSessions 5\n")
     found = observe_sshd(str(tmp_path))

@@ -62,21 +62,21 @@ def test_account_with_many_records_has_the_same_weight():
 
 
 def test_commands_of_several_accounts_come_before_those_of_one():
-    dies = entry(HIT="link nova", ENDED="exit 101")
-    honest = [record for number in range(10) for record in records(f"agent{number}", dies, *[ENTRY] * 30)]
+    hits_cap = entry(HIT="link nova", ENDED="exit 101")
+    honest = [record for number in range(10) for record in records(f"agent{number}", hits_cap, *[ENTRY] * 30)]
     invented = [entry(COMMAND=f"cargo build -p x{number}", HIT="link x") for number in range(50)]
     hits = summary([*honest, *records("liar", *invented)])["hits"]
     assert (hits[0]["process"], hits[0]["share"], len(hits)) == ("link nova", 32, 20)
 
 
-def test_deaths_at_the_cap_are_counted_with_a_sufficient_cap():
+def test_commands_that_hit_the_cap_are_counted_and_a_sufficient_cap_is_found():
     build = {"COMMAND": "cargo build -p nova-lsp"}
-    dies = entry(**build, HIT="link nova-lsp", ENDED="exit 101")
+    hits_cap = entry(**build, HIT="link nova-lsp", ENDED="exit 101")
     ledger = summary(
         records(
             "agent1",
-            dies,
-            dies,
+            hits_cap,
+            hits_cap,
             *[entry(**build)] * 6,
             entry(**build, CAP_BYTES=8 * GIB),
             entry(**build, CAP_BYTES=6 * GIB),
@@ -92,5 +92,5 @@ def test_deaths_at_the_cap_are_counted_with_a_sufficient_cap():
 
 def test_commands_that_copied_a_seed_are_counted():
     seed = "nova-0123456789ab"
-    taken = records("agent1", entry(SEED=seed), entry(SEED=seed), entry(), entry(SEED="x\x1b[2J"))
-    assert summary(taken)["waits"]["seeded"] == 2
+    commands = records("agent1", entry(SEED=seed), entry(SEED=seed), entry(), entry(SEED="x\x1b[2J"))
+    assert summary(commands)["waits"]["seeded"] == 2

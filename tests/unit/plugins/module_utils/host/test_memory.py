@@ -60,9 +60,9 @@ def test_every_recorded_host_is_tested() -> None:
 @pytest.mark.skipif(not Path("/proc/1/cgroup").exists(), reason="needs Linux's /proc")
 def test_memory_of_this_machine() -> None:
     """On any machine: the kernel's own count of pages and CPUs."""
-    read = read_host()
-    assert read["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 1 <= read["cpus"] <= (os.cpu_count() or 0)
+    found = read_host()
+    assert found["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 1 <= found["cpus"] <= (os.cpu_count() or 0)
 
 
 def test_own_ceiling_does_not_reduce_the_next_budget(tmp_path: Path) -> None:
@@ -71,13 +71,13 @@ def test_own_ceiling_does_not_reduce_the_next_budget(tmp_path: Path) -> None:
     session = "/user.slice/user-1000.slice/session-4.scope"
     write(tmp_path, "/proc/self/cgroup", f"0::{session}\n")
     write(tmp_path, f"/sys/fs/cgroup{session}/memory.max", "max\n")
-    seen = []
+    results = []
     for _ in range(3):
-        read = read_host(root)
-        available = memory_budget(read["memory"]["total"], cgroup_limit=read["memory"]["cgroup_limit"])["available"]
+        found = read_host(root)
+        available = memory_budget(found["memory"]["total"], cgroup_limit=found["memory"]["cgroup_limit"])["available"]
         write(tmp_path, "/sys/fs/cgroup/user.slice/memory.max", f"{available}\n")
-        seen.append(available)
-    assert len(set(seen)) == 1
+        results.append(available)
+    assert len(set(results)) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("path", "content", "shown"), BAD)
-def test_a_wrong_value_is_an_error_with_the_file_and_the_value(
+def test_wrong_value_is_an_error_with_the_file_and_the_value(
     path: str, content: str, shown: str, tmp_path: Path
 ) -> None:
     root = lay_out("ec2-384", tmp_path)

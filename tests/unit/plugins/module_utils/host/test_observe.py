@@ -36,8 +36,8 @@ PACKAGE = "ansible_collections.nova.agent_host.plugins"
 
 def test_observation_of_this_host_is_decoded(tmp_path):
     """The real look at this machine."""
-    asked = Question(users=[ME, "nobody-of-that-name"], packages=["dpkg"], manifest=str(tmp_path / "manifest.json"))
-    observed = look(asked)
+    question = Question(users=[ME, "nobody-of-that-name"], packages=["dpkg"], manifest=str(tmp_path / "manifest.json"))
+    observed = look(question)
     answer = json.loads(json.dumps(outgoing(encode(observed))))
     assert decode(Observation, answer) == observed
     assert observed.accounts.users[ME].exists and not observed.accounts.users["nobody-of-that-name"].exists
@@ -59,11 +59,11 @@ def test_files_of_the_manifest_and_requested_files_are_read(tmp_path):
 
 
 def test_accounts_and_their_record_are_read(tmp_path):
-    made = {"groups": [GROUP], "users": [ME], "members": {GROUP: [ME], "no-such-group": ["x"]}}
-    (tmp_path / "accounts.json").write_text(json.dumps(made))
+    record = {"groups": [GROUP], "users": [ME], "members": {GROUP: [ME], "no-such-group": ["x"]}}
+    (tmp_path / "accounts.json").write_text(json.dumps(record))
     found = observe_accounts(GROUP, [ME], str(tmp_path))
     assert found.group_id == os.getegid() and ME in found.members and GROUP in found.users[ME].groups
-    assert found.record == AccountsRecord(**made)
+    assert found.record == AccountsRecord(**record)
     assert found.memberships["no-such-group"] == []
     none = observe_accounts("no-such-group", [], str(tmp_path / "none"))
     assert (none.group_id, none.members, none.record) == (None, [], AccountsRecord())
@@ -110,7 +110,7 @@ def test_installed_packages_are_found_under_every_name(tmp_path, monkeypatch):
     monkeypatch.setattr(host_observe, "DPKG_STATUS", str(tmp_path / "status"))
     assert observe_packages(["gcc"]) == {"gcc": False}  # no dpkg
     (tmp_path / "status").write_text(STATUS)
-    right = [
+    installed = [
         "gcc",
         "gcc:amd64",
         "gcc=4:12.2.0-3",
@@ -125,8 +125,11 @@ def test_installed_packages_are_found_under_every_name(tmp_path, monkeypatch):
         "dpkg",
         "libc6:i386",
     ]
-    wrong = ["libc6:amd64", "libc6:native", "tzdata:arm64", "git", "gcc:arm64", "gcc=1", "gcc=4:13*", "cc"]
-    assert observe_packages([*right, *wrong]) == {**dict.fromkeys(right, True), **dict.fromkeys(wrong, False)}
+    missing = ["libc6:amd64", "libc6:native", "tzdata:arm64", "git", "gcc:arm64", "gcc=1", "gcc=4:13*", "cc"]
+    assert observe_packages([*installed, *missing]) == {
+        **dict.fromkeys(installed, True),
+        **dict.fromkeys(missing, False),
+    }
 
 
 def test_only_requested_audit_logs_are_checked(tmp_path):

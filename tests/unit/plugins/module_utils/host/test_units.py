@@ -28,22 +28,22 @@ def systemctl(tmp_path, monkeypatch):
     """Set the output of systemctl. Return a function that returns its arguments."""
     monkeypatch.setitem(programs.ENVIRONMENT, "PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    asked = tmp_path / "asked"
+    calls = tmp_path / "calls"
 
     def make(text: str, status: int = 0):
         (tmp_path / "answer").write_text(text)
         program = tmp_path / "systemctl"
-        program.write_text(f'#!/bin/sh\necho "$*" >>{asked}\ncat {tmp_path}/answer\nexit {status}\n')
+        program.write_text(f'#!/bin/sh\necho "$*" >>{calls}\ncat {tmp_path}/answer\nexit {status}\n')
         program.chmod(0o755)
-        return lambda: asked.read_text().splitlines() if asked.exists() else []
+        return lambda: calls.read_text().splitlines() if calls.exists() else []
 
     return make
 
 
 def test_units_are_returned_in_the_requested_order(systemctl):
-    asked = systemctl(TWO)
+    calls = systemctl(TWO)
     assert observe_units(["b.timer", "a.service"]) == {"b.timer": LOADED, "a.service": MISSING}
-    (words,) = asked()
+    (words,) = calls()
     assert words.startswith("show --property=") and words.endswith(" -- b.timer a.service")
 
 
@@ -52,17 +52,17 @@ def test_effective_values_after_all_drop_ins_are_read(systemctl):
         "LimitAS=infinity\nLimitASSoft=68719476736\nLimitNOFILE=4096\nLimitNOFILESoft=1024\nLoadState=loaded\n"
         "DropInPaths=/a/90-nova-agent.conf /b/99-other.conf\nNeedDaemonReload=no\n\n"
     )
-    asked = systemctl(service + "LoadState=loaded\nDropInPaths=\n")
-    seen = observe_units(["a.service", "b.timer"])
-    assert seen["a.service"].drop_ins == ["/a/90-nova-agent.conf", "/b/99-other.conf"]
-    assert seen["a.service"].limits == {"as": [64 << 30, None], "nofile": [1024, 4096]}
-    assert (seen["b.timer"].drop_ins, seen["b.timer"].limits) == ([], {})
-    assert {"DropInPaths", "LimitASSoft", "LimitAS"} <= set(asked()[0].split("=")[1].split()[0].split(","))
+    calls = systemctl(service + "LoadState=loaded\nDropInPaths=\n")
+    states = observe_units(["a.service", "b.timer"])
+    assert states["a.service"].drop_ins == ["/a/90-nova-agent.conf", "/b/99-other.conf"]
+    assert states["a.service"].limits == {"as": [64 << 30, None], "nofile": [1024, 4096]}
+    assert (states["b.timer"].drop_ins, states["b.timer"].limits) == ([], {})
+    assert {"DropInPaths", "LimitASSoft", "LimitAS"} <= set(calls()[0].split("=")[1].split()[0].split(","))
 
 
 def test_without_units_no_process_is_started(systemctl):
-    asked = systemctl(TWO)
-    assert observe_units([]) == {} and asked() == []
+    calls = systemctl(TWO)
+    assert observe_units([]) == {} and calls() == []
 
 
 @pytest.mark.parametrize(("text", "status"), [("", 0), (TWO, 0), ("LoadState=loaded\n", 1)])

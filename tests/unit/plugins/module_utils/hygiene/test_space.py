@@ -127,10 +127,10 @@ def test_share_of_the_inodes_counts_as_well():
     assert removal_order([few, many], SPACE) == [(many, OVER_SHARE), (few, OTHERS)]
 
 
-def test_accounts_count_as_gone():
+def test_account_is_gone_if_it_is_unknown_or_idle():
     now = 10 * IDLE
     assert is_gone(now, now, known=False, at_work=False)
-    assert not is_gone(now, now, known=False, at_work=True)  # a directory may be away
+    assert not is_gone(now, now, known=False, at_work=True)  # a directory server may be unreachable
     assert not is_gone(now, now, known=True, at_work=False)
     assert is_gone(now - IDLE, now, known=True, at_work=False)
     assert not is_gone(0, now, known=True, at_work=True)
@@ -143,17 +143,17 @@ def test_accounts_count_as_gone():
 )
 def test_forged_times_of_an_owner_cannot_remove_more_of_others(rows, liar, seed: random.Random):
     honest = [Candidate(number, *row[:3], 1, row[3]) for number, row in enumerate(rows)]
-    lied = [one._replace(used=seed.uniform(0, 2e9)) if one.uid == liar else one for one in honest]
-    ordered = removal_order(lied, SPACE)
-    assert Counter(one for one, _turn in ordered) == Counter(lied)
+    forged = [one._replace(used=seed.uniform(0, 2e9)) if one.uid == liar else one for one in honest]
+    ordered = removal_order(forged, SPACE)
+    assert Counter(one for one, _turn in ordered) == Counter(forged)
     turns = [turn for _one, turn in ordered]
     assert turns == sorted(turns)
-    present = {one.uid for one in lied if not one.gone}
+    present = {one.uid for one in forged if not one.gone}
     # Before the last group, no owner has more than its share of bytes and inodes.
     for uid in present:
-        others = [one for one in lied if not one.gone and one.uid != uid]
-        left = [one for one, turn in ordered if turn == OTHERS and one.uid == uid]
+        others = [one for one in forged if not one.gone and one.uid != uid]
+        remaining = [one for one, turn in ordered if turn == OTHERS and one.uid == uid]
         fair = max(
             SPACE.size / len(present), 2 * max(sum(one.size for one in others), len(others)) / max(len(present) - 1, 1)
         )
-        assert max(sum(one.size for one in left), len(left)) <= fair + 1
+        assert max(sum(one.size for one in remaining), len(remaining)) <= fair + 1

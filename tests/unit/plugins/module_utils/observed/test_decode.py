@@ -37,7 +37,7 @@ ANSWER: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/answer.js
 TEXT = st.text(st.characters() | st.characters(categories=["Cc", "Cs", "Cf"]), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
-OFTEN = settings(max_examples=400)
+MANY_EXAMPLES = settings(max_examples=400)
 
 
 def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -69,8 +69,8 @@ def test_decoded_and_encoded_answer_is_unchanged():
     assert decode(Observation, json.loads(json.dumps(encode(observed)))) == observed
 
 
-def test_number_that_an_account_chose_fits_into_the_answer():
-    """Each account may set the limit 2^64 - 2 for its processes."""
+def test_largest_limit_of_a_session_fits_into_an_answer():
+    """An account can set the limit 2^64 - 2 for its processes."""
     observed = decode(Observation, ANSWER)
     chosen = replace(observed, sessions=[Session("agent1", "session-1.scope", {"as": (1 << 64) - 2, "nofile": None})])
     (session,) = decode(Observation, json.loads(json.dumps(encode(chosen)))).sessions
@@ -85,7 +85,7 @@ def test_fixture_has_every_part_of_an_answer():
 
 
 @given(JSON)
-@OFTEN
+@MANY_EXAMPLES
 def test_any_json_is_an_observation_or_one_error(data):
     for shape in (Observation, Manifest, PathState, Outcome):
         try:
@@ -95,8 +95,8 @@ def test_any_json_is_an_observation_or_one_error(data):
 
 
 @given(st.sampled_from(PLACES), JSON)
-@OFTEN
-def test_an_answer_with_anything_in_one_place_is_an_observation_or_one_error(at, value):
+@MANY_EXAMPLES
+def test_answer_with_one_changed_value_is_an_observation_or_one_error(at, value):
     try:
         observed = decode(Observation, changed(at, value))
     except DecodeError as error:
@@ -120,12 +120,12 @@ OF_THE_SAME_TYPE = {
 @settings(max_examples=800)
 def test_false_answer_is_compared_or_has_one_problem(at, data):
     """A false answer can still have the right types. It never causes an exception, which would end the report of other hosts."""
-    held: Any = ANSWER
+    value: Any = ANSWER
     for key in at:
-        held = held[key]
+        value = value[key]
     ours = policy(agent_policy_users=list(ANSWER["accounts"]["users"]))
     try:
-        observed = decode(Observation, changed(at, data.draw(OF_THE_SAME_TYPE[type(held)])))
+        observed = decode(Observation, changed(at, data.draw(OF_THE_SAME_TYPE[type(value)])))
         host = host_of(ours, observed, ROLES)
         roles = desired_state_of(ours, host, ROLES)
     except (DecodeError, HostProblems):

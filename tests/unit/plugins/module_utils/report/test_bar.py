@@ -10,7 +10,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.budgets import memory_budget
 
 
-def test_bar_and_text_of_the_guides_host():
+def test_bar_and_text_of_the_host_in_the_guide():
     drawn = bar(memory_budget(1536 * GIB, 192), 652 * GIB)
     assert drawn.words == (
         "of 1,536 GiB: 1,200 GiB recommended agents, 104 GiB further agents, 200 GiB headroom, 32 GiB system reserve,"

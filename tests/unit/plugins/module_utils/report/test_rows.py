@@ -22,7 +22,7 @@ from ansible_collections.nova.agent_host.plugins.module_utils.report.rows import
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.sizes import GIB
 from ansible_collections.nova.agent_host.plugins.module_utils.warm.seeds import Seed
-from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import RIGHT, changed, policy
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import SUITABLE, changed, policy
 from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture_fleet import (
     audited,
     ended,
@@ -32,9 +32,9 @@ from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.fixture
 )
 
 CHANGED = item("drifted", "file", "/a", "other content")
-UNTRIED = item("unknown", "limits", "agent1", "no login could be tried")
+NOT_CHECKED = item("unknown", "limits", "agent1", "no login could be tried")
 SWAP = item("note", "fence", "swap", "swap is on")
-AWAY = ended("away", "unreachable", "no route")
+UNREACHED = ended("away", "unreachable", "no route")
 
 
 def row(host):
@@ -42,24 +42,24 @@ def row(host):
     return only
 
 
-def seen(observed=RIGHT, **variables):
+def view_of(observed=SUITABLE, **variables):
     return host_view(policy(**variables), observed, "2026-01-02T03:04:05Z")
 
 
 def test_view_has_the_numbers_of_the_host_and_of_its_policy():
-    found = seen(agent_wrappers_slots=3, agent_wrappers_jobs=5)
+    found = view_of(agent_wrappers_slots=3, agent_wrappers_jobs=5)
     assert (found["memory"], found["budget"]["max_agents"]) == (1536 * GIB, 326)
     assert (found["slots"], found["jobs"], found["damaged"], found["seeds"]) == (3, 5, False, None)
 
 
 def test_view_of_a_host_too_small_for_an_agent_has_no_budget():
-    found = seen(changed(RIGHT, "memory", total=GIB))
+    found = view_of(changed(SUITABLE, "memory", total=GIB))
     assert (found["memory"], found["budget"], found["slots"]) == (GIB, None, None)
 
 
 def test_view_has_the_fullest_disk_first_and_the_sum_of_the_seeds():
     disks = {"/": FileSystem(100, 60, 6012), "/home": FileSystem(4000, 360, 899)}
-    found = seen(replace(RIGHT, disks=disks, warm=[Seed("a", bytes=1), Seed("b", bytes=2)]))
+    found = view_of(replace(SUITABLE, disks=disks, warm=[Seed("a", bytes=1), Seed("b", bytes=2)]))
     assert [(disk["path"], disk["free_percent"]) for disk in found["disks"]] == [("/home", 8), ("/", 60)]
     assert found["seeds"] == {"count": 2, "bytes": 3, "taken": None}
 
@@ -67,16 +67,16 @@ def test_view_has_the_fullest_disk_first_and_the_sum_of_the_seeds():
 def test_view_has_all_toolchains_and_their_damage():
     channels = [InstalledToolchain("", channel) for channel in ("1.92.0", "nightly-2026-05-19")]
     tree = ToolchainTree(True, "", channels, [], [])
-    assert seen(replace(RIGHT, toolchains={"/t": tree}))["channels"] == "1.92.0, nightly-2026-05-19"
+    assert view_of(replace(SUITABLE, toolchains={"/t": tree}))["channels"] == "1.92.0, nightly-2026-05-19"
     for bad in (replace(tree, problems=["bin/rustc: is missing"]), replace(tree, present=False)):
-        assert seen(replace(RIGHT, toolchains={"/t": bad}))["damaged"]
+        assert view_of(replace(SUITABLE, toolchains={"/t": bad}))["damaged"]
 
 
 def test_totals_are_sums_of_known_values():
     fleet = [
         audited("a", **view(1536 * GIB, 192)),
         audited("b", CHANGED, status="drifted", **view(768 * GIB, 96)),
-        AWAY,
+        UNREACHED,
     ]
     assert fleet_totals(fleet) == Totals(
         hosts=3,
@@ -89,7 +89,7 @@ def test_totals_are_sums_of_known_values():
     )
 
 
-def test_no_hosts_is_not_an_error():
+def test_report_without_hosts_is_empty():
     assert fleet_rows([]) == []
     assert fleet_totals([]).hosts == 0
 
@@ -100,8 +100,8 @@ def test_worst_hosts_come_first_then_by_name():
         audited("host2"),
         audited("one", CHANGED, status="drifted"),
         audited("three", CHANGED, CHANGED, CHANGED, status="drifted"),
-        audited("untried", UNTRIED, status="unknown"),
-        AWAY,
+        audited("untried", NOT_CHECKED, status="unknown"),
+        UNREACHED,
     ]
     names = [row.record["host"] for row in fleet_rows(fleet)]
     assert names == ["away", "untried", "three", "one", "host2", "host10"]
@@ -114,22 +114,22 @@ def test_names_are_sorted_by_their_numbers():
 
 
 def test_unreachable_host_is_a_row_without_values():
-    away = row(AWAY)
-    assert (away.record["status"], away.why, away.view) == ("unreachable", "no route", NOT_SEEN)
-    assert {away.bar, away.toolchain_rank} == {None}
+    unreached = row(UNREACHED)
+    assert (unreached.record["status"], unreached.why, unreached.view) == ("unreachable", "no route", NOT_SEEN)
+    assert {unreached.bar, unreached.toolchain_rank} == {None}
 
 
 def test_findings_are_sorted_by_severity_and_counted():
-    told = row(audited("h", SWAP, UNTRIED, *[CHANGED] * 25, status="drifted"))
-    assert (told.items, told.drifted, told.unknown) == (55 + 27, 25, 1)
-    assert told.findings == (CHANGED,) * MOST_FINDINGS and told.more == 27 - MOST_FINDINGS
-    assert row(audited("h", SWAP, UNTRIED, CHANGED)).findings == (CHANGED, UNTRIED, SWAP)
+    found = row(audited("h", SWAP, NOT_CHECKED, *[CHANGED] * 25, status="drifted"))
+    assert (found.items, found.drifted, found.unknown) == (55 + 27, 25, 1)
+    assert found.findings == (CHANGED,) * MOST_FINDINGS and found.more == 27 - MOST_FINDINGS
+    assert row(audited("h", SWAP, NOT_CHECKED, CHANGED)).findings == (CHANGED, NOT_CHECKED, SWAP)
 
 
 def test_incomplete_comparison_is_reported_once():
     left = [item("unknown", "file", f"/{number}", "not compared: no root") for number in range(50)]
-    told = row(ended("h", "unknown", "no root", *left, CHANGED, seen=view()))
-    assert told.findings == (CHANGED,) and told.more == 0
+    found = row(ended("h", "unknown", "no root", *left, CHANGED, seen=view()))
+    assert found.findings == (CHANGED,) and found.more == 0
 
 
 def test_toolchains_are_sorted():
@@ -145,5 +145,5 @@ def test_unknown_memory_of_sessions_is_shown():
     assert row(audited("h", used=None)).bar.used is None
 
 
-def test_the_fixture_fleet_has_every_kind_of_host():
+def test_fixture_fleet_has_every_status():
     assert set(fleet_totals(fixture_fleet(300)).statuses.values()) == {275, 10, 5}

@@ -31,24 +31,24 @@ NO_CONDITIONS = Conditions()
 
 
 class Units:
-    """A stand-in for systemd that records its commands."""
+    """A STAND-IN for systemd that records its commands."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.commands: list[str] = []
         self.fails = ""
 
     def _note(self, verb: str, names: list[str]) -> list[str]:
         done = [f"{verb} {name}" for name in names]
         if self.fails in done:
             raise UnitError(f"{self.fails}: no")
-        self.told += done
+        self.commands += done
         return done
 
     def stop(self, names: list[str]) -> list[str]:
         return self._note("stop", names)
 
     def reload(self) -> list[str]:
-        self.told.append("reload")
+        self.commands.append("reload")
         return ["reload"]
 
     def start(self, names: list[str]) -> list[str]:
@@ -80,7 +80,7 @@ class Host:
     def file(self, name: str, content: str = "one\n", **more: object) -> Entry:
         return Entry(**{"path": self.path(name), "content": content, "mode": "0644", **ME, **more})
 
-    def record(self, name: str) -> Entry:
+    def users_file(self, name: str) -> Entry:
         return Entry(self.path(name), mode="0660", **ME)
 
     def folder(self, name: str, mode: str = "0755") -> Entry:
@@ -89,7 +89,7 @@ class Host:
     def link(self, name: str, target: str) -> Entry:
         return Entry(self.path(name), "link", target=target, **ME)
 
-    def gone(self, name: str) -> Entry:
+    def absent(self, name: str) -> Entry:
         return Entry(self.path(name), "absent")
 
     def apply(self, *entries: Entry, role: str = "wrappers", check: bool = False, units=()) -> state_apply.Outcome:
@@ -159,7 +159,7 @@ def test_folder_replaced_by_a_link_is_created_again_with_its_content(host, folde
     entries = [
         host.folder("kept"),
         host.file("kept/a"),
-        host.record("kept/b"),
+        host.users_file("kept/b"),
         host.file("deep/er/c"),
         host.link("deep/er/d", "/x"),
     ]
@@ -167,10 +167,10 @@ def test_folder_replaced_by_a_link_is_created_again_with_its_content(host, folde
     before, manifest_before = host.tree(), host.roles()
     (host.root / folder).rename(tmp_path / "elsewhere")
     (host.root / folder).symlink_to(tmp_path / "elsewhere")
-    told = host.apply(*entries, check=True)
+    planned = host.apply(*entries, check=True)
     done = host.apply(*entries)
     below = [path for path in before if path == folder or path.startswith(f"{folder}/")]
-    assert told.changed_paths == done.changed_paths == [host.path(path) for path in below]
+    assert planned.changed_paths == done.changed_paths == [host.path(path) for path in below]
     assert (host.tree(), host.roles()) == (before, manifest_before)
     assert not host.apply(*entries).changed
     assert sorted(os.listdir(tmp_path / "elsewhere"))  # the moved files stay there
@@ -178,8 +178,8 @@ def test_folder_replaced_by_a_link_is_created_again_with_its_content(host, folde
     assert host.apply().kept == [] and host.tree() == {}
 
 
-def test_record_file_of_the_users_is_never_read(host):
-    entries = [host.record("holder.1"), host.file("run.sh")]
+def test_file_written_by_users_is_never_read(host):
+    entries = [host.users_file("holder.1"), host.file("run.sh")]
     host.apply(*entries)
     enlarge(host.root / "holder.1")
     assert not host.apply(*entries).changed
@@ -201,7 +201,7 @@ def test_too_large_own_file_is_replaced_and_foreign_file_is_refused(host):
     for entry in (
         host.file("theirs"),
         host.link("theirs", "/elsewhere"),
-        host.gone("theirs"),
+        host.absent("theirs"),
     ):
         with pytest.raises(StateError) as refused:
             host.apply(entry, role="limits")
@@ -211,15 +211,15 @@ def test_too_large_own_file_is_replaced_and_foreign_file_is_refused(host):
 
 def test_check_mode_reports_the_same_changes_as_the_run(host):
     entries = [host.file("deep/er/limits.conf")]
-    told = host.apply(*entries, check=True)
+    planned = host.apply(*entries, check=True)
     assert host.tree() == {} and not host.manifest.exists()
     done = host.apply(*entries)
     assert (
-        told.changed_paths
+        planned.changed_paths
         == done.changed_paths
         == [host.path("deep"), host.path("deep/er"), host.path("deep/er/limits.conf")]
     )
-    assert told.diff == done.diff
+    assert planned.diff == done.diff
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_folder_with_foreign_files_stays(host):
 
 def test_content_of_a_file_without_wanted_content_belongs_to_its_users(host):
     (host.root / "theirs").write_text("before us\n")
-    entries = [host.record("ours"), host.record("theirs")]
+    entries = [host.users_file("ours"), host.users_file("theirs")]
     host.apply(*entries)
     (host.root / "ours").write_text("written by an agent\n")
     assert not host.apply(*entries).changed
@@ -349,7 +349,7 @@ def test_content_of_a_file_without_wanted_content_belongs_to_its_users(host):
 
 def test_absent_path_is_removed_and_restored_with_the_role(host):
     (host.root / "legacy").write_text("old\n")
-    host.apply(host.gone("legacy"))
+    host.apply(host.absent("legacy"))
     assert host.tree() == {}
     host.apply()
     assert (host.root / "legacy").read_text() == "old\n"
@@ -407,8 +407,8 @@ def test_link_of_another_user_in_the_path_is_not_followed(host, tmp_path):
     assert list((tmp_path / "etc").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are told from others'")
-def test_own_files_in_a_folder_writable_for_others_are_one_line_with_the_remedy(host):
+@pytest.mark.skipif(os.geteuid() != 0, reason="the rule applies only to root")
+def test_own_files_in_a_folder_writable_for_others_are_one_warning_with_the_remedy(host):
     """A prefix in a folder that is writable for a group."""
     (host.root / "opt").mkdir()
     (host.root / "opt").chmod(0o775)
@@ -476,7 +476,7 @@ def test_file_at_the_path_of_a_folder_is_refused_before_any_change(host):
 
 
 @pytest.mark.parametrize(
-    ("entry", "held"),
+    ("entry", "shown"),
     [
         ({"path": "etc/x", "content": "", "mode": "0644"}, "etc/x"),
         ({"path": "/etc/../x", "content": "", "mode": "0644"}, "/etc/../x"),
@@ -488,10 +488,10 @@ def test_file_at_the_path_of_a_folder_is_refused_before_any_change(host):
         ({"path": "/x", "kind": "socket"}, "socket"),
     ],
 )
-def test_invalid_entry_is_refused(entry, held):
+def test_invalid_entry_is_refused(entry, shown):
     with pytest.raises(StateError) as error:
         Entry.from_dict(entry)
-    assert entry["path"] in str(error.value) and held in str(error.value)
+    assert entry["path"] in str(error.value) and shown in str(error.value)
 
 
 def test_path_listed_twice_is_refused(host):
@@ -528,8 +528,8 @@ def test_file_that_the_host_cannot_check_is_left_out_and_the_others_are_written(
 def test_many_removed_paths_are_one_list_with_a_line_for_each(host):
     many = [host.file(str(number), "content\n" * 9) for number in range(state_apply.FEW + 1)]
     host.apply(*many)
-    told, done = host.apply(check=True), host.apply()
-    assert told.diff == done.diff
+    planned, done = host.apply(check=True), host.apply()
+    assert planned.diff == done.diff
     (removed,) = done.diff
     assert removed["after"] == "" and "content" not in removed["before"]
     assert [line.split()[0] for line in removed["before"].splitlines()] == sorted(entry.path for entry in many)
@@ -592,45 +592,45 @@ def wanted_units(host):
 
 def test_units_whose_files_changed_are_started_or_restarted_after_a_reload(etc):
     etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
-    assert etc.systemd.told == ["reload", "start sweep.timer", "restart runner.service"]
-    etc.systemd.told = []
-    assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.told == []
+    assert etc.systemd.commands == ["reload", "start sweep.timer", "restart runner.service"]
+    etc.systemd.commands = []
+    assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.commands == []
     (etc.root / "other").write_text("x")
     etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
-    assert etc.systemd.told == []
+    assert etc.systemd.commands == []
 
 
 def test_unit_without_restart_only_gets_its_file(etc):
     etc.apply(*wanted_units(etc), units=[TIMER, Unit("runner.service")])
-    assert etc.systemd.told == ["reload", "start sweep.timer"]
+    assert etc.systemd.commands == ["reload", "start sweep.timer"]
 
 
 @pytest.mark.parametrize("state", [{"active": "inactive"}, {"enabled": "disabled"}])
 def test_stopped_timer_is_started_without_a_changed_file(etc, state):
     etc.apply(*wanted_units(etc), units=[TIMER])
-    etc.systemd.told = []
+    etc.systemd.commands = []
     etc.found["sweep.timer"] = replace(RUNS, **state)
-    assert etc.apply(*wanted_units(etc), units=[TIMER], check=True).changed and etc.systemd.told == []
-    assert etc.apply(*wanted_units(etc), units=[TIMER]).changed and etc.systemd.told == ["start sweep.timer"]
+    assert etc.apply(*wanted_units(etc), units=[TIMER], check=True).changed and etc.systemd.commands == []
+    assert etc.apply(*wanted_units(etc), units=[TIMER]).changed and etc.systemd.commands == ["start sweep.timer"]
 
 
-def test_unread_unit_files_are_reloaded(etc):
+def test_unit_files_that_systemd_has_not_read_are_reloaded(etc):
     etc.apply(*wanted_units(etc), units=[TIMER])
-    etc.systemd.told = []
+    etc.systemd.commands = []
     etc.found["sweep.timer"] = replace(RUNS, stale=True)
     etc.apply(*wanted_units(etc), units=[TIMER])
-    assert etc.systemd.told == ["reload"]
+    assert etc.systemd.commands == ["reload"]
 
 
 def test_unit_is_stopped_before_its_file_is_removed(etc, monkeypatch):
     etc.apply(*wanted_units(etc), units=[TIMER])
-    etc.systemd.told = []
-    there = []
+    etc.systemd.commands = []
+    existed = []
     stop = etc.systemd.stop
-    monkeypatch.setattr(etc.systemd, "stop", lambda names: there.append((etc.root / "system/sweep.timer").exists()) or stop(names))  # fmt: skip
+    monkeypatch.setattr(etc.systemd, "stop", lambda names: existed.append((etc.root / "system/sweep.timer").exists()) or stop(names))  # fmt: skip
     etc.apply()
-    assert etc.systemd.told[0] == "stop sweep.timer" and there == [True]
-    assert "reload" in etc.systemd.told and "stop runner.service" not in etc.systemd.told
+    assert etc.systemd.commands[0] == "stop sweep.timer" and existed == [True]
+    assert "reload" in etc.systemd.commands and "stop runner.service" not in etc.systemd.commands
 
 
 def test_failed_restart_is_repeated_by_the_next_apply(etc):
@@ -639,11 +639,11 @@ def test_failed_restart_is_repeated_by_the_next_apply(etc):
         etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
     assert error.value.outcome.changed and (etc.root / "other").exists()
     assert etc.roles()["wrappers"]["restarts"] == ["runner.service", "sweep.timer"]
-    etc.systemd.fails, etc.systemd.told = "", []
+    etc.systemd.fails, etc.systemd.commands = "", []
     assert etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed
-    assert "restart runner.service" in etc.systemd.told
-    etc.systemd.told = []
-    assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.told == []
+    assert "restart runner.service" in etc.systemd.commands
+    etc.systemd.commands = []
+    assert not etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed and etc.systemd.commands == []
 
 
 def test_failed_unit_does_not_block_others(etc):
@@ -651,7 +651,7 @@ def test_failed_unit_does_not_block_others(etc):
     etc.systemd.fails = "start sweep.timer"
     with pytest.raises(state_apply.ApplyError, match="start sweep.timer"):
         etc.apply(*wanted_units(etc), units=[TIMER, RUNNER])
-    assert "restart runner.service" in etc.systemd.told
+    assert "restart runner.service" in etc.systemd.commands
     etc.systemd.fails = ""
     assert "start sweep.timer" in etc.apply(*wanted_units(etc), units=[TIMER, RUNNER]).changed_units
 
@@ -659,19 +659,19 @@ def test_failed_unit_does_not_block_others(etc):
 def test_unit_with_reload_is_not_restarted(etc):
     again = Unit("runner.service", restart=False, reload=True)
     etc.apply(*wanted_units(etc), units=[TIMER, again])
-    assert "reload runner.service" in etc.systemd.told and "restart runner.service" not in etc.systemd.told
-    etc.systemd.told = []
+    assert "reload runner.service" in etc.systemd.commands and "restart runner.service" not in etc.systemd.commands
+    etc.systemd.commands = []
     pool = Unit("pool.service", active=True, reload_on=(etc.path("other"),))
     etc.apply(etc.file("other", "two\n"), units=[pool])
-    assert "reload pool.service" in etc.systemd.told and "start pool.service" not in etc.systemd.told
+    assert "reload pool.service" in etc.systemd.commands and "start pool.service" not in etc.systemd.commands
 
 
 def test_conditions_reload_and_restart_without_a_changed_file(etc):
     role = Wanted("ceiling")
     conditions = Conditions(True, ("cron.service",))
-    assert etc.apply_roles(role, conditions=conditions, check=True).changed and etc.systemd.told == []
+    assert etc.apply_roles(role, conditions=conditions, check=True).changed and etc.systemd.commands == []
     etc.apply_roles(role, conditions=conditions)
-    assert etc.systemd.told == ["reload", "restart cron.service"]
+    assert etc.systemd.commands == ["reload", "restart cron.service"]
 
 
 def test_path_moves_from_one_role_to_another_and_is_restored(host):

@@ -61,7 +61,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
     """Everything below ``folder`` that can change."""
-    told = {}
+    states = {}
     for path in [folder, *folder.rglob("*")]:
         found = path.lstat()
         what: object = None
@@ -69,8 +69,8 @@ def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
             what = os.readlink(path)
         elif stat.S_ISREG(found.st_mode):
             what = hashlib.sha256(path.read_bytes()).hexdigest()
-        told[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, what)
-    return told
+        states[str(path)] = (found.st_mode, found.st_uid, found.st_gid, found.st_ino, what)
+    return states
 
 
 def test_link_belongs_to_the_owner_and_the_original_is_restored(checkout):
@@ -108,7 +108,7 @@ def test_missing_checkout_is_reported(tmp_path):
     assert f"no folder {tmp_path}/none" in result.why
 
 
-def block(kind: str, place: Path, victim: Path) -> None:
+def create_obstacle(kind: str, place: Path, victim: Path) -> None:
     if kind in ("directory", "root's directory"):
         place.mkdir()
     elif kind in ("file", "root's file", "closed file", "set-id file"):
@@ -126,7 +126,7 @@ def block(kind: str, place: Path, victim: Path) -> None:
         place.symlink_to(victim)
     elif kind == "link to a file":
         place.symlink_to(victim / "profile.sh")
-    elif kind == "odd link":
+    elif kind == "link with control characters":
         os.symlink(b"/nowhere/\xff\x1b[31m", place)
     if kind != "absent":
         owner = 0 if kind.startswith("root's") else AGENT
@@ -137,7 +137,7 @@ def block(kind: str, place: Path, victim: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "socket", "sparse", "root's file", "closed file"])
 def test_obstacle_is_reported_and_other_paths_continue(checkout, tmp_path, kind):
-    block(kind, checkout.link, tmp_path)
+    create_obstacle(kind, checkout.link, tmp_path)
     other = Checkout(tmp_path / "other")
     results = foreign.put_links([checkout.observed(), other.observed()])
     assert [result.outcome for result in results] == ["left", "changed"]
@@ -147,7 +147,7 @@ def test_obstacle_is_reported_and_other_paths_continue(checkout, tmp_path, kind)
 @pytest.mark.parametrize("kind", ["file", "fifo", "link to a folder", "root's directory"])
 def test_obstacle_at_the_folder_is_reported(checkout, tmp_path, kind):
     checkout.scripts.rmdir()
-    block(kind, checkout.scripts, tmp_path)
+    create_obstacle(kind, checkout.scripts, tmp_path)
     before = snapshot(tmp_path)
     assert checkout.put().outcome == "left"
     assert snapshot(tmp_path) == before
@@ -162,7 +162,7 @@ def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
     original = checkout.observed()
     assert checkout.put().outcome == "changed"
     checkout.scripts.rename(checkout.root / "aside")
-    checkout.scripts.symlink_to(victim)  # a link of root is not followed, whoever created it
+    checkout.scripts.symlink_to(victim)  # a link of root in a folder of the agent is not followed
     before = snapshot(victim)
     (back,) = foreign.take_back([original])
     assert back.outcome == "left"
@@ -173,7 +173,7 @@ def test_link_of_root_cannot_be_used_to_get_a_login_of_root(checkout, tmp_path):
 
 @pytest.mark.parametrize("call", ["symlink", "rename", "open", "mkdir"])
 def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_path, monkeypatch, call):
-    """An agent that waits with inotify and gets the CPU: it replaces each name with its own link."""
+    """The agent acts at the worst time: it replaces each name with its own link."""
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / NAME).write_text("root's\n")
@@ -190,7 +190,7 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
                 place.symlink_to(target)
                 os.lchown(place, AGENT, AGENT)
 
-    def woken(*arguments, **named):
+    def call_then_attack(*arguments, **named):
         answer = real(*arguments, **named)
         rights = os.geteuid()
         monkeypatch.undo()
@@ -199,7 +199,7 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
         os.seteuid(rights)
         return answer
 
-    monkeypatch.setattr(os, call, woken)
+    monkeypatch.setattr(os, call, call_then_attack)
     foreign.put_links([observed])
     monkeypatch.undo()
     assert list(tmp_path.glob("aside-*"))  # the attack ran
@@ -208,7 +208,7 @@ def test_agent_that_acts_after_each_step_of_root_gains_nothing(checkout, tmp_pat
 
 
 def owners(root: Path) -> set[int]:
-    """Everything below ``root``, by descriptor, because names are swapped meanwhile."""
+    """Everything below ``root``, by descriptor, because names are swapped at the same time."""
     found = set()
     for _path, folders, files, folder in os.fwalk(root):
         for name in [*folders, *files]:
@@ -240,25 +240,24 @@ while True:
 
 
 def test_agent_process_that_swaps_paths_at_each_step_gains_nothing(checkout, tmp_path):
-    """The swaps are counted, not the time: the agent has 500 of them, in as many applies as necessary. Root makes
-    its link in some, and in others the swap came before."""
+    """The test ends after 500 swaps by the agent and 20 links by root, not after a time."""
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / NAME).write_text("root's\n")
     (checkout.root / "decoy").symlink_to(victim)
     (checkout.root / "bait").symlink_to(victim / NAME)
     checkout.give()
-    before, made = snapshot(victim), 0
+    before, changed = snapshot(victim), 0
     with tempfile.TemporaryFile() as count:
         command = [sys.executable, "-c", AGENT_PROCESS, str(checkout.root), str(count.fileno())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[count.fileno()]) as agent:
             assert agent.stdout and agent.stdout.readline() == b"ready\n"
             try:
-                while made < 20 or struct.unpack("I", os.pread(count.fileno(), 4, 0))[0] < 500:
+                while changed < 20 or struct.unpack("I", os.pread(count.fileno(), 4, 0))[0] < 500:
                     observed = replace(checkout.observed(), made_folder=False)
                     (put,) = foreign.put_links([observed])
                     foreign.take_back([observed])
-                    made += put.outcome == "changed"
+                    changed += put.outcome == "changed"
                     assert agent.poll() is None
                     assert owners(checkout.root) == {AGENT}
             finally:
@@ -319,7 +318,7 @@ def test_folder_that_belongs_to_root_is_reported(tmp_path):
 KINDS = st.sampled_from(
     (
         *("absent", "directory", "root's directory", "file", "root's file", "closed file", "set-id file"),
-        *("fifo", "socket", "link to a folder", "link to a file", "odd link"),
+        *("fifo", "socket", "link to a folder", "link to a file", "link with control characters"),
     )
 )
 
@@ -337,7 +336,7 @@ def test_random_checkouts_change_no_file_outside_and_no_owner(tmp_path_factory, 
     os.chown(root, AGENT, AGENT)
     for name, kind in sorted(kinds.items()):
         if (root / name).parent.is_dir() and not (root / name).parent.is_symlink():
-            block(kind, root / name, victim)
+            create_obstacle(kind, root / name, victim)
     checkout = Checkout.__new__(Checkout)
     checkout.root, checkout.scripts, checkout.link = root, root / "scripts", root / "scripts" / NAME
     outside = snapshot(victim)

@@ -18,28 +18,28 @@ from ansible_collections.nova.agent_host.plugins.module_utils.state.manifest imp
 )
 from ansible_collections.nova.agent_host.plugins.module_utils.state.paths import ABSENT, PathState
 
-HELD = {"agent_limits": RoleRecord({"/opt/x": Record(PathState("file"), ABSENT)}, ["/opt/tree"], ["x.timer"])}
+ROLES = {"agent_limits": RoleRecord({"/opt/x": Record(PathState("file"), ABSENT)}, ["/opt/tree"], ["x.timer"])}
 
 
 @pytest.fixture
 def manifest(tmp_path):
     path = tmp_path / "nova-agent/manifest.json"
-    Manifest(HELD).save(str(path))
+    Manifest(ROLES).save(str(path))
     return path
 
 
 def test_manifest_is_read_as_written(manifest):
-    assert Manifest.load(str(manifest)) == Manifest(HELD)
+    assert Manifest.load(str(manifest)) == Manifest(ROLES)
     assert Manifest.load(str(manifest.parent / "none/manifest.json")) == Manifest()
 
 
 def test_manifest_of_an_earlier_version_is_read(tmp_path):
     """A manifest of 0.1.0, with a run and a seal, and without restarts."""
-    data = Manifest(HELD).to_dict() | {"run": "x", "seal": {"variables": "y"}}
+    data = Manifest(ROLES).to_dict() | {"run": "x", "seal": {"variables": "y"}}
     del data["roles"]["agent_limits"]["restarts"]
     (tmp_path / "manifest.json").write_text(json.dumps(data))
     found = Manifest.load(str(tmp_path / "manifest.json"))
-    assert found.roles["agent_limits"] == RoleRecord(HELD["agent_limits"].paths, ["/opt/tree"], [])
+    assert found.roles["agent_limits"] == RoleRecord(ROLES["agent_limits"].paths, ["/opt/tree"], [])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_mode_of_the_manifest_does_not_depend_on_the_umask(tmp_path):
     """agent-status reads it without root."""
     mask = os.umask(0o077)
     try:
-        Manifest(HELD).save(str(tmp_path / "new/manifest.json"))
+        Manifest(ROLES).save(str(tmp_path / "new/manifest.json"))
     finally:
         os.umask(mask)
     modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "new", tmp_path / "new/manifest.json")]
@@ -88,20 +88,20 @@ def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device") as failed:
-        Manifest(HELD).save(str(manifest))
+        Manifest(ROLES).save(str(manifest))
     assert failed.value.filename == str(manifest)
     assert manifest.read_text() == before and os.listdir(manifest.parent) == ["manifest.json"]
 
 
-@pytest.mark.parametrize("fixed", ["file", "folder"])
-def test_immutable_manifest_is_named_with_the_remedy(manifest, fixed):
-    path = manifest if fixed == "file" else manifest.parent
+@pytest.mark.parametrize("immutable", ["file", "folder"])
+def test_immutable_manifest_is_named_with_the_remedy(manifest, immutable):
+    path = manifest if immutable == "file" else manifest.parent
     done = subprocess.run(["chattr", "+i", str(path)], check=False, text=True, stderr=subprocess.PIPE)
     if done.returncode:
         pytest.skip(f"no immutable files here: {done.stderr.strip()} (needs root)")
     try:
         with pytest.raises(PermissionError) as failed:
-            Manifest(HELD).save(str(manifest))
+            Manifest(ROLES).save(str(manifest))
         why = reason(failed.value.filename, failed.value)
     finally:
         subprocess.run(["chattr", "-i", str(path)], check=True)

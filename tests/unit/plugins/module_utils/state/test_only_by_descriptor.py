@@ -27,7 +27,7 @@ ALLOWED = {
     "host/files.py": "a file in a folder of root",
     "host/kernel.py": "settings in /proc/sys",
     "hygiene/audit_log.py": "the name is /proc/self/fd/N, of a file that is open",
-    "mirror/build.py": "on the controller, in a folder of the operator's",
+    "mirror/build.py": "on the controller, in a folder of the operator",
     "state/lock.py": "the lock in root's /run",
     "state/manifest.py": "the manifest in root's /var/lib",
     "state/originals.py": "originals beside the manifest",
@@ -87,9 +87,9 @@ def _writes(call: ast.Call) -> bool:
 
 
 def test_only_listed_functions_change_files_by_path():
-    """A reminder for developers, not a proof: it does not find `getattr(os, name)`, a change by a program (`chown`),
-    what a folder's path has in it, or whether a descriptor is the right one. state/change.py refuses at run time what
-    lies in a folder that others may change."""
+    """A reminder for developers, not a proof: it does not find `getattr(os, name)` or a program that changes files
+    (`chown`), and it does not check that a descriptor is the right one. At run time, state/change.py refuses to change
+    a path in a folder that others may change."""
     folder = ROOT / "plugins"
     files = [*sorted((folder / "module_utils").rglob("*.py")), *sorted((folder / "modules").glob("*.py"))]
     found = {
@@ -101,7 +101,7 @@ def test_only_listed_functions_change_files_by_path():
     assert more == {}, (
         "use state/change.py, state/foreign.py or dir_fd; or say in ALLOWED why only root may change the folder"
     )
-    assert sorted(set(ALLOWED) - set(by_name)) == [], "these change nothing by name any more: take them out of ALLOWED"
+    assert sorted(set(ALLOWED) - set(by_name)) == [], "these no longer change files by name: remove them from ALLOWED"
 
 
 def test_only_listed_tasks_change_files():

@@ -43,7 +43,7 @@ def test_unchanged_file_is_compliant(manifest):
 
 @pytest.mark.parametrize("name", ["", "manifest.json", "originals"])
 @pytest.mark.parametrize(
-    ("harm", "names"),
+    ("change", "names"),
     [
         (lambda path: path.chmod(0o777), ["mode"]),
         (lambda path: os.chown(path, AGENT, -1), ["owner"]),
@@ -51,10 +51,10 @@ def test_unchanged_file_is_compliant(manifest):
     ],
     ids=["mode", "owner", "owner and group"],
 )
-def test_owner_and_mode_are_corrected(manifest, name, harm, names):
+def test_owner_and_mode_are_corrected(manifest, name, change, names):
     path = manifest.parent / name if name else manifest.parent
     before = path.stat()
-    harm(path)
+    change(path)
     assert wrong(manifest) == {str(path): names}
     assert repair_record(str(manifest)) == [str(path)]
     assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode) == (0, 0, before.st_mode)

@@ -62,7 +62,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 @pytest.fixture
 def pool(root):
-    """A pool of 8 units of 1 GiB, of which 3 are free, with 300 slots, of which 298 are."""
+    """A pool of 8 units of 1 GiB, 3 of them free, and of 300 slots, 298 of them free."""
     number = LIBC.semget(0, 6, 0o600)
     for place, value in enumerate((3, 8, 1, 298, 300, 0)):
         LIBC.semctl(number, place, 16, value)  # SETVAL
@@ -71,12 +71,12 @@ def pool(root):
     LIBC.semctl(number, 0, 0)  # IPC_RMID
 
 
-def seen(root):
+def pool_of(root):
     return observe_pool("/run/nova-agent/pool", str(root))
 
 
 def test_totals_come_from_the_kernel(root, pool):
-    found = seen(root)
+    found = pool_of(root)
     assert (found.pool["total"], found.pool["held"]) == (8 << 30, 5 << 30)
     assert (found.slots["total"], found.slots["held"]) == (300, 2)
 
@@ -88,14 +88,16 @@ def test_holding_and_waiting_processes_are_found_by_their_titles(root, pool):
     process(root, 53, 1, "perl", "cargo_agent: holds a slot for cargo build")
     process(root, 54, 1, "perl", "cargo_agent: waits for a slot for cargo test -p x")
     process(root, 55, 1, "perl", "memory-gate: holds much")
-    found = seen(root)
-    assert [(who["pid"], who["memory"] >> 30, who["command"], who["user"]) for who in found.pool["holders"]] == [
+    found = pool_of(root)
+    assert [
+        (caller["pid"], caller["memory"] >> 30, caller["command"], caller["user"]) for caller in found.pool["holders"]
+    ] == [
         (51, 4, r"rustc \x1b[31msyn", ME),
         (50, 1, "rustc serde", ME),
     ]
-    assert [who["command"] for who in found.pool["waiting"]] == ["test nova-core"]
-    assert [who["command"] for who in found.slots["holders"]] == ["cargo build"]
-    assert [who["command"] for who in found.slots["waiting"]] == ["cargo test -p x"]
+    assert [caller["command"] for caller in found.pool["waiting"]] == ["test nova-core"]
+    assert [caller["command"] for caller in found.slots["holders"]] == ["cargo build"]
+    assert [caller["command"] for caller in found.slots["waiting"]] == ["cargo test -p x"]
 
 
 def test_process_that_does_not_answer_hides_only_the_titles(root, pool, monkeypatch):
@@ -105,7 +107,7 @@ def test_process_that_does_not_answer_hides_only_the_titles(root, pool, monkeypa
     process(root, 51, 1, "perl", "")
     (root / "proc/51/cmdline").unlink()
     os.mkfifo(root / "proc/51/cmdline")
-    found = seen(root)
+    found = pool_of(root)
     assert (found.pool["held"], found.pool["holders"]) == (5 << 30, [])
     assert "titles" in found.note
 
@@ -114,11 +116,11 @@ def test_process_that_does_not_answer_hides_only_the_titles(root, pool, monkeypa
 def test_missing_pool_names_the_service_that_creates_it(root, text):
     if text is not None:
         write(root / "run/nova-agent/pool", text)
-    found = seen(root)
+    found = pool_of(root)
     assert found.pool["total"] is None and "nova-agent-pool.service" in found.pool["problem"]
 
 
-def test_pressure_and_kills_are_of_the_sessions_if_counted(root):
+def test_pressure_and_kills_of_sessions_are_shown_if_the_kernel_counts_them(root):
     users = root / "sys/fs/cgroup/user.slice"
     line = "avg10=12.50 avg60=3.00 avg300=0.10 total=5\n"
     write(users / "memory.pressure", f"some {line}full {line}")
@@ -169,9 +171,9 @@ def test_drift_is_the_difference_from_the_manifest(root):
 def test_target_folders_come_from_the_last_sweep(root, text, disk, note):
     if text is not None:
         write(root / "var/lib/nova-agent/targets.json", text)
-    told = gather(POLICY, str(root))
-    assert told["disk"] == disk
-    assert [line for line in told["notes"] if "targets" in line] == note
+    found = gather(POLICY, str(root))
+    assert found["disk"] == disk
+    assert [line for line in found["notes"] if "targets" in line] == note
 
 
 def test_free_space_is_current_and_has_its_marks(root):
@@ -188,15 +190,15 @@ def test_free_space_is_current_and_has_its_marks(root):
 def test_missing_files_are_noted_without_an_exception(root):
     (root / "proc/1/stat").unlink()
     write(root / "var/lib/nova-agent/manifest.json", "{")
-    told = gather(POLICY, str(root))
+    found = gather(POLICY, str(root))
     starts = (
         "there is no group no-such-group",
         "/proc hides",
         "/var/lib/nova-agent/manifest.json",
     )
-    assert len(told["notes"]) == len(starts)
-    assert all(any(start in note for note in told["notes"]) for start in starts)
-    assert told["drift"] is None and told["toolchain"] is None
+    assert len(found["notes"]) == len(starts)
+    assert all(any(start in note for note in found["notes"]) for start in starts)
+    assert found["drift"] is None and found["toolchain"] is None
 
 
 def test_recorded_toolchain_that_is_missing_is_a_problem(root):
@@ -207,7 +209,7 @@ def test_recorded_toolchain_that_is_missing_is_a_problem(root):
 
 
 @pytest.mark.parametrize("path", ["sys/fs/cgroup/user.slice/memory.current", "proc/pressure/cpu", "proc/vmstat"])
-def test_a_file_that_can_not_be_read_is_a_note_and_the_other_facts_stay(root, path):
+def test_unreadable_file_is_a_note_and_the_other_facts_stay(root, path):
     (root / path).mkdir(parents=True)
     found = gather(POLICY, str(root))
     assert f"{root}/{path} can't be read: Is a directory; repair it on the host" in found["notes"]

@@ -34,7 +34,7 @@ def ledger(*hits, slot=0, memory=0):
     }
 
 
-def said(label: str, **changed) -> str:
+def text_of(label: str, **changed) -> str:
     """The text of a label, as one line."""
     text = "\n".join(render(facts(**changed)))
     match = re.search(rf"^{label} +(.*(?:\n {{10}}.*)*)", text, re.MULTILINE)
@@ -43,67 +43,69 @@ def said(label: str, **changed) -> str:
 
 
 def test_memory_against_the_ceiling_has_a_bar():
-    assert said("memory") == ("652 GiB in use by all sessions, of at most 1,304 GiB [" + "#" * 31 + "." * 31 + "] 50%")
+    assert text_of("memory") == (
+        "652 GiB in use by all sessions, of at most 1,304 GiB [" + "#" * 31 + "." * 31 + "] 50%"
+    )
 
 
 def test_memory_without_a_ceiling_is_compared_with_the_budget():
     memory = {"scope": "sessions", "in_use": 326 * GIB, "ceiling": None}
-    assert said("memory", memory=memory).startswith(
+    assert text_of("memory", memory=memory).startswith(
         "326 GiB in use by all sessions; the budget has 1,304 GiB for agents. No ceiling is set (agent_ceiling_enabled) [###"
     )
 
 
 def test_memory_is_shown_if_the_kernel_does_not_count_it():
     memory = {"scope": "processes", "in_use": 3 * GIB, "ceiling": None}
-    assert "3 GiB in agents' processes, shared pages counted for each" in said("memory", memory=memory)
-    assert "no cgroup v2 with the memory controller" in said("memory", memory=memory)
+    assert "3 GiB in agents' processes, shared pages counted for each" in text_of("memory", memory=memory)
+    assert "no cgroup v2 with the memory controller" in text_of("memory", memory=memory)
 
 
 def test_view_shows_pressure_kills_agents_budget_slots_toolchain_drift_and_disk():
-    assert said("pressure") == "at least one process waited for memory in 0.25 % of the last minute, all in 0 %"
+    assert text_of("pressure") == "at least one process waited for memory in 0.25 % of the last minute, all in 0 %"
     assert (
-        said("cpu, disk")
+        text_of("cpu, disk")
         == "at least one process waited for a CPU in 85.5 % of the last minute, for the disk in 1.25 %"
     )
-    assert said("killed") == "0 processes since the boot, because memory was short"
-    assert said("agents").startswith("1 of 300 accounts logged in; 300 recommended, 326 at most [")
-    assert said("agents").endswith("agent1 3 GiB in 12 processes, 1 session")
-    assert said("budget") == (
+    assert text_of("killed") == "0 processes since the boot, because memory was short"
+    assert text_of("agents").startswith("1 of 300 accounts logged in; 300 recommended, 326 at most [")
+    assert text_of("agents").endswith("agent1 3 GiB in 12 processes, 1 session")
+    assert text_of("budget") == (
         "1,304 GiB for agents of 4 GiB: 1,536 GiB without 32 GiB for the system and 200 GiB of headroom"
     )
-    assert said("pool").startswith("652 GiB of 1,304 GiB held by builds and tests, 0 processes waiting [####")
-    assert re.search(r" 50% agent1 4 GiB since \d\d:\d\d:\d\d \(2 min\) 4711: rustc serde$", said("pool"))
-    assert said("slots").startswith("150 of 300 held, 0 commands waiting [####")
-    assert said("waits") == (
+    assert text_of("pool").startswith("652 GiB of 1,304 GiB held by builds and tests, 0 processes waiting [####")
+    assert re.search(r" 50% agent1 4 GiB since \d\d:\d\d:\d\d \(2 min\) 4711: rustc serde$", text_of("pool"))
+    assert text_of("slots").startswith("150 of 300 held, 0 commands waiting [####")
+    assert text_of("waits") == (
         "2,900 commands of 290 accounts in the last day: half waited up to 0.0 s for a slot and 0.1 s for memory, and ran up "
         "to 9.0 s; 95 % waited up to 1.5 s and 12 s, and ran up to 600 s"
     )
-    assert said("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
-    assert said("toolchain") == "Rust 1.92.0: as installed"
-    assert said("drift") == "0 paths of 61 changed since the last apply"
-    assert said("free") == "/home: 1,024 GiB of 4,096 GiB free, 25%; folders are removed below 10%, until 20%"
-    assert said("disk") == (
+    assert text_of("waits", ledger=ledger(HIT)).endswith("3 % of 61 cargo build: link nova-lsp died at 4 GiB")
+    assert text_of("toolchain") == "Rust 1.92.0: as installed"
+    assert text_of("drift") == "0 paths of 61 changed since the last apply"
+    assert text_of("free") == "/home: 1,024 GiB of 4,096 GiB free, 25%; folders are removed below 10%, until 20%"
+    assert text_of("disk") == (
         "40 GiB in 1 target folder, 2 h ago; 100 GiB freed 2 h ago 40 GiB /home/agent1/nova/target (agent1)"
     )
-    assert said("seeds").startswith(
+    assert text_of("seeds").startswith(
         "1 seed of built dependencies, 3 GiB; taken 7 times in the last day 3 GiB nova-0123456789ab, 212 of 230 crates, 2"
     )
 
 
 def test_unreadable_and_missing_parts_are_named():
-    assert said("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
-    assert said("toolchain", toolchain=None) == "not installed by role agent_toolchain"
-    assert said("drift", drift=None) == "unknown"
-    assert said("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
+    assert text_of("pool", pool={**facts()["pool"], "total": None, "problem": "why"}) == "why"
+    assert text_of("toolchain", toolchain=None) == "not installed by role agent_toolchain"
+    assert text_of("drift", drift=None) == "unknown"
+    assert text_of("drift", drift={"recorded": 3, "changed": [], "unreadable": ["/a", "/b"]}).endswith(
         "2 can be read by root only"
     )
-    assert said("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
+    assert text_of("disk", disk=None) == "target folders were not measured yet (role agent_hygiene measures them)"
     trouble = {"scope": "host", "pressure": None, "killed": None}
-    assert said("pressure", trouble=trouble).startswith("not measured")
-    assert said("killed", trouble=trouble) == "not counted"
+    assert text_of("pressure", trouble=trouble).startswith("not measured")
+    assert text_of("killed", trouble=trouble) == "not counted"
     assert not any(line.startswith("waits") for line in render(facts(ledger=None)))
     assert not any(line.startswith("cpu, disk") for line in render(facts(pressure={})))
-    assert said("note", notes=["there is no budget: because"]) == "there is no budget: because"
+    assert text_of("note", notes=["there is no budget: because"]) == "there is no budget: because"
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -131,7 +133,7 @@ def test_longest_values_fit_into_80_columns_and_long_lists_are_cut(colour):
 
 def test_bar_is_never_longer_than_its_width():
     memory = {"scope": "sessions", "in_use": 9 * 1304 * GIB, "ceiling": 1304 * GIB}
-    assert said("memory", memory=memory).endswith("[" + "#" * 62 + "] 900%")
+    assert text_of("memory", memory=memory).endswith("[" + "#" * 62 + "] 900%")
 
 
 def test_compliant_host_has_no_advice():
@@ -160,4 +162,4 @@ def test_compliant_host_has_no_advice():
 def test_each_problem_has_its_advice(changed, shown):
     (sentence,) = advice(facts(**changed))
     assert shown in sentence
-    assert shown in said("to do", **changed)
+    assert shown in text_of("to do", **changed)

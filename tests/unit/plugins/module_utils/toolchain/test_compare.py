@@ -32,8 +32,8 @@ def observed(**more: Any) -> ToolchainTree:
     return ToolchainTree(in_use=[], **given)
 
 
-def names(options: dict[str, Any], seen: ToolchainTree, trees: tuple[str, ...] = (TREE,)) -> list[str]:
-    return [one.name for one in differences(Request.from_options({**OPTIONS, **options}), TREE, seen, trees)]
+def names(options: dict[str, Any], found: ToolchainTree, trees: tuple[str, ...] = (TREE,)) -> list[str]:
+    return [one.name for one in differences(Request.from_options({**OPTIONS, **options}), TREE, found, trees)]
 
 
 def test_toolchain_as_requested_has_no_difference():
@@ -41,7 +41,7 @@ def test_toolchain_as_requested_has_no_difference():
 
 
 @pytest.mark.parametrize(
-    ("options", "seen", "trees", "expected"),
+    ("options", "found", "trees", "expected"),
     [
         ({}, observed(present=False, request=None, toolchains=[]), (), ["missing"]),
         ({"channel": "1.93.0"}, observed(), (TREE,), ["missing"]),
@@ -55,5 +55,5 @@ def test_toolchain_as_requested_has_no_difference():
         ({}, observed(), (), ["unrecorded"]),
     ],
 )
-def test_each_difference_has_a_name(options, seen, trees, expected):
-    assert names(options, seen, trees) == expected
+def test_each_difference_has_a_name(options, found, trees, expected):
+    assert names(options, found, trees) == expected

@@ -20,7 +20,7 @@ ARM = "aarch64-unknown-linux-gnu"
 
 
 @pytest.mark.parametrize(
-    ("channel", "version", "right"),
+    ("channel", "version", "expected"),
     [
         ("1.92.0", "rustc 1.92.0 (ded5c06cf 2025-12-08)", True),
         ("1.92.0", "rustc 1.95.0 (59807616e 2026-04-14)", False),
@@ -36,8 +36,8 @@ ARM = "aarch64-unknown-linux-gnu"
         ("1.92.0", "", False),
     ],
 )
-def test_versions_are_parsed(channel: str, version: str, right: bool):
-    assert matches(channel, version) is right
+def test_version_of_rustc_is_compared_with_the_channel(channel: str, version: str, expected: bool):
+    assert matches(channel, version) is expected
 
 
 def test_components_missing_on_aarch64_are_named(tmp_path: Path):
@@ -92,7 +92,7 @@ def test_too_long_file_is_an_error_and_not_truncated(tmp_path: Path):
 
 
 def test_url_of_the_official_server_is_written_so_that_rustup_keeps_it():
-    """rustup puts RUSTUP_DIST_SERVER in its place, which is that of the manifest alone."""
+    """rustup replaces the official URL by RUSTUP_DIST_SERVER, which has only the manifest."""
     assert UPSTREAM not in _unaltered(UPSTREAM)
     assert _unaltered(UPSTREAM).lower() == UPSTREAM
     assert _unaltered("http://mirror.example") == "http://mirror.example"

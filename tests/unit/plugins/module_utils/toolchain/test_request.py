@@ -83,7 +83,7 @@ def test_each_architecture_has_its_checksum():
 
 
 @pytest.mark.parametrize(
-    ("value", "read"),
+    ("value", "expected"),
     [
         ("https://static.rust-lang.org", "https://static.rust-lang.org"),
         ("http://mirror.example:8080/rust/", "http://mirror.example:8080/rust"),
@@ -92,14 +92,14 @@ def test_each_architecture_has_its_checksum():
         ("https://host/rust-static//rustup", "https://host/rust-static/rustup"),
     ],
 )
-def test_allowed_sources(value: str, read: str):
-    assert source_url(value, "dist_server") == read
+def test_source_is_normalized(value: str, expected: str):
+    assert source_url(value, "dist_server") == expected
 
 
 @pytest.mark.parametrize(
     "url", ["https://me:secret@mirror.example", "https://secret@mirror.example/x", "http://:secret@m"]
 )
-def test_a_password_is_refused_and_not_shown(url: str):
+def test_password_is_refused_and_not_shown(url: str):
     with pytest.raises(RequestError) as error:
         source_url(url, "dist_server")
     assert "secret" not in str(error.value) and str(error.value).startswith("dist_server ")
@@ -108,7 +108,7 @@ def test_a_password_is_refused_and_not_shown(url: str):
 @pytest.mark.parametrize(
     "value", ["", None, "mirror.example", "ftp://mirror.example", "http://a b", "https://", "http://m?x"]
 )
-def test_other_sources_are_refused(value: Any):
+def test_invalid_source_is_refused(value: Any):
     with pytest.raises(RequestError) as error:
         source_url(value, "update_root")
     assert str(error.value) == (
@@ -124,7 +124,7 @@ def test_other_sources_are_refused(value: Any):
         ("nightly-2026-05-20", "dist/2026-05-20/channel-rust-nightly.toml"),
     ],
 )
-def test_urls_of_manifests(channel: str, path: str):
+def test_path_of_a_manifest_follows_from_the_channel(channel: str, path: str):
     assert manifest_path(channel) == path
 
 

@@ -27,7 +27,7 @@ NOTHING = ToolchainTree(present=False, request="", toolchains=[], problems=[], i
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small tree with a receipt, made without rustup."""
+    """A small tree with a receipt, created without rustup."""
     generation = tmp_path / ".toolchain/abcd1234"
     (generation / "bin").mkdir(parents=True)
     (tmp_path / ".toolchain").chmod(0o755)
@@ -45,8 +45,8 @@ def test_missing_toolchain_is_reported(tmp_path: Path):
 
 
 def test_intact_tree_has_no_problems(tree: Path):
-    seen = observe_toolchain(str(tree))
-    assert seen == replace(NOTHING, present=True, request='{"channel": "1.92.0"}')
+    found = observe_toolchain(str(tree))
+    assert found == replace(NOTHING, present=True, request='{"channel": "1.92.0"}')
 
 
 def test_files_created_by_use_as_root_are_not_damage(tree: Path):
@@ -86,9 +86,9 @@ def test_missing_folder_is_named_once(tree: Path):
 def test_link_to_another_target_is_reported(tree: Path, target: str):
     tree.unlink()
     tree.symlink_to(target)
-    seen = observe_toolchain(str(tree))
-    assert seen.present is False
-    assert seen.problems[0] == f"{tree}: not a link to a generation in {tree.parent}/.toolchain"
+    found = observe_toolchain(str(tree))
+    assert found.present is False
+    assert found.problems[0] == f"{tree}: not a link to a generation in {tree.parent}/.toolchain"
 
 
 def test_leftovers_of_interrupted_runs_are_found(tree: Path):
@@ -106,26 +106,24 @@ def test_old_generations_in_use_are_found(tree: Path, tmp_path: Path):
     with subprocess.Popen([program, "600"]) as running:
         try:
             assert used_generations(str(tree.parent / ".toolchain")) == {old.name}
-            seen = observe_toolchain(str(tree))
+            found = observe_toolchain(str(tree))
         finally:
             running.kill()
-    assert (seen.in_use, seen.problems) == ([str(old)], [])
+    assert (found.in_use, found.problems) == ([str(old)], [])
 
 
-def test_receipt_with_an_impossible_toolchain_is_damage(tree: Path):
-    """Not an error: the next apply replaces the generation, and retire removes it."""
-    receipt = json.loads((tree / "receipt.json").read_text())
-    (tree.resolve() / "receipt.json").write_text(
-        json.dumps(
-            {**receipt, "toolchains": [{"name": "", "channel": "a b", "profile": "", "components": [], "targets": []}]}
-        )
-    )
-    assert observe_toolchain(str(tree)).problems == [f"{tree.resolve()}/receipt.json: can't be read (RequestError)"]
-
-
-def test_only_readable_content_is_compared(tree: Path):
-    (tree.resolve() / "receipt.json").write_text("[]")
-    assert observe_toolchain(str(tree)).problems == [f"{tree.resolve()}/receipt.json: can't be read (TypeError)"]
+@pytest.mark.parametrize(
+    ("receipt", "error"),
+    [
+        ([], "TypeError"),
+        ({"request": {}, "files": {}, "toolchains": [{"name": "", "channel": "a b", "profile": "", "components": [], "targets": []}]}, "RequestError"),
+    ],
+)  # fmt: skip
+def test_invalid_receipt_is_damage(tree: Path, receipt: object, error: str):
+    """Not an exception: the next apply replaces the generation, and retire removes it."""
+    path = tree.resolve() / "receipt.json"
+    path.write_text(json.dumps(receipt))
+    assert observe_toolchain(str(tree)).problems == [f"{path}: can't be read ({error})"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from experiment import INNOCENTS, PLAY, VARIABLES
+from experiment import PLAY, UNINVOLVED, VARIABLES
 from sessions import Session, living, open_session, take_memory
 
 SUITE = "trixie"  # systemd 257
@@ -26,13 +26,13 @@ def test_sessions_have_oom_group_set(machine, sessions):
 
 def test_whole_session_is_killed_at_the_ceiling_and_other_sessions_survive(machine, sessions):
     greedy, quiet = sessions["greedy"], sessions["quiet"]
-    before = machine.run(INNOCENTS)
+    before = machine.run(UNINVOLVED)
     take_memory(machine, greedy)
     greedy.connection.wait()  # its sshd is killed too
     machine.run(f"until ! [ -e /sys/fs/cgroup{greedy.group} ]; do sleep 1; done")
     assert living(machine, greedy.agent, greedy.idle) == []
     assert living(machine, quiet.agent, quiet.idle) == [quiet.agent, quiet.idle]
-    assert machine.run(INNOCENTS) == before
+    assert machine.run(UNINVOLVED) == before
 
 
 def test_kernel_log_names_only_that_session(machine, sessions):
