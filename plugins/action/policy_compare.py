@@ -22,7 +22,7 @@ from ..module_utils.observed.shapes import Observation
 from ..module_utils.report.rows import NOT_SEEN, host_view
 from ..module_utils.report.summary import summary_lines
 from ..module_utils.text import safe_text
-from ..module_utils.warm.seeds import folders
+from ..module_utils.warm.seed import folders
 from ..plugin_utils import records
 from ..plugin_utils.host_action import NotCheckable
 from ..plugin_utils.policy_action import INFO, Compared, PolicyAction

@@ -25,6 +25,7 @@ from .host_action import HostAction, NotCheckable
 from .rendering import render
 
 INFO = "nova.agent_host.agent_host_info"
+NOT_SEEN = PathState("unreadable", why="was not looked at")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def seen(policy: Policy, observed: Observation) -> Seen:
     record = wanted_record()
     return Seen(
         observed.manifest,
-        lambda path: observed.files.get(path, PathState("unreadable", why="was not looked at")),
+        lambda path: observed.files.get(path, NOT_SEEN),
         observed.units,
         {path: (record[path], state) for path, state in observed.record.items() if path in record},
         agent_limits.limits(policy.of(agent_limits.Variables), observed),

@@ -15,6 +15,10 @@ from .library import library_files
 # Renders a user's own file: (variable, its value, context). Ansible's template lookup does.
 Own = Callable[[str, str, Mapping[str, object]], str]
 
+# Read before Ansible forks a process for each host: the libraries that every host gets.
+for _module in ("status.command", "hygiene.sweep_cli", "hygiene.audit_log_cli", "crate_tests.cli"):
+    library_files(_module)
+
 
 def render(wanted: Iterable[Wanted], values: Mapping[str, Any], own: Own) -> list[Wanted]:
     """``wanted`` with a text in the place of every Template and Library. ``values`` are all variables."""

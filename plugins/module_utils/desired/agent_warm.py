@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..state.manifest import Manifest
 from ..warm import policy as warm
-from ..warm.seeds import folders
+from ..warm.seed import folders
 from . import agent_policy
 from . import variables as read
 from .policy import Host, Policy, no_problems

@@ -23,7 +23,7 @@ from ..state.record import observe_record
 from ..state.survey import Survey
 from ..text import safe_text
 from ..toolchain.state import observe_toolchain
-from ..warm.seeds import folders, read_seeds
+from ..warm.seed import Seed, folders
 from .capacity import observe_capacity
 from .cgroups import observe_ceiling
 from .disks import observe_disks
@@ -82,7 +82,7 @@ def look(asked: Question) -> Observation:
         disks=observe_disks(),
         programs=count_programs(accounts.members, asked.programs),
         capacity=observe_capacity(agents=agents),
-        warm=[seed for folder in folders(manifest) for seed in read_seeds(f"{folder}/seeds", asked.deep)],
+        warm=observe_seeds(manifest, asked.deep),
         deep=observe_deep(agents) if asked.deep else None,
     )
 
@@ -92,6 +92,16 @@ def observe_deep(agents: Sequence[str]) -> Deep:
     from . import deep
 
     return deep.observe_deep(agents)
+
+
+def observe_seeds(manifest: Manifest, whole: bool) -> list[Seed]:
+    there = folders(manifest)
+    if not there:
+        return []
+    # A host compiles each import of a look. Few hosts need this one.
+    from ..warm.seeds import read_seeds
+
+    return [seed for folder in there for seed in read_seeds(f"{folder}/seeds", whole)]
 
 
 def observe_files(manifest: Manifest, more: Iterable[str] = ()) -> dict[str, PathState]:

@@ -14,7 +14,7 @@ from typing import Optional, TypedDict
 from ..host.memory import HostMemory
 from ..state.manifest import Manifest
 from ..state.paths import PathState
-from ..warm.seeds import Seed
+from ..warm.seed import Seed
 
 HIERARCHIES = ("unified", "hybrid", "legacy")
 Limits = dict[

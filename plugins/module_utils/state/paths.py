@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 KINDS = ("file", "directory", "link", "absent")
 FOUND_KINDS = (*KINDS, "special", "unreadable")
@@ -49,7 +49,7 @@ class PathState:
 
     def to_dict(self) -> dict[str, str]:
         """Without empty values, as in the manifest and in answers of modules."""
-        return {name: value for name, value in asdict(self).items() if value}
+        return {name: value for name, value in vars(self).items() if value}
 
 
 ABSENT = PathState("absent")

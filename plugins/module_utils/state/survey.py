@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable, Iterable
 
 from ..host.child import each
-from . import foreign
 from .look import is_roots, observe
+
+SILENCE = 5.0  # seconds for one folder
+TOTAL = 60.0  # seconds for all folders
 
 
 class Survey:
@@ -21,7 +23,11 @@ class Survey:
         self._check_folders(self.paths)
         theirs = [path for path in self.paths if not self.is_roots(path)]
         self.found = {path: observe(path, content(path)) for path in self.paths if self.is_roots(path)}
-        self.found.update({path: found.state for path, found in zip(theirs, foreign.observe(theirs))})
+        if theirs:
+            # A host compiles each import of a look. Few hosts need this one.
+            from . import foreign
+
+            self.found.update({path: found.state for path, found in zip(theirs, foreign.observe(theirs))})
 
     def is_roots(self, path: str) -> bool:
         """Whether only root can change the entry ``path``."""
@@ -33,5 +39,5 @@ class Survey:
     def _check_folders(self, paths: Iterable[str]) -> None:
         """Find out which folders only root can change. In a child, because a mount of an account may never answer."""
         folders = sorted({os.path.dirname(path) for path in paths})
-        answers = each(folders, is_roots, lambda _folder, _why: False, silence=foreign.SILENCE, total=foreign.TOTAL)
+        answers = each(folders, is_roots, lambda _folder, _why: False, silence=SILENCE, total=TOTAL)
         self.roots.update(zip(folders, answers))

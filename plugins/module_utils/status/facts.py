@@ -21,7 +21,8 @@ from ..host.space import space_at
 from ..state.manifest import DEFAULT_PATH, Manifest, ManifestError
 from ..text import safe_text
 from ..toolchain.state import observe_toolchain
-from ..warm.seeds import Seed, folders, read_seeds
+from ..warm.seed import Seed, folders
+from ..warm.seeds import read_seeds
 from .drift import Drift, observe_drift
 from .memory import Memory, Trouble, memory_of_sessions, observe_trouble
 from .pool import Pool, Slots, observe_pool

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..observed.shapes import ToolchainTree
 from .request import Request, RequestError, Toolchain, installed
-from .state import Inspection
+
+if TYPE_CHECKING:
+    from .state import Inspection  # the controller needs no code that reads a tree
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from ..state.manifest import Manifest
+from .seed import Seed
 from .tree import damages, read_manifest
 
 SEED = re.compile(r"[a-z][a-z0-9]{0,19}-[0-9a-f]{12}")
@@ -25,28 +25,6 @@ PACKAGE = re.compile(
     r'^\[\[package\]\]\nname = "([A-Za-z0-9_-]{1,100})"\nversion = "([A-Za-z0-9.+-]{1,100})"\nsource = "([^"\n]+)"\n',
     re.MULTILINE,
 )
-
-
-@dataclass(frozen=True)
-class Seed:
-    """One seed. ``problem`` says why it can't be used."""
-
-    name: str
-    dependencies: int = 0  #: Built crates.
-    locked: int = 0  #: Crates in Cargo.lock.
-    bytes: int = 0
-    created: int = 0  #: Seconds since the epoch.
-    problem: str = ""
-
-    @property
-    def project(self) -> str:
-        return self.name.partition("-")[0]
-
-
-def folders(manifest: Manifest) -> list[str]:
-    """The folders that the program of role agent_warm fills. They are removed with all their files."""
-    held = manifest.roles.get("agent_warm")
-    return [path for path in held.paths if os.path.basename(path) == "warm"] if held else []
 
 
 def read_seeds(folder: str, whole: bool = False) -> list[Seed]:

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 
 import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import ROLES, wanted_of
+from ansible_collections.nova.agent_host.plugins.plugin_utils import rendering
 from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, PACKAGE, library_files
+from ansible_collections.nova.agent_host.tests.unit.plugins.module_utils.example_host import host, policy
 
 
 def test_program_runs_with_only_the_files_of_its_library(tmp_path):
@@ -54,3 +58,14 @@ def test_every_import_of_module_utils_is_found():
 def test_missing_module_is_named():
     with pytest.raises(ValueError, match="budgte.*audit.diff, "):
         library_files("budgte")
+
+
+def test_libraries_of_a_default_host_are_read_before_the_first_host():
+    """Ansible forks a process for each host, which would read them again."""
+    library_files.cache_clear()
+    importlib.reload(rendering)
+    read_before = library_files.cache_info().misses
+    ours = policy()
+    rendered = rendering.render(wanted_of(ours, host(), ROLES), ours.values, lambda *_own: "")
+    assert any("module_utils" in entry.path for role in rendered for entry in role.entries)
+    assert library_files.cache_info().misses == read_before

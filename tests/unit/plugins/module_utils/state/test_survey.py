@@ -15,7 +15,7 @@ import pytest
 # A FUSE file system that an account mounted for all users (user_allow_other), with a server that never answers.
 SILENT_MOUNT = """
 import ctypes, json, os, sys
-from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign
+from ansible_collections.nova.agent_host.plugins.module_utils.state import foreign, survey as looks
 from ansible_collections.nova.agent_host.plugins.module_utils.state.survey import Survey
 place, honest = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
@@ -23,7 +23,7 @@ server = os.open("/dev/fuse", os.O_RDWR)
 options = b"fd=%d,rootmode=40000,user_id=54321,group_id=54321,allow_other" % server
 if libc.mount(b"silent", place.encode(), b"fuse", 0, options):
     sys.exit(77)
-foreign.SILENCE = 0.5
+foreign.SILENCE = looks.SILENCE = 0.5
 survey = Survey([place + "/scripts/one", place + "/two", honest], lambda path: True)
 print(json.dumps([{path: state.kind for path, state in survey.found.items()}, survey.is_roots(honest)]))
 sys.stdout.flush()
