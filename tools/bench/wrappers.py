@@ -60,7 +60,7 @@ COMPILE = '"$RUSTC_WRAPPER" bash -c "$UNIT" --crate-name x --crate-type lib'
 def host(gib: int) -> Iterator[Host]:
     """A host with this memory, and slots for all commands."""
     with tempfile.TemporaryDirectory(prefix="bench-wrappers-") as folder:
-        yield render(Path(folder), slots=999, pool_bytes=gib * GIB, low_memory=0)
+        yield render(Path(folder), slots=999, pool_bytes=gib * GIB, low_memory=GIB)
 
 
 def milliseconds(action: Callable[[], object]) -> tuple[float, float]:

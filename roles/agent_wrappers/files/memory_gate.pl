@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Functions of memory-gate for processes that wait or fail, and for commands other than rustc.
 
-sub nothing { }
+# x86-64 has its own numbers of system calls, newer architectures share the others. The ELF header names the machine.
+open my $program, '<', '/proc/self/exe';
+sysread $program, my $header, 20;
+my $x86_64 = ($header // '') =~ /^.{18}\x3e\0/s;
 
 # ---- commands other than rustc ----
 
@@ -39,52 +42,58 @@ sub other_command {
 # can't block the other accounts. The head of the queue has the host's turn. Only the head waits for memory, so small
 # permits do not overtake a large one. The kernel wakes waiting processes in the order in which they came.
 
-# queue_for_permit: waits, and takes the permit.
-sub queue_for_permit {
-  my $own = $ACCOUNT + $> % $accounts;
-  report_progress('-', 0);
-  wait_until($own, -1, $UNDO);
-  report_progress(count_waiting($TURN) + 1 + !value($TURN), value($SERVED));
+our ($position, $served, $report_at);
+
+# wait_for_turn: waits until this process is the head of the queue, and the pool has enough free memory for it.
+sub wait_for_turn {
+  my $parent = getppid;
+  $0 = 'memory-gate: waits for ' . $units * $unit . " for $label";
+  syswrite $to_supervisor, "q $$\n" if $to_supervisor;
+  ($position, $report_at) = (0, time + 20);
+  wait_until(own_turn(), -1, $UNDO);
+  ($position, $served) = (count_waiting($TURN) + 1 + !value($TURN), value($SERVED));
   wait_until($TURN, -1, $UNDO);
-  report_progress(1, value($SERVED));
+  ($position, $served, $has_turn) = (1, value($SERVED), 1);
   # The size of the pool may have changed. It can't become smaller while this process has the turn.
   my $total = value($TOTAL);
   $units = $total if $units > $total;
   # If other programs use the host's memory, the head waits; but one process may always run.
-  select undef, undef, undef, 1 while host_is_short() && value($FREE) < value($TOTAL);
-  wait_for_memory();
-  wait_until($TURN, 1, $UNDO, $own, 1, $UNDO);
-  semop $set, pack 's!*', $SERVED, 1, 0 or semop $set, pack 's!*', $SERVED, -30000, 0;    # a semaphore ends at 32767
+  while (host_is_short() && !wait_for(1, is_free(value($TOTAL)))) { report_wait() }
+  # Waits for the memory, but leaves it to the process that takes the permit.
+  wait_until(is_free($units));
+  exit if getppid != $parent;    # cargo has ended
 }
 
-# wait_until OPERATIONS: also returns if the pool was removed (EIDRM, EINVAL).
-sub wait_until { 1 until semop $set, pack 's!*', @_ or $! != 4 }    # EINTR
+# leave_queue: passes on the turns, after the permit was taken.
+sub leave_queue {
+  semop $set, pack 's!*', $TURN, 1, $UNDO, own_turn(), 1, $UNDO;
+  semop $set, pack 's!*', $SERVED, 1, 0 or semop $set, pack 's!*', $SERVED, -30000, 0;    # a semaphore ends at 32767
+  $has_turn = '';
+  syswrite $to_supervisor, "h $$\n" if $to_supervisor;
+}
 
-# wait_for_memory: takes the permit, and records it at the first place that no other process uses.
-sub wait_for_memory {
-  for (my $number = $$; $number < $$ + $accounts;) {
-    my $place = $HELD + $number % $accounts;
-    return if semop $set, pack 's!*', $place, 0, $NOWAIT, $FREE, -$units, $UNDO, $place, $units, $UNDO;
-    if ($! == 11) { $number++ }    # EAGAIN
-    elsif ($! != 4) { return }
-  }
+sub own_turn { return $ACCOUNT + $> % $accounts }
+
+# is_free UNITS: operations that wait until so much memory is free, and take none.
+sub is_free { return ($FREE, -$_[0], 0, $FREE, $_[0], 0) }
+
+# wait_until OPERATIONS: reports the wait after 20 s, then each minute.
+sub wait_until { report_wait() until wait_for($report_at - time, @_) }
+
+# wait_for SECONDS OPERATIONS: false after this time. Also true if the pool was removed (EIDRM, EINVAL).
+sub wait_for {
+  my ($seconds, @operations) = @_;
+  my $limit = pack 'q2', $seconds > 0 ? $seconds : 0, 0;
+  my $operations = pack 's!*', @operations;
+  my $semtimedop = $x86_64 ? 220 : 192;
+  return !syscall($semtimedop, $set, $operations, @operations / 3, $limit) || $! != 11 && $! != 4;    # EAGAIN, EINTR
 }
 
 sub value { return 0 + (semctl($set, $_[0], $GETVAL, 0) // 0) }
 sub count_waiting { return 0 + (semctl($set, $_[0], 14, 0) // 0) }    # GETNCNT
 sub last_process { return 0 + (semctl($set, $_[0], 11, 0) // 0) }    # GETPID
 
-# report_progress POSITION SERVED: to the process that watches this one.
-sub report_progress { syswrite $to_watcher, "@_ $$\n" if $to_watcher }
-
-# memory_is_short: true if the host has less memory left than the budget keeps free beside the pool.
-sub memory_is_short {
-  open my $file, '<', '/proc/meminfo' or return;
-  sysread $file, my $text, 200;
-  return $text =~ /^MemAvailable: +(\d+) kB/m && $1 * 1024 < $low;
-}
-
-# host_is_short: the same, or all processes wait for memory.
+# host_is_short: memory_is_short, or all processes wait for memory.
 sub host_is_short {
   return unless $low;
   return 1 if memory_is_short();
@@ -95,17 +104,19 @@ sub host_is_short {
 
 # report_wait: to the supervisor, which prints it. Cargo would repeat a message in the output of rustc at each build.
 sub report_wait {
+  return if time < $report_at;
+  $report_at = time + 60;
+  return if !$to_supervisor;
   my $text = 'waiting for ' . (time - $^T) . ' s for ' . size($units) . " of memory for $label";
-  my ($position, $served, $process) = $progress =~ /(\d+) (\d+) (\d+)\n\z/;
   if ($position) {
     # An upper limit: processes that were killed in the queue do not count as served.
-    $position -= (value($SERVED) - $served) % 30000;
-    $text .= ', place ' . ($position > 1 ? $position : 1) . " in the host's queue";
+    my $place = $position - (value($SERVED) - $served) % 30000;
+    $text .= ', place ' . ($place > 1 ? $place : 1) . " in the host's queue";
   } else {
     $text .= ", after other processes of your own account";
   }
   my $head = last_process($TURN);    # the process that changed the turn last
-  if (!value($TURN) && $head != ($process // 0) && -d "/proc/$head") {
+  if (!value($TURN) && $head != $$ && -d "/proc/$head") {
     my $user = getpwuid((stat _)[4]) // (stat _)[4];
     $text .= ", behind process $head of $user";
   }
@@ -169,7 +180,7 @@ sub explain_end {
   if ($signal) {
     $SIG{$_} = 'DEFAULT' for 'HUP', 'INT', 'QUIT', 'TERM', 'PIPE';
     # prctl(PR_SET_DUMPABLE): a core file of this process could replace that of the command.
-    syscall "@INC" =~ /x86_64/ ? 157 : 167, 4, 0;
+    syscall $x86_64 ? 157 : 167, 4, 0;
     kill $signal, $$;
   }
   exit($signal ? 128 + $signal : $status);

@@ -234,6 +234,17 @@ def test_smaller_pool_waits_for_returned_permits(four: Bench) -> None:
     eventually(four.is_whole)
 
 
+def test_pool_does_not_shrink_below_a_permit_that_a_process_waits_for(four: Bench) -> None:
+    four.hold()
+    four.start(name="all", NOVA_CARGO_LIMIT_AS="16G")
+    eventually(lambda: four.waiting(FREE) == 1)
+    four.host.change_policy(POOL_BYTES=8 * GIB)
+    four.host.make_pool()
+    four.release()
+    assert four.finish() == [0, 0]
+    eventually(lambda: four.host.value(TOTAL) == 8 * 16 and four.is_whole())
+
+
 @pytest.mark.parametrize("gib", [2, 16])
 def test_the_last_size_holds_if_it_changes_again_before_it_is_reached(four: Bench, gib: int) -> None:
     four.hold("first")
@@ -409,29 +420,30 @@ def test_invalid_number_is_refused(shared_host: Host, text: str) -> None:
 REPORT_WAIT = """
 our ($set, $unit, $accounts) = (split(/ /, `cat $ARGV[0]`))[0 .. 2];
 our ($NOWAIT, $UNDO, $GETVAL, $FREE, $TOTAL, $TURN, $SERVED, $ACCOUNT) = (04000, 010000, 12, 0, 1, 2, 5, 6);
-our ($units, $label, $progress, $to_supervisor) = (64, "rustc serde", $ARGV[2], *STDOUT);
+our ($units, $label, $to_supervisor) = (64, "rustc serde", *STDOUT);
 require $ARGV[1];
+our ($position, $served, $report_at) = (@ARGV[2, 3], 0);
 report_wait();
 """
 
 
-def told(bench: Bench, progress: str) -> str:
-    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory_gate.pl", progress]
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=GUARD).stdout
+def told(bench: Bench, position: int, served: int = 0) -> str:
+    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory_gate.pl", position, served]
+    return subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True, timeout=GUARD).stdout
 
 
 def test_waiting_message_names_request_position_and_holder_of_the_turn(one: Bench) -> None:
     one.hold()
     one.start(name="head")
     eventually(lambda: one.waiting(FREE) == 1)
-    line = told(one, "3 0 99\n")
+    line = told(one, 3)
     assert line.startswith("w waiting for ")
     assert " s for 4G of memory for rustc serde, place 3 in the host's queue, behind process " in line
     assert (
         line.endswith(" of root; 0M of 4G are free. agent-status shows which processes hold the rest\n")
         or "0G of 4G" in line
     )
-    assert "after other processes of your own account" in told(one, "- 0 99\n")
+    assert "after other processes of your own account" in told(one, 0)
 
 
 def test_position_in_the_queue_counts_served_processes(one: Bench) -> None:
@@ -442,7 +454,7 @@ def test_position_in_the_queue_counts_served_processes(one: Bench) -> None:
     one.release()
     one.finish()
     assert one.host.value(5) == 2767
-    assert "place 2 in" in told(one, "3 32767 99\n") or one.host.value(5) == 2767
+    assert "place 2 in" in told(one, 3, 32767) or one.host.value(5) == 2767
 
 
 def test_waiting_processes_print_one_line_a_minute_together(one: Bench) -> None:
