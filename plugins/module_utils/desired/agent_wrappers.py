@@ -23,11 +23,12 @@ POOL = "/run/nova-agent/pool"  #: Names the semaphores of the memory pool.
 POOL_UNIT = "nova-agent-pool.service"
 JOURNAL = "/run/systemd/journal/socket"  #: Where wrapped commands send their records.
 SCRIPTS = ("cargo_agent.sh", "run_limited.sh")
+# Compiles a program of perl and the functions after __END__, and runs nothing.
+WITH_END = "perl -0777 -ne 's/^__END__$//m; eval \"sub { $_ }\" or die $@' %s"
 # The parts of the wrappers below libexec/, and the command that validates each.
 FILES = {
     "cargo_gate.sh": "bash -n %s",
-    "memory-gate": "perl -c %s",
-    "memory_gate.pl": "perl -c %s",
+    "memory-gate": WITH_END,
     "cargo-command": "perl -c %s",
     "cargo_command.pl": "perl -c %s",
     "memory-pool": "perl -c %s",

@@ -604,7 +604,6 @@ PARTS = [
     "cargo_config.sh",
     "cargo_gate.sh",
     "memory-gate",
-    "memory_gate.pl",
     "cargo-command",
     "cargo_command.pl",
 ]

@@ -421,14 +421,16 @@ REPORT_WAIT = """
 our ($set, $unit, $accounts) = (split(/ /, `cat $ARGV[0]`))[0 .. 2];
 our ($NOWAIT, $UNDO, $GETVAL, $FREE, $TOTAL, $TURN, $SERVED, $ACCOUNT) = (04000, 010000, 12, 0, 1, 2, 5, 6);
 our ($units, $label, $to_supervisor) = (64, "rustc serde", *STDOUT);
-require $ARGV[1];
+open my $gate, "<", $ARGV[1];
+{ local $/; <$gate> =~ /^__END__$(.*)/ms and eval "$1; 1" or die $@ }
+sub load { my $function = shift; &$function }
 our ($position, $served, $report_at) = (@ARGV[2, 3], 0);
 report_wait();
 """
 
 
 def told(bench: Bench, position: int, served: int = 0) -> str:
-    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory_gate.pl", position, served]
+    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory-gate", position, served]
     return subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True, timeout=GUARD).stdout
 
 
