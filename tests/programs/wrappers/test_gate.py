@@ -204,6 +204,53 @@ def test_waiting_process_of_a_killed_command_never_starts(one: Bench) -> None:
     assert one.lines("started") == ["holder"]
 
 
+def test_process_that_waits_for_a_slot_never_starts_if_its_cargo_has_ended(tmp_path: Path) -> None:
+    with bench(pool(tmp_path, 64, slots=1)) as made:
+        made.hold()
+        ended = made.start(do=f'echo "$$" >"$TEST_ROOT/cargo"; {COMPILE}')
+        eventually(lambda: made.waiting(SLOTS) == 1)
+        (waits,) = tree(int(made.lines("cargo")[0]))[1:]
+        ended.terminate()
+        assert ended.wait(timeout=GUARD) == -signal.SIGTERM
+        eventually(lambda: not Path(f"/proc/{waits}").exists())
+        assert made.lines("started") == ["holder"]
+
+
+@pytest.mark.parametrize("count", range(5, 12))
+def test_process_runs_once_if_it_may_open_few_files(one: Bench, count: int) -> None:
+    unit = 'echo error >&2; echo ran >>"$TEST_ROOT/ran"'
+    process = one.start(do=f'ulimit -n {count}; "$RUSTC_WRAPPER" bash -c "$TEST_UNIT" --crate-name x', unit=unit)
+    assert process.communicate(timeout=GUARD) == ("", "error\n")
+    assert one.lines("ran") == ["ran"]
+
+
+def test_process_that_forwards_the_output_of_others_holds_nothing(one: Bench) -> None:
+    """It can run for days, and agent-status reads titles."""
+    one.start('sleep 1000 & echo "$!" >"$TEST_ROOT/daemon"', name="left_behind")
+    daemon = int(eventually(lambda: "".join(one.lines("daemon"))))
+    try:
+        eventually(one.is_whole)
+        one.processes[0].wait(timeout=GUARD)
+        (title,) = titles("left_behind")
+        assert title == "memory-gate: forwards output for rustc left_behind"
+        for process in titles("left_behind").values():
+            os.kill(process, signal.SIGTERM)
+        eventually(lambda: not titles("left_behind"))
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+def titles(name: str) -> dict[str, int]:
+    """The titles of all processes of the gate for this crate."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            title = file.read_text(errors="replace").rstrip("\0 ")
+            if title.startswith("memory-gate: ") and title.endswith(name):
+                found[title] = int(file.parent.name)
+    return found
+
+
 # ---- the pool ----
 
 

@@ -153,6 +153,20 @@ def test_stopped_head_of_the_queue_loses_its_turn(attacked: Bench) -> None:
     assert attacked.is_whole() and is_consistent(attacked)
 
 
+def test_process_that_waits_for_more_than_the_pool_takes_all_of_it_once_the_size_is_corrected(attacked: Bench) -> None:
+    attack(attacked.host, ATTACKS["a larger size"])
+    attacked.start(name="all", user=VICTIM, NOVA_CARGO_LIMIT_AS="unlimited")
+    eventually(lambda: attacked.waiting(TURN) == 1)
+    attacked.release()
+    eventually(lambda: attacked.waiting(FREE) == 1 and len(attacked.lines("started")) == 2)
+    head = int(LIBC.semctl(attacked.host.set, TURN, GETPID))
+    check(attacked.host)
+    for number in (signal.SIGSTOP, signal.SIGCONT):  # interrupts the wait, instead of its next message
+        os.kill(head, number)
+    assert attacked.finish() == [0, 0, 0]
+    assert attacked.lines("started")[-1] == "all"
+
+
 def test_head_that_waits_for_memory_keeps_its_turn(attacked: Bench) -> None:
     assert check(attacked.host) == "" and attacked.host.value(TURN) == 0
 
