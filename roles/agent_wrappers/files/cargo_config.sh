@@ -150,6 +150,7 @@ set_runner() {
     # cargo splits the value at blanks.
     if [[ ${!name-} && ${!name} != "$1"/@(runner|program) ]]; then
       read -ra expansion <<<"${!name}"
+      make_absolute 'expansion[0]' "$PWD"
     else find_runner "$target" || return 0
     fi
     own=${expansion[*]-}
@@ -190,7 +191,7 @@ find_runner() {
 take_runner() {
   read_words "$value"
   ((${#expansion[@]})) || return 1
-  [[ ${expansion[0]} != */* || ${expansion[0]} == /* ]] || expansion[0]=${file%/*/*}/${expansion[0]}
+  make_absolute 'expansion[0]' "${file%/*/*}"
 }
 
 # cfg_holds TARGET EXPRESSION: whether cfg(EXPRESSION) is true for a Linux target. Unknown expressions are false.

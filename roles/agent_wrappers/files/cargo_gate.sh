@@ -2,9 +2,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # shares the variables of its callers
 # Starts cargo by cargo-command, and rustc, rustdoc, tests and programs by memory-gate. cargo_agent.sh sources this file.
 
+# make_absolute NAME FOLDER: cargo resolves the path of a program by the folder that names it: the working directory for variables.
+# A name without / is found on PATH.
+make_absolute() { [[ ${!1-} != */* || ${!1} == /* ]] || printf -v "$1" '%s/%s' "$2" "${!1}"; }
+
 # setting_of_configuration TABLE KEY: sets `value` from cargo's configuration, and `file`. False if the key is not set.
 setting_of_configuration() {
-  local file home=${CARGO_HOME:-${HOME-}/.cargo}
+  local home=${CARGO_HOME:-${HOME-}/.cargo}
   [[ ! $partial && ($configured || ${given_files[*]-} || -f $home/config || -f $home/config.toml) ]] || return 1
   load cargo_config.sh
   find_configuration
@@ -14,8 +18,8 @@ setting_of_configuration() {
 
 # set_gate: makes cargo start its processes by memory-gate. The flags of rustc do not change, so cargo does not rebuild anything.
 set_gate() {
-  local gate=$PARTS/memory-gate inner='' value=''
-  [[ $gate == /* ]] || gate=$PWD/$gate
+  local gate=$PARTS/memory-gate inner='' value='' file=$PWD/./. rustdoc=${RUSTDOC-${CARGO_BUILD_RUSTDOC-}}
+  make_absolute gate "$PWD"
   export PERL_BADLANG=0 # without it, each perl warns if the host does not have the locale
   unset PERL5OPT PERL_UNICODE PERLIO # with strict, other modules or encodings the gate would fail
   if ! is_on NOVA_CARGO_KEEP_RUSTC_WRAPPER; then
@@ -27,8 +31,9 @@ set_gate() {
   elif setting_of_configuration build rustc-wrapper; then
     read_words "$value"
     inner=${expansion[0]-}
-    [[ $inner != */* || $inner == /* ]] || inner=${file%/*/*}/$inner
   fi
+  make_absolute inner "${file%/*/*}"
+  make_absolute rustdoc "$PWD"
   unset NOVA_CARGO_LINK_FLAG
   is_on NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY || [[ $cap == unlimited ]] || export NOVA_CARGO_LINK_FLAG=1
   if [[ $command == miri ]]; then
@@ -39,8 +44,8 @@ set_gate() {
   fi
   [[ ! $inner || $inner -ef $gate ]] || export NOVA_CARGO_INNER=$inner
   export RUSTC_WRAPPER=$gate
-  [[ ! ${RUSTDOC-} || $RUSTDOC -ef ${gate%/*}/rustdoc ]] || export NOVA_CARGO_RUSTDOC=$RUSTDOC
-  if [[ -x ${gate%/*}/rustdoc ]] && { [[ ${RUSTDOC-} ]] || ! setting_of_configuration build rustdoc; }; then
+  [[ ! $rustdoc || $rustdoc -ef ${gate%/*}/rustdoc ]] || export NOVA_CARGO_RUSTDOC=$rustdoc
+  if [[ -x ${gate%/*}/rustdoc ]] && { [[ $rustdoc ]] || ! setting_of_configuration build rustdoc; }; then
     export RUSTDOC=${gate%/*}/rustdoc
   fi
   # Cargo splits the value at blanks.

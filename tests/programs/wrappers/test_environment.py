@@ -319,6 +319,38 @@ def test_kept_rustc_wrapper_runs_below_the_gate(host: Host, way: str) -> None:
     assert "own" not in host.cargo("build", STANDIN_DO='"$RUSTC_WRAPPER" echo rustc', **env).out
 
 
+RUNNER = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
+
+
+@pytest.mark.parametrize(
+    ("name", "known_as"),
+    [
+        ("RUSTC_WRAPPER", "NOVA_CARGO_INNER"),
+        ("CARGO_BUILD_RUSTC_WRAPPER", "NOVA_CARGO_INNER"),
+        ("RUSTDOC", "NOVA_CARGO_RUSTDOC"),
+        ("CARGO_BUILD_RUSTDOC", "NOVA_CARGO_RUSTDOC"),
+        (RUNNER, "NOVA_CARGO_RUNNER"),
+    ],
+)
+@pytest.mark.parametrize(("path", "known"), [("../own", "{}/x/../own"), ("own", "own"), ("/own", "/own")])
+def test_relative_program_is_found_from_other_folders(
+    host: Host, name: str, known_as: str, path: str, known: str
+) -> None:
+    """cargo starts rustc, rustdoc and tests in the folders of packages, and resolves these paths before."""
+    (host.checkout / "x").mkdir()
+    env = {name: path, "NOVA_CARGO_KEEP_RUSTC_WRAPPER": "1"}
+    result = host.cargo("test", "-p", "x", cwd=host.checkout / "x", **env)
+    assert (result.err, result.env[known_as]) == ("", known.format(host.checkout))
+
+
+def test_relative_wrapper_of_the_configuration_is_found_from_other_folders(host: Host) -> None:
+    (host.checkout / ".cargo").mkdir()
+    (host.checkout / "x").mkdir()
+    (host.checkout / ".cargo" / "config.toml").write_text("[build]\nrustc-wrapper = 'tools/own'\n")
+    result = host.cargo("build", cwd=host.checkout / "x", NOVA_CARGO_KEEP_RUSTC_WRAPPER="1")
+    assert (result.err, result.env["NOVA_CARGO_INNER"]) == ("", f"{host.checkout}/tools/own")
+
+
 # ---- toolchain ----
 
 
@@ -462,8 +494,6 @@ def test_toolchain_can_be_selected_below_the_wrapper(host: Host) -> None:
 
 
 # ---- runners of tests and programs ----
-
-RUNNER = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
 
 
 def runner(host: Host, words: str, text: str = "", **env: str) -> tuple[str, list[str]]:
