@@ -452,6 +452,19 @@ def test_ignored_signal_stays_ignored(one: Bench, name: str) -> None:
     assert one.host.shell(started.partition("; ")[2], STANDIN_DO=unit).out == ""
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_files_are_replaced_by_dev_null(one: Bench, closed: str) -> None:
+    """cargo would read a script as its input, and write its messages into a pipe of cargo-command."""
+    do = f'for n in 0 1 2; do readlink /proc/$$/fd/$n >>"$TEST_ROOT/files"; done; {COMPILE}'
+    command = f"exec bash '{one.host.cargo_agent}' build {closed}"
+    assert one.host.shell(command, **one.env, TEST_NAME="x", TEST_UNIT="", STANDIN_DO=do).status == 0
+    for number, (file, mode) in enumerate(zip(one.lines("files"), ["<&-", ">&-", "2>&-"], strict=True)):
+        if mode in closed.split():
+            # bash itself keeps its script as stderr, open for reading only.
+            assert file == "/dev/null" or (number == 2 and file == str(one.host.cargo_agent))
+    assert one.lines("started") == ["x"]
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "99999999999999999999", "a[$(touch injected)]", " 1", "08"])
 def test_invalid_number_is_refused(shared_host: Host, text: str) -> None:
     for name in ("NOVA_CARGO_SLOTS", "NOVA_CARGO_JOBS", "NOVA_RUST_TEST_THREADS", "NOVA_CARGO_NPROC"):
