@@ -347,6 +347,24 @@ def test_one_process_at_a_time_runs_if_the_host_is_short_of_memory(tmp_path: Pat
         assert waiter.communicate(timeout=GUARD) == ("", "")
 
 
+@root_only
+def test_process_waits_if_the_host_is_under_pressure_also_in_an_empty_queue(tmp_path: Path) -> None:
+    """A STAND-IN for the kernel's file: all processes wait for memory half of the time."""
+    pressure = tmp_path / "pressure"
+    pressure.write_text("some avg10=60.00\nfull avg10=50.00 avg60=0.00\n")
+    with bench(render(tmp_path, pool_bytes=16 * GIB, low_memory=1, slots=9)) as made:
+        made.hold()
+        command = f"mount --bind {pressure} /proc/pressure/memory && exec bash {made.host.cargo_agent} build"
+        env = {**made.env, "TEST_NAME": "second", "TEST_UNIT": "", "STANDIN_DO": COMPILE}
+        second = made.host.start("unshare", "--mount", "bash", "-c", command, **env)
+        made.processes.append(second)
+        eventually(lambda: made.host.value(TURN) == 0 or second.poll() is not None)
+        assert made.lines("started") == ["holder"]
+        pressure.write_text("some avg10=60.00\nfull avg10=9.00 avg60=50.00\n")
+        assert second.communicate(timeout=GUARD) == ("", "")
+        assert made.lines("started") == ["holder", "second"]
+
+
 # ---- slots ----
 
 
