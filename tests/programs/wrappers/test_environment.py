@@ -362,6 +362,8 @@ def ran(host: Host, *words: str, cwd: Path | None = None, **env: str | None) -> 
 
 def test_cargo_of_the_toolchain_is_first_on_path(host: Host) -> None:
     own = host.toolchain(f"{CHANNEL}-{TRIPLE}")
+    # Also without a PATH, as under `env -i`.
+    assert (host.cargo("build", PATH=None).env.get("PATH") or "").startswith(f"{host.libexec}/nested:{own.parent}:")
     assert ran(host, "build") == (str(own), f"{CHANNEL}-{TRIPLE}", "")
     result = host.cargo("build")
     assert result.env["PATH"].startswith(f"{host.libexec}/nested:{own.parent}:")
