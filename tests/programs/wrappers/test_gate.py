@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -502,13 +503,14 @@ our ($units, $label, $to_supervisor) = (64, "rustc serde", *STDOUT);
 open my $gate, "<", $ARGV[1];
 { local $/; <$gate> =~ /^__END__$(.*)/ms and eval "$1; 1" or die $@ }
 sub load { my $function = shift; &$function }
-our ($position, $served, $report_at) = (@ARGV[2, 3], 0);
-report_wait();
+our ($position, $served, $report_at, $since) = (@ARGV[2, 3], 0, time);
+$^T -= 1000;  # it waited for a slot before
+report_wait($ARGV[4]);
 """
 
 
-def told(bench: Bench, position: int, served: int = 0) -> str:
-    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory-gate", position, served]
+def told(bench: Bench, position: int, served: int = 0, why: str = "") -> str:
+    words = ["perl", "-e", REPORT_WAIT, bench.host.pool, bench.host.libexec / "memory-gate", position, served, why]
     return subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True, timeout=GUARD).stdout
 
 
@@ -517,13 +519,14 @@ def test_waiting_message_names_request_position_and_holder_of_the_turn(one: Benc
     one.start(name="head")
     eventually(lambda: one.waiting(FREE) == 1)
     line = told(one, 3)
-    assert line.startswith("w waiting for ")
+    assert re.match("w waiting for [0-9]{1,2} s ", line)  # for memory only
     assert " s for 4G of memory for rustc serde, place 3 in the host's queue, behind process " in line
     assert (
         line.endswith(" of root; 0M of 4G are free. agent-status shows which processes hold the rest\n")
         or "0G of 4G" in line
     )
     assert "after other processes of your own account" in told(one, 0)
+    assert ", because the host is short of memory; " in told(one, 1, why=", because the host is short of memory")
 
 
 def test_position_in_the_queue_counts_served_processes(one: Bench) -> None:
