@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+
+import pytest
+from ansible_collections.nova.agent_host.plugins.module_utils.desired.agent_wrappers import FILES
 
 from .host import GUARD, Host
 
@@ -35,6 +39,16 @@ def test_perl_reports_nothing(host: Host) -> None:
     for path in filter(in_perl, scripts(host)):
         done = subprocess.run(["perl", "-c", path], capture_output=True, text=True, timeout=GUARD)
         assert (done.returncode, done.stderr) == (0, f"{path} syntax OK\n")
+
+
+@pytest.mark.parametrize(("name", "validate"), FILES.items(), ids=FILES)
+def test_damaged_file_is_not_installed(host: Host, name: str, validate: str) -> None:
+    """Also if the damage is after __END__, where perl compiles nothing at first."""
+    words = [word.replace("%s", str(host.libexec / name)) for word in shlex.split(validate)]
+    assert subprocess.run(words, capture_output=True, timeout=GUARD).returncode == 0
+    with (host.libexec / name).open("a") as file:
+        file.write("\nif (\n")
+    assert subprocess.run(words, capture_output=True, timeout=GUARD).returncode != 0
 
 
 def test_values_are_quoted(shared_host: Host) -> None:
