@@ -150,7 +150,7 @@ set_runner() {
     # cargo splits the value at blanks.
     if [[ ${!name-} && ${!name} != "$1"/@(runner|program) ]]; then
       read -ra expansion <<<"${!name}"
-      make_absolute 'expansion[0]' "$PWD"
+      make_absolute 'expansion[0]' "${PWD-}"
     else find_runner "$target" || return 0
     fi
     own=${expansion[*]-}
