@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from .bench import COMPILE, HOLD, REFUSED, Bench, Process, bench, pool
+from .conftest import CHMOD
 from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, render
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
@@ -332,6 +333,17 @@ def test_waiting_process_continues_if_the_pool_is_removed(one: Bench) -> None:
 
 def test_agent_cannot_replace_the_pool(one: Bench) -> None:
     assert one.host.pool.stat().st_mode & 0o777 == 0o644
+
+
+@root_only
+def test_account_that_may_not_use_the_pool_does_not_wait(shared: Bench) -> None:
+    """Its first attempt fails in the child process, without a permit."""
+    subprocess.run(["perl", "-e", CHMOD.replace("0666", "0664"), str(shared.host.set)], check=True, timeout=GUARD)
+    stranger = shared.start(user=54001)
+    assert (stranger.communicate(timeout=GUARD), stranger.returncode) == (("", ""), 0)
+    assert shared.lines("started") == ["x"]
+    failed = shared.start(REFUSED, "serde", user=54001)
+    assert failed.communicate(timeout=GUARD)[1].splitlines()[-1].startswith("cargo_agent: rustc serde said ")
 
 
 # ---- memory of other programs ----
