@@ -19,7 +19,7 @@ setting_of_configuration() {
 # set_gate: makes cargo start its processes by memory-gate. The flags of rustc do not change, so cargo does not rebuild anything.
 set_gate() {
   local gate=$PARTS/memory-gate inner='' value='' file=${PWD-}/./. rustdoc=${RUSTDOC-${CARGO_BUILD_RUSTDOC-}}
-  make_absolute gate "${PWD-}"
+  [[ $gate == /* ]] || gate=${PWD-}/$gate
   export PERL_BADLANG=0 # without it, each perl warns if the host does not have the locale
   unset PERL5OPT PERL_UNICODE PERLIO # with strict, other modules or encodings the gate would fail
   if ! is_on NOVA_CARGO_KEEP_RUSTC_WRAPPER; then
@@ -32,8 +32,8 @@ set_gate() {
     read_words "$value"
     inner=${expansion[0]-}
   fi
-  make_absolute inner "${file%/*/*}"
-  make_absolute rustdoc "${PWD-}"
+  [[ ! $inner ]] || make_absolute inner "${file%/*/*}"
+  [[ ! $rustdoc ]] || make_absolute rustdoc "${PWD-}"
   unset NOVA_CARGO_LINK_FLAG
   is_on NOVA_CARGO_NO_LINK_NO_KEEP_MEMORY || [[ $cap == unlimited ]] || export NOVA_CARGO_LINK_FLAG=1
   if [[ $command == miri ]]; then
