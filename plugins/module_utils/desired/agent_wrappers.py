@@ -29,7 +29,6 @@ FILES = {
     "memory-gate": "perl -c %s",
     "memory_gate.pl": "perl -c %s",
     "cargo-command": "perl -c %s",
-    "cargo_command.pl": "perl -c %s",
     "memory-pool": "perl -c %s",
     "pool-check": "perl -c %s",
     "nested/cargo": "sh -n %s",

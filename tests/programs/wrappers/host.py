@@ -199,7 +199,7 @@ FILES = {
     **{name: name for name in ("cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh")},
     **{
         name: name
-        for name in ("memory-gate", "memory_gate.pl", "cargo-command", "cargo_command.pl", "memory-pool", "pool-check")
+        for name in ("memory-gate", "memory_gate.pl", "cargo-command", "memory-pool", "pool-check")
     },
     "nested-cargo": "nested/cargo",
 }

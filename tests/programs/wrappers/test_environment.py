@@ -606,7 +606,6 @@ PARTS = [
     "memory-gate",
     "memory_gate.pl",
     "cargo-command",
-    "cargo_command.pl",
 ]
 
 
