@@ -29,8 +29,7 @@ WITH_END = "perl -0777 -ne 's/^__END__$//m; eval \"sub { $_ }\" or die $@' %s"
 FILES = {
     "cargo_gate.sh": "bash -n %s",
     "memory-gate": WITH_END,
-    "cargo-command": "perl -c %s",
-    "cargo_command.pl": "perl -c %s",
+    "cargo-command": WITH_END,
     "memory-pool": "perl -c %s",
     "pool-check": "perl -c %s",
     "nested/cargo": "sh -n %s",

@@ -637,7 +637,6 @@ PARTS = [
     "cargo_gate.sh",
     "memory-gate",
     "cargo-command",
-    "cargo_command.pl",
 ]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from .bench import COMPILE, HOLD, REFUSED, Bench, Process, bench, pool
 from .conftest import CHMOD
-from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, render
+from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, program, render
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 
@@ -462,6 +462,19 @@ def test_changed_number_of_slots_applies_to_waiting_commands(two_slots: Bench) -
     two_slots.host.change_policy(SLOTS=3)
     two_slots.host.make_pool()
     assert waiter.communicate(timeout=GUARD) == ("", "")
+
+
+def test_running_command_keeps_its_programs_if_an_apply_replaces_them(one: Bench) -> None:
+    began, go = one.host.root / "began", one.host.root / "go"
+    process = one.start(REFUSED, "large", do=f'touch "{began}"; until [[ -e "{go}" ]]; do sleep 0.02; done; {COMPILE}')
+    eventually(began.exists)
+    for file in one.host.libexec.glob("cargo?command*"):
+        replacement = file.with_suffix(".new")
+        program(replacement, "#!/bin/false\n")
+        replacement.rename(file)
+    go.touch()
+    assert "rustc large" in process.communicate(timeout=GUARD)[1].splitlines()[-1]
+    assert process.returncode == 134
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright: Contributors to nova.agent_host
-"""An apply installs another version of the gate while its processes run: each ends with the version with which it started."""
+"""An apply installs another version of the programs while they run: each process ends with the version with which it started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .host import FREE, GUARD, SLOTS, Host, eventually, program
 
 def replace_gate(host: Host) -> None:
     """Like an apply: a new file is renamed to the old path. The new version has no function of the old one."""
-    for file in host.libexec.glob("memory?gate*"):
+    for file in (*host.libexec.glob("memory?gate*"), *host.libexec.glob("cargo?command*")):
         program(host.root / "new", "#!/usr/bin/perl\nexit 77;\n").rename(file)
 
 
