@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
+from urllib.error import HTTPError, URLError
 
 from ..host.child import Rights, acting_as, lower_limits
 from ..state.look import is_roots
@@ -316,7 +317,18 @@ def _named(what: str, option: str) -> Iterator[None]:
     try:
         yield
     except FetchError as error:
-        raise FetchError(f"{what} can't be downloaded: {error} ({_variable(option)})") from error
+        raise FetchError(f"{what} can't be downloaded: {error} ({_variable(option)}){_remedy(error)}") from error
+
+
+def _remedy(error: FetchError) -> str:
+    """What to do if the server was not reached. A server that answers with an error has a wrong address."""
+    reason = error.__cause__
+    if not isinstance(reason, URLError) or isinstance(reason, HTTPError) or "file://" in str(error):
+        return ""
+    return (
+        "; if the host can't reach this server, set agent_toolchain_dist_server to a mirror, "
+        "or https_proxy in agent_toolchain_environment"
+    )
 
 
 def matches(channel: str, version: str) -> bool:
