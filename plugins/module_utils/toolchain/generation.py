@@ -20,14 +20,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
-from urllib.error import HTTPError, URLError
 
 from ..host.child import Rights, acting_as, lower_limits
 from ..state.look import is_roots
 from ..state.paths import sha256_file
 from .compare import Plan, toolchain_path
 from .environment import network_environment
-from .fetch import LARGEST, FetchError, download, fetch, verify, write_manifest
+from .fetch import LARGEST, FetchError, download, fetch, is_unreachable, verify, write_manifest
 from .forbid import run_nothing_below
 from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
@@ -321,9 +320,7 @@ def _named(what: str, option: str) -> Iterator[None]:
 
 
 def _remedy(error: FetchError) -> str:
-    """What to do if the server was not reached. A server that answers with an error has a wrong address."""
-    reason = error.__cause__
-    if not isinstance(reason, URLError) or isinstance(reason, HTTPError) or "file://" in str(error):
+    if not is_unreachable(error):
         return ""
     return (
         "; if the host can't reach this server, set agent_toolchain_dist_server to a mirror, "
