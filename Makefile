@@ -22,7 +22,7 @@ SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard '*.sh' | while read 
 .PHONY: help demo demo-down test environments test-fast lint unit programs programs-on-host aws sanity hosts integration oldest newest matrix molecule container ceiling test-vm test-faults test-full-house bench bench-fleet bench-throughput bench-warm build docs docs-site release-check release-draft requirements format clean
 
 help:  ## Show the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 25
 
 $(READY): requirements-dev.txt
 	@tools/environment.sh $(VENV) requirements-dev.txt "$(PYTHON)"

@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.mirror.build import Built, Mirror
 from ..module_utils.mirror.channel import ChannelError
-from ..module_utils.toolchain.fetch import FetchError
+from ..module_utils.toolchain.fetch import FetchError, is_unreachable
 from ..module_utils.toolchain.request import TRIPLES, UPSTREAM, Request, RequestError, check_source, source_url
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -31,6 +31,11 @@ SPEC: dict[str, dict[str, Any]] = {
     "update_root": {"type": "str", "default": f"{UPSTREAM}/rustup"},
 }
 
+REMEDY = (
+    "; if this machine can't reach the server, set agent_mirror_source to another one, "
+    "or https_proxy in the environment of ansible-playbook"
+)
+
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
@@ -42,7 +47,10 @@ class ActionModule(ActionBase):
         try:
             built = self._build(options)
         except (RequestError, ChannelError, FetchError, OSError) as error:
-            raise AnsibleActionFail(str(error)) from None  # a chained error would repeat the message
+            unreachable = isinstance(error, FetchError) and is_unreachable(error)
+            raise AnsibleActionFail(
+                f"{error}{REMEDY if unreachable else ''}"
+            ) from None  # a chain would repeat the message
         finally:
             os.umask(was)
         return {"changed": bool(built.fetched), "path": options["path"], **asdict(built)}

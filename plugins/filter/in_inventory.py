@@ -8,6 +8,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.text import and_more, safe_text
@@ -19,7 +20,8 @@ version_added: 0.1.0
 description:
   - Return the pattern as it is, if a group or host of the inventory matches a part of it. Fail otherwise.
   - The playbooks use it for their C(hosts), because Ansible ends with status 0 if no host matches.
-  - An inventory without hosts passes, and so does C(localhost) without groups. So a syntax check needs no inventory.
+  - A group without hosts passes, because a fleet can be empty. An inventory without hosts and groups fails.
+  - A syntax check and the options C(--list-...) need no inventory.
 positional: _input, groups
 options:
   _input:
@@ -54,10 +56,15 @@ MOST_NAMES = 10
 
 def in_inventory(pattern: str, groups: Mapping[str, Sequence[str]]) -> str:
     hosts, there = groups.get("all", []), sorted(set(groups) - {"all", "ungrouped"})
-    nothing = not hosts or (not there and set(hosts) == {"localhost"})
+    if any(context.CLIARGS.get(option) for option in ("syntax", "listhosts", "listtags", "listtasks")):
+        return pattern
+    if not hosts and not there:
+        raise AnsibleFilterError(
+            "the inventory has no hosts and no groups: give its file with -i, such as -i inventory.yml"
+        )
     # If a pattern has only parts with ! and &, Ansible begins with all hosts.
     parts = [part for part in re.split(r"[,:](?![^\[]*\])", pattern) if part[:1] not in ("!", "&")] or ["all"]
-    if nothing or any(_matches(part.strip(), [*groups, *hosts]) for part in [pattern, *parts]):
+    if not hosts or any(_matches(part.strip(), [*groups, *hosts]) for part in [pattern, *parts]):
         return pattern
     raise AnsibleFilterError(
         f"agent_hosts_group is {safe_text(pattern)}, which is no group or host of the inventory; its groups are "

@@ -28,7 +28,7 @@ except ImportError:
 
 
 ROOT = Path(__file__).parents[2]
-OURS = re.compile(rf"({'|'.join(ROLES)})_")
+LIKE_OURS = re.compile("agents?_")
 
 
 def _yaml(path: Path) -> Any:

@@ -30,6 +30,12 @@ MEMORY = 1 << 30  # limit while a host answers, because Ansible reads an answer 
 LARGE_ANSWER = 256 << 20  # from this growth the limit is set
 PRIVATE = "/run"  # for temporary files, because agents can fill /tmp
 T = TypeVar("T")
+NO_ANSWER = "no answer: "
+REMEDIES = {  # pattern of a message: what to do
+    r"(Missing|Incorrect) \w+ password": "give it with --ask-become-pass, or allow sudo without a password",
+    r"sudo: (command )?not found": "install sudo on the host, or log in as root",
+    r"python[\d.]*('? was|: command|:) not found": "install python3 on the host, or set ansible_python_interpreter",
+}
 # Keys that ansible-core itself adds to a module's answer.
 CORE_KEYS = {
     *("changed", "failed", "unreachable", "msg", "invocation", "warnings", "deprecations", "exception"),
@@ -69,13 +75,13 @@ class HostAction(ActionBase):
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure(_one_line(error)) from None
         except AnsibleError as error:
-            raise NotCheckable(_one_line(error)) from None
+            raise NotCheckable(_with_remedy(_one_line(error))) from None
         finally:
             self._task.environment = own
         answer = dict(given)
         self._keep_interpreter(answer.get("ansible_facts"))
         if answer.get("failed") or answer.get("unreachable"):
-            raise NotCheckable(safe_text(answer.get("msg") or "the module gave no message", 2000))
+            raise NotCheckable(_with_remedy(_reason(answer)))
         names = shape.__dataclass_fields__  # type: ignore[attr-defined]
         wanted = {key: value for key, value in answer.items() if key in names or not _is_core_s(str(key))}
         try:
@@ -160,7 +166,21 @@ def _harmless(answer: str) -> str:
         kept = {key: value for key, value in data.items() if not key.startswith("_")}
         return json.dumps({key: _cut(value) if _is_core_s(key) else value for key, value in kept.items()})
     except (ValueError, RecursionError):
-        return "no answer: " + safe_text(answer, 1000).replace("{", "(")
+        return NO_ANSWER + safe_lines(answer[-1000:]).replace("{", "(")
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    """Why a module failed. If it gave no answer, the last line that the host printed instead."""
+    if "module_stdout" not in answer:
+        return safe_text(answer.get("msg") or "the module gave no message", 2000)
+    printed = f"{answer['module_stdout']}\n{answer.get('module_stderr')}".replace(NO_ANSWER, "", 1).splitlines()
+    # ssh prints the other line at the end of a terminal.
+    lines = [line for line in printed if line.strip() and not re.fullmatch(r"Shared connection to .* closed\.", line)]
+    return safe_text(": ".join([f"the module gave no answer (exit status {answer.get('rc')})", *lines[-1:]]), 2000)
+
+
+def _with_remedy(message: str) -> str:
+    return "; ".join([message.rstrip("."), *(remedy for sign, remedy in REMEDIES.items() if re.search(sign, message))])
 
 
 def _visible(text: str) -> str:

@@ -60,14 +60,12 @@ class PolicyAction(HostAction):
                 f"{from_facts[0]} is among the facts of this host, and a host does not decide its policy: clear the "
                 "fact cache, and set it in the inventory"
             )
-        given = {name: value for name, value in task_vars.items() if collection.OURS.match(name)}
+        given = {name: value for name, value in task_vars.items() if name in collection.SPECS}
         available = {**collection.DEFAULTS, **task_vars}
         templar = self._templar.copy_with_new_env(available_variables=available)
         values = {name: _plain(value) for name, value in templar.template({**collection.DEFAULTS, **given}).items()}
         try:
-            return read_policy(
-                {name: values[name] for name in collection.SPECS}, collection.SPECS, set(given) - set(collection.SPECS)
-            )
+            return read_policy(values, collection.SPECS, filter(collection.LIKE_OURS.match, task_vars))
         except PolicyProblems as error:
             raise AnsibleActionFail(str(error)) from None
 

@@ -137,10 +137,9 @@ def test_password_of_a_proxy_is_in_no_output_command_line_or_file(lab):
     assert "through the proxy in http_proxy" in failed.messages and "agent_toolchain_update_root" in failed.messages
     lab.site("-v", agent_toolchain_environment={"ALL_PROXY": secret, "no_proxy": lab.controller}).succeeded()
     assert "s3cret" not in failed.text + json.dumps(failed.results)
-    lab.run(
-        "host1",
-        "journalctl --sync; ! journalctl -q | grep s3cret; ! grep -rl s3cret /etc /opt /run /var/lib/nova-agent",
-    )
+    # The journal has the command of this check too, so it does not contain the password.
+    assert "s3cret" not in lab.run("host1", "journalctl --sync && journalctl -q")
+    lab.run("host1", "! grep -rl s3[c]ret /etc /opt /run /var/lib/nova-agent")
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
@@ -154,7 +153,7 @@ def test_apt_uses_the_proxy_of_the_environment(lab, name):
         lab.roles(
             "agent_toolchain", agent_toolchain_packages=["hello"], agent_toolchain_environment=environment
         ).succeeded()
-        lab.run("host1", "hello; ! ls /run/nova-agent-apt.conf")
+        lab.run("host1", "hello && ! ls /run/nova-agent-apt.conf")
     finally:
         lab.run("host1", f"mv /run/own-proxy {own_file}; apt-get -qqy purge hello")
 

@@ -65,6 +65,15 @@ def test_each_column_sorts_both_ways_with_unknown_values_last(browser):
     assert browser.run(NAMES) == worst_first
 
 
+def test_each_fact_of_a_cell_begins_a_line(browser):
+    shared = """[...document.querySelectorAll('tbody td')].flatMap(cell => {
+      const facts = [...cell.querySelectorAll(':scope > .said')];
+      return facts.slice(1).filter((fact, i) => fact.getBoundingClientRect().top < facts[i].getBoundingClientRect().bottom - 1);
+    }).map(fact => fact.textContent)"""
+    facts = browser.run("[...document.querySelectorAll('tbody td.budget > .said')].map(fact => fact.textContent)")
+    assert "no ceiling" in facts and browser.run(shared) == []
+
+
 def test_columns_can_be_sorted_by_keyboard(browser):
     browser.run("document.querySelector('input').focus()")
     for _ in range(2):  # past the box "only hosts that are not ok" to the first head

@@ -83,7 +83,7 @@ def test_limits_that_block_logins_are_not_written(lab):
         (
             "mv /usr/bin/python3 /usr/bin/python3.away",
             "mv /usr/bin/python3.away /usr/bin/python3",
-            "The module interpreter '/usr/bin/python3' was not found.",
+            "/usr/bin/python3: not found; install python3 on the host, or set ansible_python_interpreter",
         ),
     ],
     ids=["another OS family", "no systemd", "no python3"],

@@ -111,6 +111,10 @@ def compute_budget(policy: BudgetPolicy, host: HostSize) -> Budget:
     return budget
 
 
+def name_of_limit(limited_by: str) -> str:
+    return "MemTotal" if limited_by == "memtotal" else "the container's limit"
+
+
 def jobs_of_one_command(cpus: int, max_agents: int) -> int:
     """How many compiler processes one cargo command runs at once, if nothing else says so."""
     return min(cpus, MOST_USEFUL_JOBS, max_agents)
@@ -142,7 +146,8 @@ def _explanation(budget: Budget, policy: BudgetPolicy, host: HostSize) -> list[s
     container = "no container limit" if limit is None else f"the container limit {readable_size(limit)}"
     return [
         f"usable = {readable_size(budget['usable'])}: the lower of MemTotal {readable_size(host.total)} minus"
-        f" {readable_size(host.hugepages)} of reserved huge pages, and {container}; limited by {budget['limited_by']}",
+        f" {readable_size(host.hugepages)} of reserved huge pages, and {container};"
+        f" limited by {name_of_limit(budget['limited_by'])}",
         f"system_reserve = {readable_size(budget['system_reserve'])}: {reserve_rule}",
         f"headroom = {readable_size(budget['headroom'])}: {headroom_rule}",
         f"available = {readable_size(budget['available'])}: usable - system_reserve - headroom",
@@ -171,7 +176,7 @@ def _too_small(policy: BudgetPolicy, usable: int, limited_by: str) -> str:
     ]
     advice.append(f"use a host with at least {format_size(-(-smallest_host(policy) // GIB) * GIB)}")
     return (
-        f"no agent fits into {readable_size(usable)} of usable memory (limited by {limited_by}):"
+        f"no agent fits into {readable_size(usable)} of usable memory (limited by {name_of_limit(limited_by)}):"
         f" system_reserve {readable_size(reserve)} + headroom {readable_size(headroom)}"
         f" + per_agent {readable_size(per_agent)} = {readable_size(reserve + headroom + per_agent)};"
         f" {', or '.join(advice)}"

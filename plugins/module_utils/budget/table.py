@@ -8,18 +8,17 @@ from collections.abc import Sequence
 
 from ..sizes import GIB
 from ..text import counted, safe_text
-from .arithmetic import Budget
+from .arithmetic import Budget, name_of_limit
 
 _RULE = "-" * 31
 
 
 def budget_table(budget: Budget) -> str:
     """A budget, one number per line, in GiB with one decimal as in the operational guide."""
-    limit = "MemTotal" if budget["limited_by"] == "memtotal" else "the container's limit"
     return "\n".join(
         (
             _size("Total (MemTotal)", budget["total"]),
-            _size("Usable", budget["usable"]) + f"  limited by {limit}",
+            _size("Usable", budget["usable"]) + f"  limited by {name_of_limit(budget['limited_by'])}",
             _RULE,
             _size("System reserve", budget["system_reserve"]),
             _size("Headroom", budget["headroom"]),

@@ -63,6 +63,18 @@ FEATURES: tuple[Feature, ...] = tuple(
     )
 )
 ROLES = tuple(feature.ROLE for feature in FEATURES)
+PLAYBOOK_VARIABLES = (
+    "agent_audit_json",
+    "agent_audit_junit",
+    "agent_hosts_group",
+    "agent_mirror_architectures",
+    "agent_mirror_path",
+    "agent_mirror_source",
+    "agent_report_path",
+    "agent_retire_all_hosts",
+    "agent_site_serial",
+    "agent_task_timeout",
+)
 
 
 class PolicyProblems(ValueError):
@@ -74,12 +86,13 @@ class HostProblems(ValueError):
 
 
 def read_policy(values: Mapping[str, Any], specs: Mapping[str, read.Spec], unknown: Iterable[str] = ()) -> Policy:
-    """Return the policy of a host. ``values`` has a value for every name in ``specs``. ``unknown`` has other names with
-    the prefix of a role. Raises PolicyProblems with all problems."""
+    """Return the policy of a host. ``values`` has a value for every name in ``specs``. ``unknown`` has other names that
+    begin in the same way. Raises PolicyProblems with all problems."""
+    known = [*specs, *PLAYBOOK_VARIABLES]
     problems = [
         f"{name} is not a variable of this collection; did you mean {close[0]}?"
-        for name in sorted(unknown)
-        if (close := difflib.get_close_matches(name, specs, n=1, cutoff=0.9))
+        for name in sorted({*unknown}.difference(known))
+        if (close := difflib.get_close_matches(name, known, n=1, cutoff=0.9))
     ]
     checked = ((name, read.spec_problem(name, values[name], specs[name])) for name in sorted(specs))
     wrong = {name: problem for name, problem in checked if problem}

@@ -122,6 +122,13 @@ def _proxy(url: str) -> str:
     return f" (through the proxy in {parts.scheme}_proxy)"
 
 
+def is_unreachable(error: FetchError) -> bool:
+    """Whether the server was not reached. A server that answers with an error has a wrong address."""
+    cause = error.__cause__
+    unanswered = isinstance(cause, urllib.error.URLError) and not isinstance(cause, urllib.error.HTTPError)
+    return unanswered and not str(error).startswith("file://")
+
+
 def reason(error: BaseException) -> str:
     """The reason of a failed download, as a short text."""
     if isinstance(error, urllib.error.HTTPError):

@@ -26,7 +26,7 @@ from ..state.look import is_roots
 from ..state.paths import sha256_file
 from .compare import Plan, toolchain_path
 from .environment import network_environment
-from .fetch import LARGEST, FetchError, download, fetch, verify, write_manifest
+from .fetch import LARGEST, FetchError, download, fetch, is_unreachable, verify, write_manifest
 from .forbid import run_nothing_below
 from .request import TRIPLES, UPSTREAM, Request, Toolchain, manifest_path, short_names
 from .state import PYTHON_CACHE, RECEIPT, Inspection, fingerprint
@@ -316,7 +316,16 @@ def _named(what: str, option: str) -> Iterator[None]:
     try:
         yield
     except FetchError as error:
-        raise FetchError(f"{what} can't be downloaded: {error} ({_variable(option)})") from error
+        raise FetchError(f"{what} can't be downloaded: {error} ({_variable(option)}){_remedy(error)}") from error
+
+
+def _remedy(error: FetchError) -> str:
+    if not is_unreachable(error):
+        return ""
+    return (
+        "; if the host can't reach this server, set agent_toolchain_dist_server to a mirror, "
+        "or https_proxy in agent_toolchain_environment"
+    )
 
 
 def matches(channel: str, version: str) -> bool:

@@ -118,7 +118,7 @@ def test_broken_network_ends_the_play_and_not_the_host(lab, contents):
     wait_for_results(lab, play, 2)  # the play has read the host, and starts to apply
     link(lab, "down")
     try:
-        output, _ = play.communicate(timeout=120)
+        output, _ = play.communicate(timeout=600)
     finally:
         link(lab, "up")
     assert play.returncode == 4 and "unreachable=1" in output

@@ -215,7 +215,7 @@ def test_endless_folder_of_an_owner_does_not_affect_others(lab: Lab, monkeypatch
         return remove(target, parent, name)
 
     monkeypatch.setattr(child_work, "remove_target", endless)
-    monkeypatch.setattr(target_sweep, "OWNER_SECONDS", 2)
+    monkeypatch.setattr(target_sweep, "OWNER_SECONDS", 5)
     assert swept(lab) == [("old", "failed"), ("older", "skipped"), ("young", "cleaned")]
 
 

@@ -108,6 +108,15 @@ def test_failed_download_names_file_server_and_variable(
     assert list(folder.iterdir()) == before
 
 
+def test_server_that_is_not_reached_is_named_with_what_to_set(tree: Tree) -> None:
+    tree.url = "http://127.0.0.1:1"
+    with pytest.raises(FetchError) as error:
+        tree.apply()
+    message = str(error.value)
+    assert tree.url in message and "Connection refused" in message and "\n" not in message
+    assert "agent_toolchain_dist_server" in message and "https_proxy in agent_toolchain_environment" in message
+
+
 def test_wrong_checksum_keeps_the_old_toolchain(tree: Tree) -> None:
     tree.apply()
     with pytest.raises(FetchError):

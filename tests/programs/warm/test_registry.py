@@ -112,7 +112,7 @@ def build(warm: Warm, folder: Path, home: Path, *words: str, account: int = ACCO
     environment = {"HOME": str(home), "PATH": f"{home}:{REAL}/bin:/usr/bin:/bin"}
     cargo = as_account(account, "bash", warm.host.cargo_agent)
     process = warm.host.start(*cargo, *(words or ("build",)), cwd=folder, **environment)
-    out, err = process.communicate(timeout=10 * GUARD)
+    out, err = process.communicate(timeout=GUARD)
     return Result(process.returncode, out, err, ran=True)
 
 

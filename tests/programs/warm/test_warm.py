@@ -135,7 +135,7 @@ def test_parallel_commands_copy_the_seed_once_for_each_folder(warm: Warm, checko
         warm.host.start("bash", warm.host.cargo_agent, "build", "--locked", "--offline", cwd=folder)
         for folder in folders
     ]
-    ended = [process.communicate(timeout=10 * GUARD)[1] for process in running]
+    ended = [process.communicate(timeout=GUARD)[1] for process in running]
     assert [process.returncode for process in running] == [0] * 7
     assert not any("Compiling fix-" in output for output in ended)
     assert sum("from seed" in output for output in ended) == 6
@@ -164,7 +164,7 @@ def test_seed_being_copied_stays_and_the_copy_is_complete(warm: Warm, checkout: 
     eventually(lambda: (checkout / "started").exists())
     assert collect(warm.policy.seeds, set(), 1, 0) == [] and seed.is_dir()
     (checkout / "go").touch()
-    output = running.communicate(timeout=10 * GUARD)[1]
+    output = running.communicate(timeout=GUARD)[1]
     assert running.returncode == 0 and "3 of 3 dependencies" in output and "Compiling fix-" not in output
     assert collect(warm.policy.seeds, set(), 1, 0) == [seed.name]
     warm.publish()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .host import Host
+from .host import GUARD, Host
 
 VALUES: list[str] = yaml.safe_load((Path(__file__).parent / "data" / "hostile.yml").read_text())
 VARIABLES = [
@@ -64,7 +64,7 @@ def test_limit_is_a_size_or_is_refused(shared_host: Host, value: str) -> None:
     before = set(shared_host.checkout.rglob("*"))
     for option in ("--as", "--cpu", "--stack"):
         process = shared_host.start("bash", shared_host.run_limited, option, value, "--", "echo", "ran")
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=GUARD)
         assert (process.returncode, out, len(err.splitlines())) == (2, "", 1), err
     assert unharmed(shared_host, before)
 

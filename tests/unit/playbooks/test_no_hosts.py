@@ -37,6 +37,20 @@ def test_playbooks_name_the_variable_and_the_existing_groups(
 
 
 @pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
+@pytest.mark.parametrize("arguments", [[], ["-i", "nosuch.yml"]], ids=" ".join)
+def test_missing_inventory_is_an_error(tmp_path: Path, playbook: str, arguments: list[str]) -> None:
+    run = ansible_playbook(f"nova.agent_host.{playbook}", *arguments, cwd=tmp_path)
+    assert run.returncode not in (0, 2) and run.stdout == ""
+    (line,) = [line for line in run.stderr.splitlines() if "the inventory has no hosts" in line]
+    assert "-i" in line
+
+
+def test_inventory_with_localhost_only_is_an_error(tmp_path: Path) -> None:
+    run = ansible_playbook("nova.agent_host.audit", "-i", "localhost,", cwd=tmp_path)
+    assert run.returncode not in (0, 2) and "-e agent_hosts_group=GROUP" in run.stderr
+
+
+@pytest.mark.parametrize("playbook", ["site", "audit", "report", "retire"])
 @pytest.mark.parametrize("arguments", [[], ["-i", "localhost,"]], ids=" ".join)
 def test_syntax_check_needs_no_inventory(tmp_path: Path, playbook: str, arguments: list[str]) -> None:
     run = ansible_playbook(f"nova.agent_host.{playbook}", "--syntax-check", *arguments, cwd=tmp_path)

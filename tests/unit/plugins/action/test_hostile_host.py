@@ -106,7 +106,7 @@ HOSTS: dict[str, str | bytes] = {
     "results": json.dumps({"results": [{"ansible_facts": {"x": ESCAPE}}], "ansible_job_id": "1", "started": 1, "finished": 0}),
     "many_warnings": answer(warnings=[f"warning {number}" for number in range(30_000)], cpus="x"),
     "large": answer(packages={f"{number}".ljust(120_000, "x"): True for number in range(150)}),
-    "module_stderr": ESCAPE + "Traceback (most recent call last): " + ESCAPE,
+    "module_stderr": ESCAPE + "SyntaxError: invalid syntax " + ESCAPE,
     "newline": answer(audit_logs=[{"path": "/x\nhonest: all compliant", "kind": "wide", "text": "a\nb"}]),
     "unfit_for_xml": answer(audit_logs=[{"path": "/x\uffff\ufffe", "kind": "wide", "text": "a\ufdd0"}]),
     "own_keys": answer(_ansible_no_log=True, _ansible_delegated_vars={ESCAPE: ESCAPE}, add_host={"host_name": "evil"}),

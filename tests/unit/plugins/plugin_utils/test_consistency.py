@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +12,8 @@ import pytest
 import yaml
 from ansible_collections.nova.agent_host.plugins.module_utils.desired import variables as read
 from ansible_collections.nova.agent_host.plugins.module_utils.desired.features import FEATURES, ROLES
-from ansible_collections.nova.agent_host.plugins.module_utils.desired.shapes import Library
 from ansible_collections.nova.agent_host.plugins.plugin_utils import collection
-from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS, library_files
+from ansible_collections.nova.agent_host.plugins.plugin_utils.library import MODULE_UTILS
 
 ROOT = Path(collection.ROOT)
 FOLDERS = sorted(path.name for path in (ROOT / "roles").iterdir() if path.name.startswith("agent_"))
@@ -37,12 +35,6 @@ def files_of(role: str) -> set[str]:
         if (ROOT / f"roles/{role}/{folder}").is_dir()
         for path in (ROOT / f"roles/{role}/{folder}").iterdir()
     }
-
-
-def calls(role: str) -> list[ast.Call]:
-    """The calls in a feature's module, and in the strings that it passes on."""
-    tree = ast.parse((MODULE_UTILS / f"desired/{role}.py").read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
 
 
 def test_every_role_has_a_feature_and_every_feature_a_role():
@@ -98,15 +90,6 @@ def test_every_file_of_a_role_exists_and_is_used(role):
 
 def _feature(role):
     return next(feature for feature in FEATURES if role == feature.ROLE)
-
-
-@by_role
-def test_every_library_is_a_module(role):
-    for node in calls(role):
-        if isinstance(node.func, ast.Name) and node.func.id == Library.__name__:
-            for argument in node.args[:1]:
-                if isinstance(argument, ast.Constant):
-                    assert library_files(argument.value)
 
 
 @by_role

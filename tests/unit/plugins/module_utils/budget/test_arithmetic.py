@@ -36,7 +36,7 @@ def test_budget_of_the_host_in_the_guide() -> None:
     }
     assert explanation == [
         "usable = 1,536 GiB: the lower of MemTotal 1,536 GiB minus 0 MiB of reserved huge pages, and no container limit;"
-        " limited by memtotal",
+        " limited by MemTotal",
         "system_reserve = 32 GiB: 1/48 of usable, at least 1 GiB",
         "headroom = 200 GiB: 25/192 of usable, at least 1 GiB",
         "available = 1,304 GiB: usable - system_reserve - headroom",
@@ -73,7 +73,7 @@ def test_huge_pages_are_not_usable() -> None:
 def test_lower_limit_is_used_and_named(limit: int | None, limited_by: str, usable: int) -> None:
     budget = memory_budget(64 * GIB, hugepages=4 * GIB, cgroup_limit=None if limit is None else limit * GIB)
     assert (budget["limited_by"], budget["usable"]) == (limited_by, usable * GIB)
-    assert budget["explanation"][0].endswith(f"limited by {limited_by}")
+    assert budget["explanation"][0].endswith("MemTotal" if limited_by == "memtotal" else "the container's limit")
 
 
 def test_overrides_replace_computed_values() -> None:
@@ -119,7 +119,7 @@ def test_smallest_host_has_6_gib() -> None:
         ),
         (
             {"total": 64 * GIB, "cgroup_limit": 16 * GIB, "system_reserve": 20 * GIB},
-            "(limited by cgroup)",
+            "(limited by the container's limit)",
             "lower system_reserve (agent_policy_system_reserve) to at most 10154M, or use a host with at least 28G",
         ),
         ({"total": 8 * GIB, "hugepages": 9 * GIB}, "into 0 MiB of usable memory", "use a host with at least 6G"),

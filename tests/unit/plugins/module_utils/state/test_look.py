@@ -176,7 +176,7 @@ def test_real_mount_with_a_dead_server_is_unreadable(tmp_path):
     if not shutil.which("unshare") or not os.path.exists("/dev/fuse"):
         pytest.skip("no unshare or no /dev/fuse")
     done = subprocess.run(
-        ["unshare", "-m", sys.executable, "-c", DEAD_MOUNT, str(tmp_path)], capture_output=True, text=True, timeout=60
+        ["unshare", "-m", sys.executable, "-c", DEAD_MOUNT, str(tmp_path)], capture_output=True, text=True, timeout=600
     )
     if done.returncode == 77:
         pytest.skip("this machine lets nobody mount a FUSE file system")

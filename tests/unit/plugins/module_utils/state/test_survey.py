@@ -38,7 +38,7 @@ def test_silent_mount_of_an_account_does_not_end_the_look(tmp_path):
     (tmp_path / "mount").mkdir()
     (tmp_path / "honest").write_text("")
     command = [sys.executable, "-c", SILENT_MOUNT, str(tmp_path / "mount"), str(tmp_path / "honest")]
-    done = subprocess.run(["unshare", "-m", *command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["unshare", "-m", *command], capture_output=True, text=True, timeout=600)
     if done.returncode == 77:
         pytest.skip("this machine lets nobody mount a FUSE file system")
     found, is_roots = json.loads(done.stdout or "[{}, false]")

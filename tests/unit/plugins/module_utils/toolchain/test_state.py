@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -172,7 +171,7 @@ def test_leftovers_need_no_new_generation():
     assert not plan(REQUEST, inspected(leftovers=["/opt/x/.toolchain/b"]), "aarch64-unknown-linux-gnu").generation
 
 
-def test_observation_only_reads():
+def test_observation_only_reads(tree: Path):
     """It is part of the look at a host: no process, no network, no written file."""
     code = (
         "import sys\n"
@@ -184,4 +183,5 @@ def test_observation_only_reads():
         "sys.addaudithook(watch)\n"
         "observe_toolchain(sys.argv[1])\n"
     )
-    subprocess.run([sys.executable, "-c", code, os.getcwd()], check=True)
+    (tree / "bin/rustup").chmod(0o777)  # damage, so that it looks at everything
+    subprocess.run([sys.executable, "-c", code, str(tree)], check=True)
