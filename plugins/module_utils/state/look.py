@@ -99,8 +99,8 @@ def opened_own_folder(path: str) -> Iterator[int]:
 
 
 def is_roots(path: str) -> bool:
-    """Whether only root can change the entries of the folder ``path``. If it is missing or no folder, the nearest folder
-    above it decides."""
+    """Whether only root can change the entries of the folder ``path``. If it is missing or no folder, the nearest
+    folder above it decides."""
     while True:
         try:
             folder, found, _rest = _walk(path, to_border=True)
