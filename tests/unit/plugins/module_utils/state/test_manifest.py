@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -91,6 +92,11 @@ def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, mon
         Manifest(ROLES).save(str(manifest))
     assert failed.value.filename == str(manifest)
     assert manifest.read_text() == before and os.listdir(manifest.parent) == ["manifest.json"]
+
+
+def test_mount_point_is_named_with_the_remedy():
+    busy = OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    assert reason("/opt/a", busy) == "Device or resource busy; if it is a mount point: umount /opt/a"
 
 
 @pytest.mark.parametrize("immutable", ["file", "folder"])
