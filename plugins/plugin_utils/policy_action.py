@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.loader import lookup_loader
 
 from ..module_utils.compare.items import Comparison, Seen, compare
@@ -61,15 +61,28 @@ class PolicyAction(HostAction):
                 "fact cache, and set it in the inventory"
             )
         given = {name: value for name, value in task_vars.items() if collection.OURS.match(name)}
-        available = {**collection.DEFAULTS, **task_vars}
-        templar = self._templar.copy_with_new_env(available_variables=available)
-        values = {name: _plain(value) for name, value in templar.template({**collection.DEFAULTS, **given}).items()}
+        defaults = {name: value for name, value in collection.DEFAULTS.items() if name not in given}
+        values = self._rendered({**given, **defaults}, task_vars)
         try:
             return read_policy(
                 {name: values[name] for name in collection.SPECS}, collection.SPECS, set(given) - set(collection.SPECS)
             )
         except PolicyProblems as error:
             raise AnsibleActionFail(str(error)) from None
+
+    def _rendered(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of variables. Raises AnsibleActionFail for the first one that can't be rendered."""
+        templar = self._templar.copy_with_new_env(available_variables={**collection.DEFAULTS, **task_vars})
+        try:
+            return {name: _plain(value) for name, value in templar.template(given).items()}
+        except AnsibleError:
+            for name, value in given.items():
+                try:
+                    templar.template(value)
+                except AnsibleError as error:
+                    # Not the value, which can have a password.
+                    raise AnsibleActionFail(f"{name} can't be rendered: {safe_text(error, 1000)}") from None
+            raise
 
     def look(self, policy: Policy, task_vars: dict[str, Any], **more: Any) -> Observation:
         """One trip to the host. Raises NotCheckable."""
