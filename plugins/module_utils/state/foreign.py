@@ -115,8 +115,8 @@ def _observe(path: str) -> tuple[dict[str, str], str | None, bool]:
 def _put(link: ForeignLink, check_mode: bool) -> str:
     try:
         if check_mode and not _has_folder(link.path):
-            with _opened(os.path.dirname(link.path)) as (above, _name):
-                _check_writable(above)
+            with _opened(os.path.dirname(link.path)) as (checkout, _name):
+                _check_writable(checkout)
             return "changed"
         with _opened(link.path, make=not check_mode) as (folder, name):
             now, owner = observe_in(folder, name, LARGEST_ORIGINAL), owner_name(os.geteuid())
