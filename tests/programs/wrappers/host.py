@@ -197,10 +197,7 @@ class Host:
 # The folders of the role's files, and the names by which cargo calls memory-gate.
 FILES = {
     **{name: name for name in ("cargo_rules.sh", "cargo_config.sh", "cargo_gate.sh")},
-    **{
-        name: name
-        for name in ("memory-gate", "memory_gate.pl", "cargo-command", "memory-pool", "pool-check")
-    },
+    **{name: name for name in ("memory-gate", "memory_gate.pl", "cargo-command", "memory-pool", "pool-check")},
     "nested-cargo": "nested/cargo",
 }
 LINKS = ("rustdoc", "miri", "runner", "program")
