@@ -65,6 +65,14 @@ def test_invalid_manifest_is_named_with_the_remedy(tmp_path, text):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_something_else_at_the_path_is_named_with_the_remedy_and_read_without_waiting(tmp_path, make):
+    make(tmp_path / "manifest.json")
+    with pytest.raises(ManifestError, match="move it away") as error:
+        Manifest.load(str(tmp_path / "manifest.json"))
+    assert str(tmp_path / "manifest.json") in str(error.value)
+
+
 def test_empty_manifest_is_removed_with_its_folder(manifest):
     Manifest({"agent_limits": RoleRecord()}).save(str(manifest))
     assert not manifest.parent.exists()
