@@ -163,6 +163,8 @@ def reason(path: str, error: OSError) -> str:
     text = error.strerror or str(error)
     if error.errno == errno.EBUSY:
         return f"{text}; if it is a mount point: umount {path}"
+    if error.errno in (errno.EISDIR, errno.ELOOP):
+        return f"{text}; move it away"
     if error.errno != errno.EPERM:
         return text
     fixed = [name for name in (path, os.path.dirname(path)) if _is_fixed(name)]

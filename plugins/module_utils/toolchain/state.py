@@ -111,7 +111,8 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
             _compare(found, found.generation)
             _check_owners(found, folder)
         else:
-            found.broken.append(f"{tree}: not a link to a generation in {folder}")
+            remedy = "" if name else ", and not replaced: move it away"
+            found.broken.append(f"{tree}: not a link to a generation in {folder}{remedy}")
     _look_beside(found, folder, own_lock)
     return found
 

@@ -102,9 +102,16 @@ def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, mon
     assert manifest.read_text() == before and os.listdir(manifest.parent) == ["manifest.json"]
 
 
-def test_mount_point_is_named_with_the_remedy():
-    busy = OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-    assert reason("/opt/a", busy) == "Device or resource busy; if it is a mount point: umount /opt/a"
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EBUSY, "Device or resource busy; if it is a mount point: umount /opt/a"),
+        (errno.EISDIR, "Is a directory; move it away"),
+        (errno.ELOOP, "Too many levels of symbolic links; move it away"),
+    ],
+)
+def test_path_that_cannot_be_changed_is_named_with_the_remedy(number, remedy):
+    assert reason("/opt/a", OSError(number, os.strerror(number))) == remedy
 
 
 @pytest.mark.parametrize("immutable", ["file", "folder"])
