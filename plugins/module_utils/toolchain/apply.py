@@ -114,7 +114,7 @@ def _outcome(found: Inspection, request: Request, triple: str) -> tuple[Plan, In
 
 
 def _before(found: Inspection) -> str:
-    lines = [f"rustup {found.receipt['request']['rustup_version']}"] if found.receipt else []
+    lines = [f"rustup {found.receipt['request'].get('rustup_version', 'unknown')}"] if found.receipt else []
     lines += [toolchain.describe() for toolchain in found.toolchains]
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {line}" for line in found.problems)])
 
