@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.loader import lookup_loader
 
 from ..module_utils.compare.items import Comparison, Seen, compare
@@ -75,11 +75,11 @@ class PolicyAction(HostAction):
         templar = self._templar.copy_with_new_env(available_variables={**collection.DEFAULTS, **task_vars})
         try:
             return {name: _plain(value) for name, value in templar.template(given).items()}
-        except AnsibleError:
+        except Exception:  # a template can raise any error
             for name, value in given.items():
                 try:
                     templar.template(value)
-                except AnsibleError as error:
+                except Exception as error:
                     # Not the value, which can have a password.
                     raise AnsibleActionFail(f"{name} can't be rendered: {safe_text(error, 1000)}") from None
             raise
