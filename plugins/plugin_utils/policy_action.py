@@ -61,13 +61,26 @@ class PolicyAction(HostAction):
                 "fact cache, and set it in the inventory"
             )
         given = {name: value for name, value in task_vars.items() if name in collection.SPECS}
-        available = {**collection.DEFAULTS, **task_vars}
-        templar = self._templar.copy_with_new_env(available_variables=available)
-        values = {name: _plain(value) for name, value in templar.template({**collection.DEFAULTS, **given}).items()}
+        defaults = {name: value for name, value in collection.DEFAULTS.items() if name not in given}
+        values = self._rendered({**given, **defaults}, task_vars)
         try:
             return read_policy(values, collection.SPECS, filter(collection.LIKE_OURS.match, task_vars))
         except PolicyProblems as error:
             raise AnsibleActionFail(str(error)) from None
+
+    def _rendered(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of variables. Raises AnsibleActionFail for the first one that can't be rendered."""
+        templar = self._templar.copy_with_new_env(available_variables={**collection.DEFAULTS, **task_vars})
+        try:
+            return {name: _plain(value) for name, value in templar.template(given).items()}
+        except Exception:  # a template can raise any error
+            for name, value in given.items():
+                try:
+                    templar.template(value)
+                except Exception as error:
+                    # Not the value, which can have a password.
+                    raise AnsibleActionFail(f"{name} can't be rendered: {safe_text(error, 1000)}") from None
+            raise
 
     def look(self, policy: Policy, task_vars: dict[str, Any], **more: Any) -> Observation:
         """One trip to the host. Raises NotCheckable."""

@@ -49,6 +49,35 @@ def test_full_temporary_folders_do_not_block_the_policy(lab):
         lab.run("host1", f"umount {' '.join(folders)}")
 
 
+def test_check_mode_audit_and_run_agree_about_links_that_are_not_created(lab, tmp_path):
+    """A checkout is created by its owner. A missing folder of it is no reason for root to create one."""
+    lab.run("host1", "su agent1 -c 'mkdir -p ~/sealed ~/new; chmod 0500 ~/sealed'")
+    left = {
+        f"{folder}/scripts/{name}": f"there is no folder {folder}: create it, or remove it from the list"
+        for folder in ("/home/agent1/none", "/srv/none", "/home/later/nova")
+        for name in ("cargo_agent.sh", "run_limited.sh")
+    } | {f"/home/agent1/sealed/scripts/{name}": "Permission denied" for name in ("cargo_agent.sh", "run_limited.sh")}
+    folders = {path.rpartition("/scripts/")[0] for path in left}
+    apply(lab, agent_wrappers_checkouts=[]).succeeded()
+    policy = {"agent_wrappers_checkouts": ["/home/agent1/new", *folders]}
+    checked, done = apply(lab, "--check", "--diff", **policy).succeeded(), apply(lab, "--diff", **policy).succeeded()
+    assert checked.changed == done.changed
+    assert checked.shown() == done.shown() and "/home/agent1/new/scripts/cargo_agent.sh" in done.shown()
+    assert checked.of("policy_apply")[-1]["left_out"] == done.of("policy_apply")[-1]["left_out"] == left
+    assert "No such file" in lab.run("host1", "ls -d /srv/none", check=False)
+
+    report = tmp_path / "audit.json"
+    assert lab.play("nova.agent_host.audit", agent_audit_json=str(report), **policy).status == 2
+    items = json.loads(report.read_text())["hosts"][0]["items"]
+    why = {
+        item["item"]: item["why"] for item in items if item["status"] == "drifted" and item["role"] == "agent_wrappers"
+    }
+    assert why == left
+    for arguments in ((), ("--check",)):
+        assert apply(lab, *arguments, **policy).succeeded().changed == {}
+    lab.retire().succeeded()
+
+
 OBSTACLES = {
     "directory": "mkdir {folder}/scripts/cargo_agent.sh && touch {folder}/scripts/cargo_agent.sh/mine",
     "link": "rmdir {folder}/scripts && ln -s /srv/other {folder}/scripts",

@@ -114,6 +114,8 @@ def _fits(value: Any, spec: Spec) -> bool:
         return False  # Ansible would split text at commas, and make a list of a number
     if kind == "int" and isinstance(value, (bool, list, tuple)):
         return False  # Ansible makes numbers of them
+    if kind == "str" and isinstance(value, (list, tuple, Mapping)):
+        return False  # Ansible makes text of them
     try:
         DEFAULT_TYPE_VALIDATORS[kind](value)
     except (TypeError, ValueError, ArithmeticError):

@@ -26,6 +26,11 @@ def below(root: str, path: str) -> str:
     return os.path.join(root, path.lstrip("/"))
 
 
+def at_once(path: str, flags: int) -> int:
+    """An opener for ``open``, which does not wait for the other end of a FIFO: a FIFO is read as an empty file."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_text(path: str, root: str = "/") -> str:
     """The text of a file; empty if it is missing. Raises HostError."""
     return _tried(_read, below(root, path), "")

@@ -27,7 +27,7 @@ from ..warm.seed import Seed, folders
 from .capacity import observe_capacity
 from .cgroups import observe_ceiling
 from .disks import observe_disks
-from .files import read_text
+from .files import at_once, read_text
 from .logins import observe_login_paths
 from .members import group_members, login_user
 from .memory import read_host
@@ -169,9 +169,9 @@ def is_local_group(group: str, file: str = "/etc/group") -> bool:
 def _read_record(path: str) -> AccountsRecord:
     """A damaged record counts as empty, and is replaced by the next apply. retire then keeps its accounts."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=at_once) as file:
             return decode(AccountsRecord, json.load(file))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return AccountsRecord()
 
 

@@ -83,7 +83,7 @@ class _Run:
         self.plan = Plan(self.wanted, self.manifest, self.manifest_path)
         self.outcome.warnings += self.plan.warnings
         self.steps = self.plan.own
-        self.foreign = ForeignSteps(self.plan.foreign, self.manifest, self.originals, self.outcome)
+        self.foreign = ForeignSteps(self.plan.foreign, self.manifest, self.originals, self.outcome, self.check_mode)
 
     def close_folders(self, outcome: Outcome) -> bool:
         """Correct folders of the collection that others may write. Until then root can't look into them.
@@ -117,8 +117,8 @@ class _Run:
         wrong = wrong_record(self.manifest_path)
         if self.check_mode:
             self.outcome.warnings += [astray] if astray else []
-            self.foreign.describe()
-            self.outcome.changed = bool(self.steps or units or settings or self.foreign.changes or wrong)
+            self.foreign.apply()
+            self.outcome.changed = self.outcome.changed or bool(self.steps or units or settings or wrong)
         else:
             if self.steps or units or settings or self.foreign.steps:
                 self._execute(units)

@@ -161,6 +161,10 @@ def _set_attributes(name: str, folder: int, ids: tuple[int, int], mode: str) -> 
 def reason(path: str, error: OSError) -> str:
     """Why ``path`` could not be changed. For root, EPERM usually means an attribute that stat does not show."""
     text = error.strerror or str(error)
+    if error.errno == errno.EBUSY:
+        return f"{text}; if it is a mount point: umount {path}"
+    if error.errno in (errno.EISDIR, errno.ELOOP):
+        return f"{text}; move it away"
     if error.errno != errno.EPERM:
         return text
     fixed = [name for name in (path, os.path.dirname(path)) if _is_fixed(name)]

@@ -10,11 +10,13 @@ the same time. The child reads and restores the original with the same rights; r
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable
 
 from ..host.child import Item, Rights, acting_as, each
@@ -68,15 +70,17 @@ def observe(paths: Sequence[str]) -> list[Found]:
     return found
 
 
-def put_links(links: Sequence[ForeignLink]) -> list[Result]:
+def put_links(links: Sequence[ForeignLink], check_mode: bool = False) -> list[Result]:
     """Create each link, but not the folders above its folder. One result for each. A path that is not in the state
     ``before`` any more is left to the next apply, so that only stored originals are replaced."""
-    return [Result(outcome or "left", why) for outcome, why in _each(_put, links, [link.path for link in links])]
+    work = partial(_put, check_mode=check_mode)
+    return [Result(outcome or "left", why) for outcome, why in _each(work, links, [link.path for link in links])]
 
 
-def take_back(links: Sequence[ForeignLink]) -> list[Result]:
+def take_back(links: Sequence[ForeignLink], check_mode: bool = False) -> list[Result]:
     """Restore each path to the state ``before``, one result for each. An edited path is left."""
-    return [Result(outcome or "left", why) for outcome, why in _each(_take_back, links, [link.path for link in links])]
+    work = partial(_take_back, check_mode=check_mode)
+    return [Result(outcome or "left", why) for outcome, why in _each(work, links, [link.path for link in links])]
 
 
 def _each(work: Callable[[Item], Any], items: Sequence[Item], paths: Sequence[str]) -> list[tuple[Any, str]]:
@@ -108,9 +112,13 @@ def _observe(path: str) -> tuple[dict[str, str], str | None, bool]:
         return ABSENT.to_dict(), None, False
 
 
-def _put(link: ForeignLink) -> str:
+def _put(link: ForeignLink, check_mode: bool) -> str:
     try:
-        with _opened(link.path, make=True) as (folder, name):
+        if check_mode and not _has_folder(link.path):
+            with _opened(os.path.dirname(link.path)) as (checkout, _name):
+                _check_writable(checkout)
+            return "changed"
+        with _opened(link.path, make=not check_mode) as (folder, name):
             now, owner = observe_in(folder, name, LARGEST_ORIGINAL), owner_name(os.geteuid())
             if now.kind == "link" and now.target == link.target:
                 return "right"
@@ -122,40 +130,58 @@ def _put(link: ForeignLink) -> str:
                 raise StateError(f"belongs to {now.owner}, not to {owner}, and is not replaced: move it away")
             if now != link.before:
                 raise StateError("changed meanwhile: apply again")
-            _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
+            if check_mode:
+                _check_writable(folder)
+            else:
+                _replace(folder, name, lambda new: os.symlink(link.target, new, dir_fd=folder))
             return "changed"
     except FileNotFoundError:
         above = os.path.dirname(os.path.dirname(link.path))
         raise StateError(f"there is no folder {above}: create it, or remove it from the list") from None
 
 
-def _take_back(link: ForeignLink) -> str:
+def _has_folder(path: str) -> bool:
+    try:
+        with _opened(path):
+            return True
+    except FileNotFoundError:
+        return False
+
+
+def _check_writable(folder: int) -> None:
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _take_back(link: ForeignLink, check_mode: bool) -> str:
     if link.before.kind == "file" and (link.content is None or sha256(link.content) != link.before.sha256):
         raise StateError("the stored original is damaged, so the link stays")
     try:
         with _opened(link.path) as (folder, name):
-            outcome = _restore(folder, name, link)
+            outcome = _restore(folder, name, link, check_mode)
     except FileNotFoundError:
         return "right"  # the folder was removed together with the link
-    if link.made_folder and link.before.kind == "absent":
+    if link.made_folder and link.before.kind == "absent" and not check_mode:
         # It can have other files, or another owner now.
         with suppress(OSError, StateError), _opened(os.path.dirname(link.path)) as (above, name):
             os.rmdir(name, dir_fd=above)
     return outcome
 
 
-def _restore(folder: int, name: str, link: ForeignLink) -> str:
+def _restore(folder: int, name: str, link: ForeignLink, check_mode: bool) -> str:
     before, now, owner = link.before, observe_in(folder, name, False), owner_name(os.geteuid())
     if now.kind != "absent" and (now.kind != "link" or now.target != link.target):
         raise StateError("was edited after it was written, and stays")
     if before.kind == "file" and before.owner != owner:
         raise StateError(f"the original belonged to {before.owner}, but its folder belongs to {owner}: the link stays")
-    if before.kind == "file":
+    if before.kind not in ("file", "link") and now.kind == "absent":
+        return "right"
+    if check_mode:
+        _check_writable(folder)
+    elif before.kind == "file":
         _replace(folder, name, lambda new: _write(folder, new, link.content or b"", before))
     elif before.kind == "link":
         _replace(folder, name, lambda new: os.symlink(before.target, new, dir_fd=folder))
-    elif now.kind == "absent":
-        return "right"
     else:
         os.unlink(name, dir_fd=folder)
     return "changed"

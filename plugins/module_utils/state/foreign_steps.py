@@ -20,24 +20,15 @@ FOLDER = PathState("directory", mode="0755")
 
 
 class ForeignSteps:
-    def __init__(self, steps: Sequence[Step], manifest: Manifest, originals: Originals, outcome: Outcome) -> None:
+    def __init__(
+        self, steps: Sequence[Step], manifest: Manifest, originals: Originals, outcome: Outcome, check_mode: bool
+    ) -> None:
         self.steps = steps
+        self.check_mode = check_mode
         self.manifest = manifest
         self.originals = originals
         self.outcome = outcome
-        self.before: dict[str, PathState] = {}  # of the paths that become links
-
-    @property
-    def changes(self) -> bool:
-        return any(step.changes for step in self.steps)
-
-    def describe(self) -> None:
-        for step in self.steps:
-            if step.changes:
-                self.outcome.changed_paths.append(step.path)
-                self.outcome.diff += piece(step.path, step.found, step.after, None, False)
-            elif step.action == REFUSE:
-                self.outcome.warnings.append(_described(step))
+        self.before = {step.path: step.found for step in steps}
 
     def record(self) -> None:
         """Record the links that will be created, and store the originals."""
@@ -52,6 +43,7 @@ class ForeignSteps:
                 self.manifest.role(step.role).paths[folder] = Record(FOLDER, ABSENT, implied=True)
 
     def apply(self) -> None:
+        """In check mode, the manifest changes only in memory."""
         self._put([step for step in self.steps if step.action == PUT])
         self._take([step for step in self.steps if step.action == TAKE and step.kind == "link"])
         for step in self.steps:
@@ -64,8 +56,10 @@ class ForeignSteps:
 
     def _put(self, steps: Sequence[Step]) -> None:
         links = [foreign.ForeignLink(step.path, step.after.target, self.before[step.path]) for step in steps]
-        for step, result in zip(steps, foreign.put_links(links)):
+        for step, result in zip(steps, foreign.put_links(links, self.check_mode)):
             self._note(step, result)
+            if result.outcome == "left":
+                self.outcome.left_out[step.path] = result.why.removeprefix(f"{step.path}: ")
             if result.outcome == "left" and step.found.kind != "link":
                 self.manifest.role(step.role).paths.pop(step.path, None)
 
@@ -83,17 +77,18 @@ class ForeignSteps:
             target = paths[step.path].state.target
             links.append(foreign.ForeignLink(step.path, target, step.before, content, made))
             taken.append(step)
-        for step, result in zip(taken, foreign.take_back(links)):
+        for step, result in zip(taken, foreign.take_back(links, self.check_mode)):
             self._note(step, result)
+            if result.outcome == "left":
+                self.outcome.warnings.append(result.why)
             record_step(self.manifest, replace(step, action=KEEP) if result.outcome == "left" else step)
 
     def _note(self, step: Step, result: foreign.Result) -> None:
         if result.outcome == "changed":
             self.outcome.changed = True
             self.outcome.changed_paths.append(step.path)
-        elif result.outcome == "left":
-            self.outcome.warnings.append(result.why)
-        elif step.changes or step.action == PUT:
+            self.outcome.diff += piece(step.path, self.before[step.path], step.after, None, False)
+        elif result.outcome == "right" and (step.changes or step.action == PUT):
             self.outcome.changed = True  # only the record changes
 
 

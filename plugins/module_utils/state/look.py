@@ -99,18 +99,21 @@ def opened_own_folder(path: str) -> Iterator[int]:
 
 
 def is_roots(path: str) -> bool:
-    """Whether only root can change the entries of the folder ``path``. If it is missing, the nearest existing folder
-    above it decides."""
+    """Whether only root can change the entries of the folder ``path``. If it is missing or no folder, the nearest
+    folder above it decides."""
     while True:
         try:
             folder, found, _rest = _walk(path, to_border=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             path = os.path.dirname(path)
             continue
         except (OSError, StateError):
             return False
+        is_folder = stat.S_ISDIR(os.fstat(folder).st_mode)
         os.close(folder)
-        return found is Trust.OWN
+        if is_folder:
+            return found is Trust.OWN
+        path = os.path.dirname(path)
 
 
 def not_roots(path: str) -> str:

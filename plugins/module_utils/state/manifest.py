@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host.files import write_whole
+from ..host.files import at_once, write_whole
 from ..observed.decode import decode, decode_fields
 from ..version import COLLECTION, VERSION
 from .paths import ABSENT, KINDS, PathState
@@ -86,13 +86,13 @@ class Manifest:
     def load(cls, path: str = DEFAULT_PATH) -> Manifest:
         """Raises ManifestError and OSError. Without a file the manifest is empty."""
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8", opener=at_once) as file:
                 data = json.load(file)
             # Manifests of version 0.1.0 also have the keys ``run`` and ``seal``.
             return cls.decode({name: data[name] for name in ("collection", "version", "roles")}, "it")
         except (FileNotFoundError, NotADirectoryError):
             return cls()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, IsADirectoryError) as error:
             raise ManifestError(
                 f"{path} is not a manifest of this collection ({error}): restore it from a backup, or move it away; "
                 "then the files of earlier applies are unknown, and retire leaves them"

@@ -33,8 +33,8 @@ class Plan:
         self.manifest = manifest
         self.entries = {(role.role, entry.path): entry for role in wanted for entry in role.entries}
         self.warnings: list[str] = []
-        survey = self._survey()
-        self.found = survey.found
+        self.survey = self._survey()
+        self.found = self.survey.found
         # Not a step: saving the manifest creates and removes its folder.
         self.found[os.path.dirname(manifest_path)] = IMPLIED
         entries = self.entries.values()
@@ -42,11 +42,11 @@ class Plan:
             {role.role: role.states for role in wanted},
             manifest,
             self._look,
-            [entry.path for entry in entries if entry.foreign and not survey.is_roots(entry.path)],
+            [entry.path for entry in entries if entry.foreign and not self._is_roots(entry.path, entry)],
         )
         changing = [step for role in wanted for step in steps[role.role] if step.action]
-        self.own = [self._with_owner(step) for step in changing if survey.is_roots(step.path)]
-        others = [step for step in changing if not survey.is_roots(step.path)]
+        self.own = [self._with_owner(step) for step in changing if self._is_roots(step.path, self.entry(step))]
+        others = [step for step in changing if not self._is_roots(step.path, self.entry(step))]
         hidden = [step for step in others if not self._is_foreign(step)]
         ours = [entry.path for entry in entries if not entry.foreign]
         self.astray = [step for step in hidden if any(f"{path}/".startswith(f"{step.path}/") for path in ours)]
@@ -110,6 +110,13 @@ class Plan:
         if path not in self.found:
             self.found[path] = observe(path, content=False)
         return self.found[path]
+
+    def _is_roots(self, path: str, entry: Entry | None) -> bool:
+        """Whether only root can change the path. A checkout that does not exist yet is the one of its later owner."""
+        if not self.survey.is_roots(path):
+            return False
+        foreign = entry is not None and entry.foreign
+        return not foreign or self._look(os.path.dirname(os.path.dirname(path))).kind != "absent"
 
     def _is_foreign(self, step: Step) -> bool:
         entry = self.entry(step)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..compare.units import changed_by
+from ..compare.units import changed_by, compare_unit
 from ..desired.shapes import Conditions, Unit
 from ..desired.units import SCHEDULER_DROP_IN, is_of_systemd, is_unit_file, unit_of
 from ..host.units import observe_units
@@ -44,11 +44,8 @@ def plan_units(
     touched = {unit_of(path) for path in paths} | set(pending)
     touched |= {name for name, unit in units.items() if set(unit.reload_on) & set(paths)}
     gone = {unit_of(path) for path in removed if is_unit_file(path)}
-    idle = {
-        name
-        for name, unit in units.items()
-        if unit.active and (found[name].active != "active" or found[name].enabled != "enabled")
-    }
+    why = {name: compare_unit(unit, found[name], False, (), {}) for name, unit in units.items()}
+    idle = {name for name, unit in units.items() if unit.active and why[name].keys() & {"active", "enabled"}}
     stale = any(state.stale for state in found.values())
     ours = {name: units[name] for name in touched if name in units}
     start = idle | {name for name, unit in ours.items() if unit.active and not unit.reload_on}

@@ -20,8 +20,13 @@ from .state import LOCK, Inspection, generations_folder, inspect
 
 
 def preview(tree: str, request: Request, architecture: str, displaced: bool = False) -> Installed:
-    """What ``apply`` would do. ``displaced``: a folder above the tree will be created again first."""
-    found = Inspection(tree) if displaced else inspect(tree)
+    """What ``apply`` would do. ``displaced``: a folder above the tree will be created again first. Raises the same
+    InstallError if something else is in the place of the tree."""
+    if displaced:
+        found = Inspection(tree)
+    else:
+        _refuse_other(tree)
+        found = inspect(tree)
     return _outcome(found, request, TRIPLES[architecture])[1]
 
 
@@ -32,14 +37,13 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
     After any error, ``tree`` is completely the old or completely the new toolchain.
     """
     folder = generations_folder(tree)
+    _refuse_other(tree)
     with opened_own_folder(os.path.dirname(tree)):
         _ensure_folder(folder)
     with _locked(folder, patience) as lock, _umask(0o022):
         found = inspect(tree, own_lock=True)
         steps, outcome = _outcome(found, request, TRIPLES[architecture])
         if steps.generation:
-            if os.path.lexists(tree) and not os.path.islink(tree):
-                raise InstallError(f"{tree} is not a link of this collection: move it away, or set another prefix")
             root = tempfile.mkdtemp(prefix="", dir=folder)  # 0700 until it is complete
             try:
                 Generation(root, architecture, source, lock).build(request, steps, found)
@@ -50,6 +54,15 @@ def apply(tree: str, request: Request, architecture: str, source: Source, patien
                 raise
         outcome.in_use = _clear(tree)
         return outcome
+
+
+def _refuse_other(tree: str) -> None:
+    """Raises InstallError if something that is not of this collection would be replaced."""
+    folder = generations_folder(tree)
+    if os.path.lexists(tree) and not os.path.islink(tree):
+        raise InstallError(f"{tree} is not a link of this collection: move it away, or set another prefix")
+    if os.path.lexists(folder) and not os.path.islink(folder) and not os.path.isdir(folder):
+        raise InstallError(f"{folder} is no folder: move it away")
 
 
 def remove(tree: str, patience: float, unused_only: bool = False) -> Installed:
@@ -101,7 +114,7 @@ def _outcome(found: Inspection, request: Request, triple: str) -> tuple[Plan, In
 
 
 def _before(found: Inspection) -> str:
-    lines = [f"rustup {found.receipt['request']['rustup_version']}"] if found.receipt else []
+    lines = [f"rustup {found.receipt['request'].get('rustup_version', 'unknown')}"] if found.receipt else []
     lines += [toolchain.describe() for toolchain in found.toolchains]
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {line}" for line in found.problems)])
 

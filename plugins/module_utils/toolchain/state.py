@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 from ..host.processes import programs
+from ..observed.decode import decode
 from ..observed.shapes import InstalledToolchain, ToolchainTree
 from ..text import and_more, safe_text
 from .request import Toolchain, installed, short_names
@@ -74,16 +75,23 @@ class Inspection:
 
     def observed(self) -> ToolchainTree:
         """The part that the controller compares."""
-        names = [item.name for item in fields(InstalledToolchain)]
-        entries = self.receipt["toolchains"] if self.receipt else []
         return ToolchainTree(
             present=self.generation is not None,
             request=json.dumps(self.receipt["request"], sort_keys=True) if self.receipt else "",
-            toolchains=[InstalledToolchain(**{name: one[name] for name in names if name in one}) for one in entries],
+            toolchains=_entries(self.receipt) if self.receipt else [],
             problems=[safe_text(problem, 1000) for problem in self.problems],
             in_use=[safe_text(path, 1000) for path in self.in_use],
             busy=self.busy,
         )
+
+
+def _entries(receipt: Receipt) -> list[InstalledToolchain]:
+    """The toolchains of a receipt, in the form that the controller accepts. Raises DecodeError."""
+    names = [item.name for item in fields(InstalledToolchain)]
+    return [
+        decode(InstalledToolchain, {name: one[name] for name in names if name in one}, RECEIPT)
+        for one in receipt["toolchains"]
+    ]
 
 
 def generations_folder(tree: str) -> str:
@@ -111,7 +119,8 @@ def inspect(tree: str, own_lock: bool = False) -> Inspection:
             _compare(found, found.generation)
             _check_owners(found, folder)
         else:
-            found.broken.append(f"{tree}: not a link to a generation in {folder}")
+            remedy = "" if name else ", and not replaced: move it away"
+            found.broken.append(f"{tree}: not a link to a generation in {folder}{remedy}")
     _look_beside(found, folder, own_lock)
     return found
 
@@ -178,6 +187,7 @@ def _compare(found: Inspection, generation: str) -> None:
         if not isinstance(request, Mapping):
             raise ValueError("unexpected content")
         installed(toolchains)
+        _entries(receipt)
         # Older versions did not create the short names.
         for pin in toolchains[:1]:
             name, triple = pin["name"], pin["name"][len(pin["channel"]) :]

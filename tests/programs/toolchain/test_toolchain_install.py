@@ -349,10 +349,21 @@ def test_folder_writable_for_others_gets_no_toolchain(tree: Tree) -> None:
     assert list(tree.path.parent.iterdir()) == []
 
 
-def test_existing_folder_at_the_path_is_not_replaced(tree: Tree) -> None:
+def test_existing_folder_at_the_path_is_not_replaced_and_check_mode_says_so(tree: Tree) -> None:
     tree.path.mkdir()
     (tree.path / "mine").write_text("")
-    with pytest.raises(InstallError) as error:
-        tree.apply()
-    assert str(error.value).startswith(f"{tree.path} is not a link of this collection")
+    for act in (tree.preview, tree.apply):
+        with pytest.raises(InstallError) as error:
+            act()
+        assert str(error.value).startswith(f"{tree.path} is not a link of this collection")
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
+    assert "move it away" in tree.observe().problems[0]
+
+
+def test_file_in_the_place_of_the_generations_is_not_changed_and_check_mode_says_so(tree: Tree) -> None:
+    tree.generations.touch(0o600)
+    for act in (tree.preview, tree.apply):
+        with pytest.raises(InstallError) as error:
+            act()
+        assert str(error.value) == f"{tree.generations} is no folder: move it away"
+    assert stat.S_IMODE(tree.generations.stat().st_mode) == 0o600

@@ -54,6 +54,9 @@ class Tree:
         source = Source(self.url, f"{self.url}/rustup", timeout=60)
         return toolchain_apply.apply(str(self.path), request, platform.machine(), source, 30)
 
+    def preview(self) -> Installed:
+        return toolchain_apply.preview(str(self.path), Request.from_options(self.options()), platform.machine())
+
     def start(self, channel: str = "1.92.0", kill_at: str = "", **more: Any) -> subprocess.Popen[str]:
         """An apply in a separate process group."""
         words = [str(self.path), self.url, json.dumps(self.options(channel, **more)), *([kill_at] if kill_at else [])]

@@ -104,6 +104,8 @@ def test_defaults_of_all_roles_have_no_problems():
         ("agent_limits_services", ["a.service"], "build-runner"),
         ("agent_limits_services", ["../x"], "build-runner"),
         ("agent_limits_services", ["ssh"], "list only services that run agents"),
+        ("agent_limits_template", ["mine.conf.j2"], "text, such as"),
+        ("agent_status_template", {"src": "mine.j2"}, "text, such as"),
         ("agent_ceiling_services", ["systemd-logind"], "list only services that run agents"),
         ("agent_ceiling_schedulers", ["user.slice"], "build-runner"),
         ("agent_ceiling_tasks_max", "most", "75%"),

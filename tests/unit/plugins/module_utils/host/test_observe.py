@@ -75,6 +75,13 @@ def test_damaged_record_of_accounts_counts_as_empty(tmp_path, text):
     assert observe_accounts("no-such-group", [], str(tmp_path)).record == AccountsRecord()
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_something_else_at_the_path_of_the_record_does_not_end_the_look(tmp_path, make):
+    """The comparison reports the path."""
+    make(tmp_path / "accounts.json")
+    assert observe_accounts("no-such-group", [], str(tmp_path)).record == AccountsRecord()
+
+
 STATUS = """\
 Package: gcc
 Essential: no

@@ -249,6 +249,20 @@ def test_own_folder_that_became_a_link_is_created_again(host):
     assert observe(host.path("bin")).kind == "directory"
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_own_folder_that_became_a_file_is_created_again_with_all_its_content(host, mode):
+    entries = [host.folder("a"), host.file("a/file"), host.folder("a/b"), host.file("a/b/c/d/file")]
+    host.apply(*entries)
+    before = host.tree()
+    shutil.rmtree(host.path("a"))
+    Path(host.path("a")).touch()
+    os.chmod(host.path("a"), mode)
+    checked = host.apply(*entries, check=True)
+    assert checked.changed_paths == host.apply(*entries).changed_paths == sorted(host.path(name) for name in before)
+    assert host.tree() == before
+    assert not host.apply(*entries).changed
+
+
 def test_content_of_a_folder_open_to_others_is_repaired_by_the_same_apply(host):
     entries = [host.folder("etc"), host.folder("etc/parts"), host.file("etc/a"), host.file("etc/parts/b")]
     host.apply(*entries)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -64,6 +65,14 @@ def test_invalid_manifest_is_named_with_the_remedy(tmp_path, text):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_something_else_at_the_path_is_named_with_the_remedy_and_read_without_waiting(tmp_path, make):
+    make(tmp_path / "manifest.json")
+    with pytest.raises(ManifestError, match="move it away") as error:
+        Manifest.load(str(tmp_path / "manifest.json"))
+    assert str(tmp_path / "manifest.json") in str(error.value)
+
+
 def test_empty_manifest_is_removed_with_its_folder(manifest):
     Manifest({"agent_limits": RoleRecord()}).save(str(manifest))
     assert not manifest.parent.exists()
@@ -91,6 +100,18 @@ def test_full_disk_keeps_the_old_manifest_and_leaves_no_other_file(manifest, mon
         Manifest(ROLES).save(str(manifest))
     assert failed.value.filename == str(manifest)
     assert manifest.read_text() == before and os.listdir(manifest.parent) == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EBUSY, "Device or resource busy; if it is a mount point: umount /opt/a"),
+        (errno.EISDIR, "Is a directory; move it away"),
+        (errno.ELOOP, "Too many levels of symbolic links; move it away"),
+    ],
+)
+def test_path_that_cannot_be_changed_is_named_with_the_remedy(number, remedy):
+    assert reason("/opt/a", OSError(number, os.strerror(number))) == remedy
 
 
 @pytest.mark.parametrize("immutable", ["file", "folder"])

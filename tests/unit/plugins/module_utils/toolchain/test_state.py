@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nova.agent_host.plugins.module_utils.observed.shapes import ToolchainTree
+from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import apply as toolchain_apply
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain import state as toolchain_state
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.compare import plan
 from ansible_collections.nova.agent_host.plugins.module_utils.toolchain.request import Request
@@ -116,6 +117,7 @@ def test_old_generations_in_use_are_found(tree: Path, tmp_path: Path):
     [
         ([], "TypeError"),
         ({"request": {}, "files": {}, "toolchains": [{"name": "", "channel": "a b", "profile": "", "components": [], "targets": []}]}, "RequestError"),
+        ({"request": {}, "files": {".": "directory 0:0 0755"}, "toolchains": [{"name": "a", "channel": "1.92.0", "version": 5, "profile": "minimal", "components": [], "targets": []}]}, "DecodeError"),
     ],
 )  # fmt: skip
 def test_invalid_receipt_is_damage(tree: Path, receipt: object, error: str):
@@ -123,6 +125,10 @@ def test_invalid_receipt_is_damage(tree: Path, receipt: object, error: str):
     path = tree.resolve() / "receipt.json"
     path.write_text(json.dumps(receipt))
     assert observe_toolchain(str(tree)).problems == [f"{path}: can't be read ({error})"]
+
+
+def test_receipt_without_the_version_of_rustup_is_no_error_in_check_mode(tree: Path):
+    assert "rustup unknown" in toolchain_apply.preview(str(tree), REQUEST, "x86_64").diff["before"]
 
 
 @pytest.mark.parametrize(
