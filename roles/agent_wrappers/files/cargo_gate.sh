@@ -20,7 +20,7 @@ setting_of_configuration() {
 set_gate() {
   local gate=$PARTS/memory-gate inner='' value='' file=${PWD-}/./. rustdoc=${RUSTDOC-${CARGO_BUILD_RUSTDOC-}}
   [[ $gate == /* ]] || gate=${PWD-}/$gate
-  export PERL_SKIP_LOCALE_INIT=1 # perl starts 0.25 ms faster, and does not warn if the host does not have the locale
+  export PERL_BADLANG=0 # without it, each perl warns if the host does not have the locale
   unset PERL5OPT PERL_UNICODE PERLIO # with strict, other modules or encodings the gate would fail
   if ! is_on NOVA_CARGO_KEEP_RUSTC_WRAPPER; then
     # A caching daemon would get the cap of this command and keep it for all users. An empty value overrides a configuration file.
@@ -100,5 +100,6 @@ run_as_command() {
     fi
     rules+="$seconds "
   done
+  export PERL_SKIP_LOCALE_INIT=1 # perl starts 0.25 ms faster; cargo-command removes the variable
   become "$PARTS/cargo-command" "$pool" "$fewer" "$most_bytes $SELF" "$rules${LEDGER-}" "${what//[^[:print:]]/?}" "$@"
 }

@@ -50,6 +50,19 @@ def eventually(condition: Callable[[], Any]) -> Any:
     return value
 
 
+def tree(pid: int) -> list[int]:
+    """A process and its descendants that still run."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(process for child in children for process in tree(int(child)))]
+
+
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("S")
+
+
 def program(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

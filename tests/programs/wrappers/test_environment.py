@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .host import CHANNEL, GUARD, ROLE, STAND_IN, TRIPLE, Host, program, render
+from .host import CHANNEL, GUARD, ROLE, STAND_IN, TRIPLE, Host, eventually, program, render, sleeps, tree
 
 GIB = 1 << 30
 AS = "Max address space"
@@ -123,6 +123,39 @@ def test_cargo_uses_the_terminal_directly(host: Host) -> None:
     os.close(terminal)
     assert process.wait(timeout=GUARD) == 0
     assert os.read(leader, 100) == b"terminal\r\n"
+    os.close(leader)
+
+
+# Notes each signal. The program of `cargo run` has cargo-command and memory-gate above it in the same foreground.
+COUNT = """import os, pathlib, signal
+root = pathlib.Path(os.environ["TEST_ROOT"])
+def note(*_):
+    with open(root / "signals", "a") as log: log.write("INT\\n")
+signal.signal(signal.SIGINT, note)
+(root / "began").touch()
+while not (root / "go").exists(): signal.sigtimedwait([], 0.02)
+"""
+
+
+def test_interrupt_of_a_terminal_reaches_a_program_once(host: Host) -> None:
+    leader, terminal = os.openpty()
+    program(host.root / "count", f"#!/usr/bin/python3\n{COUNT}")
+    env = host.environment(
+        TEST_ROOT=str(host.root), STANDIN_DO=f'exec "${{RUSTC_WRAPPER%/*}}/program" "{host.root / "count"}"'
+    )
+    words: list[object] = ["setsid", "--ctty", "--wait", "bash", host.cargo_agent, "run"]
+    process = subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, cwd=host.checkout, env=env)  # type: ignore[arg-type]
+    os.close(terminal)
+    eventually((host.root / "began").exists)
+    os.write(leader, b"\x03")
+    eventually((host.root / "signals").exists)
+    eventually(lambda: all(map(sleeps, tree(process.pid))))
+    assert (host.root / "signals").read_text() == "INT\n"
+    # The sender of a second one may mean only cargo_agent.sh: it is passed on.
+    os.write(leader, b"\x03")
+    eventually(lambda: (host.root / "signals").read_text().count("INT") > 2)
+    (host.root / "go").touch()
+    assert process.wait(timeout=GUARD) == 0
     os.close(leader)
 
 

@@ -18,20 +18,11 @@ import pytest
 
 from .bench import COMPILE, HOLD, REFUSED, Bench, Process, bench, pool
 from .conftest import CHMOD
-from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, program, render
+from .host import ACCOUNTS, FREE, GIB, GUARD, LIBC, SLOTS, TOTAL, TURN, Host, eventually, program, render, tree
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 
 # ---- the sum ----
-
-
-def tree(pid: int) -> list[int]:
-    """A process and its descendants that still run."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(process for child in children for process in tree(int(child)))]
 
 
 def test_sum_of_permits_never_exceeds_the_pool_if_commands_are_killed(four: Bench) -> None:
