@@ -455,13 +455,15 @@ def test_changed_number_of_slots_applies_to_waiting_commands(two_slots: Bench) -
     assert waiter.communicate(timeout=GUARD) == ("", "")
 
 
-# The stand-in for cargo plays a gate that does not read its byte yet. Meanwhile a real gate starts and ends, while the supervisor
-# does not run, as on a busy host.
-SHORT_GATE = """read -r _ _ _ _ _ supervisor ask grant <<<"$NOVA_CARGO_GATE"
+# The stand-in for cargo plays a gate, with these files of its supervisor.
+FILES = """read -r _ _ _ _ _ supervisor ask grant <<<"$NOVA_CARGO_GATE"
 exec 7>"/proc/$supervisor/fd/$ask" 8<"/proc/$supervisor/fd/$grant"
+wait_for() { until grep -q "$1" "/proc/$supervisor/cmdline"; do sleep 0.02; done; }
 echo "+ $$" >&7
-until grep -q 'holds a slot' "/proc/$supervisor/cmdline"; do sleep 0.02; done
-kill -STOP "$supervisor"
+wait_for 'holds a slot'
+"""
+# It does not read its byte yet. Meanwhile a real gate starts and ends, while the supervisor does not run, as on a busy host.
+SHORT_GATE = """kill -STOP "$supervisor"
 "$RUSTC_WRAPPER" true --crate-name short --crate-type lib
 kill -CONT "$supervisor"
 read -rN 1 byte <&8
@@ -471,9 +473,14 @@ exit
 
 
 def test_process_that_ends_before_its_start_is_seen_stops_no_other(one: Bench) -> None:
-    one.start(do=SHORT_GATE)
+    one.start(do=FILES + SHORT_GATE)
     assert one.finish() == [0]
     eventually(one.is_whole)
+
+
+def test_unused_byte_starts_no_later_process(one: Bench) -> None:
+    one.start(do=FILES + """echo "- $$" >&7; wait_for ': runs'; ! read -rt 0 <&8; exit""")
+    assert one.finish() == [0]
 
 
 def test_running_command_keeps_its_programs_if_an_apply_replaces_them(one: Bench) -> None:
