@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests/programs"))
 
-from wrappers.host import CHANNEL, GIB, TRIPLE, Host, eventually, program, render
+from wrappers.host import CHANNEL, GIB, TRIPLE, Host, eventually, program, render, tree
 
 CALLS = 200
 WAITERS = 300
@@ -99,15 +99,9 @@ def one_call() -> None:
         )
 
 
-def processes(parent: int) -> list[int]:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [parent, *(process for child in children for process in processes(int(child)))]
-
-
 def cpu_seconds(parents: list[int]) -> float:
-    tree = [process for parent in parents for process in processes(parent)]
     used = 0
-    for process in tree:
+    for process in (process for parent in parents for process in tree(parent)):
         with contextlib.suppress(FileNotFoundError):  # a child of the holder may end meanwhile
             used += int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
     return used / 1e9
@@ -123,8 +117,8 @@ def one_process() -> None:
 
 def memory(parents: list[int]) -> float:
     """MiB of a process and its descendants. Shared pages are divided by the number of processes."""
-    tree = [process for parent in parents for process in processes(parent)]
-    lines = [line for process in tree for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()]
+    running = [process for parent in parents for process in tree(parent)]
+    lines = [line for process in running for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
@@ -132,7 +126,7 @@ def gates(parents: list[int]) -> list[int]:
     """The processes of the gate below these, except the command and its supervisor."""
     found = []
     for parent in parents:
-        for process in processes(parent):
+        for process in tree(parent):
             if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"memory-gate: waits"):
                 found.append(process)
     return found
